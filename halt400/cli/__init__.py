@@ -1,0 +1,41 @@
+"""The command line: `halt400 ...`. What a scraper's machine can do is here; the service adds its own commands.
+
+A command is a module with a ``register(app)`` function. Packages add theirs by the entry point group
+``halt400.commands``; that is the one door from `halt400` to `streams`.
+"""
+
+import sys
+from importlib.metadata import entry_points
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from halt400.errors import Halt400Error
+
+__all__ = ["build", "main"]
+
+
+def build() -> typer.Typer:
+    """Assemble the command line from this package and from what is installed beside it."""
+    app = typer.Typer(
+        name="halt400",
+        help="Halt the scraping jobs that send broken requests: HTTP 400s, quarantined at once, never retried.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for entry_point in sorted(entry_points(group="halt400.commands"), key=lambda found: found.name):
+        entry_point.load()(app)
+    return app
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one clear line on stderr and exit code 1, never a traceback."""
+    try:
+        build()()
+    except Halt400Error as error:
+        Console(stderr=True, soft_wrap=True).print(
+            f"[bold red]halt400:[/] {escape(error.message)} [bold]{escape(error.mend)}[/]".rstrip()
+        )
+        sys.exit(1)
