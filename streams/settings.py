@@ -1,0 +1,208 @@
+"""The settings: one frozen tree, read once from the environment and passed down.
+
+Every setting is an environment variable: ``HALT400_<SECTION>_<NAME>``, such as ``HALT400_KAFKA_BOOTSTRAP_SERVERS``. A
+secret can be given as a file instead, by the same name with ``_FILE`` behind it.
+"""
+
+import os
+import ssl
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from halt400.errors import SettingError
+
+__all__ = [
+    "ApiSettings",
+    "ArchiveSettings",
+    "DetectionSettings",
+    "KafkaSettings",
+    "Settings",
+    "WorkerSettings",
+    "load_settings",
+]
+
+PREFIX = "HALT400_"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSettings(_Section):
+    """Where Kafka is, and how the topics are declared on it."""
+
+    bootstrap_servers: str = Field("127.0.0.1:9092", min_length=1, description="Brokers, host:port, comma-separated.")
+    topic_prefix: str = Field("halt400.", pattern=r"^[A-Za-z0-9._-]*$", description="Prefix of every topic and group.")
+    partitions: int = Field(12, ge=1, description="Partitions of every keyed topic; one count for all of them.")
+    replication_factor: int = Field(
+        -1, ge=-1, description="Replicas of every topic; -1 takes the cluster's default.replication.factor."
+    )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_ca_path: Path | None = Field(None, description="CA bundle (PEM); the system's where unset.")
+    ssl_certificate_path: Path | None = Field(None, description="Client certificate (PEM) for mutual TLS.")
+    ssl_key_path: Path | None = Field(None, description="Key of the client certificate (PEM).")
+    session_timeout_s: float = Field(10.0, ge=1, description="A killed worker's partitions move after this long.")
+    request_timeout_s: float = Field(40.0, ge=1, description="A request to the broker is given up after this long.")
+    delivery_timeout_s: float = Field(
+        600.0, ge=1, description="A record that the broker did not take for this long ends the worker; nothing is lost."
+    )
+
+    @model_validator(mode="after")
+    def _sasl_is_whole(self) -> "KafkaSettings":
+        if self.security_protocol.startswith("SASL") and (self.sasl_username is None or self.sasl_password is None):
+            raise ValueError(f"security_protocol {self.security_protocol} needs sasl_username and sasl_password")
+        return self
+
+    def topic(self, name: str) -> str:
+        """Full name of one of our topics."""
+        return f"{self.topic_prefix}{name}"
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """TLS context of the broker connections, None where they are not encrypted."""
+        if not self.security_protocol.endswith("SSL"):
+            return None
+        context = ssl.create_default_context(cafile=self.ssl_ca_path)
+        if self.ssl_certificate_path is not None:
+            context.load_cert_chain(self.ssl_certificate_path, self.ssl_key_path)
+        return context
+
+    def client_options(self) -> dict[str, Any]:
+        """Keyword arguments for every aiokafka client."""
+        options: dict[str, Any] = {"bootstrap_servers": self.bootstrap_servers}
+        if self.security_protocol != "PLAINTEXT":
+            options["security_protocol"] = self.security_protocol
+            options["ssl_context"] = self.ssl_context()
+        if self.security_protocol.startswith("SASL"):
+            options["sasl_mechanism"] = self.sasl_mechanism
+            options["sasl_plain_username"] = self.sasl_username
+            options["sasl_plain_password"] = self.sasl_password.get_secret_value() if self.sasl_password else None
+        return options
+
+
+class DetectionSettings(_Section):
+    """What counts as news and how long a quarantine holds."""
+
+    skew_s: float = Field(30.0, ge=0, description="An event this far ahead of its Kafka timestamp is placed by the latter.")
+    old_news_s: float = Field(900.0, ge=0, description="A 400 older than this when read is archived and opens nothing.")
+    hold_s: float = Field(900.0, ge=1, description="A quarantine holds this long.")
+
+
+class ArchiveSettings(_Section):
+    """Where the evidence goes."""
+
+    uri: str = Field(
+        default_factory=lambda: (Path.cwd() / "data" / "archive").as_uri(),
+        pattern=r"^(file|s3)://",
+        description="Directory (file:///var/lib/halt400) or bucket and prefix (s3://bucket/prefix).",
+    )
+    endpoint_url: str | None = Field(None, description="S3 endpoint where it is not AWS's own.")
+    region: str | None = None
+    access_key_id: str | None = None
+    secret_access_key: SecretStr | None = None
+    parallel_uploads: int = Field(64, ge=1, le=1024)
+    redaction_key: SecretStr = Field(
+        SecretStr("halt400"), description="Key of the tokens that stand for redacted secrets; one per installation."
+    )
+
+
+class ApiSettings(_Section):
+    """The HTTP API for queries."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8400, ge=0, le=65535, description="0 takes any free port.")
+    token: SecretStr | None = Field(None, description="Bearer token that every request must carry; none where unset.")
+    enabled: bool = Field(True, description="Whether the worker serves the API itself.")
+
+
+class WorkerSettings(_Section):
+    """The engine."""
+
+    flush_interval_s: float = Field(1.0, gt=0, description="Changed rows go to the changelog at most this often.")
+    commit_interval_s: float = Field(1.0, gt=0, description="Offsets are committed this often.")
+    poll_records: int = Field(4000, ge=1, description="Records of one poll at the most.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    instance_id: str | None = Field(None, description="Static group membership: a stable name for this worker.")
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Read ``HALT400_SECTION_NAME_FILE``: the setting's value is that file's content, less the closing newline."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError
+
+    def __call__(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for variable, path in os.environ.items():
+            if variable.startswith(PREFIX) and variable.endswith("_FILE"):
+                section, _, name = variable[len(PREFIX) : -len("_FILE")].lower().partition("_")
+                try:
+                    value = Path(path).read_text().rstrip("\n")
+                except OSError as error:
+                    raise SettingError(
+                        f"{variable}={path}: cannot be read ({error.strerror}).", "Name a file that exists."
+                    ) from error
+                found.setdefault(section, {})[name] = value
+        return found
+
+
+class Settings(BaseSettings):
+    """The whole tree; see `load_settings`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="_", env_nested_max_split=1, frozen=True, extra="forbid"
+    )
+
+    kafka: KafkaSettings = Field(default_factory=lambda: KafkaSettings())
+    detection: DetectionSettings = Field(default_factory=lambda: DetectionSettings())
+    archive: ArchiveSettings = Field(default_factory=lambda: ArchiveSettings())
+    api: ApiSettings = Field(default_factory=lambda: ApiSettings())
+    worker: WorkerSettings = Field(default_factory=lambda: WorkerSettings())
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _SecretFiles(settings_cls)
+
+
+def load_settings(**sections: dict[str, Any]) -> Settings:
+    """Read the settings from the environment; what is given here goes before it.
+
+    Raises
+    ------
+    SettingError
+        A setting is wrong or unknown; the message has its variable, its value and what is expected.
+    """
+    _refuse_unknown()
+    try:
+        return Settings(**sections)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        variable = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
+        secret = any(word in variable for word in ("PASSWORD", "SECRET", "TOKEN", "KEY"))
+        value = "(secret)" if secret else repr(first["input"])
+        raise SettingError(f"{variable}={value}: {first['msg']}.", "Correct it or unset it.") from None
+
+
+def _refuse_unknown() -> None:
+    known = {
+        f"{PREFIX}{section}_{name}".upper()
+        for section, field in Settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        for name in field.annotation.model_fields
+    }
+    sections = tuple(f"{PREFIX}{section}_".upper() for section in Settings.model_fields)
+    for variable in os.environ:
+        if variable.startswith(sections) and variable.removesuffix("_FILE") not in known:
+            raise SettingError(f"{variable}: there is no such setting.", "`halt400 settings` lists them all.")

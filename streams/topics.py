@@ -1,0 +1,192 @@
+"""The topics: what each must look like on the cluster, how they are made, and what differs.
+
+Every keyed topic has the same number of partitions, and its producers the Java-compatible murmur2 partitioner, so that a
+target's events, operations and state meet in one partition.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, for_code
+
+from halt400.errors import BrokerUnavailable, TopicMismatch
+from streams.settings import KafkaSettings
+
+__all__ = ["ALERTS_DLQ", "CONTROL", "OFFENCES", "OPERATIONS", "RATES", "RESPONSES", "RESPONSES_DLQ"]
+__all__ += ["Declaration", "Difference", "apply_topics", "check_topics", "declarations"]
+
+RESPONSES = "responses"
+CONTROL = "control"
+OFFENCES = "offences"
+OPERATIONS = "operations"
+RESPONSES_DLQ = "responses.dlq"
+ALERTS_DLQ = "alerts.dlq"
+RATES = "rates"
+
+DAY_MS = 86_400_000
+LARGEST_EVENT_BYTES = 8 * 1024 * 1024
+LARGEST_RECORD_BYTES = 16 * 1024 * 1024
+EXISTS_ALREADY = 36
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """One topic as it must be. `config` holds Kafka's own topic settings, as text."""
+
+    name: str
+    partitions: int
+    replication_factor: int
+    config: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One way in which a topic on the cluster is not as declared."""
+
+    topic: str
+    setting: str
+    declared: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.topic}: {self.setting} is {self.found}, declared {self.declared}"
+
+
+def declarations(kafka: KafkaSettings) -> list[Declaration]:
+    """Every topic of Halt400, for this prefix and partition count.
+
+    `responses` and `operations` carry the broker's append time, which is the clock that an event's own time is held
+    against, and by which the log is kept: events replayed with times of long ago are not deleted at once. A row of
+    `rates` may be compacted away only after `min.compaction.lag.ms`, so that a stale writer cannot erase a newer row
+    before the next recovery has compared their offsets.
+    """
+    largest = str(LARGEST_RECORD_BYTES)
+    kept = {"cleanup.policy": "delete"}
+    configs: dict[str, dict[str, str]] = {
+        RESPONSES: kept
+        | {
+            "retention.ms": str(3 * DAY_MS),
+            "max.message.bytes": str(LARGEST_EVENT_BYTES),
+            "message.timestamp.type": "LogAppendTime",
+        },
+        CONTROL: {"cleanup.policy": "compact", "max.message.bytes": largest, "min.cleanable.dirty.ratio": "0.1"},
+        OFFENCES: kept | {"retention.ms": str(90 * DAY_MS), "max.message.bytes": largest},
+        OPERATIONS: kept | {"retention.ms": str(30 * DAY_MS), "message.timestamp.type": "LogAppendTime"},
+        RESPONSES_DLQ: kept | {"retention.ms": str(30 * DAY_MS), "max.message.bytes": largest},
+        ALERTS_DLQ: kept | {"retention.ms": str(30 * DAY_MS), "max.message.bytes": largest},
+        RATES: {
+            "cleanup.policy": "compact",
+            "max.message.bytes": largest,
+            "min.compaction.lag.ms": "600000",
+            "min.cleanable.dirty.ratio": "0.1",
+            "segment.ms": str(3_600_000),
+        },
+    }
+    return [
+        Declaration(kafka.topic(name), kafka.partitions, kafka.replication_factor, config)
+        for name, config in configs.items()
+    ]
+
+
+async def apply_topics(kafka: KafkaSettings) -> tuple[list[str], list[Difference]]:
+    """Make the topics that are not there; leave those that are, and say how they differ.
+
+    Returns
+    -------
+    tuple
+        The names of the topics made, and the differences found. Calling it again changes nothing.
+
+    Raises
+    ------
+    BrokerUnavailable
+        No broker answers, or it refuses.
+    """
+    async with _Admin(kafka) as admin:
+        wanted = declarations(kafka)
+        existing = set(await admin.list_topics())
+        missing = [topic for topic in wanted if topic.name not in existing]
+        if missing:
+            response = await admin.create_topics(
+                [
+                    NewTopic(topic.name, topic.partitions, topic.replication_factor, topic_configs=dict(topic.config))
+                    for topic in missing
+                ],
+                timeout_ms=30_000,
+            )
+            for name, code, *rest in response.topic_errors:
+                if code not in (0, EXISTS_ALREADY):
+                    reason = (rest[0] if rest else None) or for_code(code).__name__
+                    raise BrokerUnavailable(
+                        f"Topic {name} could not be made: {reason}",
+                        "Ask for Create rights on the cluster, or make it by hand.",
+                    )
+        return [topic.name for topic in missing], await _differences(admin, wanted)
+
+
+async def check_topics(kafka: KafkaSettings) -> None:
+    """Make sure that every topic is there and as declared; a worker does not start otherwise.
+
+    Raises
+    ------
+    TopicMismatch
+        A topic is missing or differs.
+    BrokerUnavailable
+        No broker answers.
+    """
+    async with _Admin(kafka) as admin:
+        wanted = declarations(kafka)
+        existing = set(await admin.list_topics())
+        missing = [topic.name for topic in wanted if topic.name not in existing]
+        if missing:
+            raise TopicMismatch(f"Topics are missing: {', '.join(missing)}.", "Run `halt400 topics apply`.")
+        differences = await _differences(admin, wanted)
+    if differences:
+        raise TopicMismatch(
+            "; ".join(map(str, differences)) + ".",
+            "Change the topic with kafka-configs.sh, or the setting that declares it; `halt400 topics apply` lists all.",
+        )
+
+
+async def _differences(admin: AIOKafkaAdminClient, wanted: Iterable[Declaration]) -> list[Difference]:
+    wanted = list(wanted)
+    found: list[Difference] = []
+    described = {topic["topic"]: topic for topic in await admin.describe_topics([topic.name for topic in wanted])}
+    responses = await admin.describe_configs(
+        [ConfigResource(ConfigResourceType.TOPIC, topic.name) for topic in wanted]
+    )
+    configs = {
+        resource[3]: {entry[0]: entry[1] for entry in resource[4]} for part in responses for resource in part.resources
+    }
+    for topic in wanted:
+        partitions = len(described[topic.name]["partitions"])
+        if partitions != topic.partitions:
+            found.append(Difference(topic.name, "partitions", str(topic.partitions), str(partitions)))
+        for setting, declared in topic.config.items():
+            actual = configs.get(topic.name, {}).get(setting)
+            if actual != declared:
+                found.append(Difference(topic.name, setting, declared, str(actual)))
+    return found
+
+
+class _Admin:
+    """An admin client whose failures name the broker."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self._kafka = kafka
+
+    async def __aenter__(self) -> AIOKafkaAdminClient:
+        self._client = AIOKafkaAdminClient(**self._kafka.client_options(), request_timeout_ms=15_000)
+        try:
+            await self._client.start()
+        except (KafkaError, OSError) as error:
+            await self._client.close()
+            raise BrokerUnavailable(
+                f"No Kafka broker answers at {self._kafka.bootstrap_servers} ({error}).",
+                "Start it, or set HALT400_KAFKA_BOOTSTRAP_SERVERS.",
+            ) from error
+        return self._client
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.close()
