@@ -1,0 +1,431 @@
+"""Follow a compacted topic: the latest value of every key, in memory, without a consumer group.
+
+The gate follows `control` with it, the query API follows the table's changelog with it. A follower never gives up what
+it knows: while the broker is away it keeps the last values, says so in `healthy`, and reconnects with backoff.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
+
+from halt400.errors import BrokerUnavailable, Halt400Error, TopicMismatch
+
+__all__ = ["Changes", "Follower"]
+
+log = logging.getLogger(__name__)
+
+Changes = Mapping[bytes, bytes | None]
+"""What one poll changed: key -> new value, ``None`` where the key was deleted."""
+
+
+class Follower:
+    """Keep the latest value per key of a compacted topic.
+
+    Parameters
+    ----------
+    bootstrap_servers
+        Kafka's addresses, ``host:port,host:port``.
+    topic
+        The topic to follow; it is never created by following it.
+    on_changes
+        Called after each poll that changed something, with the changes of that poll folded to one per key. It runs in
+        the event loop and must not block. An exception in it ends the follower, see `failure`.
+    newer
+        ``newer(old, new) -> bool``: whether `new` replaces `old`. Default: the record written last wins. A delete
+        always wins.
+    at_start
+        ``"wait"``: entering returns at once and the follower waits for the broker and the topic in the background.
+        ``"raise"``: entering connects, and raises where it cannot.
+    stale_after_s
+        Seconds without an answer of the broker after which the connection is given up and made afresh.
+    metadata_max_age_s
+        Seconds after which partitions added to the topic are noticed.
+    max_backoff_s
+        Longest pause between two attempts to connect, in seconds; the first is a tenth of a second.
+    client_options
+        Further arguments for ``aiokafka.AIOKafkaConsumer``, such as ``security_protocol``.
+    clock
+        Monotonic seconds.
+
+    Attributes
+    ----------
+    values : dict of bytes to bytes
+        The latest value per key as it came; nothing is decoded. The same object for the follower's life. Read only.
+    failure : BaseException or None
+        What ended the follower, if anything did.
+
+    Examples
+    --------
+    >>> async def quarantined_scopes(bootstrap_servers: str) -> list[bytes]:
+    ...     async with Follower(bootstrap_servers, "halt400.control", at_start="raise") as follower:
+    ...         await follower.wait_caught_up()
+    ...         return list(follower.values)
+    """
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        topic: str,
+        *,
+        on_changes: Callable[[Changes], None] | None = None,
+        newer: Callable[[bytes, bytes], bool] | None = None,
+        at_start: Literal["wait", "raise"] = "wait",
+        stale_after_s: float = 10.0,
+        metadata_max_age_s: float = 30.0,
+        max_backoff_s: float = 10.0,
+        client_options: Mapping[str, Any] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.bootstrap_servers = bootstrap_servers
+        self.topic = topic
+        self.values: dict[bytes, bytes] = {}
+        self.failure: BaseException | None = None
+        self._on_changes = on_changes
+        self._newer = newer
+        self._at_start = at_start
+        self._stale_after_s = stale_after_s
+        self._max_backoff_s = max_backoff_s
+        self._clock = clock
+        self._consumer_options: dict[str, Any] = {
+            "client_id": "halt400-follower",
+            "request_timeout_ms": int(stale_after_s * 1000),
+            "retry_backoff_ms": 250,
+            "metadata_max_age_ms": int(metadata_max_age_s * 1000),
+            "max_partition_fetch_bytes": 8 * 1024 * 1024,
+            **(client_options or {}),
+            "bootstrap_servers": bootstrap_servers,
+            "group_id": None,
+            "enable_auto_commit": False,
+            "auto_offset_reset": "none",
+        }
+        self._consumer: AIOKafkaConsumer | None = None
+        self._lost: asyncio.Future[None] | None = None
+        self._connected = asyncio.Event()
+        self._positions: dict[int, int] = {}
+        self._last_contact: float | None = None
+        self._caught_up = False
+        self._reload: _Reload | None = None
+        self._waiting: list[_Waiter] = []
+        self._predicates: list[tuple[Callable[[Mapping[bytes, bytes]], bool], asyncio.Future[None]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start; leaving stops."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Begin to follow.
+
+        Raises
+        ------
+        BrokerUnavailable
+            Kafka does not answer, and `at_start` is ``"raise"``.
+        TopicMismatch
+            The topic does not exist, and `at_start` is ``"raise"``.
+        """
+        consumer = await self._connect() if self._at_start == "raise" else None
+        self._task = asyncio.create_task(self._run(consumer), name=f"halt400-follow-{self.topic}")
+
+    async def stop(self) -> None:
+        """Stop following; what is known stays in `values`."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        self._fail_waiters(BrokerUnavailable(f"The follower of {self.topic} was stopped."))
+        self._connected.set()
+
+    @property
+    def last_contact_age_s(self) -> float | None:
+        """Seconds since the broker last answered a fetch; ``None`` before the first answer."""
+        return None if self._last_contact is None else self._clock() - self._last_contact
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether the end of the topic, as it was when the follower first connected, has been reached."""
+        return self._caught_up
+
+    @property
+    def healthy(self) -> bool:
+        """Whether `values` is the topic's state as of at most `stale_after_s` ago."""
+        age = self.last_contact_age_s
+        return self._caught_up and age is not None and age <= self._stale_after_s and self.failure is None
+
+    async def wait_caught_up(self) -> None:
+        """Wait until `values` holds everything that was in the topic when this was called, on all partitions.
+
+        Waits as long as it takes, through outages; put it under ``asyncio.timeout`` for a deadline.
+        """
+        while True:
+            self._raise_if_ended()
+            await self._connected.wait()
+            consumer, lost = self._consumer, self._lost
+            if consumer is None or lost is None:
+                continue
+            asked = asyncio.ensure_future(_end_offsets(consumer))
+            try:
+                await asyncio.wait([asked, lost], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                asked.cancel()
+            if not asked.done():
+                continue
+            error = asked.exception()
+            if isinstance(error, KafkaTimeoutError) or getattr(error, "retriable", False):
+                continue
+            if error is not None:
+                raise BrokerUnavailable(f"Kafka does not tell the end of {self.topic} ({error!r}).") from error
+            waiter = _Waiter(asked.result())
+            if self._reload is None and self._is_met(waiter):
+                return
+            self._waiting.append(waiter)
+            if await waiter.future:
+                return
+
+    async def wait_until(self, predicate: Callable[[Mapping[bytes, bytes]], bool]) -> None:
+        """Wait until ``predicate(values)`` is true; it is asked at once and after each poll that changed something."""
+        self._raise_if_ended()
+        if predicate(self.values):
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        entry = (predicate, future)
+        self._predicates.append(entry)
+        try:
+            await future
+        finally:
+            if entry in self._predicates:
+                self._predicates.remove(entry)
+
+    # The loop
+
+    async def _run(self, consumer: AIOKafkaConsumer | None) -> None:
+        backoff_s = 0.1
+        told = ""
+        try:
+            while True:
+                try:
+                    if consumer is None:
+                        consumer = await self._connect()
+                    told, backoff_s = "", 0.1
+                    await self._follow(consumer)
+                except OffsetOutOfRangeError:
+                    log.warning("%s was truncated or made anew; reading it again from its beginning.", self.topic)
+                    self._begin_reload()
+                except (KafkaError, Halt400Error, OSError, TimeoutError) as error:
+                    if isinstance(error, TopicMismatch) and self._positions:
+                        self._begin_reload()
+                    # The same trouble is told once, not at every attempt.
+                    if str(error) != told:
+                        told = str(error)
+                        log.warning("Following %s: %s Trying again; what is known is kept.", self.topic, error)
+                    await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+                    backoff_s = min(backoff_s * 2, self._max_backoff_s)
+                finally:
+                    self._disconnected()
+                    if consumer is not None:
+                        await _stop(consumer)
+                        consumer = None
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self.failure = error
+            log.exception("The follower of %s ended.", self.topic)
+            self._fail_waiters(error)
+            self._connected.set()
+
+    async def _connect(self) -> AIOKafkaConsumer:
+        """Connect and place every partition: where it was left, or at its beginning."""
+        consumer = AIOKafkaConsumer(**self._consumer_options)
+        try:
+            await consumer.start()
+            if self.topic not in await consumer.topics():
+                raise TopicMismatch(
+                    f"The topic {self.topic} does not exist on {self.bootstrap_servers}.",
+                    "Run `halt400 topics apply`.",
+                )
+            await self._assign(consumer, 1)
+            await self._assign(consumer, len(consumer.partitions_for_topic(self.topic) or {0}))
+        except (KafkaError, OSError, TimeoutError) as error:
+            await _stop(consumer)
+            raise BrokerUnavailable(
+                f"Kafka at {self.bootstrap_servers} does not answer ({error!r}).",
+                "Start the broker, or correct the address.",
+            ) from error
+        except BaseException:
+            await _stop(consumer)
+            raise
+        return consumer
+
+    async def _assign(self, consumer: AIOKafkaConsumer, partitions: int) -> None:
+        missing = [TopicPartition(self.topic, number) for number in range(partitions) if number not in self._positions]
+        if missing:
+            beginnings = await consumer.beginning_offsets(missing)
+            self._positions.update({found.partition: offset for found, offset in beginnings.items()})
+        # No await from here on: the fetcher must not look before every partition has its position.
+        assignment = [TopicPartition(self.topic, number) for number in range(partitions)]
+        consumer.assign(assignment)
+        for found in assignment:
+            consumer.seek(found, self._positions[found.partition])
+
+    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
+        assigned = sorted(consumer.assignment())
+        first_ends: _Waiter | None = None
+        if not self._caught_up or self._reload is not None:
+            first_ends = _Waiter(await _end_offsets(consumer))
+        self._consumer = consumer
+        self._last_contact = self._clock()
+        self._lost = asyncio.get_running_loop().create_future()
+        self._connected.set()
+        last_poll_ms: dict[TopicPartition, int | None] = {}
+        while True:
+            polled = await consumer.getmany(timeout_ms=500)
+            if polled:
+                self._apply(polled)
+            answered = False
+            for found in assigned:
+                self._positions[found.partition] = await consumer.position(found)
+                stamp = consumer.last_poll_timestamp(found)
+                answered = answered or stamp != last_poll_ms.get(found)
+                last_poll_ms[found] = stamp
+            now = self._clock()
+            if answered:
+                self._last_contact = now
+            elif now - self._last_contact > self._stale_after_s:
+                raise BrokerUnavailable(
+                    f"Kafka at {self.bootstrap_servers} has not answered for {self._stale_after_s:g} s."
+                )
+            if first_ends is not None and self._is_met(first_ends):
+                first_ends = None
+                self._end_reload()
+                self._caught_up = True
+            if self._waiting and self._reload is None:
+                self._release_waiters()
+            known = len(consumer.partitions_for_topic(self.topic) or ())
+            if known > len(assigned):
+                log.info("%s has grown from %d to %d partitions.", self.topic, len(assigned), known)
+                await self._assign(consumer, known)
+                assigned = sorted(consumer.assignment())
+
+    def _disconnected(self) -> None:
+        self._connected.clear()
+        self._consumer = None
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(None)
+
+    def _apply(self, polled: Mapping[TopicPartition, list[Any]]) -> None:
+        values = self.values if self._reload is None else self._reload.values
+        newer = self._newer
+        changes: dict[bytes, bytes | None] = {}
+        for records in polled.values():
+            for record in records:
+                key, value = record.key, record.value
+                if key is None:
+                    continue
+                if value is None:
+                    if values.pop(key, None) is not None:
+                        changes[key] = None
+                    continue
+                if newer is not None:
+                    old = values.get(key)
+                    if old is not None and not newer(old, value):
+                        continue
+                values[key] = value
+                changes[key] = value
+        if changes and self._reload is None:
+            self._tell(changes)
+
+    def _tell(self, changes: Changes) -> None:
+        if self._on_changes is not None:
+            self._on_changes(changes)
+        for predicate, future in list(self._predicates):
+            if not future.done() and predicate(self.values):
+                future.set_result(None)
+
+    def _begin_reload(self) -> None:
+        """Read the topic anew beside the values known, which stand until the new ones are whole."""
+        self._positions.clear()
+        self._reload = _Reload()
+        for waiter in self._waiting:
+            if not waiter.future.done():
+                waiter.future.set_result(False)
+        self._waiting.clear()
+
+    def _end_reload(self) -> None:
+        reload, self._reload = self._reload, None
+        if reload is None:
+            return
+        changes: dict[bytes, bytes | None] = {key: None for key in self.values if key not in reload.values}
+        changes.update({key: value for key, value in reload.values.items() if self.values.get(key) != value})
+        for key in changes.keys() - reload.values.keys():
+            del self.values[key]
+        self.values.update(reload.values)
+        if changes:
+            self._tell(changes)
+
+    # Those who wait
+
+    def _is_met(self, waiter: "_Waiter") -> bool:
+        return all(self._positions.get(partition, 0) >= end for partition, end in waiter.ends.items())
+
+    def _release_waiters(self) -> None:
+        for waiter in self._waiting:
+            if not waiter.future.done() and self._is_met(waiter):
+                waiter.future.set_result(True)
+        self._waiting = [waiter for waiter in self._waiting if not waiter.future.done()]
+
+    def _fail_waiters(self, error: BaseException) -> None:
+        futures: list[asyncio.Future[Any]] = [waiter.future for waiter in self._waiting]
+        futures += [future for _, future in self._predicates]
+        for future in futures:
+            if not future.done():
+                future.set_exception(error)
+        self._waiting.clear()
+
+    def _raise_if_ended(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+        if self._task is None:
+            raise BrokerUnavailable(f"The follower of {self.topic} is not running.", "Enter it with `async with`.")
+
+
+class _Waiter:
+    """Someone who waits until `ends` (partition -> offset) are reached; ``False`` says that they hold no longer."""
+
+    def __init__(self, ends: dict[int, int]) -> None:
+        self.ends = ends
+        self.future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+
+class _Reload:
+    """The values of a topic that is being read again from its beginning."""
+
+    def __init__(self) -> None:
+        self.values: dict[bytes, bytes] = {}
+
+
+async def _end_offsets(consumer: AIOKafkaConsumer) -> dict[int, int]:
+    ends = await consumer.end_offsets(list(consumer.assignment()))
+    return {found.partition: offset for found, offset in ends.items()}
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    try:
+        async with asyncio.timeout(5):
+            await consumer.stop()
+    except (KafkaError, OSError, TimeoutError) as error:
+        log.debug("A consumer did not stop cleanly: %r", error)

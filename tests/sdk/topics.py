@@ -1,0 +1,42 @@
+"""Topics of the tests: made, written and grown on the real broker."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+
+
+@asynccontextmanager
+async def admin_of(kafka: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def create(kafka: str, *topics: str, partitions: int = 4, compacted: bool = True) -> None:
+    """Make topics, and return when the broker lists them."""
+    configs = {"cleanup.policy": "compact"} if compacted else {}
+    configs["max.message.bytes"] = str(9 * 1024 * 1024)
+    async with admin_of(kafka) as admin:
+        await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=configs) for topic in topics])
+
+
+async def delete(kafka: str, *topics: str) -> None:
+    async with admin_of(kafka) as admin:
+        await admin.delete_topics(list(topics))
+
+
+async def grow(kafka: str, topic: str, partitions: int) -> None:
+    async with admin_of(kafka) as admin:
+        await admin.create_partitions({topic: NewPartitions(partitions)})
+
+
+async def write(kafka: str, topic: str, records: Iterable[tuple[bytes, bytes | None]]) -> None:
+    """Write records and return when the broker has acknowledged all of them."""
+    async with AIOKafkaProducer(bootstrap_servers=kafka, acks="all", max_request_size=9 * 1024 * 1024) as producer:
+        for sent in [await producer.send(topic, value, key) for key, value in records]:
+            await sent
