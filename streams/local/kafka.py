@@ -1,0 +1,166 @@
+"""A local Apache Kafka: one node, broker and controller in one (KRaft), for development, tests and benchmarks."""
+
+import re
+import socket
+import struct
+import subprocess
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from pathlib import Path
+
+from halt400.errors import LocalServiceError
+from streams.local.jars import ARTIFACTS, install
+from streams.local.java import find_java
+from streams.local.ports import HOST
+from streams.local.service import LocalService
+
+__all__ = ["LocalKafka"]
+
+_MAX_MESSAGE_BYTES = 16 << 20
+_FORMAT_TIMEOUT_S = 60.0
+_ANSWER_TIMEOUT_S = 2.0
+
+# Metadata, version 4, correlation id 1, client id "halt400", an empty list of topics, no automatic creation.
+_METADATA_REQUEST = struct.pack(">hhih7sib", 3, 4, 1, 7, b"halt400", 0, 0)
+
+
+class LocalKafka(LocalService):
+    """A Kafka node on 127.0.0.1, as a context manager or by `start` and `stop`.
+
+    Parameters
+    ----------
+    port
+        Where it listens; 0 picks a free port, kept over `kill` and `start`.
+    data_dir
+        Where the log segments stay; None for a temporary directory, removed by `stop`.
+    heap
+        The JVM's heap as ``-Xmx`` takes it.
+    properties
+        Broker settings over those of `server_properties`.
+    start_timeout_s
+        How long the broker may take to answer.
+
+    Examples
+    --------
+    >>> with LocalKafka() as kafka:  # doctest: +SKIP
+    ...     print(kafka.bootstrap_servers)
+    127.0.0.1:26514
+    """
+
+    title = "the local Kafka"
+    _extra_ports = 1
+
+    def __init__(
+        self,
+        port: int = 0,
+        data_dir: Path | None = None,
+        *,
+        heap: str = "1g",
+        properties: Mapping[str, str] | None = None,
+        start_timeout_s: float = 90.0,
+    ) -> None:
+        super().__init__(port, data_dir, start_timeout_s=start_timeout_s)
+        self._heap = heap
+        self._properties = dict(properties or {})
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """What clients are given, e.g. ``127.0.0.1:26514``."""
+        return f"{HOST}:{self.port}"
+
+    def server_properties(self) -> dict[str, str]:
+        """The broker's settings: loopback only, no topics by accident, nothing that makes a single node wait."""
+        port, controller = self._ports
+        return {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "controller.quorum.voters": f"1@{HOST}:{controller}",
+            "controller.listener.names": "CONTROLLER",
+            "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
+            "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "inter.broker.listener.name": "PLAINTEXT",
+            "log.dirs": str(self.directory / "log"),
+            "auto.create.topics.enable": "false",
+            "message.max.bytes": str(_MAX_MESSAGE_BYTES),
+            "replica.fetch.max.bytes": str(_MAX_MESSAGE_BYTES),
+            "offsets.topic.replication.factor": "1",
+            "offsets.topic.num.partitions": "4",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+            "transaction.state.log.num.partitions": "4",
+            "share.coordinator.state.topic.replication.factor": "1",
+            "share.coordinator.state.topic.min.isr": "1",
+            "share.coordinator.state.topic.num.partitions": "1",
+            # After a kill the controller takes the broker back only when its old session has ended; the default is 9 s.
+            "broker.heartbeat.interval.ms": "500",
+            "broker.session.timeout.ms": "3000",
+            "group.initial.rebalance.delay.ms": "0",
+            "group.min.session.timeout.ms": "500",
+            # The default of 128 MiB would be an eighth of the heap.
+            "log.cleaner.dedupe.buffer.size": str(32 << 20),
+            **self._properties,
+        }
+
+    def _command(self) -> list[str | Path]:
+        java = find_java()
+        class_path = ARTIFACTS["kafka"].class_path(install(ARTIFACTS["kafka"]))
+        config = self.directory / "server.properties"
+        config.write_text("".join(f"{name}={_escaped(value)}\n" for name, value in self.server_properties().items()))
+        if not (self.directory / "log" / "meta.properties").is_file():
+            self._format(java, class_path, config)
+        return [
+            java,
+            f"-Xmx{self._heap}",
+            "-Xms256m",
+            "-XX:+UseG1GC",
+            "-XX:MaxGCPauseMillis=20",
+            "-XX:-UsePerfData",
+            "-XX:+ExitOnOutOfMemoryError",
+            "-Djava.awt.headless=true",
+            "-Dlog4j2.level=INFO",
+            "-cp",
+            class_path,
+            "kafka.Kafka",
+            config,
+        ]
+
+    def _format(self, java: Path, class_path: str, config: Path) -> None:
+        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A").replace("_", "B")
+        quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xmx256m"]
+        tool = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster_id, "--config", str(config)]
+        try:
+            run = subprocess.run(
+                [java, *quick, "-cp", class_path, *tool],
+                capture_output=True,
+                text=True,
+                timeout=_FORMAT_TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise LocalServiceError(
+                f"Formatting {self.directory} for Kafka took over {_FORMAT_TIMEOUT_S:g} s.",
+                "Is the disk full or the machine overloaded? Try again.",
+            ) from error
+        if run.returncode != 0:
+            reason = re.sub(r"\s+", " ", (run.stdout + run.stderr)[-600:]).strip()
+            raise LocalServiceError(
+                f"The Kafka data directory {self.directory} cannot be formatted: {reason}.",
+                "Check that it is writable and has space.",
+            )
+
+    def _answers(self) -> bool:
+        with socket.create_connection((HOST, self.port), timeout=_ANSWER_TIMEOUT_S) as connection:
+            connection.sendall(struct.pack(">i", len(_METADATA_REQUEST)) + _METADATA_REQUEST)
+            with connection.makefile("rb") as stream:
+                head = stream.read(4)
+                if len(head) < 4:
+                    return False
+                body = stream.read(struct.unpack(">i", head)[0])
+        # Correlation id, throttle time, number of brokers: a broker is listed once the controller has unfenced it.
+        return len(body) >= 12 and struct.unpack_from(">iii", body)[2] >= 1
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\")

@@ -1,0 +1,76 @@
+"""Ports on the loopback interface for local services."""
+
+import random
+import socket
+
+from halt400.errors import LocalServiceError
+
+__all__ = ["HOST", "claim", "free_ports", "is_free"]
+
+HOST = "127.0.0.1"
+
+# Below the range from which Linux (32768) and macOS (49152) number outgoing connections: while a server is away
+# between `kill` and `start`, no client's socket can take its port.
+_FIRST, _LAST = 20000, 32000
+
+
+def free_ports(count: int) -> list[int]:
+    """Pick ports on which nothing listens; the server that gets them should be started at once.
+
+    Raises
+    ------
+    LocalServiceError
+        No free port was found.
+    """
+    held: list[socket.socket] = []
+    try:
+        for _ in range(200):
+            candidate = _bound(random.randint(_FIRST, _LAST))  # noqa: S311
+            if candidate is not None:
+                held.append(candidate)
+            if len(held) == count:
+                return [port.getsockname()[1] for port in held]
+    finally:
+        for port in held:
+            port.close()
+    raise LocalServiceError(
+        f"No {count} free ports between {_FIRST} and {_LAST} on {HOST}.", "Stop what listens there, or pass a port."
+    )
+
+
+def claim(port: int, service: str) -> int:
+    """Check that a port that the operator asked for can be had.
+
+    Raises
+    ------
+    LocalServiceError
+        Something listens there.
+    """
+    if not is_free(port):
+        raise LocalServiceError(
+            f"Port {port} on {HOST} is in use, so {service} cannot start there.",
+            "Stop what listens on it, or choose another with --port (0 picks a free one).",
+        )
+    return port
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen on a port."""
+    held = _bound(port)
+    if held is None:
+        return False
+    held.close()
+    return True
+
+
+def _bound(port: int) -> socket.socket | None:
+    candidate = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # As Java does: a port in TIME_WAIT is free, one that is listened on is not.
+    candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        candidate.bind((HOST, port))
+        candidate.listen(1)
+    except OSError:
+        candidate.close()
+        return None
+    return candidate

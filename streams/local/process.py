@@ -1,0 +1,105 @@
+"""A local server as a process: started behind its guard, stopped in time, its last log lines at hand."""
+
+import atexit
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["GuardedProcess"]
+
+_GUARD = Path(__file__).with_name("guard.py")
+
+
+class GuardedProcess:
+    """A server process that ends when this process ends, however it ends.
+
+    Parameters
+    ----------
+    command
+        Program and arguments.
+    log_path
+        Where its output goes; appended to.
+    grace_s
+        How long it may take to end after SIGTERM.
+    remove
+        A directory to remove when the server has ended because this process died.
+    """
+
+    def __init__(
+        self, command: Sequence[str | Path], log_path: Path, *, grace_s: float = 15.0, remove: Path | None = None
+    ) -> None:
+        self._owner = os.getpid()
+        self._grace_s = grace_s
+        self.log_path = log_path
+        guard: list[str | Path] = [
+            sys.executable,
+            "-I",
+            "-S",
+            _GUARD,
+            "--parent",
+            str(self._owner),
+            "--grace",
+            str(grace_s),
+        ]
+        if remove is not None:
+            guard += ["--remove", remove]
+        with log_path.open("ab") as log:
+            # A session of its own: Ctrl-C reaches us only, and we stop the server in our own order.
+            self._process = subprocess.Popen(
+                [*guard, "--", *command],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        atexit.register(self.stop)
+
+    @property
+    def pid(self) -> int:
+        """The guard's process id, which is also its process group's and the server's group."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the server has not ended."""
+        return self._process.poll() is None
+
+    def wait(self, timeout_s: float | None = None) -> int:
+        """Wait for the server to end and return its exit code; raises ``subprocess.TimeoutExpired``."""
+        return self._process.wait(timeout_s)
+
+    def stop(self) -> None:
+        """Ask the server to end, and make it after the grace period. Does nothing in a fork of the owner."""
+        if os.getpid() != self._owner:
+            return
+        if self.running:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(self._grace_s + 5.0)
+        self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL the server and its guard, as a power cut would."""
+        if os.getpid() != self._owner:
+            return
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        atexit.unregister(self.stop)
+
+    def log_tail(self, lines: int = 12) -> str:
+        """Read the last lines of the server's output."""
+        try:
+            with self.log_path.open("rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - 65536))
+                text = log.read().decode(errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(text.splitlines()[-lines:])
