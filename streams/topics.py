@@ -1,9 +1,10 @@
 """The topics: what each must look like on the cluster, how they are made, and what differs.
 
-Every keyed topic has the same number of partitions, and its producers the Java-compatible murmur2 partitioner, so that a
-target's events, operations and state meet in one partition.
+Every keyed topic has the same number of partitions, and its producers the Java-compatible murmur2 partitioner, so that
+a target's events, operations and state meet in one partition.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from halt400.errors import BrokerUnavailable, TopicMismatch
 from streams.settings import KafkaSettings
 
 __all__ = ["ALERTS_DLQ", "CONTROL", "OFFENCES", "OPERATIONS", "RATES", "RESPONSES", "RESPONSES_DLQ"]
-__all__ += ["Declaration", "Difference", "apply_topics", "check_topics", "declarations"]
+__all__ += ["Declaration", "Difference", "apply_topics", "check_topics", "compare_topics", "declarations"]
 
 RESPONSES = "responses"
 CONTROL = "control"
@@ -29,6 +30,7 @@ DAY_MS = 86_400_000
 LARGEST_EVENT_BYTES = 8 * 1024 * 1024
 LARGEST_RECORD_BYTES = 16 * 1024 * 1024
 EXISTS_ALREADY = 36
+APPEARS_WITHIN_S = 15
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,7 @@ async def apply_topics(kafka: KafkaSettings) -> tuple[list[str], list[Difference
         missing = [topic for topic in wanted if topic.name not in existing]
         if missing:
             response = await admin.create_topics(
-                [
-                    NewTopic(topic.name, topic.partitions, topic.replication_factor, topic_configs=dict(topic.config))
-                    for topic in missing
-                ],
+                [_new_topic(topic) for topic in missing],
                 timeout_ms=30_000,
             )
             for name, code, *rest in response.topic_errors:
@@ -122,7 +121,28 @@ async def apply_topics(kafka: KafkaSettings) -> tuple[list[str], list[Difference
                         f"Topic {name} could not be made: {reason}",
                         "Ask for Create rights on the cluster, or make it by hand.",
                     )
+            await _known_everywhere(admin, [topic.name for topic in missing])
         return [topic.name for topic in missing], await _differences(admin, wanted)
+
+
+async def compare_topics(kafka: KafkaSettings) -> tuple[list[str], list[Difference]]:
+    """Compare the cluster with the declarations, and change nothing.
+
+    Returns
+    -------
+    tuple
+        The names of the topics that are missing, and how the others differ.
+
+    Raises
+    ------
+    BrokerUnavailable
+        No broker answers, or it refuses.
+    """
+    async with _Admin(kafka) as admin:
+        wanted = declarations(kafka)
+        existing = set(await admin.list_topics())
+        missing = [topic.name for topic in wanted if topic.name not in existing]
+        return missing, await _differences(admin, [topic for topic in wanted if topic.name in existing])
 
 
 async def check_topics(kafka: KafkaSettings) -> None:
@@ -135,30 +155,50 @@ async def check_topics(kafka: KafkaSettings) -> None:
     BrokerUnavailable
         No broker answers.
     """
-    async with _Admin(kafka) as admin:
-        wanted = declarations(kafka)
-        existing = set(await admin.list_topics())
-        missing = [topic.name for topic in wanted if topic.name not in existing]
-        if missing:
-            raise TopicMismatch(f"Topics are missing: {', '.join(missing)}.", "Run `halt400 topics apply`.")
-        differences = await _differences(admin, wanted)
+    missing, differences = await compare_topics(kafka)
+    if missing:
+        raise TopicMismatch(f"Topics are missing: {', '.join(missing)}.", "Run `halt400 topics apply`.")
     if differences:
         raise TopicMismatch(
             "; ".join(map(str, differences)) + ".",
-            "Change the topic with kafka-configs.sh, or the setting that declares it; `halt400 topics apply` lists all.",
+            "Change the topic with kafka-configs.sh, or the setting that declares it; see `halt400 topics check`.",
         )
+
+
+def _new_topic(topic: Declaration) -> NewTopic:
+    # aiokafka takes a replication factor of -1 for a missing one unless there are assignments, even if empty ones.
+    assignments: dict[int, list[int]] | None = {} if topic.replication_factor == -1 else None
+    return NewTopic(topic.name, topic.partitions, topic.replication_factor, assignments, dict(topic.config))
+
+
+async def _known_everywhere(admin: AIOKafkaAdminClient, names: list[str]) -> None:
+    """Wait until the broker that answers has heard of topics that the controller has just made."""
+    try:
+        async with asyncio.timeout(APPEARS_WITHIN_S):
+            while any(topic["error_code"] for topic in await admin.describe_topics(names)):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    except TimeoutError as error:
+        raise BrokerUnavailable(
+            f"Topics were made but have no leader after {APPEARS_WITHIN_S} s: {', '.join(names)}.",
+            "Look at the brokers' health and run `halt400 topics apply` again.",
+        ) from error
 
 
 async def _differences(admin: AIOKafkaAdminClient, wanted: Iterable[Declaration]) -> list[Difference]:
     wanted = list(wanted)
+    if not wanted:
+        return []
     found: list[Difference] = []
     described = {topic["topic"]: topic for topic in await admin.describe_topics([topic.name for topic in wanted])}
-    responses = await admin.describe_configs(
-        [ConfigResource(ConfigResourceType.TOPIC, topic.name) for topic in wanted]
-    )
-    configs = {
-        resource[3]: {entry[0]: entry[1] for entry in resource[4]} for part in responses for resource in part.resources
-    }
+    responses = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name) for topic in wanted])
+    configs: dict[str, dict[str, str]] = {}
+    for code, reason, _, name, entries in (resource for part in responses for resource in part.resources):
+        if code:
+            raise BrokerUnavailable(
+                f"The settings of topic {name} cannot be read: {reason or for_code(code).__name__}.",
+                "Ask for DescribeConfigs rights on the cluster.",
+            )
+        configs[name] = {entry[0]: entry[1] for entry in entries}
     for topic in wanted:
         partitions = len(described[topic.name]["partitions"])
         if partitions != topic.partitions:
@@ -188,5 +228,9 @@ class _Admin:
             ) from error
         return self._client
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         await self._client.close()
+        if isinstance(error, KafkaError | OSError):
+            raise BrokerUnavailable(
+                f"Kafka at {self._kafka.bootstrap_servers} failed in the middle of it ({error}).", "Try again."
+            ) from error
