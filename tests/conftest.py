@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from streams.local import LocalKafka
+from streams.local import LocalKafka, LocalS3
 
-_SERVICES = {"kafka": "broker"}
+_SERVICES = {"kafka": "broker", "s3": "s3"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,6 +28,13 @@ def kafka() -> Iterator[str]:
         return
     with LocalKafka() as broker:
         yield broker.bootstrap_servers
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[LocalS3]:
+    """A local S3 server of this session; make a bucket of your own with ``s3.create_bucket(name)``."""
+    with LocalS3() as server:
+        yield server
 
 
 @pytest.fixture

