@@ -1,0 +1,241 @@
+"""Response rates of every target, as this process knows them: a second or two behind the service, with no request sent.
+
+The service writes one row per target to the compacted topic ``rates``; a `RateClient` follows it and sums any window of
+any target from memory. The HTTP API answers from the same class.
+"""
+
+import time
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from msgspec import MsgspecError, Struct, msgpack
+
+from halt400.follower import Changes, Follower
+from halt400.windows import (
+    FINE_S,
+    MINUTES_KEPT,
+    Row,
+    WindowCounts,
+    decode_row,
+    window_counts,
+    window_seconds,
+)
+
+__all__ = ["RateClient", "counts_at", "kept_from_ms"]
+
+_ROWS_KEPT = 1024
+_NEIGHBOURS = 500
+
+
+class RateClient:
+    """Follow the rates of all targets.
+
+    Parameters
+    ----------
+    bootstrap_servers
+        Kafka's addresses, ``host:port,host:port``.
+    prefix
+        What the topics' names begin with.
+    at_start
+        ``"wait"``: entering returns at once, and the client waits for broker and topic in the background.
+        ``"raise"``: entering raises where it cannot connect.
+    stale_after_s
+        Seconds without an answer of the broker after which `healthy` is false.
+    client_options
+        Further arguments for ``aiokafka.AIOKafkaConsumer``, such as ``security_protocol``.
+    clock_ms
+        The present, in milliseconds since the Unix epoch.
+
+    Examples
+    --------
+    >>> async def slow_down(bootstrap_servers: str) -> bool:
+    ...     async with RateClient(bootstrap_servers) as rates:
+    ...         await rates.wait_caught_up()
+    ...         ratio = rates.rates("api.shop.example", "5m").bad_request_ratio
+    ...         return ratio is not None and ratio > 0.01
+    """
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        *,
+        prefix: str = "halt400.",
+        at_start: Literal["wait", "raise"] = "wait",
+        stale_after_s: float = 10.0,
+        client_options: Mapping[str, Any] | None = None,
+        clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self.follower = Follower(
+            bootstrap_servers,
+            f"{prefix}rates",
+            newer=_includes_more,
+            on_changes=self._on_changes,
+            at_start=at_start,
+            stale_after_s=stale_after_s,
+            client_options=client_options,
+        )
+        self._clock_ms = clock_ms
+        self._rows: OrderedDict[str, tuple[bytes, Row]] = OrderedDict()
+        self._names: list[str] | None = None
+        self._keys: set[bytes] = set()
+
+    async def __aenter__(self) -> Self:
+        """Start; leaving stops."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Begin to follow; see `at_start` for what is raised."""
+        await self.follower.start()
+
+    async def stop(self) -> None:
+        """Stop following; what is known can still be asked for."""
+        await self.follower.stop()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the answers are at most `stale_after_s` behind the topic."""
+        return self.follower.healthy
+
+    async def wait_caught_up(self) -> None:
+        """Wait until everything that was in the topic when this was called is known."""
+        await self.follower.wait_caught_up()
+
+    def rates(self, target: str, window: str = "5m", at_ms: int | None = None) -> WindowCounts:
+        """Count the responses of `target` in a window that ends at `at_ms`, by default now.
+
+        A target that nothing is known of has counts of 0 and no ratio.
+
+        Parameters
+        ----------
+        window
+            One of ``1m``, ``5m``, ``15m``, ``1h``, ``6h``, ``24h``.
+        at_ms
+            End of the window, milliseconds since the Unix epoch; rounded up to 5 s, or to a minute where the window
+            begins more than 20 minutes back. The answer's ``start`` and ``end`` say what was counted.
+
+        Raises
+        ------
+        ValueError
+            There is no such window, or it reaches back behind what is kept of this target.
+        InvalidRecord
+            The target's row was written by a later release.
+        """
+        seconds = window_seconds(window)
+        row = self.row(target)
+        if row is None:
+            row = Row()
+        return counts_at(row, seconds, self.end_ms(row) if at_ms is None else at_ms)
+
+    def end_ms(self, row: Row) -> int:
+        """Return the end of a window that reaches up to the present: now, or the latest event where that is ahead."""
+        return max(self._clock_ms(), row.latest * FINE_S * 1000)
+
+    def row(self, target: str) -> Row | None:
+        """All that is known of one target, or ``None``; read only.
+
+        Raises
+        ------
+        InvalidRecord
+            The target's row was written by a later release, or is none.
+        """
+        value = self.follower.values.get(target.encode())
+        if value is None:
+            self._rows.pop(target, None)
+            return None
+        kept = self._rows.get(target)
+        if kept is not None and kept[0] is value:
+            self._rows.move_to_end(target)
+            return kept[1]
+        row = decode_row(value)
+        self._rows[target] = value, row
+        self._rows.move_to_end(target)
+        if len(self._rows) > _ROWS_KEPT:
+            self._rows.popitem(last=False)
+        return row
+
+    def targets(self) -> list[str]:
+        """Names of all known targets, sorted."""
+        return list(self._sorted())
+
+    def near(self, target: str, limit: int = 5) -> list[str]:
+        """Names of known targets that look like `target`, the likeliest first; for a person who has mistyped one."""
+        names, wanted = self._sorted(), target.lower()
+        inside = [name for name in names if wanted in name.lower() or name.lower() in wanted] if wanted else []
+        place = bisect_left(names, target)
+        around = names[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS]
+        close = get_close_matches(target, [*inside[:_NEIGHBOURS], *around], n=2 * limit, cutoff=0.6)
+        return list(dict.fromkeys([*close, *inside]))[:limit]
+
+    def _sorted(self) -> list[str]:
+        if self._names is None:
+            self._keys = set(self.follower.values)
+            self._names = sorted(name for key in self._keys if (name := _name(key)) is not None)
+        return self._names
+
+    def _on_changes(self, changes: Changes) -> None:
+        if self._names is not None and (not changes.keys() <= self._keys or None in changes.values()):
+            self._names = None
+
+
+def kept_from_ms(row: Row) -> int:
+    """Return since when `row` can tell counts, milliseconds since the epoch; 0 where nothing has left it."""
+    if not row.expired and not row.late:
+        return 0
+    return (row.latest * FINE_S // 60 - MINUTES_KEPT) * 60_000
+
+
+def counts_at(row: Row, window_s: int, at_ms: int) -> WindowCounts:
+    """Sum a window as `halt400.windows.window_counts` does, and refuse one whose beginning is no longer kept.
+
+    Raises
+    ------
+    ValueError
+        The window is none, or begins before what is kept; the message says since when it is.
+    """
+    counts = window_counts(row, window_s, at_ms)
+    kept_from = kept_from_ms(row)
+    if counts.start < kept_from:
+        raise ValueError(
+            f"the window begins at {counts.start}, but counts of this target are kept from {kept_from} on only "
+            "(a day before its latest response)"
+        )
+    return counts
+
+
+class _Head(Struct, array_like=True):
+    """The first fields of a `Row`, so that two rows are compared without reading their buckets."""
+
+    version: int
+    offset: int
+
+
+_head = msgpack.Decoder(_Head)
+
+
+def _includes_more(old: bytes, new: bytes) -> bool:
+    """Whether the row `new` includes at least what `old` does; bytes that are no row never replace one."""
+    try:
+        offset = _head.decode(new).offset
+    except MsgspecError:
+        return False
+    try:
+        return offset >= _head.decode(old).offset
+    except MsgspecError:
+        return True
+
+
+def _name(key: bytes) -> str | None:
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        return None
