@@ -1,0 +1,171 @@
+"""The engine: applies folds to partition states, sends what follows, and makes it durable in the one order that is exact.
+
+An offset is committed only when (1) the broker has acknowledged every command, offence and dead letter that the records
+below it led to, and then (2) every row that includes them. Rows are taken at the same moment as (1) is closed, so a row on
+the changelog never includes an event whose consequences could still be lost. A row carries the offset that it includes,
+and replay skips what it includes: counting is exact without transactions.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import msgspec
+from aiokafka.partitioner import murmur2
+from faust.types import TP
+
+from halt400.follower import Follower
+from streams import metrics
+from streams.partition import Outcome, PartitionState, Rules
+from streams.transport import Durability, DurableTable
+
+__all__ = ["Engine", "Outputs", "partition_of"]
+
+OPEN_SENDS = 20_000
+"""Sends of one partition that may wait for the broker before reading goes on."""
+
+encode = msgspec.json.Encoder().encode
+
+
+class Outputs(NamedTuple):
+    """Full names of the topics that the engine writes to."""
+
+    control: str
+    offences: str
+    dead_letters: str
+
+
+class _Snapshot(NamedTuple):
+    state: PartitionState
+    end: int
+    sends: list[Awaitable[Any]]
+    rows: list[tuple[bytes, bytes]]
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition of a key after Kafka's default partitioner for keyed records (murmur2)."""
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+
+
+class Engine:
+    """The partitions that this process holds.
+
+    Parameters
+    ----------
+    send
+        ``await send(topic, key, value, partition, headers)``: hands a record to the producer and returns a future that
+        is done when the broker has acknowledged it.
+    control
+        Follows `control`; what it knows is the state of every scope.
+    clock
+        Seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        source_topic: str,
+        outputs: Outputs,
+        rules: Rules,
+        table: DurableTable,
+        durability: Durability,
+        send: Callable[..., Awaitable[Awaitable[Any]]],
+        control: Follower,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._topic, self._outputs, self._rules = source_topic, outputs, rules
+        self._table, self._durability, self._send, self._control = table, durability, send, control
+        self._clock = clock
+        self._states: dict[int, PartitionState] = {}
+        self._sends: dict[int, list[Awaitable[Any]]] = {}
+        self._applying = asyncio.Lock()
+        self._flushing = asyncio.Lock()
+
+    async def process(self, partition: int, records: list[Any]) -> None:
+        """Apply one fold and send what follows from it; returns when the producer has taken it, not the broker."""
+        async with self._applying:
+            state = self._states.get(partition)
+            if state is None:
+                state = self._states[partition] = PartitionState(
+                    self._topic, partition, self._rules, self._table.rows(partition)
+                )
+                self._sends[partition] = []
+            outcome = state.apply(records, int(self._clock() * 1000))
+            metrics.EVENTS.inc(len(records))
+            if outcome:
+                await self._carry_out(partition, outcome)
+
+    async def _carry_out(self, partition: int, outcome: Outcome) -> None:
+        sends, send, (control, offences, dead_letters) = self._sends[partition], self._send, self._outputs
+        for command in outcome.commands:
+            sends.append(await send(control, command.scope.id.encode(), encode(command), partition, None))
+        for offence in outcome.offences:
+            sends.append(await send(offences, offence.target.encode(), encode(offence), partition, None))
+        for record, code, message in outcome.refusals:
+            headers = [
+                *getattr(record, "headers", ()),
+                ("halt400.error", code.encode()),
+                ("halt400.message", message.encode(errors="replace")),
+                ("halt400.topic", self._topic.encode()),
+                ("halt400.partition", str(partition).encode()),
+                ("halt400.offset", str(record.offset).encode()),
+            ]
+            sends.append(await send(dead_letters, record.key, record.value, None, headers))
+            metrics.REFUSALS.labels(code).inc()
+        metrics.COMMANDS.inc(len(outcome.commands))
+        metrics.BAD_REQUESTS.inc(len(outcome.offences))
+        if len(sends) > OPEN_SENDS:
+            await asyncio.gather(*sends)
+            sends.clear()
+
+    async def flush(self) -> None:
+        """Bring every partition's durable watermark to what was read before the call.
+
+        Raises
+        ------
+        Exception
+            The broker did not take a record. The watermark stays where it was, so the process must end: the next one
+            reads the same records again.
+        """
+        async with self._flushing:
+            async with self._applying:
+                snapshots = [self._snapshot(partition) for partition in self._states]
+            started = time.monotonic()
+            await asyncio.gather(*(send for snapshot in snapshots for send in snapshot.sends))
+            acknowledgements = [
+                await self._table.write(snapshot.state.partition, key, value)
+                for snapshot in snapshots
+                if self._states.get(snapshot.state.partition) is snapshot.state
+                for key, value in snapshot.rows
+            ]
+            await asyncio.gather(*acknowledgements)
+            for snapshot in snapshots:
+                partition = snapshot.state.partition
+                if self._states.get(partition) is snapshot.state and snapshot.end >= 0:
+                    self._durability.advance(TP(self._topic, partition), snapshot.end)
+            if acknowledgements:
+                metrics.ROWS.inc(len(acknowledgements))
+                metrics.FLUSH_SECONDS.observe(time.monotonic() - started)
+
+    def _snapshot(self, partition: int) -> _Snapshot:
+        state, sends = self._states[partition], self._sends[partition]
+        self._sends[partition] = []
+        return _Snapshot(state, state.next_offset, sends, state.take_changed())
+
+    def drop(self, revoked: set[TP]) -> None:
+        """Forget the partitions that were taken away, rows and all."""
+        partitions = [tp.partition for tp in revoked if tp.topic == self._topic]
+        for partition in partitions:
+            self._states.pop(partition, None)
+            self._sends.pop(partition, None)
+        self._table.drop(partitions)
+        self._durability.drop(revoked)
+
+    async def recovered(self) -> None:
+        """Wait until every command that any worker has issued is known: none is issued twice."""
+        await self._control.wait_caught_up()
+
+    @property
+    def partitions(self) -> list[int]:
+        """The partitions that hold state in this process."""
+        return sorted(self._states)

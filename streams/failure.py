@@ -1,0 +1,47 @@
+"""What an unexpected error means here: the end of the process, with nothing committed that was not durable.
+
+Faust skips the event that an agent failed on, and commits past it; a supervisor that starts us again reads it again.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any
+
+__all__ = ["EXIT_FAILURE", "ends_the_process", "end_process"]
+
+log = logging.getLogger(__name__)
+
+EXIT_FAILURE = 70
+STOP_DEADLINE_S = 45.0
+
+
+async def end_process(app: Any, error: BaseException) -> None:
+    """Stop the worker with `error` as its reason; if it cannot stop in time, the process is ended where it stands."""
+    if app.failure is not None:
+        return
+    app.failure = error
+    log.critical("The worker ends: %s: %s", type(error).__name__, error, exc_info=error)
+    deadline = threading.Timer(STOP_DEADLINE_S, os._exit, (EXIT_FAILURE,))
+    deadline.daemon = True
+    deadline.start()
+    await app.crash(error)
+
+
+def ends_the_process(app: Any) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., Awaitable[None]]]:
+    """Decorate an agent or a task of `app`: an error in it ends the worker."""
+
+    def decorate(function: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        @wraps(function)
+        async def guarded(*arguments: Any) -> None:
+            try:
+                await function(*arguments)
+            except Exception as error:
+                await end_process(app, error)
+                raise
+
+        return guarded
+
+    return decorate

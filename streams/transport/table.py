@@ -1,0 +1,87 @@
+"""A changelogged table whose writes say when the broker has them, and whose rows are held per partition."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from faust import Table
+from faust.types import TP, EventT
+
+from streams.transport.codec import PASS_THROUGH
+
+__all__ = ["DurableTable"]
+
+FOLDS_PER_BATCH = 4
+
+
+class DurableTable(Table):  # type: ignore[misc,type-arg]
+    """A Faust table that recovers and moves as every table does, with three differences.
+
+    Rows are kept per partition as the changelog's bytes, so that those of a lost partition go with it (Faust's
+    memory store keeps them); the changelog is read in folds as well. `write` hands out the broker's acknowledgement (Faust's `flush` can return with nothing
+    sent). Where the changelog holds two values of one key, `newer` decides and not their order, so that a worker which
+    was taken for dead cannot put back an older row.
+
+    Parameters
+    ----------
+    changelog_name
+        Full name of the changelog topic.
+    newer
+        ``newer(found, candidate)``: whether the second value replaces the first.
+    """
+
+    def __init__(
+        self, app: Any, *, changelog_name: str, newer: Callable[[bytes, bytes], bool], **options: Any
+    ) -> None:
+        self._changelog_name = changelog_name
+        self._newer = newer
+        self._rows: dict[int, dict[bytes, bytes]] = {}
+        super().__init__(app, recovery_buffer_size=FOLDS_PER_BATCH, **options)
+        self.key_serializer, self.value_serializer = "raw", PASS_THROUGH
+
+    def _changelog_topic_name(self) -> str:
+        return self._changelog_name
+
+    def rows(self, partition: int) -> dict[bytes, bytes]:
+        """The recovered rows of a partition; the caller may take rows out of it."""
+        return self._rows.setdefault(partition, {})
+
+    def drop(self, partitions: Iterable[int]) -> None:
+        """Forget the rows of partitions that are no longer ours."""
+        for partition in partitions:
+            self._rows.pop(partition, None)
+
+    def apply_changelog_batch(self, batch: Iterable[EventT]) -> None:
+        """Take in what recovery read from the changelog."""
+        newer = self._newer
+        for event in batch:
+            rows = self.rows(event.message.partition)
+            for record in event.message.value:
+                key, value = record.key, record.value
+                if value is None:
+                    rows.pop(key, None)
+                elif (found := rows.get(key)) is None or newer(found, value):
+                    rows[key] = value
+
+    async def on_rebalance(
+        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+    ) -> None:
+        """Recover every assigned partition from its beginning.
+
+        A partition that left and came back within one generation may have been written by another worker meanwhile.
+        """
+        await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
+        self._rows.clear()
+        self.app.tables.recovery.active_offsets.clear()
+
+    async def write(self, partition: int, key: bytes, value: bytes) -> asyncio.Future[Any]:
+        """Send one row to the changelog.
+
+        Returns
+        -------
+        asyncio.Future
+            Done when the broker has acknowledged the row; an error there means that it does not have it.
+        """
+        producer = self.app.producer
+        future: asyncio.Future[Any] = await producer.send(self._changelog_name, key, value, partition, None, None)
+        return future

@@ -1,0 +1,29 @@
+"""The transport that puts the folding consumer and the idempotent producer into a Faust app."""
+
+from typing import ClassVar
+
+from faust import App
+from faust.transport.drivers.aiokafka import Transport
+
+from streams.transport.consumer import FoldingConsumer
+from streams.transport.durability import Durability
+from streams.transport.producer import IdempotentProducer
+
+__all__ = ["FoldingTransport", "install"]
+
+
+class FoldingTransport(Transport):  # type: ignore[misc]
+    """aiokafka through Faust, with our consumer and producer."""
+
+    Consumer: ClassVar[type] = FoldingConsumer
+    Producer: ClassVar[type] = IdempotentProducer
+
+
+def install(app: App, folded_topics: list[str]) -> Durability:
+    """Give `app` the folding transport for these topics; returns where agents report what is durable."""
+    durability = Durability(folded_topics)
+    transport = FoldingTransport(app.conf.broker_consumer, app)
+    transport.Consumer = type("FoldingConsumerOfApp", (FoldingConsumer,), {"durability": durability})
+    app.transport = transport
+    app.producer_transport = transport
+    return durability
