@@ -1,0 +1,158 @@
+"""The contract with Faust, on a real broker: what our overrides rest on. When this fails, Faust has changed."""
+
+import asyncio
+from typing import Any
+
+from faust.types import TP
+
+from streams.transport import DurableTable
+from tests.transport.conftest import PARTITIONS, Bench, Running, until
+
+COMMIT_ROUNDS_S = 1.5
+"""Several commit intervals of the test's app."""
+
+
+async def collect(running: Running, tp: TP, records: list[Any]) -> None:
+    running.folds.append((tp, records))
+    running.durability.advance(tp, records[-1].offset + 1)
+
+
+async def at_the_end(bench: Bench) -> bool:
+    return all(committed == end for committed, end in (await bench.offsets()).values())
+
+
+async def test_folds_arrive_in_order_and_whole(bench: Bench) -> None:
+    sent = {partition: [b"%d" % number for number in range(2500)] for partition in range(PARTITIONS)}
+    for partition, values in sent.items():
+        await bench.publish(partition, values)
+    async with bench.app(collect) as running:
+        await until(lambda: sum(len(records) for _, records in running.folds) >= 5000)
+    for partition, values in sent.items():
+        folds = [records for tp, records in running.folds if tp.partition == partition]
+        assert [record.value for records in folds for record in records] == values
+        assert [record.offset for records in folds for record in records] == list(range(2500))
+        assert all(len(records) <= 100 for records in folds)
+        assert len(folds) < 2500 / 10, "records were not folded"
+
+
+async def test_committed_offsets_reach_the_log_end_when_idle(bench: Bench) -> None:
+    async with bench.app(collect):
+        for partition in range(PARTITIONS):
+            await bench.publish(partition, [b"1"] * 777)
+        await until(lambda: at_the_end(bench))
+        await bench.publish(0, [b"1"])
+        await until(lambda: at_the_end(bench))
+
+
+async def test_a_commit_never_passes_a_fold_that_is_not_durable(bench: Bench) -> None:
+    async def leave_the_third_fold_open(running: Running, tp: TP, records: list[Any]) -> None:
+        running.folds.append((tp, records))
+        if len(running.folds) < 3:
+            running.durability.advance(tp, records[-1].offset + 1)
+
+    await bench.publish(0, [b"1"] * 1000)
+    async with bench.app(leave_the_third_fold_open) as running:
+        await until(lambda: sum(len(records) for _, records in running.folds) == 1000)
+        durable = running.folds[1][1][-1].offset + 1
+        await until(lambda: committed_at(bench, 0, durable))
+        await asyncio.sleep(COMMIT_ROUNDS_S)
+        assert (await bench.offsets())[0] == (durable, 1000)
+    assert (await bench.offsets())[0] == (durable, 1000), "stopping committed what was not durable"
+
+
+async def committed_at(bench: Bench, partition: int, offset: int) -> bool:
+    return (await bench.offsets())[partition][0] == offset
+
+
+async def test_what_was_not_durable_is_read_again_by_the_next_process(bench: Bench) -> None:
+    async def keep(running: Running, tp: TP, records: list[Any]) -> None:
+        running.folds.append((tp, records))
+
+    await bench.publish(0, [b"1"] * 300)
+    for _ in range(2):
+        async with bench.app(keep) as running:
+            await until(lambda running=running: sum(len(records) for _, records in running.folds) >= 300)
+        assert [record.offset for _, records in running.folds for record in records] == list(range(300))
+
+
+class HeldTable(DurableTable):
+    """Passes rows to the broker, and its acknowledgements on only when told to."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.acknowledge = asyncio.Event()
+
+    async def write(self, partition: int, key: bytes, value: bytes) -> asyncio.Future[Any]:
+        acknowledged = await super().write(partition, key, value)
+
+        async def held() -> Any:
+            await self.acknowledge.wait()
+            return await acknowledged
+
+        return asyncio.ensure_future(held())
+
+
+async def test_nothing_is_committed_before_the_broker_has_acknowledged_its_rows(bench: Bench) -> None:
+    async def write_a_row(running: Running, tp: TP, records: list[Any]) -> None:
+        end = records[-1].offset + 1
+        acknowledged = await running.table.write(tp.partition, b"key", b"%d" % end)
+        await acknowledged
+        running.durability.advance(tp, end)
+
+    await bench.publish(0, [b"1"] * 50)
+    async with bench.app(write_a_row, table_type=HeldTable) as running:
+        await until(lambda: rows_reached(bench, 1))
+        await asyncio.sleep(COMMIT_ROUNDS_S)
+        assert (await bench.offsets())[0] == (0, 50)
+        running.table.acknowledge.set()
+        await until(lambda: at_the_end(bench))
+
+
+async def rows_reached(bench: Bench, count: int) -> bool:
+    return await bench.rows_on_the_changelog() >= count
+
+
+async def test_recovery_finds_every_row_and_keeps_the_newer_of_two(bench: Bench) -> None:
+    async def write_rows(running: Running, tp: TP, records: list[Any]) -> None:
+        for number in range(2000):
+            await running.table.write(tp.partition, b"k%d" % number, b"%d" % number)
+        await running.table.write(tp.partition, b"k7", b"900")
+        await (await running.table.write(tp.partition, b"k7", b"12"))
+        running.durability.advance(tp, records[-1].offset + 1)
+
+    await bench.publish(1, [b"1"])
+    async with bench.app(write_rows):
+        await until(lambda: at_the_end(bench))
+    async with bench.app(collect) as running:
+        await until(lambda: len(running.table.rows(1)) == 2000)
+        assert running.table.rows(1)[b"k7"] == b"900", "a stale writer's row replaced a newer one"
+        assert running.table.rows(1)[b"k1999"] == b"1999"
+        assert running.table.rows(0) == {}
+
+
+async def test_revoked_partitions_leave_no_rows_behind(bench: Bench) -> None:
+    async def write_a_row(running: Running, tp: TP, records: list[Any]) -> None:
+        await (await running.table.write(tp.partition, b"row-of-%d" % tp.partition, b"1"))
+        running.durability.advance(tp, records[-1].offset + 1)
+
+    for partition in range(PARTITIONS):
+        await bench.publish(partition, [b"1"])
+    async with bench.app(write_a_row):
+        await until(lambda: at_the_end(bench))
+    async with bench.app(collect) as first:
+        await until(lambda: all(first.table.rows(partition) for partition in range(PARTITIONS)))
+        async with bench.app(collect) as second:
+            await until(lambda: partitions_of(second) and len(partitions_of(first)) == 1)
+            assert partitions_of(first).isdisjoint(partitions_of(second))
+            await until(lambda: holds_only_its_own(first) and holds_only_its_own(second))
+        await until(lambda: len(partitions_of(first)) == PARTITIONS)
+        await until(lambda: all(first.table.rows(partition) for partition in range(PARTITIONS)))
+
+
+def partitions_of(running: Running) -> set[int]:
+    return {tp.partition for tp in running.app.consumer.assignment() if tp.topic.endswith("source")}
+
+
+def holds_only_its_own(running: Running) -> bool:
+    held = {partition for partition in range(PARTITIONS) if running.table.rows(partition)}
+    return held == partitions_of(running)
