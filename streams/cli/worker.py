@@ -1,0 +1,23 @@
+"""`halt400 worker`: read responses, halt what sends broken requests."""
+
+import typer
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def worker() -> None:
+        """Run one worker until Ctrl-C. Start as many as there are partitions; they share the work.
+
+        Every setting is an environment variable: `halt400 settings` lists them. The worker refuses to start on topics
+        that are not as declared: `halt400 topics apply` makes them.
+
+        Exit codes: 0 stopped on demand, 1 could not start, 70 ended by a failure with nothing lost: start it again.
+        """
+        from streams.settings import load_settings
+        from streams.worker import run_worker
+
+        run_worker(load_settings())
