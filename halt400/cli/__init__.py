@@ -5,7 +5,8 @@ A command is a module with a ``register(app)`` function. Packages add theirs by 
 """
 
 import sys
-from importlib.metadata import entry_points
+from importlib import metadata
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -25,7 +26,16 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for entry_point in sorted(entry_points(group="halt400.commands"), key=lambda found: found.name):
+
+    @app.callback()
+    def halt400(
+        version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    ) -> None:
+        if version:
+            Console().print(f"halt400 {metadata.version('halt400')}", highlight=False)
+            raise typer.Exit
+
+    for entry_point in sorted(metadata.entry_points(group="halt400.commands"), key=lambda found: found.name):
         entry_point.load()(app)
     return app
 
