@@ -29,9 +29,11 @@ def run_worker(settings: Settings) -> NoReturn:
     logging.basicConfig(
         level=settings.worker.log_level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr
     )
-    for chatty in ("faust", "mode", "aiokafka", "kafka", "botocore", "boto3", "urllib3"):
+    for chatty in ("faust", "mode", "botocore", "boto3", "urllib3"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     asyncio.run(check_topics(settings.kafka))
+    logging.getLogger("aiokafka").setLevel(max(logging.WARNING, logging.getLogger().level))
     # Records and rows live long and form no cycles: the default thresholds would walk them thousands of times a minute.
     gc.set_threshold(100_000, 50, 100)
     loop = asyncio.new_event_loop()

@@ -29,15 +29,21 @@ def build() -> typer.Typer:
 
     @app.callback()
     def halt400(
-        version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+        version: Annotated[
+            bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_show_version)
+        ] = False,
     ) -> None:
-        if version:
-            Console().print(f"halt400 {metadata.version('halt400')}", highlight=False)
-            raise typer.Exit
+        """Halt the scraping jobs that send broken requests: HTTP 400s, quarantined at once, never retried."""
 
     for entry_point in sorted(metadata.entry_points(group="halt400.commands"), key=lambda found: found.name):
         entry_point.load()(app)
     return app
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"halt400 {metadata.version('halt400')}")
+        raise typer.Exit
 
 
 def main() -> None:
