@@ -1,0 +1,113 @@
+"""The ring of one target against counting by hand."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from halt400.errors import InvalidRecord
+from halt400.windows import (
+    CLASSES,
+    WINDOWS_S,
+    Row,
+    decode_row,
+    encode_row,
+    window_counts,
+    window_seconds,
+)
+
+NOW = 1_760_000_000_000
+DAY_MS = 86_400_000
+
+statuses = st.sampled_from([200, 204, 301, 400, 401, 403, 404, 409, 418, 422, 429, 500, 503, 599])
+recent = st.lists(st.tuples(st.integers(0, DAY_MS - 60_000), statuses), max_size=60)
+"""(age in milliseconds, status)"""
+
+
+def ring_of(events: list[tuple[int, int]]) -> Row:
+    row = Row()
+    for age_ms, status in events:
+        row.count(NOW - age_ms, status)
+    return row
+
+
+def name_of(status: int) -> str:
+    return "5xx" if status >= 500 else str(status) if str(status) in CLASSES else "other"
+
+
+@given(recent, st.sampled_from(list(WINDOWS_S.values())), st.integers(0, 3_600_000))
+def test_a_window_holds_exactly_the_events_in_its_start_and_end(
+    events: list[tuple[int, int]], window_s: int, ago_ms: int
+) -> None:
+    row = ring_of(events)
+    counted = window_counts(row, window_s, NOW - ago_ms)
+    inside = [status for age, status in events if counted.start <= NOW - age < counted.end]
+    assert counted.end - counted.start == window_s * 1000
+    assert 0 <= counted.end - (NOW - ago_ms) < 60_000
+    assert counted.responses == len(inside)
+    assert counted.classes == {name: sum(name_of(status) == name for status in inside) for name in CLASSES}
+    if inside:
+        assert counted.bad_request_ratio == inside.count(400) / len(inside)
+    else:
+        assert counted.bad_request_ratio is None
+
+
+@given(recent, st.randoms(use_true_random=False))
+def test_the_order_of_events_within_a_day_does_not_matter(events: list[tuple[int, int]], random: object) -> None:
+    shuffled = list(events)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert ring_of(shuffled) == ring_of(events)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(st.integers(0, 5 * DAY_MS), statuses), max_size=80))
+def test_counts_are_conserved_however_late_events_come(events: list[tuple[int, int]]) -> None:
+    row = ring_of(events)
+    totals = row.totals()
+    assert totals["responses"] == len(events)
+    assert sum(totals[name] for name in CLASSES) + row.late == len(events)
+    assert totals["400"] + row.late_bad_requests == sum(status == 400 for _, status in events)
+
+
+@given(recent)
+def test_a_row_survives_the_changelog(events: list[tuple[int, int]]) -> None:
+    row = ring_of(events)
+    row.offset, row.detection = 12, b"state"
+    assert decode_row(encode_row(row)) == row
+
+
+def test_short_windows_end_within_five_seconds_of_the_moment_asked_for() -> None:
+    row = ring_of([(second * 1000, 200) for second in range(1800)])
+    for name in ("1m", "5m", "15m"):
+        counted = window_counts(row, WINDOWS_S[name], NOW + 1)
+        assert counted.end - (NOW + 1) < 5_000
+        assert counted.responses >= WINDOWS_S[name] - 5
+
+
+def test_a_late_event_counts_where_it_belongs_while_its_bucket_is_kept() -> None:
+    row = ring_of([(0, 200)])
+    assert row.count(NOW - 23 * 3_600_000, 400)
+    assert not row.count(NOW - 25 * 3_600_000, 400)
+    assert window_counts(row, 86_400, NOW).bad_requests == 1
+    assert (row.late, row.late_bad_requests) == (1, 1)
+
+
+def test_memory_is_bounded_by_the_buckets_of_a_day() -> None:
+    row = Row()
+    for second in range(0, 3 * 86_400, 5):
+        row.count(NOW + second * 1000, 400)
+    assert len(row.responses) <= 24 * 60 + 21 * 12 + 1
+    assert row.totals()["400"] == 3 * 86_400 / 5
+
+
+def test_a_window_that_was_never_offered_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="'2m': choose one of 1m, 5m"):
+        window_seconds("2m")
+    with pytest.raises(ValueError, match="at most 86400"):
+        window_counts(Row(), 90_000, NOW)
+
+
+def test_a_row_of_a_later_version_is_refused() -> None:
+    with pytest.raises(InvalidRecord, match="version 9"):
+        decode_row(encode_row(Row(version=9)))
+    with pytest.raises(InvalidRecord, match="cannot be decoded"):
+        decode_row(b"\xc1")
