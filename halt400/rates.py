@@ -25,7 +25,7 @@ from halt400.windows import (
     window_seconds,
 )
 
-__all__ = ["RateClient", "counts_at", "kept_from_ms"]
+__all__ = ["RateClient", "counts_at", "end_of_window_ms", "kept_from_ms"]
 
 _ROWS_KEPT = 1024
 _NEIGHBOURS = 500
@@ -134,11 +134,7 @@ class RateClient:
         row = self.row(target)
         if row is None:
             row = Row()
-        return counts_at(row, seconds, self.end_ms(row) if at_ms is None else at_ms)
-
-    def end_ms(self, row: Row) -> int:
-        """Return the end of a window that reaches up to the present: now, or the latest event where that is ahead."""
-        return max(self._clock_ms(), row.latest * FINE_S * 1000)
+        return counts_at(row, seconds, end_of_window_ms(row, self._clock_ms()) if at_ms is None else at_ms)
 
     def row(self, target: str) -> Row | None:
         """All that is known of one target, or ``None``; read only.
@@ -170,10 +166,11 @@ class RateClient:
     def near(self, target: str, limit: int = 5) -> list[str]:
         """Names of known targets that look like `target`, the likeliest first; for a person who has mistyped one."""
         names, wanted = self._sorted(), target.lower()
-        inside = [name for name in names if wanted in name.lower() or name.lower() in wanted] if wanted else []
+        inside = [name for name in names if wanted in name.lower() or name.lower() in wanted][:_NEIGHBOURS]
         place = bisect_left(names, target)
         around = names[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS]
-        close = get_close_matches(target, [*inside[:_NEIGHBOURS], *around], n=2 * limit, cutoff=0.6)
+        lowered = {name.lower(): name for name in [*around, *inside]}
+        close = [lowered[found] for found in get_close_matches(wanted, lowered, n=limit, cutoff=0.6)]
         return list(dict.fromkeys([*close, *inside]))[:limit]
 
     def _sorted(self) -> list[str]:
@@ -185,6 +182,11 @@ class RateClient:
     def _on_changes(self, changes: Changes) -> None:
         if self._names is not None and (not changes.keys() <= self._keys or None in changes.values()):
             self._names = None
+
+
+def end_of_window_ms(row: Row, now_ms: int) -> int:
+    """Return the end of a window that reaches up to the present: now, or past the latest response."""
+    return max(now_ms, (row.latest + 1) * FINE_S * 1000)
 
 
 def kept_from_ms(row: Row) -> int:

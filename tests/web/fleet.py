@@ -1,0 +1,105 @@
+"""A small fleet of known counts and quarantines, written to a real broker as the worker writes them."""
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+
+from halt400.records import Command, Diagnosis, Evidence, Scope, Source
+from halt400.windows import Row, encode_row, window_counts
+from streams.settings import KafkaSettings
+
+NOW_MS = 1_765_432_100_000
+"""2025-12-11T05:48:20Z"""
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+
+
+def row(offset: int, *counts: tuple[int, int, int]) -> Row:
+    """A row with `number` responses of `status` `age_ms` before now, for each (age_ms, status, number)."""
+    made = Row(offset=offset)
+    for age_ms, status, number in sorted(counts, reverse=True):
+        for _ in range(number):
+            made.count(NOW_MS - age_ms, status)
+    return made
+
+
+def shop() -> Row:
+    """2 in the last minute, 100 in 5, 1100 in an hour, 1101 in a day; 10, 20 and 21 400s in 5 minutes, 1 h and 24 h."""
+    made = row(
+        1200,
+        (20_000, 200, 2),
+        (4 * MINUTE_MS, 200, 85),
+        (4 * MINUTE_MS, 400, 10),
+        (4 * MINUTE_MS, 429, 2),
+        (4 * MINUTE_MS, 503, 1),
+        (50 * MINUTE_MS, 200, 990),
+        (50 * MINUTE_MS, 400, 10),
+        (20 * HOUR_MS, 400, 1),
+        (30 * HOUR_MS, 200, 7),
+    )
+    made.count(NOW_MS - 40 * HOUR_MS, 400)
+    made.skewed = 3
+    made.bad_request_seen = NOW_MS - 4 * MINUTE_MS
+    return made
+
+
+ROWS = {
+    "api.shop.example": shop(),
+    "api.shop.example:8443": row(7, (10_000, 200, 4), (10_000, 404, 4)),
+    "idle.example": row(9, (3 * HOUR_MS, 200, 5)),
+    "maps.example": row(40, (30_000, 400, 3), (30_000, 200, 1)),
+    "räksmörgås.example": row(3, (1_000, 401, 1)),
+    "with/slash and 100%.example": row(2, (1_000, 403, 2)),
+}
+
+
+def command(kind: str, target: str, job_id: str | None = None, **changes: object) -> Command:
+    """A command of this scope, quarantined a minute ago for 15 minutes unless said otherwise."""
+    opened_at = NOW_MS - MINUTE_MS
+    fields = {
+        "command_id": f"cmd-{kind}-{target}-{job_id}",
+        "scope": Scope(kind=kind, target=target, job_id=job_id),
+        "sequence": 1,
+        "state": "quarantined",
+        "reason": "400 Bad Request: malformed JSON",
+        "issued_by": "halt400.detect",
+        "opened_at": opened_at,
+        "issued_at": opened_at,
+        "expires_at": opened_at + 15 * MINUTE_MS,
+        "source": Source(topic="halt400.responses", partition=1, offset=4711),
+        "diagnosis": Diagnosis(
+            cause="malformed_json",
+            blame="request",
+            confidence=0.99,
+            remedy="Remove the comma before the closing brace.",
+            evidence=[Evidence(where="body", detail="trailing comma", offset=46, line=1, column=47)],
+        ),
+        "windows": [window_counts(ROWS["api.shop.example"], 300, NOW_MS).figures()],
+        "archive_uri": "file:///var/lib/halt400/archive/api.shop.example/1.har",
+        **changes,
+    }
+    return Command(**fields)
+
+
+COMMANDS = [
+    command("job", "api.shop.example", "extract-099"),
+    command("job", "api.shop.example", "extract-100", state="probing", issued_at=NOW_MS - 1_000),
+    command("job", "api.shop.example", "extract-101", state="released", sequence=2),
+    command("job", "api.shop.example", "extract-102", expires_at=NOW_MS - 1),
+    command("target", "maps.example"),
+    command("job", "maps.example", "team/night run"),
+]
+
+
+async def write_fleet(kafka: KafkaSettings) -> None:
+    """Write rows and commands, keyed and partitioned as the worker does."""
+    rows = [(name.encode(), encode_row(row)) for name, row in ROWS.items()]
+    await write(kafka, "rates", rows)
+    await write(kafka, "control", [(found.scope.id.encode(), msgspec.json.encode(found)) for found in COMMANDS])
+
+
+async def write(kafka: KafkaSettings, topic: str, records: list[tuple[bytes, bytes | None]]) -> None:
+    """Write records and wait for the broker's acknowledgement."""
+    async with AIOKafkaProducer(**kafka.client_options(), acks="all") as producer:
+        for sent in [await producer.send(kafka.topic(topic), value, key) for key, value in records]:
+            await sent

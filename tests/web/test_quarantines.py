@@ -1,0 +1,74 @@
+from urllib.parse import quote
+
+import msgspec
+import pytest
+
+from halt400.records import Command
+
+from .conftest import Api
+from .fleet import COMMANDS, NOW_MS
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SHOP = "job/api.shop.example/extract-"
+
+
+def ids(page: dict) -> list[str]:
+    return [quarantine["id"] for quarantine in page["quarantines"]]
+
+
+async def test_what_is_in_force_is_listed_the_latest_command_first(api: Api) -> None:
+    page = await api.get("/v1/quarantines")
+    assert ids(page) == [
+        f"{SHOP}100",
+        f"{SHOP}099",
+        "job/maps.example/team/night run",
+        "target/maps.example",
+    ]
+    assert all(quarantine["in_force"] for quarantine in page["quarantines"])
+
+
+async def test_a_quarantine_is_its_command_whole(api: Api) -> None:
+    answer = await api.get(f"/v1/quarantines/{SHOP}099")
+    assert answer.pop("id") == f"{SHOP}099"
+    assert answer.pop("in_force") is True
+    assert msgspec.convert(answer, Command, strict=True) == COMMANDS[0]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("state=quarantined&target=api.shop.example", [f"{SHOP}099"]),
+        ("state=probing", [f"{SHOP}100"]),
+        ("state=released", [f"{SHOP}101"]),
+        ("state=released,probing", [f"{SHOP}100", f"{SHOP}101"]),
+        ("target=api.shop.example&expired=true", [f"{SHOP}100", f"{SHOP}099", f"{SHOP}102"]),
+        ("job_id=extract-102", []),
+        ("job_id=extract-102&expired=true", [f"{SHOP}102"]),
+        ("target=nowhere.example", []),
+        ("limit=1&offset=3", ["target/maps.example"]),
+    ],
+)
+async def test_the_list_is_filtered(api: Api, query: str, expected: list[str]) -> None:
+    assert ids(await api.get(f"/v1/quarantines?{query}")) == expected
+
+
+async def test_an_expired_or_released_one_can_still_be_asked_for_and_halts_nothing(api: Api) -> None:
+    expired = await api.get(f"/v1/quarantines/{SHOP}102")
+    assert (expired["state"], expired["in_force"]) == ("quarantined", False)
+    assert expired["expires_at"] < NOW_MS
+    released = await api.get(f"/v1/quarantines/{SHOP}101")
+    assert (released["state"], released["in_force"]) == ("released", False)
+
+
+@pytest.mark.parametrize("safe", ["/", ""])
+async def test_the_slashes_of_a_scope_may_stay_or_be_encoded(api: Api, safe: str) -> None:
+    scope = "job/maps.example/team/night run"
+    answer = await api.get(f"/v1/quarantines/{quote(scope, safe=safe)}")
+    assert answer["scope"]["job_id"] == "team/night run"
+
+
+async def test_an_unknown_scope_is_a_problem(api: Api) -> None:
+    problem = await api.get(f"/v1/quarantines/{SHOP}098", 404)
+    assert problem["code"] == "unknown_quarantine"
+    assert f"{SHOP}098" in problem["detail"]
