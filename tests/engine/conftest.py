@@ -1,0 +1,199 @@
+"""Workers as processes of their own on the real broker, and what they left behind, read from outside."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+from halt400.records import Command, Offence
+from halt400.windows import Row, decode_row
+from streams.settings import load_settings
+from streams.topics import apply_topics
+
+PARTITIONS = 4
+
+
+class Cluster:
+    """One prefix of topics on the real broker, the workers on it, and what is in them."""
+
+    def __init__(self, bootstrap_servers: str, prefix: str, archive: Path) -> None:
+        self.bootstrap_servers, self.prefix, self.archive = bootstrap_servers, prefix, archive
+        self.environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("HALT400_")
+        } | {
+            "HALT400_KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
+            "HALT400_KAFKA_TOPIC_PREFIX": prefix,
+            "HALT400_KAFKA_PARTITIONS": str(PARTITIONS),
+            "HALT400_KAFKA_SESSION_TIMEOUT_S": "6",
+            "HALT400_ARCHIVE_URI": archive.as_uri(),
+            "HALT400_API_PORT": "0",
+        }
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.logs: list[Path] = []
+
+    async def make_topics(self) -> None:
+        settings = load_settings(
+            kafka={
+                "bootstrap_servers": self.bootstrap_servers,
+                "topic_prefix": self.prefix,
+                "partitions": PARTITIONS,
+            }
+        )
+        await apply_topics(settings.kafka)
+
+    def start_worker(self, **environment: str) -> subprocess.Popen[bytes]:
+        log = self.archive.parent / f"worker-{len(self.logs)}.log"
+        self.logs.append(log)
+        with log.open("wb") as output:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "halt400", "worker"],
+                env=self.environment | environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        self.workers.append(worker)
+        return worker
+
+    def stop_workers(self) -> list[int]:
+        """Stop what still runs as an operator would; the exit codes."""
+        running = [worker for worker in self.workers if worker.poll() is None]
+        for worker in running:
+            worker.send_signal(signal.SIGTERM)
+        return [worker.wait(60) for worker in running]
+
+    def log_text(self) -> str:
+        return "\n".join(log.read_text(errors="replace") for log in self.logs)
+
+    async def publish(self, events: Iterable[tuple[bytes | None, bytes | None]], *, per_s: float | None = None) -> None:
+        """Publish (key, value) pairs with the partitioner that the contract asks for, at most `per_s` a second."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.bootstrap_servers, linger_ms=10, max_request_size=16 * 1024 * 1024
+        )
+        await producer.start()
+        started, sends, sent = time.monotonic(), [], 0
+        for key, value in events:
+            sends.append(await producer.send(f"{self.prefix}responses", value, key=key))
+            if len(sends) == 1000:
+                await asyncio.gather(*sends)
+                sent, sends = sent + len(sends), []
+                if per_s is not None:
+                    await asyncio.sleep(max(0.0, started + sent / per_s - time.monotonic()))
+        await asyncio.gather(*sends)
+        await producer.stop()
+
+    async def read(self, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
+        """Every record of a topic, to its end at the time of the call."""
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.bootstrap_servers, enable_auto_commit=False, max_partition_fetch_bytes=16 * 1024 * 1024
+        )
+        await consumer.start()
+        try:
+            tps = [TopicPartition(f"{self.prefix}{topic}", partition) for partition in range(PARTITIONS)]
+            consumer.assign(tps)
+            await consumer.seek_to_beginning(*tps)
+            ends = await consumer.end_offsets(tps)
+            records: list[ConsumerRecord[bytes, bytes]] = []
+            while any([await consumer.position(tp) < ends[tp] for tp in tps]):
+                for found in (await consumer.getmany(timeout_ms=200)).values():
+                    records += found
+            return records
+        finally:
+            await consumer.stop()
+
+    async def rows(self) -> dict[str, Row]:
+        rows: dict[str, Row] = {}
+        for record in await self.read("rates"):
+            assert record.key is not None
+            assert record.value is not None
+            row = decode_row(record.value)
+            target = record.key.decode()
+            if target not in rows or row.offset >= rows[target].offset:
+                rows[target] = row
+        return rows
+
+    async def commands(self) -> list[Command]:
+        return [msgspec.json.decode(record.value or b"", type=Command) for record in await self.read("control")]
+
+    async def offences(self) -> list[Offence]:
+        return [msgspec.json.decode(record.value or b"", type=Offence) for record in await self.read("offences")]
+
+    async def lag(self, *topics: str) -> int:
+        """Records of some topics (`responses` unless named) that are not committed yet."""
+        return sum([end - committed for committed, end in (await self.offsets(*topics or ("responses",))).values()])
+
+    async def committed(self) -> int:
+        """Records of `responses` that are committed."""
+        return sum([committed for committed, _ in (await self.offsets("responses")).values()])
+
+    async def offsets(self, *topics: str) -> dict[TopicPartition, tuple[int, int]]:
+        """Partition -> (committed offset, log end)."""
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.bootstrap_servers, group_id=f"{self.prefix}worker", enable_auto_commit=False
+        )
+        await consumer.start()
+        try:
+            tps = [
+                TopicPartition(f"{self.prefix}{topic}", partition) for topic in topics for partition in range(PARTITIONS)
+            ]
+            ends = await consumer.end_offsets(tps)
+            return {tp: (await consumer.committed(tp) or 0, ends[tp]) for tp in tps}
+        finally:
+            await consumer.stop()
+
+    async def until(self, condition: Callable[[], Any], deadline_s: float = 90.0) -> Any:
+        """Wait for a condition (or an awaitable one) to hold; fail with the workers' logs."""
+        end = time.monotonic() + deadline_s
+        while True:
+            found = condition()
+            if asyncio.iscoroutine(found):
+                found = await found
+            if found:
+                return found
+            if time.monotonic() > end:
+                pytest.fail(f"not within {deadline_s} s; the workers said:\n{self.log_text()[-4000:]}")
+            await asyncio.sleep(0.1)
+
+    async def until_idle(self, *topics: str, deadline_s: float = 90.0) -> None:
+        async def idle() -> bool:
+            return await self.lag(*topics) == 0
+
+        await self.until(idle, deadline_s)
+
+
+def counts(statuses: Iterable[tuple[str, int]]) -> dict[str, Counter[str]]:
+    """Target -> counts by class as `Row.totals` gives them, from (target, status) pairs."""
+    found: dict[str, Counter[str]] = {}
+    for target, status in statuses:
+        name = "5xx" if status >= 500 else str(status) if status in {400, 401, 403, 404, 422, 429} else "other"
+        found.setdefault(target, Counter()).update({"responses": 1, name: 1})
+    return found
+
+
+def totals(rows: dict[str, Row]) -> dict[str, Counter[str]]:
+    """The same from rows; classes that were never seen are left out."""
+    return {target: Counter({name: n for name, n in row.totals().items() if n}) for target, row in rows.items()}
+
+
+@pytest.fixture
+async def cluster(kafka: str, prefix: str, tmp_path: Path) -> AsyncIterator[Cluster]:
+    cluster = Cluster(kafka, prefix, tmp_path / "archive")
+    await cluster.make_topics()
+    yield cluster
+    for worker in cluster.workers:
+        if worker.poll() is None:
+            worker.kill()
+            worker.wait()
+
+
+__all__ = ["PARTITIONS", "Cluster", "counts", "totals"]
