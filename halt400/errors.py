@@ -9,10 +9,13 @@
     ├── TopicMismatch         a topic on the cluster differs from its declaration
     ├── JobQuarantined        the gate says that this request must not be sent
     ├── InvalidRecord         bytes that are no record of ours
+    ├── QueryError            the HTTP API does not answer, or answers with a problem
     ├── InputError            a file that cannot be read as recorded exchanges
     ├── LocalServiceError     the local Kafka or S3 server cannot be installed or started
     └── ArchiveError          evidence could not be written or read back
 """
+
+from halt400.records import Command
 
 __all__ = [
     "ArchiveError",
@@ -23,6 +26,7 @@ __all__ = [
     "JobQuarantined",
     "LocalServiceError",
     "PublishError",
+    "QueryError",
     "SettingError",
     "TopicMismatch",
 ]
@@ -75,15 +79,25 @@ class TopicMismatch(Halt400Error):
 
 
 class JobQuarantined(Halt400Error):
-    """The gate says that this request must not be sent."""
+    """The gate says that this request must not be sent; `command` is what halts it."""
 
     code = "job_quarantined"
+
+    def __init__(self, message: str, mend: str = "", command: Command | None = None) -> None:
+        super().__init__(message, mend)
+        self.command = command
 
 
 class InvalidRecord(Halt400Error):
     """Bytes that are no record of ours."""
 
     code = "invalid_record"
+
+
+class QueryError(Halt400Error):
+    """The HTTP API does not answer, or answers with a problem."""
+
+    code = "query_error"
 
 
 class InputError(Halt400Error):

@@ -40,10 +40,14 @@ class KafkaSettings(_Section):
     replication_factor: int = Field(
         -1, ge=-1, description="Replicas of every topic; -1 takes the cluster's default.replication.factor."
     )
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
-    sasl_username: str | None = None
-    sasl_password: SecretStr | None = None
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="Whether connections are encrypted (SSL) and authenticated (SASL)."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "PLAIN", description="How the password is shown to the broker, with a SASL protocol."
+    )
+    sasl_username: str | None = Field(None, description="User of the broker; required with a SASL protocol.")
+    sasl_password: SecretStr | None = Field(None, description="The user's password; required with a SASL protocol.")
     ssl_ca_path: Path | None = Field(None, description="CA bundle (PEM); the system's where unset.")
     ssl_certificate_path: Path | None = Field(None, description="Client certificate (PEM) for mutual TLS.")
     ssl_key_path: Path | None = Field(None, description="Key of the client certificate (PEM).")
@@ -88,7 +92,9 @@ class KafkaSettings(_Section):
 class DetectionSettings(_Section):
     """What counts as news and how long a quarantine holds."""
 
-    skew_s: float = Field(30.0, ge=0, description="An event this far ahead of its Kafka timestamp is placed by the latter.")
+    skew_s: float = Field(
+        30.0, ge=0, description="An event this far ahead of its Kafka timestamp is placed by the latter."
+    )
     old_news_s: float = Field(900.0, ge=0, description="A 400 older than this when read is archived and opens nothing.")
     hold_s: float = Field(900.0, ge=1, description="A quarantine holds this long.")
 
@@ -100,12 +106,13 @@ class ArchiveSettings(_Section):
         default_factory=lambda: (Path.cwd() / "data" / "archive").as_uri(),
         pattern=r"^(file|s3)://",
         description="Directory (file:///var/lib/halt400) or bucket and prefix (s3://bucket/prefix).",
+        json_schema_extra={"default_text": "data/archive in the working directory"},
     )
     endpoint_url: str | None = Field(None, description="S3 endpoint where it is not AWS's own.")
-    region: str | None = None
-    access_key_id: str | None = None
-    secret_access_key: SecretStr | None = None
-    parallel_uploads: int = Field(64, ge=1, le=1024)
+    region: str | None = Field(None, description="S3 region; boto3's own search where unset.")
+    access_key_id: str | None = Field(None, description="S3 access key; boto3's own search where unset.")
+    secret_access_key: SecretStr | None = Field(None, description="The access key's secret.")
+    parallel_uploads: int = Field(64, ge=1, le=1024, description="Uploads under way at once.")
     redaction_key: SecretStr = Field(
         SecretStr("halt400"), description="Key of the tokens that stand for redacted secrets; one per installation."
     )
@@ -114,9 +121,11 @@ class ArchiveSettings(_Section):
 class ApiSettings(_Section):
     """The HTTP API for queries."""
 
-    host: str = "127.0.0.1"
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all of this machine's.")
     port: int = Field(8400, ge=0, le=65535, description="0 takes any free port.")
-    token: SecretStr | None = Field(None, description="Bearer token that every request must carry; none where unset.")
+    token: SecretStr | None = Field(
+        None, description="Bearer token that every request but a health check must carry; none where unset."
+    )
     enabled: bool = Field(True, description="Whether the worker serves the API itself.")
 
 
@@ -126,7 +135,7 @@ class WorkerSettings(_Section):
     flush_interval_s: float = Field(1.0, gt=0, description="Changed rows go to the changelog at most this often.")
     commit_interval_s: float = Field(1.0, gt=0, description="Offsets are committed this often.")
     poll_records: int = Field(4000, ge=1, description="Records of one poll at the most.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What is logged, to stderr.")
     instance_id: str | None = Field(None, description="Static group membership: a stable name for this worker.")
 
 
@@ -173,6 +182,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment, then the files that it names."""
         return init_settings, env_settings, _SecretFiles(settings_cls)
 
 
@@ -190,9 +200,13 @@ def load_settings(**sections: dict[str, Any]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         variable = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
+        reason = first["msg"].removeprefix("Value error, ")
+        if isinstance(first["input"], dict):
+            # What is wrong with a section as a whole; its values may hold secrets.
+            raise SettingError(f"{variable}_*: {reason}.", "Set what is missing, or unset what asks for it.") from None
         secret = any(word in variable for word in ("PASSWORD", "SECRET", "TOKEN", "KEY"))
         value = "(secret)" if secret else repr(first["input"])
-        raise SettingError(f"{variable}={value}: {first['msg']}.", "Correct it or unset it.") from None
+        raise SettingError(f"{variable}={value}: {reason}.", "Correct it or unset it.") from None
 
 
 def _refuse_unknown() -> None:
