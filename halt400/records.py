@@ -294,5 +294,3 @@ class Operation(Struct, kw_only=True, omit_defaults=True):
     hold_s: Annotated[int, Meta(ge=1)] | None = None
     probe_status: Status | None = None
     probe_id: str | None = None
-
-

@@ -255,7 +255,9 @@ def decode_row(data: bytes) -> Row:
     try:
         row = _decoder.decode(data)
     except Exception as error:
-        raise InvalidRecord(f"A row of the rates table cannot be decoded: {error}.", "Was the topic written to?") from error
+        raise InvalidRecord(
+            f"A row of the rates table cannot be decoded: {error}.", "Was the topic written to?"
+        ) from error
     if row.version > ROW_VERSION:
         raise InvalidRecord(
             f"A row of the rates table has version {row.version}; this release reads up to {ROW_VERSION}.",

@@ -16,7 +16,9 @@ __all__ = [
 EVENTS = Counter("halt400_events", "Response events read by this worker, replayed ones included.")
 BAD_REQUESTS = Counter("halt400_bad_requests", "400s judged by this worker; above zero means that a scraper is broken.")
 COMMANDS = Counter("halt400_commands", "Commands issued on the control topic by this worker.")
-REFUSALS = Counter("halt400_refusals", "Records that were no event and went to the dead-letter topic, by code.", ["code"])
+REFUSALS = Counter(
+    "halt400_refusals", "Records that were no event and went to the dead-letter topic, by code.", ["code"]
+)
 ROWS = Counter("halt400_rows", "Rows of the rates table that the broker acknowledged.")
 FLUSH_SECONDS = Histogram(
     "halt400_flush_seconds", "Time from taking the changed rows to the broker's last acknowledgement of them."

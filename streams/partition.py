@@ -12,7 +12,18 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 from msgspec import Struct
 
-from halt400.records import Command, Diagnosis, Fingerprints, Milliseconds, Name, Offence, ResponseEvent, Scope, Source, Status
+from halt400.records import (
+    Command,
+    Diagnosis,
+    Fingerprints,
+    Milliseconds,
+    Name,
+    Offence,
+    ResponseEvent,
+    Scope,
+    Source,
+    Status,
+)
 from halt400.windows import Row, decode_row, encode_row, window_counts
 
 __all__ = ["CountedEvent", "Outcome", "PartitionState", "Record", "Refusal", "Rules", "command_id", "decode_counted"]

@@ -30,9 +30,7 @@ class DurableTable(Table):  # type: ignore[misc,type-arg]
         ``newer(found, candidate)``: whether the second value replaces the first.
     """
 
-    def __init__(
-        self, app: Any, *, changelog_name: str, newer: Callable[[bytes, bytes], bool], **options: Any
-    ) -> None:
+    def __init__(self, app: Any, *, changelog_name: str, newer: Callable[[bytes, bytes], bool], **options: Any) -> None:
         self._changelog_name = changelog_name
         self._newer = newer
         self._rows: dict[int, dict[bytes, bytes]] = {}

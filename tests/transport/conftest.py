@@ -58,7 +58,9 @@ class Bench:
         consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap_servers)
         await consumer.start()
         try:
-            ends = await consumer.end_offsets([TopicPartition(self.rates, partition) for partition in range(PARTITIONS)])
+            ends = await consumer.end_offsets(
+                [TopicPartition(self.rates, partition) for partition in range(PARTITIONS)]
+            )
             return sum(ends.values())
         finally:
             await consumer.stop()
