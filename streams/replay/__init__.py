@@ -1,0 +1,28 @@
+"""Recorded exchanges, read as response events: JSON lines, HAR files and access logs; for replays and dry runs.
+
+Readers are streaming (all but HAR) and take files as they are: a line that cannot be read is reported with its place,
+and the next one is read.
+"""
+
+from streams.replay.dry_run import DryRun, Quarantine
+from streams.replay.formats import FORMATS, Format, detect_format, read_events
+from streams.replay.publishing import Published, publish_replay
+from streams.replay.recording import STDIN, Recording, Unread
+from streams.replay.retiming import Timeline
+from streams.replay.tally import Tally
+
+__all__ = [
+    "FORMATS",
+    "STDIN",
+    "DryRun",
+    "Format",
+    "Published",
+    "Quarantine",
+    "Recording",
+    "Tally",
+    "Timeline",
+    "Unread",
+    "detect_format",
+    "publish_replay",
+    "read_events",
+]

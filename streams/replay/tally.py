@@ -1,0 +1,54 @@
+"""What a replay has seen, in numbers."""
+
+from collections import Counter
+
+from halt400.records import ResponseEvent
+from streams.replay.recording import Unread
+
+__all__ = ["Tally"]
+
+
+class Tally:
+    """Counts over every file of one replay.
+
+    Attributes
+    ----------
+    events
+        Events read.
+    unread
+        Lines and entries that are not well-formed.
+    harmless
+        Those that are, and tell of no response.
+    untimed
+        Events for which their file has no time; they were given one after another, from the file's date.
+    statuses, targets
+        Events by status and by target.
+    first_ms, last_ms
+        Earliest and latest recorded time, milliseconds since the epoch; None before the first event.
+    """
+
+    def __init__(self) -> None:
+        self.events = self.unread = self.harmless = self.untimed = 0
+        self.statuses: Counter[int] = Counter()
+        self.targets: Counter[str] = Counter()
+        self.first_ms: int | None = None
+        self.last_ms: int | None = None
+
+    def add(self, item: ResponseEvent | Unread) -> None:
+        """Count one item of a recording, as it was read."""
+        if isinstance(item, Unread):
+            if item.harmless:
+                self.harmless += 1
+            else:
+                self.unread += 1
+            return
+        self.events += 1
+        self.statuses[item.response.status] += 1
+        self.targets[item.target] += 1
+        self.first_ms = item.time if self.first_ms is None else min(self.first_ms, item.time)
+        self.last_ms = item.time if self.last_ms is None else max(self.last_ms, item.time)
+
+    @property
+    def bad_requests(self) -> int:
+        """Number of 400s."""
+        return self.statuses[400]

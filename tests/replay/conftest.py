@@ -1,0 +1,75 @@
+"""What the replay's tests share: the corpora where they are there, and the command line as a user calls it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from halt400.cli import build
+from halt400.records import ResponseEvent
+from streams.replay import Format, Recording, Unread, read_events
+
+CORPORA = Path(__file__).parents[3] / "shared" / "corpora"
+
+Read = Callable[..., tuple[list[ResponseEvent], list[Unread]]]
+Replay = Callable[..., Result]
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    """The folder of real cases that lies beside the project."""
+    if not CORPORA.is_dir():
+        pytest.skip(f"the corpora are not at {CORPORA}")
+    return CORPORA
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    """Write a file of that name and content, read it, and return its events and what could not be read."""
+
+    def write_and_read(
+        content: bytes | str,
+        name: str = "input",
+        input_format: Format | None = None,
+        target: str | None = None,
+        job_id: str | None = None,
+    ) -> tuple[list[ResponseEvent], list[Unread]]:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        with Recording(str(path)) as recording:
+            items = list(read_events(recording, input_format, target, job_id))
+        return (
+            [item for item in items if isinstance(item, ResponseEvent)],
+            [item for item in items if isinstance(item, Unread)],
+        )
+
+    return write_and_read
+
+
+@pytest.fixture
+def replay() -> Replay:
+    """Call `halt400 replay` with the arguments given."""
+
+    def call(*arguments: str) -> Result:
+        return CliRunner().invoke(build(), ["replay", *arguments])
+
+    return call
+
+
+def exchange(**fields: Any) -> str:
+    """One line of recorded exchanges."""
+    recorded = {
+        "source": "acme/client",
+        "file": "cassettes/search.yaml",
+        "method": "POST",
+        "url": "https://api.shop.example/graphql",
+        "request_headers": {"content-type": "application/json"},
+        "request_body": '{"query": "phones", }',
+        "status": 400,
+        "response_headers": {},
+        "response_body": "bad",
+    }
+    return json.dumps(recorded | fields)
