@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from halt400.records import Command, Milliseconds, Ratio
+from streams.vocabulary import WindowName
 
 __all__ = [
     "ClassCounts",
@@ -49,7 +50,7 @@ class Window(Struct, kw_only=True):
     `end` is the asked time rounded up to 5 s, or to a minute where the window begins more than 20 minutes back.
     """
 
-    window: Literal["1m", "5m", "15m", "1h", "6h", "24h"]
+    window: WindowName
     window_s: int
     start: Annotated[int, Meta(description="Milliseconds since the Unix epoch, UTC; may lie before it.")]
     end: Milliseconds

@@ -11,11 +11,10 @@ from halt400.follower import Changes, Follower
 from halt400.records import Command
 from streams.web.answers import Quarantine
 
-__all__ = ["STATES", "Quarantines", "as_quarantine"]
+__all__ = ["Quarantines", "as_quarantine"]
 
 log = logging.getLogger(__name__)
 
-STATES = ("quarantined", "probing", "released")
 _COMMAND_FIELDS = tuple(field.name for field in msgspec.structs.fields(Command))
 
 

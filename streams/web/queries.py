@@ -8,24 +8,10 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from streams.vocabulary import SortKey, State, WindowName
 from streams.web.problems import fail
 
 __all__ = ["QuarantineQuery", "RatesQuery", "TargetQuery", "parse_time", "read_query"]
-
-WindowName = Literal["1m", "5m", "15m", "1h", "6h", "24h"]
-State = Literal["quarantined", "probing", "released"]
-SortKey = Literal[
-    "target",
-    "-target",
-    "responses",
-    "-responses",
-    "bad_requests",
-    "-bad_requests",
-    "bad_request_ratio",
-    "-bad_request_ratio",
-    "last_bad_request",
-    "-last_bad_request",
-]
 
 Limit = Annotated[int, Meta(ge=1, le=1000, description="Entries of the page at the most.")]
 Offset = Annotated[int, Meta(ge=0, le=10**9, description="Entries before the page.")]

@@ -1,0 +1,55 @@
+"""What the service's commands print: tables for people, JSON for programs."""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import orjson
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["Format", "moment", "print_json", "ratio", "span", "tables_on"]
+
+_WIDTH_OF_PIPES = 200
+
+
+Format = Literal["table", "json"]
+"""How to print."""
+
+
+def print_json(value: Any) -> None:
+    """Print as indented JSON, UTF-8."""
+    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+def tables_on(*columns: str, numbers: tuple[str, ...] = ()) -> tuple[Console, Table]:
+    """Make a console, wide where it is a pipe, and a table with these columns; `numbers` are set to the right."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_WIDTH_OF_PIPES)
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    return console, table
+
+
+def moment(time_ms: int | None, *, now_ms: int) -> str:
+    """Write a time in UTC, with its date only where that is another day than today."""
+    if time_ms is None:
+        return "-"
+    time, now = (datetime.fromtimestamp(value / 1000, UTC) for value in (time_ms, now_ms))
+    return f"{time:%H:%M:%SZ}" if time.date() == now.date() else f"{time:%Y-%m-%d %H:%M:%SZ}"
+
+
+def span(seconds: float) -> str:
+    """Write a duration in its two greatest units, such as ``14m 32s``."""
+    whole = max(0, round(seconds))
+    parts = [(whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "m"), (whole % 60, "s")]
+    first = next((place for place, (number, _) in enumerate(parts) if number), 3)
+    return " ".join(f"{number}{unit}" for number, unit in parts[first : first + 2])
+
+
+def ratio(value: float | None) -> str:
+    """Write a ratio in percent; a dash where nothing was seen."""
+    return "-" if value is None else f"{value:.2%}"

@@ -1,0 +1,184 @@
+"""`halt400 rates` and `halt400 quarantines`: what the HTTP API knows, in the terminal."""
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from streams.cli.output import Format, moment, print_json, ratio, span, tables_on
+from streams.vocabulary import SortKey, State, WindowName
+
+if TYPE_CHECKING:
+    from streams.web.client import ApiClient
+
+__all__ = ["register"]
+
+Url = Annotated[
+    str | None, typer.Option(help="Address of the API.", show_default="of HALT400_API_HOST and HALT400_API_PORT")
+]
+Output = Annotated[Format, typer.Option("--format", help="A table, or the API's answer as JSON.")]
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="Lines at the most.")]
+
+_CLASSES = ("401", "403", "404", "422", "429", "5xx", "other")
+_STATE_STYLES = {"quarantined": "bold red", "probing": "yellow", "released": "green"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+
+    @app.command()
+    def rates(
+        target: Annotated[str | None, typer.Argument(help="One target; all where none is named.")] = None,
+        window: Annotated[
+            WindowName | None,
+            typer.Option(help="Length of the window.", show_default="5m for all targets, all windows for one"),
+        ] = None,
+        at: Annotated[
+            str | None,
+            typer.Option(help="End of the windows of one target: ms since the epoch, or RFC 3339.", show_default="now"),
+        ] = None,
+        prefix: Annotated[str, typer.Option(help="Only targets whose name begins so.")] = "",
+        sort: Annotated[
+            SortKey, typer.Option(help="Sort all targets by this; with a minus, the greatest first.")
+        ] = "-bad_requests",
+        limit: Limit = 50,
+        output: Output = "table",
+        url: Url = None,
+    ) -> None:
+        """Tell how many responses came, how many of them 400s: of one target, or of all."""
+        if target is None and at is not None:
+            raise typer.BadParameter("needs a TARGET", param_hint="--at")
+        with _client(url) as client:
+            if target is not None:
+                answer = client.rates(target, window=window, at=at)
+            else:
+                answer = client.targets(window=window, prefix=prefix or None, sort=sort, limit=limit)
+        if output == "json":
+            print_json(answer)
+        elif target is not None:
+            _print_target(answer)
+        else:
+            _print_targets(answer)
+
+    @app.command()
+    def quarantines(
+        state: Annotated[
+            list[State] | None,
+            typer.Option(help="Only this state; may be repeated.", show_default="quarantined and probing"),
+        ] = None,
+        target: Annotated[str | None, typer.Option(help="Only on this target.")] = None,
+        job_id: Annotated[str | None, typer.Option("--job", help="Only of this job.")] = None,
+        expired: Annotated[bool, typer.Option("--expired", help="Also those that have expired.")] = False,
+        limit: Limit = 50,
+        output: Output = "table",
+        url: Url = None,
+    ) -> None:
+        """List what is halted, why, and until when."""
+        states = ",".join(state) if state else None
+        with _client(url) as client:
+            answer = client.quarantines(
+                state=states, target=target, job_id=job_id, expired="true" if expired else None, limit=limit
+            )
+        if output == "json":
+            print_json(answer)
+        else:
+            _print_quarantines(answer)
+
+
+def _client(url: str | None) -> "ApiClient":
+    from streams.settings import load_settings
+    from streams.web.client import ApiClient
+
+    return ApiClient(load_settings().api, url)
+
+
+def _print_target(answer: dict[str, Any]) -> None:
+    now_ms = answer["as_of"]
+    numbers = ("Responses", "400", "400 ratio", *_CLASSES)
+    console, table = tables_on("Window", "From", "To", *numbers, numbers=numbers)
+    for name, window in answer["windows"].items():
+        table.add_row(
+            name, moment(window["start"], now_ms=now_ms), moment(window["end"], now_ms=now_ms), *_counts(window)
+        )
+    totals = answer["totals"]
+    table.add_section()
+    table.add_row(
+        "ever",
+        "",
+        "",
+        *_counts({**totals, "bad_requests": totals["classes"]["400"], "bad_request_ratio": None}, with_ratio=False),
+    )
+    console.print(Text(answer["target"], "bold"))
+    console.print(table)
+    notes = [
+        f"last 400 {moment(answer['last_bad_request'], now_ms=now_ms)}" if answer["last_bad_request"] else "no 400"
+    ]
+    notes += [f"{answer['late']:,} too late for any window"] if answer["late"] else []
+    notes += [f"{answer['skewed']:,} from the future"] if answer["skewed"] else []
+    console.print(f"{'; '.join(notes)}; as of {moment(now_ms, now_ms=now_ms)}", style="dim")
+
+
+def _print_targets(answer: dict[str, Any]) -> None:
+    now_ms = answer["as_of"]
+    numbers = ("Responses", "400", "400 ratio", *_CLASSES, "Ever", "Quarantines")
+    console, table = tables_on("Target", *numbers, "Last 400", numbers=numbers)
+    for target in answer["targets"]:
+        halted = target["quarantines"]
+        table.add_row(
+            Text(target["target"], "bold red" if halted else ""),
+            *_counts(target["window"]),
+            f"{target['totals']['responses']:,}",
+            Text(str(halted) if halted else "-", "bold red" if halted else "dim"),
+            moment(target["last_bad_request"], now_ms=now_ms),
+        )
+    window = answer["targets"][0]["window"] if answer["targets"] else None
+    _print_page(console, table, len(answer["targets"]), answer, "target", f"in {window['window']}" if window else "")
+
+
+def _print_quarantines(answer: dict[str, Any]) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    console, table = tables_on("Target", "Job", "State", "Opened", "Ends in", "Cause", "Reason", "Evidence")
+    for found in answer["quarantines"]:
+        scope, diagnosis = found["scope"], found["diagnosis"] or {}
+        what = {"job": scope.get("job_id"), "target": "(all)", "request": f"request {scope.get('fingerprint')}"}
+        left_s = (found["expires_at"] - now_ms) / 1000
+        ends = "-" if found["state"] == "released" else span(left_s) if left_s > 0 else "expired"
+        table.add_row(
+            Text(scope["target"]),
+            Text(what[scope["kind"]] or "-", "bold"),
+            Text(found["state"], _STATE_STYLES[found["state"]] if found["in_force"] else "dim"),
+            moment(found["opened_at"], now_ms=now_ms),
+            ends,
+            diagnosis.get("cause", "-"),
+            Text(found["reason"]),
+            Text(found["archive_uri"] or "-", "dim"),
+        )
+    _print_page(console, table, len(answer["quarantines"]), answer, "quarantine", "")
+
+
+def _print_page(console: Console, table: Table, shown: int, answer: dict[str, Any], noun: str, what: str) -> None:
+    as_of = moment(answer["as_of"], now_ms=answer["as_of"])
+    plural = noun if answer["total"] == 1 else f"{noun}s"
+    if not shown:
+        console.print(f"No {noun}s; as of {as_of}.")
+        return
+    number = f"{shown:,} of {answer['total']:,}" if shown < answer["total"] else f"{shown:,}"
+    console.print(table)
+    console.print(f"{number} {plural} {what}".rstrip() + f"; as of {as_of}", style="dim")
+
+
+def _counts(window: dict[str, Any], *, with_ratio: bool = True) -> list[Text]:
+    bad = window["bad_requests"]
+    return [
+        _number(window["responses"]),
+        Text(f"{bad:,}" if bad else "-", "bold red" if bad else "dim"),
+        Text(ratio(window["bad_request_ratio"]) if with_ratio else "", "bold red" if bad else "dim"),
+        *(_number(window["classes"][name]) for name in _CLASSES),
+    ]
+
+
+def _number(value: int) -> Text:
+    return Text(f"{value:,}") if value else Text("-", "dim")

@@ -1,0 +1,20 @@
+"""The words that the HTTP API and the command line take: windows, states, and what a list is sorted by."""
+
+from typing import Literal
+
+__all__ = ["SortKey", "State", "WindowName"]
+
+WindowName = Literal["1m", "5m", "15m", "1h", "6h", "24h"]
+State = Literal["quarantined", "probing", "released"]
+SortKey = Literal[
+    "target",
+    "-target",
+    "responses",
+    "-responses",
+    "bad_requests",
+    "-bad_requests",
+    "bad_request_ratio",
+    "-bad_request_ratio",
+    "last_bad_request",
+    "-last_bad_request",
+]
