@@ -2,11 +2,16 @@
 
 import typer
 
-from streams.cli import worker
+from streams.cli import api, queries, replay, settings, topics, worker
 
 __all__ = ["register"]
 
 
 def register(app: typer.Typer) -> None:
     """Add the service's commands to the command line."""
+    api.register(app)
+    queries.register(app)
+    replay.register(app)
     worker.register(app)
+    settings.register(app)
+    topics.register(app)

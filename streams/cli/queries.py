@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.cli.output import Format, moment, print_json, ratio, span, tables_on
-from streams.vocabulary import SortKey, State, WindowName
+from streams.vocabulary import SortKey, WindowName
 
 if TYPE_CHECKING:
     from streams.web.client import ApiClient
@@ -66,8 +66,11 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def quarantines(
         state: Annotated[
-            list[State] | None,
-            typer.Option(help="Only this state; may be repeated.", show_default="quarantined and probing"),
+            list[str] | None,
+            typer.Option(
+                help="Only quarantined, probing or released ones; may be repeated.",
+                show_default="quarantined and probing",
+            ),
         ] = None,
         target: Annotated[str | None, typer.Option(help="Only on this target.")] = None,
         job_id: Annotated[str | None, typer.Option("--job", help="Only of this job.")] = None,

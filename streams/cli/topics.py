@@ -76,7 +76,7 @@ def _tell(kafka: "KafkaSettings", news: Iterable[str], word: str, differences: "
     from streams.topics import declarations
 
     new, differences = set(news), list(differences)
-    console, table = tables_on("Topic", "", "")
+    console, table = tables_on("Topic", "State", "Difference")
     for topic in declarations(kafka):
         wrong = [found for found in differences if found.topic == topic.name]
         if topic.name in new:
