@@ -1,15 +1,14 @@
 """The Faust app, made by a factory from the settings: agents, the changelogged table, the folding transport."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable
 from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any
+from typing import Any, Protocol
 
 import faust
 import msgspec
-from faust.types import TP
 
 from halt400.follower import Follower
 from halt400.records import Command, Source
@@ -20,36 +19,48 @@ from streams.failure import ends_the_process
 from streams.partition import Rules
 from streams.settings import Settings
 from streams.transport import DurableTable, install
+from streams.web.server import ApiServer
 
 __all__ = ["Halt400App", "build_app"]
+
+log = logging.getLogger("halt400.worker")
 
 _decode_command = msgspec.json.Decoder(Command).decode
 
 
-class Halt400App(faust.App):  # type: ignore[misc]
-    """A Faust app that keeps nothing on disk, starts our own services with it, and remembers what ended it."""
+class Neighbour(Protocol):
+    """Something that runs beside the Faust app in its loop."""
+
+    async def start(self) -> None:
+        """Start it; an error keeps the worker from starting."""
+
+    async def stop(self) -> None:
+        """Stop it; harmless where it was not started."""
+
+
+class Halt400App(faust.App):
+    """A Faust app that keeps nothing on disk, has neighbours in its loop, and remembers what ended it."""
 
     failure: BaseException | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.starts: list[Callable[[], Awaitable[Any]]] = []
-        self.stops: list[Callable[[], Awaitable[Any]]] = []
+        self.neighbours: list[Neighbour] = []
 
     def _create_directories(self) -> None:
         """Nothing of ours is on disk; Faust would make a directory beside whatever it was started in."""
 
-    async def on_first_start(self) -> None:
+    async def start_neighbours(self) -> None:
         """Start what the agents need before Kafka assigns anything."""
-        await super().on_first_start()
-        for start in self.starts:
-            await start()
+        for neighbour in self.neighbours:
+            await neighbour.start()
+            if isinstance(neighbour, ApiServer):
+                log.info("The API answers at %s.", neighbour.url)
 
-    async def on_shutdown(self) -> None:
+    async def stop_neighbours(self) -> None:
         """Stop what was started, last first."""
-        await super().on_shutdown()
-        for stop in reversed(self.stops):
-            await stop()
+        for neighbour in reversed(self.neighbours):
+            await neighbour.stop()
 
 
 def build_app(settings: Settings) -> Halt400App:
@@ -82,11 +93,11 @@ def build_app(settings: Settings) -> Halt400App:
         env_prefix="HALT400_FAUST_",
     )
     durability = install(app, [responses, offences, rates])
-    control = Follower(
-        topic=kafka.topic(topics.CONTROL), newer=_later_command, **kafka.client_options()
-    )
-    app.starts.append(control.start)
-    app.stops.append(control.stop)
+    control = Follower(topic=kafka.topic(topics.CONTROL), newer=_later_command, **kafka.client_options())
+    app.neighbours.append(control)
+
+    if settings.api.enabled:
+        app.neighbours.append(ApiServer.of(settings))
 
     table = DurableTable(
         app,
@@ -116,14 +127,15 @@ def build_app(settings: Settings) -> Halt400App:
     durability.on_settle(engine.flush)
     agents.detect.register(app, responses, engine)
 
-    @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
-    async def forget(_app: Any, revoked: set[TP], **_: Any) -> None:
-        engine.drop(revoked)
+    @app.on_partitions_revoked.connect  # type: ignore[arg-type]
+    async def forget(_app: Any, *arguments: Any, **_: Any) -> None:
+        engine.drop(*arguments)
 
     @table.on_recover
     @ends_the_process(app)
     async def know_every_command() -> None:
         await engine.recovered()
+        log.info("Ready: partitions %s of %s.", held(app, responses) or "none", responses)
 
     @app.task  # type: ignore[untyped-decorator]
     @ends_the_process(app)
@@ -135,6 +147,11 @@ def build_app(settings: Settings) -> Halt400App:
     return app
 
 
+def held(app: Halt400App, topic: str) -> str:
+    """The partitions of `topic` that this worker was given, as text."""
+    return ", ".join(str(tp.partition) for tp in sorted(app.consumer.assignment()) if tp.topic == topic)
+
+
 async def _send(
     app: Halt400App,
     topic: str,
@@ -142,9 +159,8 @@ async def _send(
     value: bytes | None,
     partition: int | None,
     headers: list[tuple[str, bytes]] | None,
-) -> asyncio.Future[Any]:
-    future: asyncio.Future[Any] = await app.producer.send(topic, key, value, partition, None, headers)
-    return future
+) -> Awaitable[Any]:
+    return await app.producer.send(topic, key, value, partition, None, headers)
 
 
 def _latest_command(control: Follower, scope_id: str) -> Command | None:

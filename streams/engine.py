@@ -1,9 +1,9 @@
-"""The engine: applies folds to partition states, sends what follows, and makes it durable in the one order that is exact.
+"""The engine: applies folds to partition states, sends what follows, and makes it durable in the order that is exact.
 
-An offset is committed only when (1) the broker has acknowledged every command, offence and dead letter that the records
-below it led to, and then (2) every row that includes them. Rows are taken at the same moment as (1) is closed, so a row on
-the changelog never includes an event whose consequences could still be lost. A row carries the offset that it includes,
-and replay skips what it includes: counting is exact without transactions.
+An offset is committed only when (1) the broker has acknowledged every command, offence and dead letter that the
+records below it led to, and then (2) every row that includes them. Rows are taken at the same moment as (1) is closed,
+so a row on the changelog never includes an event whose consequences could still be lost. A row carries the offset that
+it includes, and replay skips what it includes: counting is exact without transactions.
 """
 
 import asyncio

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any
 
-__all__ = ["EXIT_FAILURE", "ends_the_process", "end_process"]
+__all__ = ["EXIT_FAILURE", "end_process", "ends_the_process"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("halt400.worker")
 
 EXIT_FAILURE = 70
 STOP_DEADLINE_S = 45.0

@@ -1,4 +1,4 @@
-"""One partition of `responses`: decode, count, judge. Pure; the worker and a dry run of `halt400 replay` are the same here.
+"""One partition of `responses`: decode, count, judge. Pure: the worker and a dry run of `halt400 replay` share it.
 
 What follows from an event is returned, not done: the caller sends offences, commands and refusals, and says when the
 broker has them.

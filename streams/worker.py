@@ -4,18 +4,19 @@ import asyncio
 import gc
 import logging
 import sys
-from typing import NoReturn
+from contextlib import suppress
+from typing import NoReturn, cast
 
 import faust
 
-from streams.app import build_app
+from streams.app import Halt400App, build_app
 from streams.failure import EXIT_FAILURE
 from streams.settings import Settings
 from streams.topics import check_topics
 
 __all__ = ["run_worker"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("halt400.worker")
 
 
 def run_worker(settings: Settings) -> NoReturn:
@@ -26,26 +27,42 @@ def run_worker(settings: Settings) -> NoReturn:
     Halt400Error
         The broker does not answer, or a topic is not as declared: the worker is not started.
     """
-    logging.basicConfig(
-        level=settings.worker.log_level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr
-    )
-    for chatty in ("faust", "mode", "botocore", "boto3", "urllib3"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    _log_to_stderr(settings.worker.log_level)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its account of a broker that is away; ours is one line
     asyncio.run(check_topics(settings.kafka))
-    logging.getLogger("aiokafka").setLevel(max(logging.WARNING, logging.getLogger().level))
+    logging.getLogger("aiokafka").setLevel(logging.WARNING)
     # Records and rows live long and form no cycles: the default thresholds would walk them thousands of times a minute.
     gc.set_threshold(100_000, 50, 100)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     app = build_app(settings)
-    worker = faust.Worker(app, loop=loop, loglevel=None, override_logging=False, quiet=True, redirect_stdouts=False)
     try:
-        worker.execute_from_commandline()
-    except SystemExit:
-        if app.failure is None:
-            raise
+        loop.run_until_complete(app.start_neighbours())
     except BaseException:
-        if app.failure is None:
-            log.exception("The worker ended.")
-    sys.exit(EXIT_FAILURE)
+        loop.run_until_complete(app.stop_neighbours())
+        raise
+    worker = _Worker(app, loop=loop, loglevel=None, override_logging=False, quiet=True, redirect_stdouts=False)
+    worker.spinner = None
+    with suppress(SystemExit, KeyboardInterrupt):
+        try:
+            worker.execute_from_commandline()
+        except Exception as error:
+            if app.failure is None:
+                app.failure = error
+                log.exception("The worker ended.")
+    log.info("Stopped.")
+    sys.exit(EXIT_FAILURE if app.failure is not None else 0)
+
+
+class _Worker(faust.Worker):
+    async def on_shutdown(self) -> None:
+        await super().on_shutdown()
+        await cast(Halt400App, self.app).stop_neighbours()
+
+
+def _log_to_stderr(level: str) -> None:
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr)
+    quiet = max(logging.WARNING, logging.getLogger().level)
+    # Faust's services log under the module of their class, ours included.
+    for name in ("aiokafka", "boto3", "botocore", "faust", "mode", "streams.app", "streams.transport", "urllib3"):
+        logging.getLogger(name).setLevel(quiet)

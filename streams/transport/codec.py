@@ -9,7 +9,7 @@ __all__ = ["PASS_THROUGH"]
 PASS_THROUGH = "halt400_pass_through"  # noqa: S105 - a codec's name
 
 
-class _PassThrough(codecs.Codec):  # type: ignore[misc]
+class _PassThrough(codecs.Codec):
     """Faust's own codecs would try to decode the list of records."""
 
     def loads(self, s: Any) -> Any:

@@ -43,18 +43,17 @@ class Fold:
         self.serialized_key_size = self.serialized_value_size = 0
 
 
-class FoldingConsumer(Consumer):  # type: ignore[misc]
+class FoldingConsumer(Consumer):
     """Folds the topics of `durability`; every other topic keeps Faust's ways."""
 
-    durability: Durability
+    def __init__(self, transport: Any, *arguments: Any, **options: Any) -> None:
+        self.durability: Durability = transport.durability
+        super().__init__(transport, *arguments, **options)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:
         polled = await super()._getmany(active_partitions=active_partitions, timeout=timeout)
         topics = self.durability.topics
-        for tp, records in polled.items():
-            if records and tp.topic in topics:
-                polled[tp] = [Fold(records)]
-        return polled
+        return {tp: [Fold(records)] if records and tp.topic in topics else records for tp, records in polled.items()}
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Keep the offsets inside a fold from being taken for a gap in the log (faust-streaming `_drain_messages`)."""

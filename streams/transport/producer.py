@@ -8,7 +8,7 @@ from faust.transport.drivers.aiokafka import Producer
 __all__ = ["IdempotentProducer"]
 
 
-class IdempotentProducer(Producer):  # type: ignore[misc]
+class IdempotentProducer(Producer):
     """Faust turns idempotence on with transactions only; rows must not be reordered without them either."""
 
     def _settings_extra(self) -> Mapping[str, Any]:

@@ -1,8 +1,7 @@
 """A changelogged table whose writes say when the broker has them, and whose rows are held per partition."""
 
-import asyncio
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, cast
 
 from faust import Table
 from faust.types import TP, EventT
@@ -14,13 +13,13 @@ __all__ = ["DurableTable"]
 FOLDS_PER_BATCH = 4
 
 
-class DurableTable(Table):  # type: ignore[misc,type-arg]
+class DurableTable(Table[bytes, bytes]):
     """A Faust table that recovers and moves as every table does, with three differences.
 
     Rows are kept per partition as the changelog's bytes, so that those of a lost partition go with it (Faust's
-    memory store keeps them); the changelog is read in folds as well. `write` hands out the broker's acknowledgement (Faust's `flush` can return with nothing
-    sent). Where the changelog holds two values of one key, `newer` decides and not their order, so that a worker which
-    was taken for dead cannot put back an older row.
+    memory store keeps them), and the changelog is read in folds too. `write` hands out the broker's acknowledgement
+    (Faust's `flush` can return with nothing sent). Where the changelog holds two values of one key, `newer` decides and
+    not their order, so that a worker which was taken for dead cannot put back an older row.
 
     Parameters
     ----------
@@ -49,12 +48,12 @@ class DurableTable(Table):  # type: ignore[misc,type-arg]
         for partition in partitions:
             self._rows.pop(partition, None)
 
-    def apply_changelog_batch(self, batch: Iterable[EventT]) -> None:
+    def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
         """Take in what recovery read from the changelog."""
         newer = self._newer
         for event in batch:
             rows = self.rows(event.message.partition)
-            for record in event.message.value:
+            for record in cast(list[Any], event.message.value):
                 key, value = record.key, record.value
                 if value is None:
                     rows.pop(key, None)
@@ -70,16 +69,14 @@ class DurableTable(Table):  # type: ignore[misc,type-arg]
         """
         await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
         self._rows.clear()
-        self.app.tables.recovery.active_offsets.clear()
+        cast(Any, self.app.tables).recovery.active_offsets.clear()
 
-    async def write(self, partition: int, key: bytes, value: bytes) -> asyncio.Future[Any]:
+    async def write(self, partition: int, key: bytes, value: bytes) -> Awaitable[Any]:
         """Send one row to the changelog.
 
         Returns
         -------
-        asyncio.Future
+        Awaitable
             Done when the broker has acknowledged the row; an error there means that it does not have it.
         """
-        producer = self.app.producer
-        future: asyncio.Future[Any] = await producer.send(self._changelog_name, key, value, partition, None, None)
-        return future
+        return await self.app.producer.send(self._changelog_name, key, value, partition, None, None)

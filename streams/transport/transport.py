@@ -12,18 +12,19 @@ from streams.transport.producer import IdempotentProducer
 __all__ = ["FoldingTransport", "install"]
 
 
-class FoldingTransport(Transport):  # type: ignore[misc]
+class FoldingTransport(Transport):
     """aiokafka through Faust, with our consumer and producer."""
 
     Consumer: ClassVar[type] = FoldingConsumer
     Producer: ClassVar[type] = IdempotentProducer
+    durability: Durability
 
 
 def install(app: App, folded_topics: list[str]) -> Durability:
     """Give `app` the folding transport for these topics; returns where agents report what is durable."""
     durability = Durability(folded_topics)
     transport = FoldingTransport(app.conf.broker_consumer, app)
-    transport.Consumer = type("FoldingConsumerOfApp", (FoldingConsumer,), {"durability": durability})
+    transport.durability = durability
     app.transport = transport
     app.producer_transport = transport
     return durability

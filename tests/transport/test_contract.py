@@ -1,6 +1,7 @@
 """The contract with Faust, on a real broker: what our overrides rest on. When this fails, Faust has changed."""
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 from faust.types import TP
@@ -82,7 +83,7 @@ class HeldTable(DurableTable):
         super().__init__(*arguments, **options)
         self.acknowledge = asyncio.Event()
 
-    async def write(self, partition: int, key: bytes, value: bytes) -> asyncio.Future[Any]:
+    async def write(self, partition: int, key: bytes, value: bytes) -> Awaitable[Any]:
         acknowledged = await super().write(partition, key, value)
 
         async def held() -> Any:
