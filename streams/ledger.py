@@ -1,0 +1,84 @@
+"""Work that is done in parallel and made durable in order: for agents whose side effects are slow."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from faust.types import TP
+
+from streams.transport import Durability
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """The folds of one topic that are being worked on; a watermark rises when all before it are done.
+
+    While more than `capacity` records are open, `pause` is called with the partitions that overflow, and `resume` when
+    half of them are done: reading stops for this topic only, so a slow archive never holds up detection.
+
+    Parameters
+    ----------
+    on_failure
+        Called with the error of a fold that failed; its partition's watermark never passes it.
+    """
+
+    def __init__(
+        self,
+        durability: Durability,
+        *,
+        capacity: int,
+        pause: Callable[[set[TP]], None],
+        resume: Callable[[set[TP]], None],
+        on_failure: Callable[[BaseException], Awaitable[None]],
+    ) -> None:
+        self._durability, self._capacity = durability, capacity
+        self._pause, self._resume, self._on_failure = pause, resume, on_failure
+        self._folds: dict[TP, deque[tuple[int, int, asyncio.Task[None]]]] = {}
+        self._paused: set[TP] = set()
+        self._failing: set[asyncio.Task[None]] = set()
+        self.open = 0
+
+    def add(self, tp: TP, end: int, records: int, work: Awaitable[None]) -> None:
+        """Start the work of one fold of `records` records; `end` is one behind its last offset."""
+        task = asyncio.ensure_future(_as_task(work))
+        self._folds.setdefault(tp, deque()).append((end, records, task))
+        self.open += records
+        task.add_done_callback(lambda done: self._settle_prefix(tp, done))
+        if self.open > self._capacity and tp not in self._paused:
+            self._paused.add(tp)
+            self._pause({tp})
+
+    def _settle_prefix(self, tp: TP, done: asyncio.Task[None]) -> None:
+        if not done.cancelled() and (error := done.exception()) is not None:
+            failing = asyncio.ensure_future(_as_task(self._on_failure(error)))
+            self._failing.add(failing)
+            failing.add_done_callback(self._failing.discard)
+            return
+        folds = self._folds.get(tp, deque())
+        while folds and folds[0][2].done() and not folds[0][2].cancelled() and folds[0][2].exception() is None:
+            end, records, _ = folds.popleft()
+            self.open -= records
+            self._durability.advance(tp, end)
+        if self._paused and self.open <= self._capacity // 2:
+            resumed, self._paused = self._paused, set()
+            self._resume(resumed)
+
+    def drop(self, revoked: set[TP]) -> None:
+        """Forget partitions that were taken away: what is open of them is cancelled, and read again by their owner."""
+        for tp in revoked & self._folds.keys():
+            for _, records, task in self._folds.pop(tp):
+                self.open -= records
+                task.cancel()
+        self._paused -= revoked
+
+    async def settle(self) -> None:
+        """Wait until everything that is open is done."""
+        tasks = [task for folds in self._folds.values() for _, _, task in folds]
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+async def _as_task(work: Awaitable[Any]) -> None:
+    await work
