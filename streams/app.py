@@ -1,11 +1,12 @@
 """The Faust app, made by a factory from the settings: agents, the changelogged table, the folding transport."""
 
 import logging
+import time
 from collections.abc import Awaitable
 from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import faust
 import msgspec
@@ -18,10 +19,13 @@ from streams.engine import Engine, Outputs, partition_of
 from streams.failure import ends_the_process
 from streams.partition import Rules
 from streams.settings import Settings
-from streams.transport import DurableTable, install
+from streams.transport import DurableTable, FoldingConsumer, install
+from streams.watchdog import Watchdog
 from streams.web.server import ApiServer
 
 __all__ = ["Halt400App", "build_app"]
+
+WATCH_INTERVAL_S = 5.0
 
 log = logging.getLogger("halt400.worker")
 
@@ -42,6 +46,7 @@ class Halt400App(faust.App):
     """A Faust app that keeps nothing on disk, has neighbours in its loop, and remembers what ended it."""
 
     failure: BaseException | None = None
+    ready = False
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -129,12 +134,14 @@ def build_app(settings: Settings) -> Halt400App:
 
     @app.on_partitions_revoked.connect  # type: ignore[arg-type]
     async def forget(_app: Any, *arguments: Any, **_: Any) -> None:
+        app.ready = False
         engine.drop(*arguments)
 
     @table.on_recover
     @ends_the_process(app)
     async def know_every_command() -> None:
         await engine.recovered()
+        app.ready = True
         log.info("Ready: partitions %s of %s.", held(app, responses) or "none", responses)
 
     @app.task  # type: ignore[untyped-decorator]
@@ -143,6 +150,19 @@ def build_app(settings: Settings) -> Halt400App:
         while not app.should_stop:
             await app.sleep(worker.flush_interval_s)
             await engine.flush()
+
+    @app.task  # type: ignore[untyped-decorator]
+    @ends_the_process(app)
+    async def watch(_app: Any) -> None:
+        watchdog = Watchdog()
+        while not app.should_stop:
+            await app.sleep(WATCH_INTERVAL_S)
+            watchdog.check(
+                time.monotonic(),
+                broker_answers=control.healthy,
+                ready=app.ready,
+                positions=cast(FoldingConsumer, app.consumer).positions(responses),
+            )
 
     return app
 

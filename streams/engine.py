@@ -164,8 +164,3 @@ class Engine:
     async def recovered(self) -> None:
         """Wait until every command that any worker has issued is known: none is issued twice."""
         await self._control.wait_caught_up()
-
-    @property
-    def partitions(self) -> list[int]:
-        """The partitions that hold state in this process."""
-        return sorted(self._states)

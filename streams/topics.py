@@ -83,7 +83,7 @@ def declarations(kafka: KafkaSettings) -> list[Declaration]:
             "max.message.bytes": largest,
             "min.compaction.lag.ms": "600000",
             "min.cleanable.dirty.ratio": "0.1",
-            "segment.ms": str(3_600_000),
+            "segment.ms": "600000",
         },
     }
     return [

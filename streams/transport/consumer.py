@@ -80,6 +80,17 @@ class FoldingConsumer(Consumer):
         offset: int | None = super()._new_offset(tp)
         return offset
 
+    def positions(self, topic: str) -> dict[int, tuple[int, int]]:
+        """How far each assigned partition of `topic` was fetched, and its log end: partition -> (position, end)."""
+        fetched: dict[int, tuple[int, int]] = {}
+        subscription = self._thread._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        for tp in assignment.tps if assignment is not None else ():
+            state = assignment.state_value(tp)
+            if tp.topic == topic and state is not None and state.has_valid_position and state.highwater is not None:
+                fetched[tp.partition] = (state.position, state.highwater)
+        return fetched
+
     async def wait_empty(self) -> None:
         """Make durable what was read, then commit it: before a rebalance and before the end."""
         try:
