@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from streams.contracts.fields import FIELDS, describe
 from streams.web import answers
 from streams.web.endpoints import ENDPOINTS, Endpoint
 from streams.web.problems import PROBLEM_JSON, TITLES
@@ -36,6 +37,9 @@ def openapi_document() -> dict[str, Any]:
     types = {endpoint.answer for endpoint in ENDPOINTS if endpoint.answer is not None}
     ordered = sorted(types | {answers.Problem}, key=lambda found: found.__name__)
     _, components = msgspec.json.schema_components(ordered, ref_template=_REF)
+    describe(components)
+    for name, meaning in FIELDS["Command"].items():
+        components["Quarantine"]["properties"][name].setdefault("description", meaning)
     components["Problem"]["properties"]["code"]["enum"] = list(TITLES)
     return {
         "openapi": "3.1.0",

@@ -1,0 +1,157 @@
+"""The AsyncAPI 3.0 document: every topic, who writes and who reads it, its key, its settings and its records."""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from streams import topics
+from streams.contracts.json_schemas import CONTRACTS, Contract, json_schema
+from streams.settings import KafkaSettings
+
+__all__ = ["asyncapi_document"]
+
+_BINDING = "0.5.0"
+_NUMBERS = ("retention.ms", "max.message.bytes", "min.compaction.lag.ms", "segment.ms")
+
+_ABOUT = {
+    topics.RESPONSES: "Every HTTP response that the scrapers received. Key = target; the murmur2 partitioner of Java.",
+    topics.CONTROL: "What is halted: the latest command of every scope. Key = the scope's id; the partition is that of "
+    "the scope's target in `responses`. Follow it without a consumer group, from its beginning.",
+    topics.OFFENCES: "Every 400 whole, with what was concluded from it. Key = target.",
+    topics.OPERATIONS: "What people and probing scrapers ask for. Key = the scope's target.",
+    topics.RESPONSES_DLQ: "Records of `responses` that are no events: key, value and headers as they came, and headers "
+    "that say why.",
+    topics.ALERTS_DLQ: "Alerts that no sink took.",
+    topics.RATES: "Internal: the counts of every target, one row per target. Read it by `halt400.rates.RateClient` or "
+    "the HTTP API; its encoding may change.",
+}
+_SERVICE_READS = (topics.RESPONSES, topics.OPERATIONS, topics.RATES, topics.CONTROL)
+_SERVICE_WRITES = (
+    topics.CONTROL,
+    topics.OFFENCES,
+    topics.RATES,
+    topics.RESPONSES_DLQ,
+    topics.ALERTS_DLQ,
+)
+
+_DEAD_LETTER_HEADERS = {
+    "type": "object",
+    "description": "After the headers that the record came with.",
+    "required": ["halt400.error", "halt400.message", "halt400.topic", "halt400.partition", "halt400.offset"],
+    "properties": {
+        "halt400.error": {
+            "type": "string",
+            "description": "Stable code of what is wrong.",
+            "enum": ["null_value", "not_json", "invalid_event", "key_mismatch", "invalid_target", "wrong_partition"],
+        },
+        "halt400.message": {"type": "string", "description": "What is wrong, for a person."},
+        "halt400.topic": {"type": "string", "description": "Topic that it came from."},
+        "halt400.partition": {"type": "string", "description": "Partition that it came from, decimal."},
+        "halt400.offset": {"type": "string", "description": "Offset that it had, decimal."},
+    },
+}
+
+
+def asyncapi_document(examples: Mapping[str, list[tuple[str, Any]]]) -> dict[str, Any]:
+    """Return the document for the default settings.
+
+    Parameters
+    ----------
+    examples
+        By contract name, a list of (name, payload).
+    """
+    kafka = KafkaSettings()
+    messages = {contract.topic: _message(contract, examples.get(contract.name, [])) for contract in CONTRACTS}
+    messages |= {
+        topics.RESPONSES_DLQ: {
+            "name": "dead-letter",
+            "title": "Dead letter",
+            "summary": "A record as it came, with the reason of its refusal in headers.",
+            "contentType": "application/octet-stream",
+            "headers": _DEAD_LETTER_HEADERS,
+            "payload": {"description": "The original bytes; null stays null."},
+        },
+        topics.ALERTS_DLQ: {
+            "name": "undelivered-alert",
+            "title": "Undelivered alert",
+            "contentType": "application/json",
+            "payload": {"description": "The alert."},
+        },
+        topics.RATES: {
+            "name": "rates-row",
+            "title": "Rates row",
+            "contentType": "application/msgpack",
+            "payload": {"description": "Internal, versioned by its first element."},
+            "bindings": {"kafka": {"key": {"type": "string", "description": "the target"}, "bindingVersion": _BINDING}},
+        },
+    }
+    return {
+        "asyncapi": "3.0.0",
+        "id": "urn:halt400:asyncapi",
+        "info": {
+            "title": "Halt400",
+            "version": version("halt400"),
+            "description": "The Kafka topics of Halt400, with the default prefix and partition count. Values are JSON "
+            "in UTF-8 unless said otherwise. Changes within a version are additive: accept fields you do not know.",
+        },
+        "defaultContentType": "application/json",
+        "servers": {
+            "kafka": {"host": kafka.bootstrap_servers, "protocol": "kafka", "description": "The default address."}
+        },
+        "channels": {
+            _id(name): {
+                "address": declared.name,
+                "description": _ABOUT[name],
+                "messages": {messages[name]["name"]: {"$ref": f"#/components/messages/{messages[name]['name']}"}},
+                "bindings": {
+                    "kafka": {
+                        "topic": declared.name,
+                        "partitions": declared.partitions,
+                        "topicConfiguration": {
+                            setting: _typed(setting, value) for setting, value in declared.config.items()
+                        },
+                        "bindingVersion": _BINDING,
+                    }
+                },
+            }
+            for declared in topics.declarations(kafka)
+            for name in [declared.name.removeprefix(kafka.topic_prefix)]
+        },
+        "operations": {
+            **{f"read-{_id(name)}": _operation("receive", name) for name in _SERVICE_READS},
+            **{f"write-{_id(name)}": _operation("send", name) for name in _SERVICE_WRITES},
+        },
+        "components": {"messages": {message["name"]: message for message in messages.values()}},
+    }
+
+
+def _id(topic: str) -> str:
+    return topic.replace(".", "-")
+
+
+def _operation(action: str, topic: str) -> dict[str, Any]:
+    verb = "reads" if action == "receive" else "writes"
+    return {
+        "action": action,
+        "channel": {"$ref": f"#/channels/{_id(topic)}"},
+        "summary": f"The service {verb} {topic}.",
+    }
+
+
+def _message(contract: Contract, examples: list[tuple[str, Any]]) -> dict[str, Any]:
+    schema = json_schema(contract)
+    return {
+        "name": f"{contract.name}-v{contract.version}",
+        "title": contract.record.__name__,
+        "summary": schema["description"].split("\n\n")[0],
+        "contentType": "application/json",
+        "payload": {"$ref": f"./{contract.path}"},
+        "bindings": {"kafka": {"key": {"type": "string", "description": contract.key}, "bindingVersion": _BINDING}},
+        **({"examples": [{"name": name, "payload": payload} for name, payload in examples]} if examples else {}),
+    }
+
+
+def _typed(setting: str, value: str) -> Any:
+    if setting == "cleanup.policy":
+        return value.split(",")
+    return int(value) if setting in _NUMBERS else value

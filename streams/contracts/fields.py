@@ -1,0 +1,169 @@
+"""What each field of each wire record means, for readers of the schemas; a test holds this to the records."""
+
+from typing import Any
+
+from halt400.records import OTEL_ATTRIBUTES
+
+__all__ = ["FIELDS", "describe"]
+
+_HEADERS = "Ordered list of [name, value], as they went over the wire: order, case and repetitions are evidence."
+_BASE64 = "The body in base64 (RFC 4648 section 4), where it is no UTF-8 text."
+_TEXT = "The body as text, where it is UTF-8; never together with `body_base64`."
+
+FIELDS: dict[str, dict[str, str]] = {
+    "ResponseEvent": {
+        "version": "Version of this record.",
+        "id": "Unique per response. Publishing the same response again must repeat it.",
+        "time": "When the response was received.",
+        "target": "The API that answered, usually its host or host:port. It must be the record's key. "
+        "No slash, no control characters, no space at either end.",
+        "job_id": "The scraping job; this is what gets halted.",
+        "request": "The request as it was sent.",
+        "response": "The response as it was received.",
+        "run_id": "This run of the job.",
+        "release": "Version of the scraper's code: what changed when a job breaks after a deployment.",
+        "worker": "Process or host that sent the request.",
+        "region": "Where it was sent from.",
+        "attempt": "1 for the first try; a retry of the same logical request carries 2, 3, ...",
+        "proxy": "The proxy that carried the request; absent where there was none.",
+        "client": "The HTTP library that sent the request.",
+        "duration_ms": "From sending the request to the end of the response, milliseconds.",
+        "traceparent": "W3C Trace Context of the request.",
+    },
+    "Request": {
+        "method": "As sent, such as POST.",
+        "url": "Whole, as sent: scheme, host, path and query, without user and password.",
+        "http_version": "1.0, 1.1, 2 or 3.",
+        "headers": _HEADERS,
+        "body": f"{_TEXT} Needed of a 400 only.",
+        "body_base64": _BASE64,
+        "body_size": "Size of the whole body as sent, bytes.",
+        "body_sha256": "SHA-256 of the whole body as sent, hexadecimal.",
+        "body_truncated": "Whether the body here is only the beginning of what was sent.",
+    },
+    "Response": {
+        "status": "Every status is counted; 400 is what halts.",
+        "headers": _HEADERS,
+        "body": _TEXT,
+        "body_base64": _BASE64,
+        "body_size": "Size of the whole body as received, bytes.",
+        "body_truncated": "Whether the body here is only the beginning of what was received.",
+    },
+    "Proxy": {"id": "Name or address of the proxy, without credentials.", "pool": "The pool that it comes from."},
+    "Client": {"name": "Such as httpx or Scrapy.", "version": "Version of the library."},
+    "Evidence": {
+        "where": "method, url, header, body, response_header, response_body or request_line.",
+        "detail": "What is wrong there, in one sentence.",
+        "name": "Name of the header or field, where it has one.",
+        "offset": "First byte of the defect, counted from 0 in that part as it was sent.",
+        "length": "Length of the defect, bytes.",
+        "line": "Line of the defect, from 1.",
+        "column": "Column of the defect, in characters from 1.",
+        "excerpt": "Redacted text around the defect.",
+        "caret": "Index of the defect in `excerpt`, characters.",
+    },
+    "RunnerUp": {
+        "cause": "The cause that was considered.",
+        "confidence": "How sure it would be.",
+        "detail": "Why it was ranked lower.",
+    },
+    "BadRequestFigures": {
+        "malformed_payload_ratio": "400s / all responses of the target in the last hour; null where nothing was seen.",
+        "header_mismatch": "Distance of the sent headers from those of good requests, 0-1; null without a profile.",
+        "url_encoding_failures": "Characters of the URL that should have been percent-encoded.",
+    },
+    "Diagnosis": {
+        "cause": "What is wrong.",
+        "blame": "Whose fault it is; a guilty request does not cost the proxy its reputation.",
+        "confidence": "0-1.",
+        "remedy": "What would fix it.",
+        "evidence": "Where exactly, the most telling first.",
+        "figures": "The three figures of every diagnosis.",
+        "runners_up": "Causes that were considered and ranked lower.",
+        "ruled_out": "Causes that were examined and excluded.",
+    },
+    "Fingerprints": {
+        "request": "The exact request, hexadecimal.",
+        "signature": "The group of requests of the same shape, hexadecimal.",
+    },
+    "Source": {"topic": "Kafka topic.", "partition": "Partition of the topic.", "offset": "Offset in the partition."},
+    "Scope": {
+        "kind": "One request shape, one job on one target, or the target as a whole.",
+        "target": "The target.",
+        "job_id": "The job, of kind job.",
+        "fingerprint": "The request's fingerprint, of kind request.",
+    },
+    "WindowFigures": {
+        "window_s": "Length of the window, seconds.",
+        "start": "First moment of the window.",
+        "end": "First moment after the window.",
+        "responses": "All responses in it.",
+        "bad_requests": "400s among them.",
+        "bad_request_ratio": "bad_requests / responses, 0-1; null where nothing was seen.",
+    },
+    "Command": {
+        "version": "Version of this record.",
+        "command_id": "Derived from the cause: the same cause, after a crash too, gives the same id.",
+        "scope": "What this command speaks of. The record's key is its id, such as job/api.shop.example/extract-099.",
+        "sequence": "Rises by one with each command of a scope; of two, the higher one holds.",
+        "state": "A scraper halts while this is quarantined and `expires_at` is ahead.",
+        "retry": "What to do with the retry of the request that failed: always abort.",
+        "proxy": "What to do with the proxy that carried it: always release.",
+        "proxy_blame": "Whether the proxy is to blame; false returns it to its pool with its reputation untouched.",
+        "reason": "Why, in one sentence for a person.",
+        "issued_by": "Part of the service, or person, that issued it.",
+        "opened_at": "When this quarantine began.",
+        "issued_at": "When this command was issued.",
+        "expires_at": "When it ends by itself.",
+        "source": "The response that caused it; null where a person did.",
+        "diagnosis": "What is wrong with the request; null where it was not diagnosed.",
+        "windows": "Counts of the target when it was issued.",
+        "archive_uri": "Where the evidence is kept (HAR); null where there is none.",
+    },
+    "Offence": {
+        "version": "Version of this record.",
+        "target": "The target, as in the event; it is the record's key.",
+        "event": "The event whole, as it was published.",
+        "source": "Where the event lies.",
+        "archive_uri": "Where the evidence is kept (HAR).",
+        "seen_at": "When the service read it.",
+        "command_id": "The command it led to, or the one that already held its job; absent where it opened nothing.",
+        "fingerprints": "By which like requests are grouped.",
+        "diagnosis": "What is wrong with the request.",
+    },
+    "Operation": {
+        "version": "Version of this record.",
+        "operation_id": "Unique per operation; sending it again must repeat it.",
+        "time": "When it was asked for.",
+        "kind": "release, extend or quarantine by hand, or the result of a probe.",
+        "scope": "What it is asked of; `scope.target` is the record's key.",
+        "actor": "Who asks: a person, or the scraper that probed.",
+        "reason": "Why, for the record.",
+        "hold_s": "How long to hold from now on, seconds; of extend and quarantine.",
+        "probe_status": "Status that the probe was answered with; of probe_result.",
+        "probe_id": "The probe that this is the result of; of probe_result.",
+    },
+}
+
+
+def describe(definitions: dict[str, Any]) -> None:
+    """Put the meaning of each field into JSON Schema definitions by type name, in place."""
+    for name, definition in definitions.items():
+        if "description" in definition:
+            paragraphs = definition["description"].replace("\n    ", "\n").split("\n\n")
+            definition["description"] = "\n\n".join(" ".join(paragraph.split("\n")) for paragraph in paragraphs)
+        for field, schema in definition.get("properties", {}).items():
+            texts = [FIELDS.get(name, {}).get(field, ""), schema.get("description", "")]
+            attribute = _ATTRIBUTES.get((name, field))
+            texts.append(f"OpenTelemetry: {attribute}." if attribute else "")
+            text = " ".join(text for text in texts if text)
+            if text:
+                schema["description"] = text
+
+
+_TYPE_OF_FIELD = {"request": "Request", "response": "Response"}
+_ATTRIBUTES = {
+    (_TYPE_OF_FIELD[parts[1]] if len(parts) == 3 else parts[0], parts[-1]): attribute
+    for path, attribute in OTEL_ATTRIBUTES.items()
+    for parts in [path.split(".")]
+}

@@ -1,0 +1,65 @@
+"""JSON Schema 2020-12 of every wire record, one document per record and version."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from halt400.records import Command, Offence, Operation, ResponseEvent
+from streams.contracts.fields import describe
+
+__all__ = ["CONTRACTS", "DIALECT", "Contract", "json_schema"]
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+TARGET_PATTERN = r"^[^/\s\u0000-\u001f]([^/\u0000-\u001f]*[^/\s\u0000-\u001f])?$"
+"""A target has no slash, no control characters and no outer space; the service refuses others."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One version of a record: its directory in schemas/, its type, its topic (without prefix) and its key."""
+
+    name: str
+    version: int
+    record: type[Struct]
+    topic: str
+    key: str
+
+    @property
+    def path(self) -> str:
+        """Its schema's path in schemas/."""
+        return f"{self.name}/v{self.version}.schema.json"
+
+    @property
+    def id(self) -> str:
+        """Its schema's ``$id``."""
+        return f"urn:halt400:schema:{self.name}:v{self.version}"
+
+
+CONTRACTS = (
+    Contract("response-event", 1, ResponseEvent, "responses", "the target"),
+    Contract("command", 1, Command, "control", "the scope's id, such as job/api.shop.example/extract-099"),
+    Contract("offence", 1, Offence, "offences", "the target"),
+    Contract("operation", 1, Operation, "operations", "the scope's target"),
+)
+
+
+def json_schema(contract: Contract) -> dict[str, Any]:
+    """Return the JSON Schema of a record, self-contained."""
+    definitions = msgspec.json.schema(contract.record)["$defs"]
+    describe(definitions)
+    if contract.record is ResponseEvent:
+        definitions["ResponseEvent"]["properties"]["target"]["pattern"] = TARGET_PATTERN
+    for definition in definitions.values():
+        # A reader accepts fields that it does not know.
+        if definition.get("type") == "object":
+            definition["additionalProperties"] = True
+    root = definitions.pop(contract.record.__name__)
+    return {
+        "$schema": DIALECT,
+        "$id": contract.id,
+        **root,
+        **({"$defs": dict(sorted(definitions.items()))} if definitions else {}),
+    }

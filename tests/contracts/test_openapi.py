@@ -1,0 +1,34 @@
+import jsonschema
+import pytest
+from aiohttp import web
+
+from streams.settings import KafkaSettings
+from streams.web import ReadModel, build_api
+from streams.web.endpoints import ENDPOINTS
+from streams.web.openapi import openapi_document
+
+DOCUMENT = openapi_document()
+
+
+async def test_every_route_is_documented_and_nothing_else() -> None:
+    app = build_api(ReadModel(KafkaSettings()), token=None)
+    routed = {
+        resource.canonical.replace("{scope:.+}", "{scope}")
+        for resource in app.router.resources()
+        if isinstance(resource, web.Resource)
+    }
+    assert routed == set(DOCUMENT["paths"]) == {endpoint.path for endpoint in ENDPOINTS}
+
+
+@pytest.mark.parametrize("path", DOCUMENT["paths"])
+def test_every_parameter_is_described(path: str) -> None:
+    for parameter in DOCUMENT["paths"][path]["get"]["parameters"]:
+        assert parameter["description"]
+        jsonschema.Draft202012Validator.check_schema(parameter["schema"])
+
+
+@pytest.mark.parametrize("name", DOCUMENT["components"]["schemas"])
+def test_every_schema_is_valid_and_describes_itself(name: str) -> None:
+    schema = DOCUMENT["components"]["schemas"][name]
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["description"]
