@@ -1,0 +1,92 @@
+"""A finding: what one cause module says about one exchange, before the engine ranks it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from halt400.diagnosis.excerpts import mask, window
+from halt400.records import Blame, Cause, Evidence
+
+__all__ = ["Finding", "at_body", "at_text"]
+
+
+class Finding(Struct, kw_only=True):
+    """One possible cause with its evidence.
+
+    `confidence` is the probability that this is why the request is refused, should it be refused. A `warning` is worth
+    a line and never becomes the cause: receivers differ on it, or accept it.
+    """
+
+    cause: Cause
+    confidence: float
+    remedy: str
+    evidence: list[Evidence]
+    blame: Blame = "request"
+    warning: bool = False
+
+    @property
+    def detail(self) -> str:
+        """The first sentence of the evidence, which is the finding in short."""
+        return self.evidence[0].detail if self.evidence else self.remedy
+
+
+def at_text(
+    where: str, text: str, index: int, detail: str, *, length: int = 1, name: str | None = None, secret: bool = False
+) -> Evidence:
+    """Point at a character of a URL, a header value or a request line.
+
+    Parameters
+    ----------
+    where, detail, name
+        As on `Evidence`.
+    text
+        The whole part that `index` counts in.
+    index, length
+        Characters from 0; the evidence carries bytes (UTF-8).
+    secret
+        Whether the whole of `text` is a secret, such as a cookie.
+
+    Examples
+    --------
+    >>> at_text("url", "/a b", 2, "A raw space.").caret
+    2
+    """
+    index = max(0, min(index, len(text)))
+    excerpt, caret = window(text, index, secret=secret)
+    offset = index if text.isascii() else len(text[:index].encode("utf-8", "surrogatepass"))
+    return Evidence(
+        where=where, detail=mask(detail), name=name, offset=offset, length=length, excerpt=excerpt, caret=caret
+    )
+
+
+def at_body(
+    body: bytes, offset: int, detail: str, *, length: int = 1, name: str | None = None, where: str = "body"
+) -> Evidence:
+    r"""Point at a byte of a body, with its line and column.
+
+    Examples
+    --------
+    >>> found = at_body(b'{"a": 1,\n "b": }', 15, "No value.")
+    >>> found.line, found.column, found.excerpt, found.caret
+    (2, 7, ' "b": }', 6)
+    """
+    offset = max(0, min(offset, len(body)))
+    start = body.rfind(b"\n", 0, offset) + 1
+    column = len(body[start:offset].decode("utf-8", "replace")) + 1
+    left = max(start, offset - 2048)
+    end = body.find(b"\n", offset, offset + 2048)
+    right = end if end >= 0 else min(len(body), offset + 2048)
+    before = body[left:offset].decode("utf-8", "replace")
+    after = body[offset:right].decode("utf-8", "replace").rstrip("\r")
+    excerpt, caret = window(before + after, len(before))
+    return Evidence(
+        where=where,
+        detail=mask(detail),
+        name=name,
+        offset=offset,
+        length=length,
+        line=body.count(b"\n", 0, offset) + 1,
+        column=column,
+        excerpt=excerpt,
+        caret=caret,
+    )

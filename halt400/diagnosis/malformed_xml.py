@@ -1,0 +1,157 @@
+"""The cause malformed_xml: a body declared as XML that is not well-formed (XML 1.0, fifth edition, section 2.1).
+
+Expat reads the body; it gives the line and column of the first error. Nothing external is ever fetched: no handler for
+external entities exists. Internal entities are followed only while their whole expansion stays small, so a "billion
+laughs" costs nothing (CWE-776).
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from xml.parsers import expat
+
+from halt400.diagnosis.exchange import Exchange
+from halt400.diagnosis.finding import Finding, at_body
+from halt400.diagnosis.media_types import is_xml
+
+__all__ = ["XmlDefect", "check_xml", "find"]
+
+_EXPANSION_LIMIT = 4 << 20
+_ENTITY_REFERENCE = re.compile(r"&([^;#\s&]{1,128});")
+_ENCODING = re.compile(rb"<\?xml[^>]{0,200}?encoding\s{0,8}=\s{0,8}[\"']([A-Za-z0-9._-]{1,40})[\"']")
+_LOOKS_XML = re.compile(rb"\s{0,64}<(?:\?xml\s|[A-Za-z_][\w.:-]{0,128}[\s/>]|!--)")
+_REMEDIES = {
+    expat.errors.codes[expat.errors.XML_ERROR_TAG_MISMATCH]: "Close every element with its own end tag, in reverse order.",
+    expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS]: "Send one root element; the document is empty or was cut.",
+    expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_TOKEN]: "Send the body whole: it ends inside a tag.",
+    expat.errors.codes[expat.errors.XML_ERROR_DUPLICATE_ATTRIBUTE]: "Give each attribute once.",
+    expat.errors.codes[expat.errors.XML_ERROR_UNDEFINED_ENTITY]: "Write & as &amp; and use only &lt; &gt; &amp; &quot; &apos; or numeric references: HTML's names are unknown to XML.",
+    expat.errors.codes[expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]: "Send one root element and nothing after it.",
+    expat.errors.codes[expat.errors.XML_ERROR_MISPLACED_XML_PI]: "Start the body with the XML declaration: nothing, not even white space, stands before it.",
+    expat.errors.codes[expat.errors.XML_ERROR_UNBOUND_PREFIX]: "Declare the namespace prefix with xmlns:prefix=\"...\".",
+    expat.errors.codes[expat.errors.XML_ERROR_INCORRECT_ENCODING]: "Declare the encoding that the bytes are in; best is UTF-8.",
+}
+_TRUNCATED = {
+    expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS],
+    expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_TOKEN],
+    expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION],
+}
+
+
+class XmlDefect(Exception):  # noqa: N818 - a value that is returned, and raised only inside Expat's callbacks
+    """Where XML stops being well-formed; `offset` counts bytes, `code` is Expat's."""
+
+    def __init__(self, offset: int, detail: str, code: int = 0) -> None:
+        super().__init__(detail)
+        self.offset = offset
+        self.detail = detail
+        self.code = code
+
+
+def check_xml(data: bytes) -> XmlDefect | None:
+    """Find the first place where `data` is not well-formed; None when it is.
+
+    Examples
+    --------
+    >>> check_xml(b"<order><id>7</id></order>") is None
+    True
+    >>> found = check_xml(b"<order><id>7</order>")
+    >>> found.offset, found.detail
+    (14, 'mismatched tag')
+    """
+    if not data.strip(b" \t\r\n"):
+        return XmlDefect(len(data), "The body is empty; XML holds one root element.")
+    declared = _ENCODING.match(data.lstrip(b"\xef\xbb\xbf"))
+    encoding: str | None = None
+    if declared is not None:
+        data, encoding = _transcoded(data, declared[1].decode("ascii"))
+    defect = _parse(data, encoding, expand=True)
+    if defect is not None and encoding is not None and declared is not None:
+        before = data[: defect.offset].decode("utf-8", "ignore")
+        defect.offset = len(before.encode(declared[1].decode("ascii"), "replace"))
+    return defect
+
+
+def _transcoded(data: bytes, name: str) -> tuple[bytes, str | None]:
+    """Expat knows UTF-8, UTF-16, ISO-8859-1 and ASCII; the rest goes through Python's codecs."""
+    if name.lower() in {"utf-8", "utf-16", "iso-8859-1", "us-ascii"}:
+        return data, None
+    try:
+        if not codecs.lookup(name)._is_text_encoding:
+            return data, None
+        return data.decode(name).encode("utf-8"), "utf-8"
+    except (LookupError, UnicodeError, AttributeError):
+        return data, None
+
+
+def _parse(data: bytes, encoding: str | None, *, expand: bool) -> XmlDefect | None:
+    parser = expat.ParserCreate(encoding)
+    sizes: dict[str, int] = {}
+    references = data.count(b"&")
+    bomb = False
+
+    def declare(name: str, parameter: bool, value: str | None, *_: object) -> None:  # noqa: FBT001 - Expat's signature
+        nonlocal bomb
+        if value is None or parameter:
+            return
+        size = len(value) + sum(sizes.get(found[1], 0) for found in _ENTITY_REFERENCE.finditer(value))
+        sizes.setdefault(name, min(size, _EXPANSION_LIMIT))
+        if size * references > _EXPANSION_LIMIT:
+            bomb = True
+            raise XmlDefect(max(0, parser.CurrentByteIndex), "entities that expand to megabytes")
+
+    if expand:
+        parser.EntityDeclHandler = declare
+    else:
+        parser.DefaultHandler = lambda _data: None  # with a default handler Expat leaves internal entities alone
+    try:
+        parser.Parse(data, True)
+    except XmlDefect as defect:
+        return _parse(data, encoding, expand=False) or defect if bomb else defect
+    except expat.ExpatError as error:
+        if error.code == expat.errors.codes[expat.errors.XML_ERROR_UNKNOWN_ENCODING]:
+            return None
+        return XmlDefect(max(0, parser.ErrorByteIndex), expat.ErrorString(error.code), error.code)
+    except (ValueError, LookupError) as error:
+        return XmlDefect(0, f"The declared encoding cannot be read: {error}.")
+    return None
+
+
+def find(exchange: Exchange) -> list[Finding]:
+    """Report where a body that says it is XML stops being well-formed.
+
+    Examples
+    --------
+    >>> from halt400.records import Request
+    >>> headers = [("Content-Type", "application/xml")]
+    >>> request = Request(method="POST", url="https://api.shop.example/", headers=headers, body="<a>&nbsp;</a>")
+    >>> find(Exchange(request))[0].evidence[0].detail
+    'Not well-formed XML: undefined entity.'
+    """
+    body = exchange.parseable_body
+    if body is None:
+        return []
+    declared = is_xml(exchange.media_type.essence)
+    if not declared and (exchange.content_type is not None or not _LOOKS_XML.match(body)):
+        return []
+    if declared and not body and exchange.method.upper() not in {"POST", "PUT", "PATCH"}:
+        return []
+    defect = check_xml(body)
+    if defect is None:
+        return []
+    detail = defect.detail if defect.detail.endswith(".") else f"Not well-formed XML: {defect.detail}."
+    confidence = 0.96 if declared else 0.6
+    if not body:
+        confidence = 0.7
+    remedy = _REMEDIES.get(defect.code, "Build the body with an XML library, which escapes and closes for you.")
+    if defect.code in _TRUNCATED and body:
+        remedy = "Send the body whole: it was cut, or an element is not closed."
+    return [
+        Finding(
+            cause="malformed_xml",
+            confidence=confidence,
+            remedy=remedy,
+            evidence=[at_body(body, defect.offset, detail)],
+        )
+    ]

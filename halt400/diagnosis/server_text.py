@@ -1,0 +1,57 @@
+"""What servers say in plain words, as families of phrases: one place for every module that listens.
+
+A phrase only ever supports what the request itself shows; servers say "invalid json" about valid JSON.
+"""
+
+from __future__ import annotations
+
+import re
+
+from halt400.diagnosis.exchange import Exchange
+
+__all__ = ["PHRASES", "says"]
+
+_LIMIT = 8192
+
+PHRASES = {
+    "empty_body": (
+        r"unexpected end of (?:json )?input|end of (?:file|stream|input)|\bEOF\b|(?:empty|missing|no|required) (?:request )?(?:body|content|payload)"
+        r"|(?:body|payload|content) (?:is |was |must |can)?(?:not be |be )?(?:empty|required|missing|mandatory)|no content to map|expecting value: line 1 column 1 \(char 0\)"
+    ),
+    "json": (
+        r"pars(?:e|ing) (?:the )?(?:request )?(?:body|json)|json (?:pars|decod|syntax|is (?:not valid|malformed|invalid))|(?:invalid|malformed|bad|unparse?able) json"
+        r"|not (?:a )?valid json|unexpected token|unexpected (?:end|character)|expecting (?:value|property name|',')|json_invalid|could not (?:parse|decode)|unable to (?:parse|decode|read)"
+    ),
+    "xml": r"xml (?:pars|is not well|document structures|syntax)|not well[- ]formed|malformed ?xml|saxparse|premature end of (?:file|data)|prolog",
+    "url": (
+        r"invalid character found in the request target|bad request line|malformed (?:url|uri|request path|escape)|illegal character in (?:path|query)"
+        r"|invalid (?:url|uri|request[- ]target|request line)|uri ?(?:decode|malformed)|url encod|percent[- ]encod|failed to decode (?:param|uri)|ambiguous (?:uri|segment|path)"
+    ),
+    "host": r"invalid host(?:name| header)?|no host|host header|invalid hostname|unknown (?:host|domain|site)|disallowedhost|missing required host",
+    "header": r"header (?:line|field|name|value)?s?\b.{0,40}(?:invalid|illegal|malformed|missing|required|not allowed|unexpected)|(?:invalid|illegal|malformed|missing|required|bad) (?:http )?header|mandatory header",
+    "too_large": (
+        r"too (?:large|big|long)|entity too large|exceed(?:s|ed)? .{0,40}(?:limit|maximum|max|size|length)|request header or cookie|size of a request header|header fields? too|payload size|larger than"
+        r"|request[- ]line (?:is )?too|maximum (?:request|content|payload|body) (?:length|size)"
+    ),
+    "content_type": r"content[- ]?type|media ?type|unsupported (?:format|type)|mime ?type|charset",
+    "tls": r"plain http request was sent to https|client sent an http request to an https server|speaking plain http to an ssl|no required ssl certificate|ssl certificate",
+    "csrf": r"\bcsrf\b|\bxsrf\b|invalidauthenticitytoken|authenticity[_ ]token|antiforgery|anti-forgery|request ?verification ?token|page expired",
+    "form": r"multipart|boundary|form[- ]data|urlencoded|unexpected end of (?:form|stream|part)",
+    "framing": r"content-length|transfer-encoding|chunked?\b.{0,20}(?:invalid|size|encod)|smuggl|framing|protocol error|malformed (?:http )?request|parse error|illegal request",
+}
+_COMPILED = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in PHRASES.items()}
+
+
+def says(exchange: Exchange, family: str) -> bool:
+    """Whether the beginning of the response body holds a phrase of the family.
+
+    Examples
+    --------
+    >>> from halt400.records import Request, Response
+    >>> refusal = Response(status=400, body="400 The plain HTTP request was sent to HTTPS port")
+    >>> says(Exchange(Request(method="GET", url="http://shop.example:443/"), refusal), "tls")
+    True
+    """
+    if exchange.response is None:
+        return False
+    return _COMPILED[family].search(exchange.response_text[:_LIMIT]) is not None
