@@ -180,7 +180,8 @@ class Follower:
                 continue
             asked = asyncio.ensure_future(_end_offsets(consumer))
             try:
-                await asyncio.wait([asked, lost], return_when=asyncio.FIRST_COMPLETED)
+                either: list[asyncio.Future[Any]] = [asked, lost]
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 asked.cancel()
             if not asked.done():

@@ -1,0 +1,133 @@
+"""The publisher's buffer: bounded, and when it is full it gives up what matters least first."""
+
+from collections import deque
+from collections.abc import Iterable
+from threading import Lock
+
+__all__ = ["Buffer", "Entry"]
+
+
+class Entry:
+    """One encoded event on its way to Kafka; `value` is ``None`` once it was dropped."""
+
+    __slots__ = ("is_bad_request", "key", "sequence", "size_bytes", "value")
+
+    def __init__(self, sequence: int, key: bytes, value: bytes, *, is_bad_request: bool) -> None:
+        self.sequence = sequence
+        self.key = key
+        self.value: bytes | None = value
+        self.size_bytes = len(key) + len(value)
+        self.is_bad_request = is_bad_request
+
+
+class Buffer:
+    """Events in the order in which they came, at most `limit_bytes` of them; safe to use from several threads.
+
+    When there is no room, the oldest events that are no 400 go first; a 400 goes only where nothing else is left.
+
+    Attributes
+    ----------
+    dropped
+        Events given up that were no 400s.
+    dropped_bad_requests
+        400s given up.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self.dropped = 0
+        self.dropped_bad_requests = 0
+        self._entries: deque[Entry] = deque()
+        self._others: deque[Entry] = deque()
+        self._count = 0
+        self._size_bytes = 0
+        self._last_sequence = 0
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes held."""
+        return self._size_bytes
+
+    @property
+    def last_sequence(self) -> int:
+        """The sequence number of the event that came last; they count from 1."""
+        return self._last_sequence
+
+    @property
+    def first_sequence(self) -> int | None:
+        """The sequence number of the oldest event held."""
+        with self._lock:
+            self._skip_dropped()
+            return self._entries[0].sequence if self._entries else None
+
+    def has_room_for(self, size_bytes: int) -> bool:
+        """Whether an event of this size would drop nothing."""
+        return self._size_bytes + size_bytes <= self.limit_bytes
+
+    def put(self, key: bytes, value: bytes, *, is_bad_request: bool) -> None:
+        """Take one event in, and give up what must go for it: perhaps the event itself."""
+        with self._lock:
+            self._last_sequence += 1
+            entry = Entry(self._last_sequence, key, value, is_bad_request=is_bad_request)
+            self._entries.append(entry)
+            if not is_bad_request:
+                self._others.append(entry)
+            self._count += 1
+            self._size_bytes += entry.size_bytes
+            self._shrink()
+
+    def take(self) -> Entry | None:
+        """Remove and return the oldest event, ``None`` where there is none."""
+        with self._lock:
+            self._skip_dropped()
+            if not self._entries:
+                return None
+            entry = self._entries.popleft()
+            if not entry.is_bad_request:
+                self._others.popleft()
+            self._count -= 1
+            self._size_bytes -= entry.size_bytes
+            return entry
+
+    def put_back(self, entries: Iterable[Entry]) -> None:
+        """Return events that were taken, in any order; they come before all others again."""
+        with self._lock:
+            for entry in sorted(entries, key=lambda taken: taken.sequence, reverse=True):
+                self._entries.appendleft(entry)
+                if not entry.is_bad_request:
+                    self._others.appendleft(entry)
+                self._count += 1
+                self._size_bytes += entry.size_bytes
+            self._shrink()
+
+    def give_up(self) -> int:
+        """Drop everything, and return how many events that were."""
+        with self._lock:
+            given_up = self._count
+            while self._count:
+                self._drop_one()
+            return given_up
+
+    def _shrink(self) -> None:
+        while self._size_bytes > self.limit_bytes:
+            self._drop_one()
+
+    def _drop_one(self) -> None:
+        if self._others:
+            victim = self._others.popleft()
+            self.dropped += 1
+        else:
+            self._skip_dropped()
+            victim = self._entries.popleft()
+            self.dropped_bad_requests += 1
+        victim.value = None
+        self._count -= 1
+        self._size_bytes -= victim.size_bytes
+
+    def _skip_dropped(self) -> None:
+        while self._entries and self._entries[0].value is None:
+            self._entries.popleft()

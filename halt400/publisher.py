@@ -1,0 +1,424 @@
+"""Publish response events to Kafka without ever slowing or breaking the scraper that does so.
+
+`Publisher.publish` puts the event into a bounded buffer and returns; a task of its own brings it to Kafka. While Kafka
+is away the buffer fills, then the oldest events that are no 400 are given up, 400s last of all, and both are counted.
+Synchronous scrapers use `halt400.sync.SyncPublisher`.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.codec import has_lz4, has_zstd
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.structs import RecordMetadata
+
+from halt400.buffer import Buffer, Entry
+from halt400.errors import BrokerUnavailable, Halt400Error, PublishError, SettingError, TopicMismatch
+from halt400.records import ResponseEvent
+from halt400.sampling import HeaderSampler
+
+__all__ = ["Compression", "Publisher", "PublisherStats"]
+
+log = logging.getLogger(__name__)
+
+Compression = Literal["gzip", "lz4", "zstd"]
+
+LARGEST_EVENT_BYTES = 8 * 1024 * 1024
+LARGEST_BATCH_BYTES = 256 * 1024
+MOST_IN_FLIGHT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherStats:
+    """What became of the events: ``published = acknowledged + rejected + dropped... + buffered + in_flight``.
+
+    Attributes
+    ----------
+    published
+        Events handed to `publish`.
+    acknowledged
+        Events that all in-sync replicas have.
+    dropped, dropped_bad_requests
+        Events given up for want of room or at the end: those that were no 400s, and 400s.
+    rejected
+        Events that cannot be encoded, or that the broker refuses, such as one larger than 8 MiB.
+    buffered, in_flight
+        Events on their way.
+    """
+
+    published: int
+    acknowledged: int
+    dropped: int
+    dropped_bad_requests: int
+    rejected: int
+    buffered: int
+    in_flight: int
+
+
+class Publisher:
+    """Publish response events from asyncio code.
+
+    Parameters
+    ----------
+    bootstrap_servers
+        Kafka's addresses, ``host:port,host:port``.
+    prefix
+        What the names of Halt400's topics begin with.
+    buffer_bytes
+        Most bytes that wait for Kafka in memory, encoded.
+    sampler
+        Slims the events that are no 400s; ``None`` publishes every event whole, as a replay wants it.
+    linger_ms
+        How long Kafka's batches wait for company, in milliseconds.
+    compression
+        A codec that every reader must have too; ``lz4`` and ``zstd`` need ``pip install cramjam`` and are left out
+        with a warning where it is missing.
+    stale_after_s
+        Seconds without an acknowledgement, with events under way, after which the connection is made afresh.
+    max_backoff_s
+        Longest pause between two attempts to connect, in seconds.
+    client_options
+        Further arguments for ``aiokafka.AIOKafkaProducer``, such as ``security_protocol``.
+    clock
+        Monotonic seconds.
+
+    Examples
+    --------
+    >>> async def scrape(bootstrap_servers: str) -> None:
+    ...     async with Publisher(bootstrap_servers) as publisher:
+    ...         publisher.publish(response_event(method="GET", url=url, status=200, job_id="extract-099"))
+    """
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        *,
+        prefix: str = "halt400.",
+        buffer_bytes: int = 32 * 1024 * 1024,
+        sampler: HeaderSampler | Literal["default"] | None = "default",
+        linger_ms: int = 20,
+        compression: Compression | None = None,
+        stale_after_s: float = 30.0,
+        max_backoff_s: float = 10.0,
+        client_options: Mapping[str, Any] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.bootstrap_servers = bootstrap_servers
+        self.topic = f"{prefix}responses"
+        self._sampler = HeaderSampler() if sampler == "default" else sampler
+        self._buffer = Buffer(buffer_bytes)
+        self._encoder = msgspec.json.Encoder()
+        self._stale_after_s = stale_after_s
+        self._max_backoff_s = max_backoff_s
+        self._clock = clock
+        self._producer_options: dict[str, Any] = {
+            "client_id": "halt400-publisher",
+            "acks": "all",
+            "enable_idempotence": True,
+            "linger_ms": linger_ms,
+            "max_batch_size": LARGEST_BATCH_BYTES,
+            "max_request_size": LARGEST_EVENT_BYTES,
+            "request_timeout_ms": int(stale_after_s * 1000),
+            "retry_backoff_ms": 250,
+            "compression_type": _available(compression),
+            **(client_options or {}),
+            "bootstrap_servers": bootstrap_servers,
+            "partitioner": _CachedPartitioner(),
+        }
+        self._in_flight: dict[int, Entry] = {}
+        self._published = 0
+        self._acknowledged = 0
+        self._rejected = 0
+        self._last_progress = clock()
+        self._broken: BaseException | None = None
+        self._wake = asyncio.Event()
+        self._progress = asyncio.Event()
+        self._connected = False
+        self._accepting = True
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start; leaving closes."""
+        self.start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def start(self) -> None:
+        """Begin to connect, in the background: this neither waits for Kafka nor fails where it is away."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="halt400-publish")
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection that has shown no trouble."""
+        return self._connected
+
+    @property
+    def stats(self) -> PublisherStats:
+        """What became of the events so far."""
+        return PublisherStats(
+            published=self._published,
+            acknowledged=self._acknowledged,
+            dropped=self._buffer.dropped,
+            dropped_bad_requests=self._buffer.dropped_bad_requests,
+            rejected=self._rejected,
+            buffered=len(self._buffer),
+            in_flight=len(self._in_flight),
+        )
+
+    def publish(self, event: ResponseEvent) -> None:
+        """Hand in one event. Returns at once and never raises: what cannot be published is counted in `stats`."""
+        if self.accept(event):
+            self.wake()
+
+    def wake(self) -> None:
+        """Tell the sending task that there is something to send; to be called in its event loop."""
+        self._wake.set()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the sending task waits to be woken."""
+        return not self._wake.is_set()
+
+    def accept(self, event: ResponseEvent) -> bool:
+        """Encode and buffer one event without waking the sending task; safe from any thread.
+
+        `SyncPublisher` calls this and wakes the task through its loop.
+        """
+        self._published += 1
+        if not self._accepting:
+            self._rejected += 1
+            return False
+        try:
+            slim = event if self._sampler is None else self._sampler.slim(event)
+            key, value = event.target.encode(), self._encoder.encode(slim)
+            is_bad_request = event.response.status == 400
+        except (TypeError, ValueError, AttributeError, msgspec.MsgspecError) as error:
+            self._rejected += 1
+            log.warning("An event cannot be encoded and is not published: %r", error)
+            return False
+        if len(value) > LARGEST_EVENT_BYTES - 1024:
+            self._rejected += 1
+            log.warning("An event of %d bytes for %s is too large and is not published.", len(value), event.target)
+            return False
+        self._buffer.put(key, value, is_bad_request=is_bad_request)
+        return True
+
+    async def put(self, event: ResponseEvent) -> None:
+        """Hand in one event and wait for room where there is none, so that nothing is dropped; for replays.
+
+        Raises
+        ------
+        PublishError
+            The event cannot be encoded or is too large.
+        """
+        while not self._buffer.has_room_for(self._buffer.limit_bytes // 8):
+            self._progress.clear()
+            await self._progress.wait()
+        if not self.accept(event):
+            raise PublishError(f"The event {event.id!r} cannot be published.", "See the log for the reason.")
+        self.wake()
+
+    async def flush(self, timeout_s: float | None = None) -> bool:
+        """Wait until every event handed in so far was acknowledged, or given up.
+
+        Returns
+        -------
+        bool
+            Whether that was so within `timeout_s` seconds.
+        """
+        target = self._buffer.last_sequence
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while not self._is_done_up_to(target):
+                    self._progress.clear()
+                    await self._progress.wait()
+        return self._is_done_up_to(target)
+
+    async def close(self, timeout_s: float = 5.0) -> None:
+        """Send what is there for at most `timeout_s` seconds, then stop; what is left is counted as dropped."""
+        self._accepting = False
+        task, self._task = self._task, None
+        if task is None:
+            return
+        await self.flush(timeout_s)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        self._give_up_the_rest()
+
+    # The sending task
+
+    async def _run(self) -> None:
+        backoff_s = 0.1
+        told = ""
+        while True:
+            producer: AIOKafkaProducer | None = None
+            try:
+                producer = await self._connect()
+                self._broken, self._connected, self._last_progress = None, True, self._clock()
+                acknowledged = self._acknowledged
+                await self._send(producer)
+            except (KafkaError, Halt400Error, OSError, TimeoutError) as error:
+                if producer is not None and self._acknowledged > acknowledged:
+                    told, backoff_s = "", 0.1
+                # The same trouble is told once, not at every attempt.
+                if str(error) != told:
+                    told = str(error)
+                    log.warning("Publishing to %s: %s Trying again; the scraper goes on.", self.topic, error)
+            finally:
+                self._connected = False
+                if producer is not None:
+                    await _abandon(producer)
+                self._take_back()
+            await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+            backoff_s = min(backoff_s * 2, self._max_backoff_s)
+
+    async def _connect(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(**self._producer_options)
+        try:
+            async with asyncio.timeout(self._stale_after_s):
+                await producer.start()
+                # Asked first because sending to a topic can create it, with settings that are not ours.
+                topics = (await producer.client.fetch_all_metadata()).topics()
+        except (KafkaError, OSError, TimeoutError) as error:
+            await _abandon(producer)
+            raise BrokerUnavailable(
+                f"Kafka at {self.bootstrap_servers} does not answer ({error!r}).",
+                "Start the broker, or correct the address.",
+            ) from error
+        except BaseException:
+            await _abandon(producer)
+            raise
+        if self.topic not in topics:
+            await _abandon(producer)
+            raise TopicMismatch(
+                f"The topic {self.topic} does not exist on {self.bootstrap_servers}.", "Run `halt400 topics apply`."
+            )
+        return producer
+
+    async def _send(self, producer: AIOKafkaProducer) -> None:
+        while True:
+            if self._broken is not None:
+                raise BrokerUnavailable(f"Kafka did not take an event ({self._broken!r}).") from self._broken
+            if self._in_flight and self._clock() - self._last_progress > self._stale_after_s:
+                raise BrokerUnavailable(f"Kafka has acknowledged nothing for {self._stale_after_s:g} s.")
+            entry = self._buffer.take() if len(self._in_flight) < MOST_IN_FLIGHT else None
+            if entry is None:
+                self._wake.clear()
+                if len(self._buffer) and len(self._in_flight) < MOST_IN_FLIGHT:
+                    continue
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(1.0 if self._in_flight else None):
+                        await self._wake.wait()
+                continue
+            if not self._in_flight:
+                self._last_progress = self._clock()
+            self._in_flight[entry.sequence] = entry
+            try:
+                sent = await producer.send(self.topic, entry.value, key=entry.key)
+            except MessageSizeTooLargeError as error:
+                self._reject(entry, error)
+            else:
+                sent.add_done_callback(partial(self._on_sent, entry))
+
+    def _on_sent(self, entry: Entry, sent: "asyncio.Future[RecordMetadata]") -> None:
+        error = asyncio.CancelledError() if sent.cancelled() else sent.exception()
+        if self._in_flight.get(entry.sequence) is not entry:
+            return
+        if error is None:
+            del self._in_flight[entry.sequence]
+            self._acknowledged += 1
+            self._last_progress = self._clock()
+        elif isinstance(error, MessageSizeTooLargeError):
+            self._reject(entry, error)
+        elif self._broken is None:
+            self._broken = error
+        self._progress.set()
+        if self._broken is not None or len(self._in_flight) == MOST_IN_FLIGHT - 1:
+            self._wake.set()
+
+    def _reject(self, entry: Entry, error: BaseException) -> None:
+        del self._in_flight[entry.sequence]
+        self._rejected += 1
+        self._progress.set()
+        log.warning("An event of %d bytes for %s was refused: %r", entry.size_bytes, entry.key.decode(), error)
+
+    def _take_back(self) -> None:
+        """Return to the buffer what the lost connection did not acknowledge.
+
+        Some of it may have arrived: such an event is published twice, with the same id, and counted once.
+        """
+        taken = list(self._in_flight.values())
+        self._in_flight.clear()
+        self._buffer.put_back(taken)
+        self._progress.set()
+
+    def _is_done_up_to(self, sequence: int) -> bool:
+        first = self._buffer.first_sequence
+        return (first is None or first > sequence) and all(number > sequence for number in self._in_flight)
+
+    def _give_up_the_rest(self) -> None:
+        given_up = self._buffer.give_up()
+        if given_up:
+            log.warning("%d events were not published to %s before the end.", given_up, self.topic)
+
+
+class _CachedPartitioner(DefaultPartitioner):  # type: ignore[misc]
+    """Kafka's default partitioner (murmur2, as in Java); it is pure Python, hence one computation per target."""
+
+    def __init__(self) -> None:
+        self._partitions: dict[tuple[bytes, int], int] = {}
+
+    def __call__(self, key: bytes, all_partitions: list[int], available: list[int]) -> int:
+        found = self._partitions.get((key, len(all_partitions)))
+        if found is None:
+            if len(self._partitions) >= 10_000:
+                self._partitions.clear()
+            found = int(DefaultPartitioner.__call__(key, all_partitions, available))
+            self._partitions[key, len(all_partitions)] = found
+        return found
+
+
+def _available(compression: Compression | None) -> Compression | None:
+    codecs = {"gzip": True, "lz4": has_lz4(), "zstd": has_zstd()}
+    if compression is not None and compression not in codecs:
+        raise SettingError(f"compression is {compression!r}.", f"Choose one of {', '.join(codecs)}, or None.")
+    if compression is not None and not codecs[compression]:
+        log.warning("%s is not installed (pip install cramjam); events are published uncompressed.", compression)
+        return None
+    return compression
+
+
+async def _abandon(producer: AIOKafkaProducer) -> None:
+    """Close a producer within a second or so, whatever the state of its broker.
+
+    ``AIOKafkaProducer.stop`` waits for everything pending, for ever where the broker does not come back, and when it
+    is cancelled it leaves its tasks behind. Hence what it does, in an order that ends.
+    """
+    sender, accumulator = producer._sender, producer._message_accumulator
+    producer._closed = True
+    with suppress(KafkaError, OSError, TimeoutError):
+        async with asyncio.timeout(1.0):
+            await producer.client.close()
+    task = sender.sender_task if sender is not None else None
+    while task is not None and not task.done():
+        # A task that waits for an inner one passes the cancellation on; hence more than one may be needed.
+        task.cancel()
+        await asyncio.wait([task], timeout=0.1)
+    accumulator.fail_all(BrokerUnavailable("The connection was given up."))

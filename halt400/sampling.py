@@ -1,0 +1,60 @@
+"""What a response that is no 400 carries: mostly its counts, now and then what a good request looks like."""
+
+import msgspec
+
+from halt400.records import ResponseEvent
+
+__all__ = ["HeaderSampler"]
+
+_VALUES_KEPT = frozenset({"accept", "content-encoding", "content-type"})
+
+
+class HeaderSampler:
+    """Slim the events of responses that are no 400; a 400 is always whole.
+
+    The first `first` successes (2xx) of each target and method, and one in `then_every` after that, keep the names of
+    their request's headers in order, with the values of ``accept``, ``content-encoding`` and ``content-type`` only:
+    that is enough to learn what a good request to that target looks like, and no cookie or token travels. All others
+    carry method and URL.
+
+    Parameters
+    ----------
+    first
+        Successes per target and method that keep their header names before sampling begins.
+    then_every
+        One in this many keeps them afterwards.
+    max_routes
+        How many pairs of target and method are remembered; when there are more, the counts begin anew.
+    """
+
+    def __init__(self, *, first: int = 20, then_every: int = 100, max_routes: int = 10_000) -> None:
+        self._first = first
+        self._then_every = then_every
+        self._max_routes = max_routes
+        self._seen: dict[tuple[str, str], int] = {}
+
+    def slim(self, event: ResponseEvent) -> ResponseEvent:
+        """Return what of `event` is published; the event itself stays as it is."""
+        status = event.response.status
+        if status == 400:
+            return event
+        headers = [
+            (name, value if name.lower() in _VALUES_KEPT else "")
+            for name, value in (event.request.headers if 200 <= status < 300 and self._takes(event) else ())
+        ]
+        request, response = event.request, event.response
+        return msgspec.structs.replace(
+            event,
+            request=msgspec.structs.replace(
+                request, headers=headers, body=None, body_base64=None, body_sha256=None, body_truncated=False
+            ),
+            response=msgspec.structs.replace(response, headers=[], body=None, body_base64=None, body_truncated=False),
+        )
+
+    def _takes(self, event: ResponseEvent) -> bool:
+        route = (event.target, event.request.method)
+        seen = self._seen.get(route, 0)
+        if seen == 0 and len(self._seen) >= self._max_routes:
+            self._seen.clear()
+        self._seen[route] = seen + 1
+        return seen < self._first or (seen - self._first) % self._then_every == 0
