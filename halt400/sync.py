@@ -1,0 +1,166 @@
+"""The publisher and the gate for synchronous scrapers: the same parts, run by a thread with an event loop of its own.
+
+Start them after forking: a thread does not survive a fork.
+"""
+
+import asyncio
+import atexit
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from halt400.gate import Gate
+from halt400.publisher import Publisher, PublisherStats
+from halt400.records import Command, ResponseEvent
+
+__all__ = ["SyncGate", "SyncPublisher"]
+
+T = TypeVar("T")
+
+
+class _LoopThread:
+    """A daemon thread that runs an event loop."""
+
+    def __init__(self, name: str) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name=name, daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T], timeout_s: float | None = None) -> T:
+        """Run `work` in the loop and return its result; TimeoutError after `timeout_s` seconds."""
+        future = asyncio.run_coroutine_threadsafe(work, self.loop)
+        try:
+            return future.result(timeout_s)
+        except FutureTimeoutError:
+            future.cancel()
+            raise
+
+    def stop(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+
+class SyncPublisher:
+    """Publish response events from synchronous code, from any number of threads.
+
+    Takes what `Publisher` takes. Unless closed before, it closes itself when the interpreter exits.
+
+    Examples
+    --------
+    >>> def scrape(bootstrap_servers: str) -> None:
+    ...     with SyncPublisher(bootstrap_servers) as publisher:
+    ...         publisher.publish(response_event(method="GET", url=url, status=200, job_id="extract-099"))
+    """
+
+    def __init__(self, bootstrap_servers: str, **options: Any) -> None:
+        self._lock = threading.Lock()
+        self._thread: _LoopThread | None = _LoopThread("halt400-publisher")
+
+        async def build() -> Publisher:
+            publisher = Publisher(bootstrap_servers, **options)
+            publisher.start()
+            return publisher
+
+        try:
+            self._publisher = self._thread.run(build())
+        except BaseException:
+            self._thread.stop()
+            raise
+        atexit.register(self.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection that has shown no trouble."""
+        return self._publisher.connected
+
+    @property
+    def stats(self) -> PublisherStats:
+        """What became of the events so far."""
+        return self._publisher.stats
+
+    def publish(self, event: ResponseEvent) -> None:
+        """Hand in one event. Returns at once and never raises: what cannot be published is counted in `stats`."""
+        thread = self._thread
+        with self._lock:
+            accepted = self._publisher.accept(event)
+        if accepted and thread is not None and self._publisher.is_idle:
+            # The loop is closed where another thread closes the publisher in between, which counts the event.
+            with suppress(RuntimeError):
+                thread.loop.call_soon_threadsafe(self._publisher.wake)
+
+    def flush(self, timeout_s: float = 5.0) -> bool:
+        """Wait until every event handed in so far was acknowledged or given up; return whether that was so in time."""
+        thread = self._thread
+        return thread is not None and thread.run(self._publisher.flush(timeout_s))
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Send what is there for at most `timeout_s` seconds, then stop."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        atexit.unregister(self.close)
+        thread.run(self._publisher.close(timeout_s))
+        thread.stop()
+
+
+class SyncGate:
+    """Ask the gate from synchronous code, from any number of threads.
+
+    Takes what `Gate` takes. The questions are answered from memory in the calling thread.
+    """
+
+    def __init__(self, bootstrap_servers: str, **options: Any) -> None:
+        self._thread: _LoopThread | None = _LoopThread("halt400-gate")
+
+        async def build() -> Gate:
+            gate = Gate(bootstrap_servers, **options)
+            await gate.start()
+            return gate
+
+        try:
+            self.gate = self._thread.run(build())
+        except BaseException:
+            self._thread.stop()
+            raise
+        self.check = self.gate.check
+        self.is_open = self.gate.is_open
+        self.raise_if_halted = self.gate.raise_if_halted
+        atexit.register(self.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def wait_caught_up(self, timeout_s: float | None = None) -> None:
+        """Wait until every command issued before this call is known; TimeoutError after `timeout_s` seconds."""
+        if self._thread is not None:
+            self._thread.run(self.gate.wait_caught_up(), timeout_s)
+
+    def on_change(self, callback: Callable[[Command], None]) -> None:
+        """Call `callback` with each command as it comes, in the gate's thread."""
+        self.gate.on_change(callback)
+
+    def close(self) -> None:
+        """Stop following; the last knowledge stays until it expires."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        atexit.unregister(self.close)
+        thread.run(self.gate.stop())
+        thread.stop()
