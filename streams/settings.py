@@ -6,11 +6,12 @@ secret can be given as a file instead, by the same name with ``_FILE`` behind it
 
 import os
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from halt400.errors import SettingError
 
@@ -139,6 +140,13 @@ class WorkerSettings(_Section):
     instance_id: str | None = Field(None, description="Static group membership: a stable name for this worker.")
 
 
+class _Environment(EnvSettingsSource):
+    """The environment, less the variables that name files."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name: value for name, value in super()._load_env_vars().items() if not name.endswith("_file")}
+
+
 class _SecretFiles(PydanticBaseSettingsSource):
     """Read ``HALT400_SECTION_NAME_FILE``: the setting's value is that file's content, less the closing newline."""
 
@@ -183,7 +191,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments first, then the environment, then the files that it names."""
-        return init_settings, env_settings, _SecretFiles(settings_cls)
+        return init_settings, _Environment(settings_cls), _SecretFiles(settings_cls)
 
 
 def load_settings(**sections: dict[str, Any]) -> Settings:

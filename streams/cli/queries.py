@@ -1,6 +1,5 @@
 """`halt400 rates` and `halt400 quarantines`: what the HTTP API knows, in the terminal."""
 
-import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,6 +21,7 @@ Url = Annotated[
 Output = Annotated[Format, typer.Option("--format", help="A table, or the API's answer as JSON.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="Lines at the most.")]
 
+WIDTH_WITH_EVIDENCE = 160
 _CLASSES = ("401", "403", "404", "422", "429", "5xx", "other")
 _STATE_STYLES = {"quarantined": "bold red", "probing": "yellow", "released": "green"}
 
@@ -142,13 +142,15 @@ def _print_targets(answer: dict[str, Any]) -> None:
 
 
 def _print_quarantines(answer: dict[str, Any]) -> None:
-    now_ms = time.time_ns() // 1_000_000
-    console, table = tables_on("Target", "Job", "State", "Opened", "Ends in", "Cause", "Reason", "Evidence")
+    now_ms = answer["as_of"]
+    console, table = tables_on("Target", "Job", "State", "Opened", "Ends in", "Cause", "Reason")
+    if console.width >= WIDTH_WITH_EVIDENCE:
+        table.add_column("Evidence", overflow="fold")
     for found in answer["quarantines"]:
         scope, diagnosis = found["scope"], found["diagnosis"] or {}
         what = {"job": scope.get("job_id"), "target": "(all)", "request": f"request {scope.get('fingerprint')}"}
         left_s = (found["expires_at"] - now_ms) / 1000
-        ends = "-" if found["state"] == "released" else span(left_s) if left_s > 0 else "expired"
+        ends = "-" if found["state"] == "released" else span(left_s) if found["in_force"] else "expired"
         table.add_row(
             Text(scope["target"]),
             Text(what[scope["kind"]] or "-", "bold"),
@@ -157,7 +159,7 @@ def _print_quarantines(answer: dict[str, Any]) -> None:
             ends,
             diagnosis.get("cause", "-"),
             Text(found["reason"]),
-            Text(found["archive_uri"] or "-", "dim"),
+            *([Text(found["archive_uri"] or "-", "dim")] if len(table.columns) > 7 else []),
         )
     _print_page(console, table, len(answer["quarantines"]), answer, "quarantine", "")
 

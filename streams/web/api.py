@@ -104,7 +104,7 @@ class _Api:
             fail(
                 400,
                 "bad_parameter",
-                f"at={query.at}: {error}.",
+                f"at: {error}.",
                 "Give milliseconds since the Unix epoch, or RFC 3339 such as 2026-01-31T12:00:00Z.",
                 parameter="at",
             )

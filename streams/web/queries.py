@@ -118,7 +118,10 @@ def parse_time(text: str) -> int:
         time_ms = int(text)
     else:
         # An unescaped + of a query string arrives as a space.
-        moment = datetime.fromisoformat(re.sub(r"(:[0-9.]+) (\d\d:\d\d)$", r"\1+\2", text))
+        try:
+            moment = datetime.fromisoformat(re.sub(r"(:[0-9.]+) (\d\d:\d\d)$", r"\1+\2", text))
+        except ValueError:
+            raise ValueError(f"{text!r} is no time") from None
         if moment.tzinfo is None:
             raise ValueError(f"{text!r} has no UTC offset; add Z for UTC")
         time_ms = int(moment.astimezone(UTC).timestamp() * 1000)

@@ -1,0 +1,60 @@
+"""The command line as a user has it: a process, its output and its exit code."""
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from streams.settings import Settings
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended; `lines` are those of stdout without trailing spaces, and without empty ones."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return [line.rstrip() for line in self.out.splitlines() if line.strip()]
+
+
+def environment(settings: Settings | None = None, **variables: str) -> dict[str, str]:
+    """This process's environment without settings of Halt400, with those of an installation and with these."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HALT400_")}
+    if settings is not None:
+        kept |= {
+            "HALT400_KAFKA_BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
+            "HALT400_KAFKA_TOPIC_PREFIX": settings.kafka.topic_prefix,
+            "HALT400_KAFKA_PARTITIONS": str(settings.kafka.partitions),
+        }
+    return kept | {"NO_COLOR": "1", "PYTHONUTF8": "1"} | variables
+
+
+async def start(*arguments: str, variables: dict[str, str]) -> asyncio.subprocess.Process:
+    """Start `halt400` with these arguments."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "halt400",
+        *arguments,
+        env=variables,
+        cwd=REPOSITORY,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def run(*arguments: str, settings: Settings | None = None, **variables: str) -> Outcome:
+    """Run `halt400` with these arguments to its end."""
+    process = await start(*arguments, variables=environment(settings, **variables))
+    async with asyncio.timeout(60):
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    assert "Traceback" not in err.decode()
+    return Outcome(process.returncode, out.decode(), err.decode())

@@ -1,0 +1,100 @@
+import asyncio
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from halt400.errors import BrokerUnavailable, TopicMismatch
+from streams.settings import KafkaSettings, Settings, load_settings
+from streams.topics import apply_topics, check_topics, compare_topics, declarations
+
+from .command import run
+
+
+@pytest.fixture
+def settings(kafka: str, prefix: str) -> Settings:
+    return load_settings(kafka={"bootstrap_servers": kafka, "topic_prefix": prefix, "partitions": 3})
+
+
+async def test_topics_are_made_once_as_declared(settings: Settings) -> None:
+    names = [topic.name for topic in declarations(settings.kafka)]
+    assert await compare_topics(settings.kafka) == (names, [])
+    assert await apply_topics(settings.kafka) == (names, [])
+    assert await apply_topics(settings.kafka) == ([], [])
+    assert await compare_topics(settings.kafka) == ([], [])
+    await check_topics(settings.kafka)
+
+
+async def test_what_differs_is_told_and_left_alone(kafka: str, settings: Settings) -> None:
+    await apply_topics(settings.kafka)
+    control, responses = settings.kafka.topic("control"), settings.kafka.topic("responses")
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        await admin.create_partitions({responses: NewPartitions(5)})
+        await admin.alter_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, control, {"cleanup.policy": "delete", "retention.ms": "1000"})]
+        )
+        await admin.delete_topics([settings.kafka.topic("alerts.dlq")])
+        async with asyncio.timeout(20):
+            while settings.kafka.topic("alerts.dlq") in await admin.list_topics():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    finally:
+        await admin.close()
+
+    made, differences = await apply_topics(settings.kafka)
+    assert made == [settings.kafka.topic("alerts.dlq")]
+    assert set(map(str, differences)) >= {
+        f"{responses}: partitions is 5, declared 3",
+        f"{control}: cleanup.policy is delete, declared compact",
+    }
+    assert (await compare_topics(settings.kafka))[1] == differences, "applying again changes nothing that is there"
+    with pytest.raises(TopicMismatch, match="partitions is 5, declared 3"):
+        await check_topics(settings.kafka)
+
+
+async def test_a_worker_does_not_start_on_missing_topics(settings: Settings) -> None:
+    with pytest.raises(TopicMismatch, match=r"missing.*halt400 topics apply"):
+        await check_topics(settings.kafka)
+
+
+async def test_a_broker_that_is_not_there_is_named_with_the_mend() -> None:
+    with pytest.raises(BrokerUnavailable, match=r"127\.0\.0\.1:1 .*HALT400_KAFKA_BOOTSTRAP_SERVERS"):
+        await apply_topics(KafkaSettings(bootstrap_servers="127.0.0.1:1"))
+
+
+async def test_the_replication_factor_is_the_declared_one_or_the_clusters(kafka: str, prefix: str) -> None:
+    declared = KafkaSettings(bootstrap_servers=kafka, topic_prefix=prefix, partitions=1, replication_factor=1)
+    assert len((await apply_topics(declared))[0]) == len(declarations(declared))
+    too_many = declared.model_copy(update={"topic_prefix": f"{prefix}x.", "replication_factor": 99})
+    with pytest.raises(BrokerUnavailable, match=f"Topic {prefix}x.responses could not be made"):
+        await apply_topics(too_many)
+
+
+async def test_the_command_tells_created_as_declared_missing_and_differs(settings: Settings) -> None:
+    def states(lines: list[str]) -> set[str]:
+        return {" ".join(line.split()[1:]) for line in lines if line.startswith(settings.kafka.topic_prefix)}
+
+    checked = await run("topics", "check", settings=settings)
+    assert (checked.code, states(checked.lines)) == (1, {"missing"})
+    applied = await run("topics", "apply", settings=settings)
+    assert (applied.code, states(applied.lines)) == (0, {"created"})
+    again = await run("topics", "apply", settings=settings)
+    assert (again.code, states(again.lines)) == (0, {"as declared"})
+    differing = await run("topics", "apply", settings=settings, HALT400_KAFKA_PARTITIONS="4")
+    assert (differing.code, states(differing.lines)) == (1, {"differs partitions is 3, declared 4"})
+
+
+async def test_the_command_without_a_broker_is_one_line() -> None:
+    outcome = await run("topics", "apply", HALT400_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
+    assert outcome.code == 1
+    assert len(outcome.err.splitlines()) == 1
+    assert "127.0.0.1:1" in outcome.err
+
+
+async def test_the_declarations_are_listed_without_a_broker() -> None:
+    outcome = await run("topics", "list", HALT400_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
+    assert outcome.code == 0
+    for topic in declarations(KafkaSettings()):
+        (line,) = [line for line in outcome.lines if line.split()[0] == topic.name]
+        assert all(f"{name}={value}" in line for name, value in topic.config.items())
