@@ -18,6 +18,7 @@ itself from its first event to its last. Every count is checked against what was
 import argparse
 import asyncio
 import json
+import logging
 import os
 import platform
 import secrets
@@ -287,6 +288,7 @@ async def _measure(given: argparse.Namespace, bootstrap_servers: str, directory:
             generate(given.events, given.targets, seed=given.seed, start_ms=start_ms, events_per_s=EVENTS_PER_S),
             lambda done: progress.update(task, completed=done),
         )
+    _check("records on the log", await log_end(kafka, kafka.topic(topics.RESPONSES)), expected.events)
     console.print(
         f"{expected.events:,} events of {expected.value_bytes / expected.events:.0f} bytes, "
         f"{expected.bad_requests.total():,} of them 400s, put on {kafka.partitions} partitions "
@@ -360,6 +362,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", dest="contenders", nargs="+", choices=("bare", "worker", "naive"))
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.ERROR)
     given.events = given.events or (400_000 if given.quick else 2_000_000)
     given.rounds = given.rounds or (1 if given.quick else 3)
     given.naive_seconds = given.naive_seconds or (8.0 if given.quick else 20.0)

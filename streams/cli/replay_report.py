@@ -1,20 +1,17 @@
 """What `halt400 replay` prints at its end: tables for people, one JSON document for programs."""
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from msgspec import to_builtins
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from streams.cli.output import print_json, tables_on
 from streams.replay import DryRun, Published, Quarantine, Tally
 
-__all__ = ["Reported", "print_json", "print_tables", "printable"]
+__all__ = ["Reported", "print_json_report", "print_tables", "printable"]
 
 _MOST_TARGETS = 10
 
@@ -35,9 +32,10 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
-def print_json(report: Reported) -> None:
+def print_json_report(report: Reported) -> None:
     """Print one JSON object."""
     tally = report.tally
+    timed = tally.untimed < tally.events
     document: dict[str, Any] = {
         "dry_run": report.dry_run is not None,
         "interrupted": report.interrupted,
@@ -48,8 +46,8 @@ def print_json(report: Reported) -> None:
         "untimed": tally.untimed,
         "statuses": {str(status): count for status, count in sorted(tally.statuses.items())},
         "targets": dict(tally.targets.most_common()),
-        "first_recorded": _iso(tally.first_ms),
-        "last_recorded": _iso(tally.last_ms),
+        "first_recorded": _iso(tally.first_ms) if timed else None,
+        "last_recorded": _iso(tally.last_ms) if timed else None,
     }
     if report.published is not None:
         document["acknowledged"] = report.published.acknowledged
@@ -58,7 +56,7 @@ def print_json(report: Reported) -> None:
     if report.dry_run is not None:
         document["refused"] = len(report.dry_run.refusals)
         document["quarantines"] = [_quarantine(report.dry_run, found) for found in report.quarantines]
-    sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
+    print_json(document)
 
 
 def _quarantine(dry_run: DryRun, found: Quarantine) -> dict[str, Any]:
@@ -79,46 +77,35 @@ def _quarantine(dry_run: DryRun, found: Quarantine) -> dict[str, Any]:
 
 def print_tables(report: Reported) -> None:
     """Print for people, with what was quarantined first."""
-    console = Console(highlight=False)
-    tally, dry_run = report.tally, report.dry_run
+    dry_run = report.dry_run
     if dry_run is not None:
-        if report.quarantines:
-            console.print(_quarantine_table(dry_run, report.quarantines))
-        else:
-            console.print("Nothing would have been quarantined.")
-        if dry_run.refusals:
-            console.print(f"{len(dry_run.refusals)} events would have been refused, the first because:")
-            console.print(printable(dry_run.refusals[0].message), markup=False)
-    console.print(_summary(report, _facts(report)))
+        _print_quarantines(dry_run, report.quarantines)
+    console, table = tables_on("", "")
+    table.show_header = False
+    table.title, table.title_justify = ("Dry run" if dry_run is not None else "Replayed"), "left"
+    for name, value in _facts(report):
+        table.add_row(name, escape(value))
+    console.print(table)
     if report.interrupted:
-        console.print(f"Interrupted after {tally.events} events.")
+        console.print(f"Interrupted after {report.tally.events} events.")
 
 
-def _quarantine_table(dry_run: DryRun, quarantines: Iterable[Quarantine]) -> Table:
-    table = Table(title="Would have been quarantined", title_justify="left", show_lines=True)
-    table.add_column("from, until (UTC)", width=19)
-    table.add_column("400s", justify="right")
-    table.add_column("job, target, first 400", overflow="fold")
+def _print_quarantines(dry_run: DryRun, quarantines: Iterable[Quarantine]) -> None:
+    """One row for each, with the names one below another: they are longer than a terminal is wide."""
+    console, table = tables_on("from, until (UTC)", "400s", "job, target, first 400", numbers=("400s",))
+    table.title, table.title_justify = "Would have been quarantined", "left"
     for command, event in quarantines:
         cause = f" ({command.diagnosis.cause})" if command.diagnosis is not None else ""
         what = (event.job_id, event.target, f"{event.request.method} {event.request.url}{cause}")
         table.add_row(
             f"{_clock(command.opened_at)}\n{_clock(command.expires_at)}",
             str(dry_run.bad_requests_of(command)),
-            "\n".join(escape(printable(line)) for line in what),
+            "".join(escape(printable(line)) + "\n" for line in what),
         )
-    return table
-
-
-def _summary(report: Reported, facts: list[tuple[str, str]]) -> Table:
-    table = Table(
-        title="Dry run" if report.dry_run is not None else "Replayed", title_justify="left", show_header=False
-    )
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for name, value in facts:
-        table.add_row(name, escape(value))
-    return table
+    console.print(table if table.row_count else "Nothing would have been quarantined.\n")
+    if dry_run.refusals:
+        console.print(f"{len(dry_run.refusals)} events would have been refused, the first because:")
+        console.print(printable(dry_run.refusals[0].message), markup=False)
 
 
 def _facts(report: Reported) -> list[tuple[str, str]]:
@@ -136,7 +123,7 @@ def _facts(report: Reported) -> list[tuple[str, str]]:
     busiest = ", ".join(f"{printable(target)}: {count}" for target, count in tally.targets.most_common(_MOST_TARGETS))
     more = len(tally.targets) - _MOST_TARGETS
     facts.append((f"targets ({len(tally.targets)})", busiest + (f", and {more} more" if more > 0 else "")))
-    if tally.first_ms is not None and tally.last_ms is not None:
+    if tally.first_ms is not None and tally.last_ms is not None and tally.untimed < tally.events:
         facts.append(("recorded (UTC)", f"{_clock(tally.first_ms)} to {_clock(tally.last_ms)}"))
     facts.append(("could not be read", str(tally.unread)))
     if tally.untimed:

@@ -1,6 +1,9 @@
 """What the replay's tests share: the corpora where they are there, and the command line as a user calls it."""
 
+import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,6 +60,16 @@ def replay() -> Replay:
         return CliRunner().invoke(build(), ["replay", *arguments])
 
     return call
+
+
+async def run_replay(environment: dict[str, str], *arguments: str) -> dict[str, Any]:
+    """Run `halt400 replay` as a process of its own; what it reports."""
+    call = [sys.executable, "-m", "halt400", "replay", "--format", "json", *arguments]
+    process = await asyncio.create_subprocess_exec(*call, env=environment, stdout=subprocess.PIPE)
+    stdout, _ = await process.communicate()
+    assert process.returncode == 0
+    report: dict[str, Any] = json.loads(stdout)
+    return report
 
 
 def exchange(**fields: Any) -> str:

@@ -22,7 +22,7 @@ from tests.replay.conftest import Replay, exchange
 from tests.replay.test_access_log import COMBINED
 
 PARTITIONS = 3
-COMMAND = [sys.executable, "-c", "from halt400.cli import main; main()", "replay"]
+COMMAND = [sys.executable, "-m", "halt400", "replay"]
 
 
 @pytest.fixture

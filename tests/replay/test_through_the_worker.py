@@ -1,0 +1,50 @@
+"""Recorded exchanges through Kafka and a worker in a process of its own."""
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine.conftest import Cluster
+from tests.replay.conftest import CORPORA, run_replay
+
+
+@pytest.fixture
+async def cluster(kafka: str, prefix: str, tmp_path: Path) -> AsyncIterator[Cluster]:
+    cluster = Cluster(kafka, prefix, tmp_path / "archive")
+    await cluster.make_topics()
+    yield cluster
+    for worker in cluster.workers:
+        if worker.poll() is None:
+            worker.kill()
+            worker.wait()
+
+
+async def test_every_job_of_the_recorded_apis_with_a_400_is_halted_once(cluster: Cluster, corpora: Path) -> None:
+    files = sorted((corpora / "recorded_api").glob("*.jsonl"))
+    recorded = [json.loads(line) for path in files for line in path.read_text().splitlines()]
+    expected = Counter(f"{found['source']}/{found['file']}" for found in recorded if found["status"] == 400)
+    cluster.start_worker()
+    replayed = await run_replay(cluster.environment, *map(str, files))
+    assert replayed["acknowledged"] == len(recorded) == 1251
+    await cluster.until_idle()
+    commands = await cluster.commands()
+    assert len(commands) == len(expected) == 163
+    assert {command.scope.job_id for command in commands} == expected.keys()
+    assert len({command.command_id for command in commands}) == len(commands)
+    assert {command.state for command in commands} == {"quarantined"}
+    assert Counter(offence.event.job_id for offence in await cluster.offences()) == expected
+    assert not await cluster.read("responses.dlq")
+
+
+async def test_a_real_log_without_a_400_halts_nothing(cluster: Cluster, corpora: Path) -> None:
+    cluster.start_worker()
+    replayed = await run_replay(cluster.environment, str(CORPORA / "access_logs" / "elastic_apache_logs"))
+    assert replayed["acknowledged"] == 10_000
+    await cluster.until_idle()
+    assert not await cluster.commands()
+    assert not await cluster.offences()
+    (row,) = (await cluster.rows()).values()
+    assert row.totals()["responses"] == 10_000
