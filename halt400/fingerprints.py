@@ -1,0 +1,209 @@
+"""Fingerprints: which exact request this is, and which group of like requests it belongs to.
+
+Two digests, each the first 128 bits of a SHA-256 in hexadecimal, over a canonical form that `docs/fingerprints.md`
+defines for any language:
+
+- the **request fingerprint** says that two sendings are one logical request: method, URL, ordered header names, the
+  header values that shape the answer, and the body's hash;
+- the **signature** groups requests of one kind: target, URL template, ordered header names and body shape.
+
+No secret enters in the clear. Only the values of the fields in `VALUE_HEADERS` (and of ``*-version``) are read at all;
+Authorization, Cookie, API keys, tokens and every other value is left out. Userinfo and the values of credentials in the
+query become a placeholder. Headers that differ between two sendings of one request (tracing, cookies) are left out by
+name.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Final
+
+from halt400.body_shapes import body_shape
+from halt400.records import Fingerprints, Request
+from halt400.url_templates import url_template
+
+__all__ = [
+    "TRANSIT_HEADERS",
+    "VALUE_HEADERS",
+    "body_shape",
+    "fingerprint_request",
+    "fingerprints",
+    "signature",
+    "url_template",
+]
+
+VALUE_HEADERS: Final = frozenset(
+    {
+        "accept",
+        "accept-charset",
+        "accept-encoding",
+        "accept-language",
+        "content-encoding",
+        "content-language",
+        "content-type",
+        "expect",
+        "host",
+        "if-match",
+        "if-modified-since",
+        "if-none-match",
+        "if-unmodified-since",
+        "origin",
+        "prefer",
+        "range",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+        "x-http-method-override",
+        "x-requested-with",
+    }
+)
+"""The fields whose values belong to the request's identity, besides every field that ends in ``-version``."""
+
+TRANSIT_HEADERS: Final = frozenset(
+    {
+        "b3",
+        "baggage",
+        "correlation-id",
+        "idempotency-key",
+        "newrelic",
+        "request-id",
+        "sentry-trace",
+        "traceparent",
+        "tracestate",
+        "uber-trace-id",
+        "x-amzn-trace-id",
+        "x-attempt",
+        "x-cloud-trace-context",
+        "x-correlation-id",
+        "x-request-id",
+        "x-retry-count",
+    }
+)
+"""The fields that a client sets anew for each sending, besides ``x-b3-*`` and ``x-datadog-*``: left out whole."""
+
+_SECRET_NAMES: Final = frozenset({"auth", "credential", "credentials", "jwt", "key", "pass", "pwd", "sid", "sig"})
+_SECRET_ENDINGS: Final = (
+    "accesskey",
+    "apikey",
+    "authorization",
+    "passphrase",
+    "passwd",
+    "password",
+    "privatekey",
+    "secret",
+    "secretkey",
+    "sessid",
+    "sessionid",
+    "signature",
+    "token",
+)
+_PAGE_TOKENS: Final = ("continuationtoken", "nexttoken", "pagetoken", "paginationtoken", "synctoken")
+_NOT_NAME = re.compile(r"[^a-z0-9]+")
+_USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,31}://)[^/?#]*@")
+
+
+def _digest(parts: Iterable[str]) -> str:
+    """SHA-256 over netstrings, cut to 128 bits: ``<length in bytes>:<bytes>,`` for each part, in order."""
+    sha = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        sha.update(b"%d:%b," % (len(data), data))
+    return sha.hexdigest()[:32]
+
+
+@lru_cache(maxsize=4_096)
+def _is_secret_name(name: str) -> bool:
+    plain = _NOT_NAME.sub("", name[:256].lower())
+    return plain in _SECRET_NAMES or (plain.endswith(_SECRET_ENDINGS) and not plain.endswith(_PAGE_TOKENS))
+
+
+def _url_without_secrets(url: str) -> str:
+    url = _USERINFO.sub(r"\1{secret}@", url.partition("#")[0], count=1)
+    path, question, query = url.partition("?")
+    if not question:
+        return path
+    pairs = []
+    for pair in query.split("&"):
+        name, equals, _ = pair.partition("=")
+        pairs.append(f"{name}={{secret}}" if equals and _is_secret_name(name) else pair)
+    return f"{path}?{'&'.join(pairs)}"
+
+
+def _lasting_headers(request: Request) -> Iterator[tuple[str, str]]:
+    """The headers that two sendings of one request share: (lower-case name, value without white space around it)."""
+    for name, value in request.headers:
+        lower = name.strip().lower()
+        if lower not in TRANSIT_HEADERS and not lower.startswith(("x-b3-", "x-datadog-")):
+            yield lower, value.strip(" \t")
+
+
+def _body_bytes(request: Request) -> bytes | None:
+    """The body as it was sent, None where none came with the event."""
+    if request.body is not None:
+        return request.body.encode("utf-8", "surrogatepass")
+    if request.body_base64 is not None:
+        try:
+            return base64.b64decode(request.body_base64, validate=True)
+        except (binascii.Error, ValueError):
+            return request.body_base64.encode("utf-8", "surrogatepass")
+    return None
+
+
+def _body_hash(request: Request) -> str:
+    if request.body_sha256:
+        return request.body_sha256.lower()
+    body = _body_bytes(request)
+    return hashlib.sha256(body or b"").hexdigest()
+
+
+def fingerprint_request(request: Request) -> str:
+    """The identity of the exact request, 32 hexadecimal digits: the same for every sending of it.
+
+    Parameters
+    ----------
+    request
+        The request as it was sent. `body_sha256` is believed where it is set; else the body is hashed.
+
+    Examples
+    --------
+    >>> first = Request(method="GET", url="https://api.example/a?api_key=one", headers=[("Cookie", "a=1")])
+    >>> again = Request(method="GET", url="https://api.example/a?api_key=two", headers=[("Traceparent", "00-1")])
+    >>> fingerprint_request(first) == fingerprint_request(again)
+    True
+    """
+    parts = ["halt400/request/1", request.method, _url_without_secrets(request.url)]
+    for name, value in _lasting_headers(request):
+        if name == "cookie":
+            continue
+        kept = name in VALUE_HEADERS or name.endswith("-version")
+        parts.append(f"{name}={value}" if kept else name)
+    parts.append(f"sha256:{_body_hash(request)}")
+    return _digest(parts)
+
+
+def signature(target: str, request: Request) -> str:
+    """The group of requests like this one, 32 hexadecimal digits: same endpoint, header names and body shape.
+
+    Parameters
+    ----------
+    target
+        The API that the request was sent to, as on the event.
+    request
+        The request as it was sent.
+    """
+    names = []
+    content_type = None
+    for name, value in _lasting_headers(request):
+        names.append(name)
+        if name == "content-type" and content_type is None:
+            content_type = value
+    shape = "cut" if request.body_truncated else body_shape(_body_bytes(request), content_type)
+    return _digest(["halt400/signature/1", target, request.method, url_template(request.url), *names, shape])
+
+
+def fingerprints(target: str, request: Request) -> Fingerprints:
+    """Both digests of `request`, as they stand on an offence."""
+    return Fingerprints(request=fingerprint_request(request), signature=signature(target, request))
