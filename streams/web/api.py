@@ -8,6 +8,7 @@ import msgspec
 import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from msgspec import UNSET
 
 from halt400.windows import WINDOWS_S
 from streams.web.answers import Health, Index, QuarantinePage, Readiness, Target, TargetPage
@@ -70,23 +71,24 @@ class _Api:
         if query.sort in ("target", "-target"):
             # Only the page is decoded.
             names = [name for name in model.rates.targets() if name.startswith(query.prefix)]
-            if query.quarantined is not None:
+            if query.quarantined is not UNSET:
                 halted = model.quarantines.targets()
                 names = [name for name in names if (name in halted) == query.quarantined]
             if query.sort == "-target":
                 names.reverse()
-            total, targets = len(names), model.targets(names[page], query.window)
+            as_of, total, targets = model.as_of, len(names), model.targets(names[page], query.window)
         else:
+            overview = await model.all_targets(query.window)
             found = [
                 target
-                for target in await model.all_targets(query.window)
+                for target in overview.targets
                 if target.target.startswith(query.prefix)
-                and (query.quarantined is None or bool(target.quarantines) == query.quarantined)
+                and (query.quarantined is UNSET or bool(target.quarantines) == query.quarantined)
             ]
-            total, targets = len(found), _sorted(found, query.sort)[page]
+            as_of, total, targets = overview.as_of, len(found), _sorted(found, query.sort)[page]
         return _answer(
             TargetPage(
-                as_of=model.as_of,
+                as_of=as_of,
                 total=total,
                 limit=query.limit,
                 offset=query.offset,
@@ -99,7 +101,7 @@ class _Api:
         target = request.match_info["target"]
         query = read_query(request, RatesQuery)
         try:
-            at_ms = None if query.at is None else parse_time(query.at)
+            at_ms = None if query.at is UNSET else parse_time(query.at)
         except ValueError as error:
             fail(
                 400,
@@ -111,7 +113,7 @@ class _Api:
         try:
             found = self._read_model.target_rates(target, query.window or WINDOWS_S, at_ms)
         except ValueError as error:
-            fail(400, "window_not_kept", f"{error}.", "Ask for a later time or a shorter window.", parameter="at")
+            fail(404, "window_not_kept", f"{error}.", "Ask for a later time or a shorter window.", parameter="at")
         if found is None:
             near = self._read_model.rates.near(target)
             fail(
@@ -127,8 +129,8 @@ class _Api:
         query = read_query(request, QuarantineQuery)
         found = self._read_model.quarantines.find(
             states=tuple(query.state) or ("quarantined", "probing"),
-            target=query.target,
-            job_id=query.job_id,
+            target=query.target or None,
+            job_id=query.job_id or None,
             expired=query.expired,
         )
         end = query.offset + query.limit

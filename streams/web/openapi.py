@@ -16,9 +16,9 @@ __all__ = ["openapi_document"]
 
 _REF = "#/components/schemas/{name}"
 _MEANING = {
-    400: "A parameter is wrong, or the window reaches back too far.",
+    400: "A parameter is wrong.",
     401: "The token is missing or wrong.",
-    404: "It is not known.",
+    404: "It is not known, or no longer kept.",
     405: "Only GET and HEAD are served.",
     500: "The answer could not be made.",
     503: "This process has not read to the end of what Kafka holds yet.",
@@ -110,7 +110,7 @@ def _query_parameters(query: type[Struct]) -> list[dict[str, Any]]:
     (_,), components = msgspec.json.schema_components([query], ref_template=_REF)
     parameters = []
     for name, schema in components[query.__name__]["properties"].items():
-        described = _without_null(schema)
+        described = dict(schema)
         parameters.append(
             {
                 "name": name,
@@ -121,10 +121,3 @@ def _query_parameters(query: type[Struct]) -> list[dict[str, Any]]:
             }
         )
     return parameters
-
-
-def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """A query parameter is left out, never null."""
-    found = {name: value for name, value in schema.items() if not (name == "default" and value is None)}
-    choices = [choice for choice in found.pop("anyOf", []) if choice.get("type") != "null"]
-    return found | choices[0] if choices else found

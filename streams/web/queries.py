@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
 from aiohttp import web
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from streams.vocabulary import SortKey, State, WindowName
 from streams.web.problems import fail
@@ -15,7 +15,6 @@ __all__ = ["QuarantineQuery", "RatesQuery", "TargetQuery", "parse_time", "read_q
 
 Limit = Annotated[int, Meta(ge=1, le=1000, description="Entries of the page at the most.")]
 Offset = Annotated[int, Meta(ge=0, le=10**9, description="Entries before the page.")]
-LATEST_TIME_MS = 253_402_300_799_999
 
 
 class TargetQuery(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -23,8 +22,8 @@ class TargetQuery(Struct, kw_only=True, forbid_unknown_fields=True):
 
     prefix: Annotated[str, Meta(description="Only targets whose name begins so.")] = ""
     quarantined: Annotated[
-        bool | None, Meta(description="Only targets with (true) or without (false) a quarantine in force.")
-    ] = None
+        bool | UnsetType, Meta(description="Only targets with (true) or without (false) a quarantine in force.")
+    ] = UNSET
     window: Annotated[WindowName, Meta(description="The window that is shown, and sorted by; it ends now.")] = "5m"
     sort: Annotated[
         SortKey, Meta(description="What to sort by; with a minus, the greatest first. What has no value comes last.")
@@ -40,12 +39,13 @@ class RatesQuery(Struct, kw_only=True, forbid_unknown_fields=True):
         list[WindowName], Meta(description="The windows to count; repeat it, or separate by commas. Default: all.")
     ] = []
     at: Annotated[
-        str | None,
+        str | UnsetType,
         Meta(
             description="End of the windows: milliseconds since the Unix epoch, or RFC 3339 with offset. Default: now.",
             examples=["1765432100000", "2026-01-31T12:00:00Z"],
+            extra_json_schema={"anyOf": [{"pattern": "^[0-9]{1,14}$"}, {"format": "date-time"}]},
         ),
-    ] = None
+    ] = UNSET
 
 
 class QuarantineQuery(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -58,8 +58,8 @@ class QuarantineQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     expired: Annotated[bool, Meta(description="Also those past their `expires_at`, which halt nothing any more.")] = (
         False
     )
-    target: Annotated[str | None, Meta(description="Only on this target.")] = None
-    job_id: Annotated[str | None, Meta(description="Only of this job.")] = None
+    target: Annotated[str | UnsetType, Meta(description="Only on this target.")] = UNSET
+    job_id: Annotated[str | UnsetType, Meta(description="Only of this job.")] = UNSET
     limit: Limit = 100
     offset: Offset = 0
 
@@ -112,9 +112,9 @@ def parse_time(text: str) -> int:
     Raises
     ------
     ValueError
-        It is neither, or lies before 1970 or after 9999.
+        It is neither, or lies before 1970.
     """
-    if re.fullmatch(r"[0-9]{1,15}", text):
+    if re.fullmatch(r"[0-9]{1,14}", text):
         time_ms = int(text)
     else:
         # An unescaped + of a query string arrives as a space.
@@ -125,8 +125,8 @@ def parse_time(text: str) -> int:
         if moment.tzinfo is None:
             raise ValueError(f"{text!r} has no UTC offset; add Z for UTC")
         time_ms = int(moment.astimezone(UTC).timestamp() * 1000)
-    if not 0 <= time_ms <= LATEST_TIME_MS:
-        raise ValueError(f"{text!r} lies before 1970 or after 9999")
+    if time_ms < 0:
+        raise ValueError(f"{text!r} lies before 1970")
     return time_ms
 
 

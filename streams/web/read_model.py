@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -52,7 +53,7 @@ class ReadModel:
         self.rates = RateClient(servers, prefix=kafka.topic_prefix, client_options=options, clock_ms=clock_ms)
         self.quarantines = Quarantines(servers, kafka.topic(topics.CONTROL), client_options=options, clock_ms=clock_ms)
         self.clock_ms = clock_ms
-        self._overviews: dict[str, tuple[float, asyncio.Task[list[Target]]]] = {}
+        self._overviews: dict[str, asyncio.Task[Overview]] = {}
 
     async def __aenter__(self) -> Self:
         """Start; leaving stops."""
@@ -71,6 +72,9 @@ class ReadModel:
 
     async def stop(self) -> None:
         """Stop following."""
+        for overview in self._overviews.values():
+            overview.cancel()
+        self._overviews.clear()
         for follower in self.followers:
             await follower.stop()
 
@@ -142,19 +146,38 @@ class ReadModel:
         """Return the list's entries of these targets."""
         return _entries(self._snapshot(names), window, self.clock_ms())
 
-    async def all_targets(self, window: str) -> list[Target]:
-        """Return the list's entries of all targets, at most about a second old; made in a thread, once for all."""
-        made, task = self._overviews.get(window, (0.0, None))
-        now = time.monotonic()
-        if task is None or now - made > OVERVIEW_KEPT_S:
-            snapshot = self._snapshot(self.rates.targets())
-            task = asyncio.create_task(asyncio.to_thread(_entries, snapshot, window, self.clock_ms()))
-            self._overviews[window] = now, task
+    async def all_targets(self, window: str) -> "Overview":
+        """Return the list's entries of all targets, made in a thread, once for all who ask.
+
+        It is kept for a second, or for longer where it takes long, so that it never takes more than a tenth of a core.
+        """
+        task = self._overviews.get(window)
+        if task is None or (task.done() and not _still_good(task)):
+            task = self._overviews[window] = asyncio.create_task(self._overview(window))
         return await asyncio.shield(task)
+
+    async def _overview(self, window: str) -> "Overview":
+        began, as_of = time.monotonic(), self.as_of
+        targets = await asyncio.to_thread(_entries, self._snapshot(self.rates.targets()), window, self.clock_ms())
+        ended = time.monotonic()
+        return Overview(as_of, targets, ended + max(OVERVIEW_KEPT_S, 9 * (ended - began)))
 
     def _snapshot(self, names: Iterable[str]) -> list[_Known]:
         values, in_force_on = self.rates.follower.values, self.quarantines.in_force_on
         return [(name, value, in_force_on(name)) for name in names if (value := values.get(name.encode())) is not None]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Entries of all targets as of a time (ms since the epoch), good until a moment of the monotonic clock."""
+
+    as_of: int
+    targets: list[Target]
+    good_until: float
+
+
+def _still_good(task: "asyncio.Task[Overview]") -> bool:
+    return not task.cancelled() and task.exception() is None and time.monotonic() < task.result().good_until
 
 
 def _entries(known: list[_Known], window: str, now_ms: int) -> list[Target]:

@@ -46,6 +46,7 @@ async def test_a_quarantine_is_its_command_whole(api: Api) -> None:
         ("job_id=extract-102", []),
         ("job_id=extract-102&expired=true", [f"{SHOP}102"]),
         ("target=nowhere.example", []),
+        ("target=null", []),
         ("limit=1&offset=3", ["target/maps.example"]),
     ],
 )

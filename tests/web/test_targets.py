@@ -117,7 +117,7 @@ async def test_a_window_can_end_at_any_moment(api: Api, at: str) -> None:
 
 
 async def test_what_is_no_longer_kept_is_refused_and_not_counted_as_nothing(api: Api) -> None:
-    problem = await api.get("/v1/targets/api.shop.example/rates?window=24h&at=2025-12-11T05:00:00Z", 400)
+    problem = await api.get("/v1/targets/api.shop.example/rates?window=24h&at=2025-12-11T05:00:00Z", 404)
     assert problem["code"] == "window_not_kept"
     assert problem["parameter"] == "at"
 
@@ -157,6 +157,8 @@ async def test_a_mistyped_target_is_answered_with_names_like_it(api: Api) -> Non
         ("/v1/targets?limit=many", "limit", None),
         ("/v1/targets?offset=-1", "offset", None),
         ("/v1/targets?quarantined=perhaps", "quarantined", None),
+        ("/v1/targets?quarantined=null", "quarantined", None),
+        ("/v1/targets/a/rates?at=", "at", None),
         ("/v1/targets?window=1m,5m", "window", ["1m", "5m", "15m", "1h", "6h", "24h"]),
         ("/v1/quarantines?state=gone", "state", ["quarantined", "probing", "released"]),
     ],
