@@ -97,7 +97,7 @@ def build_app(settings: Settings) -> Halt400App:
         datadir=Path(gettempdir()),
         env_prefix="HALT400_FAUST_",
     )
-    durability = install(app, [responses, offences, rates])
+    durability = install(app)
     control = Follower(topic=kafka.topic(topics.CONTROL), newer=_later_command, **kafka.client_options())
     app.neighbours.append(control)
 

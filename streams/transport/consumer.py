@@ -9,6 +9,7 @@ from faust.transport.drivers.aiokafka import Consumer
 from faust.types import TP
 
 from streams.transport.durability import Durability
+from streams.transport.fetching import FoldingConsumerThread
 
 __all__ = ["Fold", "FoldingConsumer"]
 
@@ -35,16 +36,16 @@ class Fold:
         "value",
     )
 
-    def __init__(self, records: list[Any]) -> None:
+    def __init__(self, tp: TP, records: list[Any]) -> None:
         last = records[-1]
-        self.topic, self.partition, self.offset = last.topic, last.partition, last.offset
+        self.topic, self.partition, self.offset = tp.topic, tp.partition, last.offset
         self.timestamp, self.timestamp_type = last.timestamp, last.timestamp_type
         self.headers, self.key, self.value, self.checksum = (), None, records, None
         self.serialized_key_size = self.serialized_value_size = 0
 
 
 class FoldingConsumer(Consumer):
-    """Folds the topics of `durability`; every other topic keeps Faust's ways."""
+    """Folds every topic of the app."""
 
     def __init__(self, transport: Any, *arguments: Any, **options: Any) -> None:
         self.durability: Durability = transport.durability
@@ -52,40 +53,36 @@ class FoldingConsumer(Consumer):
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:
         polled = await super()._getmany(active_partitions=active_partitions, timeout=timeout)
-        topics = self.durability.topics
-        return {tp: [Fold(records)] if records and tp.topic in topics else records for tp, records in polled.items()}
+        return {tp: [Fold(tp, records)] for tp, records in polled.items()}
+
+    def _new_consumer_thread(self) -> FoldingConsumerThread:
+        return FoldingConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Keep the offsets inside a fold from being taken for a gap in the log (faust-streaming `_drain_messages`)."""
-        if tp.topic not in self.durability.topics:
-            await super()._add_gap(tp, offset_from, offset_to)
 
     def ack(self, message: Any) -> bool:
         """Mark a fold as seen; what is committed comes from the watermark (upstream #596 and #606)."""
-        if message.topic not in self.durability.topics:
-            return bool(super().ack(message))
         message.acked = True
         self._unacked_messages.discard(message)
         return True
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
-        yield from super()._filter_tps_with_pending_acks(topics)
         for tp in self.durability.partitions():
             if topics is None or tp in topics or tp.topic in topics:
                 yield tp
 
     def _new_offset(self, tp: TP) -> int | None:
-        if tp.topic in self.durability.topics:
-            return self.durability.watermark(tp)
-        offset: int | None = super()._new_offset(tp)
-        return offset
+        return self.durability.watermark(tp)
 
     def positions(self, topic: str) -> dict[int, tuple[int, int]]:
         """How far each assigned partition of `topic` was fetched, and its log end: partition -> (position, end)."""
         fetched: dict[int, tuple[int, int]] = {}
         subscription = self._thread._ensure_consumer()._subscription.subscription
         assignment = subscription.assignment if subscription is not None else None
-        for tp in assignment.tps if assignment is not None else ():
+        if assignment is None:
+            return fetched
+        for tp in assignment.tps:
             state = assignment.state_value(tp)
             if tp.topic == topic and state is not None and state.has_valid_position and state.highwater is not None:
                 fetched[tp.partition] = (state.position, state.highwater)

@@ -11,11 +11,10 @@ class Durability:
     """The durable watermarks of the partitions that this process holds, and who can bring them forward.
 
     The consumer commits these and nothing else; an agent raises one when the broker has acknowledged every row, offence
-    and command of what it read. Acknowledging a message in a folded topic means nothing.
+    and command of what it read. Acknowledging a message to Faust means nothing.
     """
 
-    def __init__(self, topics: Iterable[str]) -> None:
-        self.topics = frozenset(topics)
+    def __init__(self) -> None:
         self._watermarks: dict[TP, int] = {}
         self._settlers: list[Callable[[], Awaitable[None]]] = []
 

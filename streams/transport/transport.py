@@ -20,9 +20,9 @@ class FoldingTransport(Transport):
     durability: Durability
 
 
-def install(app: App, folded_topics: list[str]) -> Durability:
-    """Give `app` the folding transport for these topics; returns where agents report what is durable."""
-    durability = Durability(folded_topics)
+def install(app: App) -> Durability:
+    """Give `app` the folding transport; returns where agents report what is durable."""
+    durability = Durability()
     transport = FoldingTransport(app.conf.broker_consumer, app)
     transport.durability = durability
     app.transport = transport

@@ -36,7 +36,7 @@ class Bench:
         await admin.close()
 
     async def publish(self, partition: int, values: list[bytes]) -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap_servers, linger_ms=5)
+        producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap_servers, max_batch_size=512)
         await producer.start()
         await asyncio.gather(*[await producer.send(self.source, value, partition=partition) for value in values])
         await producer.stop()
@@ -89,7 +89,7 @@ class Bench:
             web_enabled=False,
             datadir=Path("/nonexistent"),
         )
-        durability = install(app, [self.source, self.rates])
+        durability = install(app)
         table = table_type(
             app,
             name=self.rates,
