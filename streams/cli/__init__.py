@@ -2,7 +2,7 @@
 
 import typer
 
-from streams.cli import api, queries, replay, settings, topics, worker
+from streams.cli import api, local, queries, replay, settings, topics, worker
 
 __all__ = ["register"]
 
@@ -10,6 +10,7 @@ __all__ = ["register"]
 def register(app: typer.Typer) -> None:
     """Add the service's commands to the command line."""
     api.register(app)
+    local.register(app)
     queries.register(app)
     replay.register(app)
     worker.register(app)

@@ -75,10 +75,12 @@ class LocalS3(LocalService):
         )
 
     def create_bucket(self, name: str) -> None:
-        """Create a bucket; S3 wants 3 to 63 lower-case letters, digits and hyphens."""
+        """Create a bucket unless it is there; S3 wants 3 to 63 lower-case letters, digits and hyphens."""
         client = self.client()
         try:
             client.create_bucket(Bucket=name)
+        except (client.exceptions.BucketAlreadyOwnedByYou, client.exceptions.BucketAlreadyExists):
+            pass
         finally:
             client.close()
 
