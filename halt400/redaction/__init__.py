@@ -1,0 +1,11 @@
+"""Take the secrets out of requests, responses, texts and logs, and leave everything that a diagnosis needs.
+
+Pure: no clock, network or environment; the key and the rules are values. See `docs/archive.md`.
+"""
+
+from halt400.redaction.log_records import RedactingFormatter
+from halt400.redaction.redactor import Redactor
+from halt400.redaction.rules import Rules
+from halt400.redaction.tokens import KEY_MIN_BYTES
+
+__all__ = ["KEY_MIN_BYTES", "RedactingFormatter", "Redactor", "Rules"]

@@ -1,0 +1,141 @@
+"""Values whose grammar is known: Authorization, Cookie and Set-Cookie, and the userinfo of a URL.
+
+The grammar stays (scheme, parameter and cookie names, attributes), the secrets in it are sealed.
+Sources: RFC 9110 section 11.4 (credentials), RFC 6265 section 4 (cookies), RFC 3986 section 3.2.1 (userinfo).
+"""
+
+import re
+from collections.abc import Callable
+
+__all__ = ["HEADER_KINDS", "SCHEME", "Seal", "authorization", "cookie", "set_cookie", "userinfo_spans"]
+
+Seal = Callable[[str], str]
+
+HEADER_KINDS = {
+    "authorization": "authorization",
+    "proxy-authorization": "authorization",
+    "x-authorization": "authorization",
+    "x-forwarded-authorization": "authorization",
+    "x-original-authorization": "authorization",
+    "cookie": "cookie",
+    "cookie2": "cookie",
+    "set-cookie": "set-cookie",
+    "set-cookie2": "set-cookie",
+}
+"""Header names, in lower case, whose values have a grammar of their own."""
+
+SCHEME = (
+    "apikey|api-key|aws|aws4-hmac-sha256|aws4-ecdsa-p256-sha256|basic|bearer|bot|concealed|digest|dpop|eg1-hmac-sha256"
+    "|genie ?key|gnap|googlelogin|hawk|hmac-sha256|hmac|hoba|jwt|key|mac|mutual|negotiate|ntlm|oauth|privatetoken"
+    "|sapisidhash|scram-sha-1|scram-sha-256|sharedaccesssignature|sharedkey|sharedkeylite|signature|splunk|ssws|token"
+    "|vapid|wsse|zoho-oauthtoken"
+)
+"""The authentication schemes that stay readable, as a regular expression without groups; else nothing stays."""
+
+_SCHEMES = re.compile(rf"\s*(?:(?:{SCHEME})(?:\s+|\s*:\s+|$))+", re.IGNORECASE)
+_PARAMETER = re.compile(r'([A-Za-z][A-Za-z0-9_-]{0,40})(\s{0,4}=\s{0,4})(\\{0,7}")?([^",\\]*)')
+_OPEN_PARAMETERS = {
+    *("algorithm", "charset", "headers", "nc", "oauth_signature_method", "oauth_timestamp", "oauth_version"),
+    *("qop", "realm", "signedheaders", "stale", "uri", "userhash", "version"),
+}
+
+
+def authorization(value: str, seal: Seal) -> str:
+    """Credentials with the scheme kept, and the parameter names of Digest, AWS4-HMAC-SHA256, OAuth and the like.
+
+    >>> authorization("Bearer Bearer abc", lambda secret: "#" * len(secret))
+    'Bearer Bearer ###'
+    """
+    scheme = _SCHEMES.match(value)
+    start = scheme.end() if scheme else 0
+    credentials = value[start:]
+    if scheme and _PARAMETER.match(credentials) and ("," in credentials or '="' in credentials):
+        return value[:start] + _parameters(credentials, seal)
+    return value[:start] + seal(credentials)
+
+
+def _parameters(credentials: str, seal: Seal) -> str:
+    sealed: list[str] = []
+    for index, part in enumerate(re.split(r"(,(?=\s{0,8}[A-Za-z][A-Za-z0-9_-]{0,40}\s{0,4}=))", credentials)):
+        found = _PARAMETER.match(part, len(part) - len(part.lstrip()))
+        if index % 2 or not part:
+            sealed.append(part)
+        elif found is None:
+            sealed.append(seal(part))
+        elif found[1].lower() in _OPEN_PARAMETERS:
+            sealed.append(part)
+        else:
+            rest = part[found.start(4) :]
+            quote = found[3] or ""
+            closing = rest.rfind(quote) if quote else len(rest)
+            closing = closing if closing > 0 else len(rest)
+            sealed.append(part[: found.start(4)] + seal(rest[:closing]) + rest[closing:])
+    return "".join(sealed)
+
+
+def cookie(value: str, seal: Seal) -> str:
+    """A Cookie header with the names kept and every value sealed; what has no name is sealed whole.
+
+    >>> cookie("a=secret; theme=dark", lambda secret: "#" * len(secret))
+    'a=######; theme=####'
+    """
+    return ";".join(_cookie_pair(pair, seal) for pair in value.split(";"))
+
+
+def _cookie_pair(pair: str, seal: Seal) -> str:
+    name, equals, secret = pair.partition("=")
+    if not equals:
+        return _seal_inner(pair, seal)
+    return name + equals + _seal_inner(secret, seal)
+
+
+def _seal_inner(text: str, seal: Seal) -> str:
+    """Seal without the white space and quotes at the ends, which belong to the grammar."""
+    inner = text.strip(' \t\r\n"')
+    if not inner:
+        return text
+    start = text.index(inner)
+    return text[:start] + seal(inner) + text[start + len(inner) :]
+
+
+def set_cookie(value: str, seal: Seal) -> str:
+    """A Set-Cookie header with name and attributes kept and the value sealed.
+
+    >>> set_cookie("sid=secret; Path=/; HttpOnly", lambda secret: "#" * len(secret))
+    'sid=######; Path=/; HttpOnly'
+    """
+    pair, semicolon, attributes = value.partition(";")
+    return _cookie_pair(pair, seal) + semicolon + attributes
+
+
+_USERINFO = re.compile(r""":(?://|\\/\\/)([^\s/?#"'<>\\]*)@""")
+_USERINFO_BROKEN = re.compile(
+    r""":(?://|\\/\\/)([^\s/?#"'<>\\@:]+:(?![0-9]{0,5}(?:[/?#"'<>\\\s]|\Z))[^\s"'<>\\@/]*[/?#][^\s"'<>\\@]*)@"""
+)
+_USERINFO_ENCODED = re.compile(r"""%3[Aa]%2[Ff]%2[Ff]((?:(?!%2[Ff]|%3[Ff]|%23|%40)[^\s&"'<>/@])*+)%40""")
+_PROXY_PAIR = re.compile(
+    r"""(?<![^\s"'=,(\[{<])(?!//)([^\s"'=,(\[{<>:/@]{1,128}+:[^\s"'<>:/@]{1,256}+)@(?=[\w.-]{1,253}:[0-9]{2,5}\b)"""
+)
+
+
+def userinfo_spans(text: str, seal: Callable[[str], str]) -> list[tuple[int, int, str]]:
+    """Where user names and passwords stand in URLs, percent-encoded URLs and ``user:password@proxy:8080``.
+
+    Returns
+    -------
+    list of (start, end, sealed)
+        May overlap; the caller takes the first of those that do.
+    """
+    found = [(m.start(1), m.end(1), _userinfo(m[1], seal, ":")) for m in _USERINFO.finditer(text)]
+    found += [(m.start(1), m.end(1), _userinfo(m[1], seal, ":")) for m in _USERINFO_BROKEN.finditer(text)]
+    if "%40" in text:
+        found += [(m.start(1), m.end(1), _userinfo(m[1], seal, "%3A")) for m in _USERINFO_ENCODED.finditer(text)]
+    found += [(m.start(1), m.end(1), _userinfo(m[1], seal, ":")) for m in _PROXY_PAIR.finditer(text)]
+    return found
+
+
+def _userinfo(userinfo: str, seal: Seal, colon: str) -> str:
+    at = userinfo.upper().find(colon)
+    if at < 0:
+        return seal(userinfo)
+    return seal(userinfo[:at]) + userinfo[at : at + len(colon)] + seal(userinfo[at + len(colon) :])

@@ -1,0 +1,239 @@
+"""Find the values of secret names in any text: JSON, broken JSON, forms, multipart, XML, GraphQL, header dumps, logs.
+
+There is no parser here, on purpose: what is redacted is often what no parser accepts, and a parser would mend it. A
+name is found by its stem, extended to a whole word, judged, and the value after it is delimited by what stands there:
+a quote, a tag, a boundary, a delimiter. Each step looks at a bounded piece or consumes what it has looked at, so the
+time is linear in the text.
+"""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from halt400.redaction.credentials import HEADER_KINDS, SCHEME
+from halt400.redaction.names import Verdict
+from halt400.redaction.sealing import Position
+
+__all__ = ["Field", "find_fields"]
+
+
+class Field(NamedTuple):
+    """One value that belongs to a secret name: text[start:end], written in the grammar of `position`."""
+
+    name: str
+    start: int
+    end: int
+    position: Position
+
+
+_NAME_MAX = 96
+_NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789_-.$"
+_NAME_REST = re.compile(rf"[a-z0-9_\-.$]{{0,{_NAME_MAX}}}+")
+
+_QUOTE = r"""\\{0,7}["'`]|%22|%27|&quot;|&\#34;|&\#39;"""
+_AFTER_NAME = re.compile(
+    rf"""(?P<close>{_QUOTE})?(?:\]|%5[Dd])?(?:\[[0-9]{{0,4}}\]|%5[Bb]%5[Dd])?[^\S\r\n]{{0,16}}+(?:\r?\n\s{{0,16}}+)?"""
+    r"(?P<separator>=>|:=|[:=]|%(?:25){0,3}3[AaDd])\s{0,16}+"
+)
+_PAIR = re.compile(
+    rf"""(?P<close>{_QUOTE})\s{{0,16}}+,\s{{0,16}}+(?:(?:{_QUOTE})value(?:{_QUOTE})\s{{0,16}}+:\s{{0,16}}+)""",
+    re.IGNORECASE,
+)
+_HEADER_PAIR = re.compile(rf"(?:{_QUOTE})\s{{0,16}}+,\s{{0,16}}+(?=[bru]?(?:{_QUOTE}))")
+_OPEN = re.compile(rf"[bfru]{{0,2}}(?P<quote>{_QUOTE})")
+_UNQUOTED = re.compile(r"""(?:\\.|[^"\\])*+""", re.DOTALL)
+_UNTICKED = re.compile(r"""(?:\\.|[^'\\])*+""", re.DOTALL)
+_LINE = re.compile(r"(?:(?!\\[rn])[^\r\n])*+")
+_LINE_TO_QUOTE = re.compile(r"""(?:(?!\\[rn])[^\r\n"'`])*+""")
+_WORD = re.compile(
+    rf"""(?i:(?:{SCHEME})[ ]+)?"""
+    r"""(?:[^\s&"'`<>;,{}\[\]()\\]|;(?!\s{0,4}[\w .-]{1,40}=)|[,)](?=[^\s"'`&<>{}\[\]]))*+"""
+)
+_FORM = re.compile(r"""[^&\s"'`<>\\]*+""")
+_ENCODED = re.compile(r"""(?:(?!%(?:25){0,3}(?:26|23))[^&\s"'`<>#])*+""")
+_NUMBER = re.compile(r"-?0*([0-9][0-9.eE+-]*)")
+
+_TAG_REST = re.compile(r"(?:\s[^<>]{0,512}+)?>(?:\s*+<!\[CDATA\[)?")
+_PREFIX = re.compile(r"<[\w.-]{1,32}:")
+_TAG_TEXT = re.compile(r"[^<]*+")
+_MULTIPART = re.compile(
+    r"""(?:(?!\\[rn])[^\r\n]){0,160}(?P<eol>\r?\n|\\r\\n|\\n)(?:[\w-]{1,40}:(?:(?!\\[rn])[^\r\n]){0,160}(?P=eol)){0,4}(?P=eol)"""
+)
+_PART_END = re.compile(r"(?:\r?\n|\\r\\n|\\n)--")
+_FLAG_VALUE = re.compile(r"""[ \t]+(?!-)(?=\S)""")
+_LEAF = re.compile(rf"""(?P<open>[\[{{])|(?P<close>[\]}}])|(?P<quote>{_QUOTE})|(?P<bare>[^\s"'`,:{{}}\[\]\\]+)""")
+_KEY = re.compile(r"\s{0,16}+:")
+
+
+def find_fields(text: str, lowered: str, stems: re.Pattern[str], judge: Callable[[str], Verdict]) -> list[Field]:
+    """The values of secret names in `text`, in order, none overlapping.
+
+    Parameters
+    ----------
+    text
+        Any text.
+    lowered
+        The same in lower case, character by character.
+    stems
+        Finds what every secret name contains, in lower case.
+    judge
+        What a name says of its value; weak names are left alone here.
+    """
+    scan = _Scan(text, lowered)
+    found: list[Field] = []
+    at = 0
+    while (stem := stems.search(lowered, at)) is not None:
+        before = lowered[max(at, stem.start() - _NAME_MAX) : stem.start()]
+        start = stem.start() - len(before) + len(before.rstrip(_NAME_CHARACTERS))
+        at = _end(_NAME_REST, lowered, stem.end())
+        name = text[start:at].strip(".$")
+        verdict = judge(name)
+        if verdict.value >= Verdict.PLURAL.value:
+            for field in scan.values(name, start, at, verdict):
+                if field.end > field.start:
+                    found.append(field)
+                at = max(at, field.end)
+    return found
+
+
+def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
+    match = pattern.match(text, start)
+    return match.end() if match else start
+
+
+class _Scan:
+    """The text under search, and how far its last run without a delimiter goes (so that it is measured once)."""
+
+    __slots__ = ("_lowered", "_run_end", "_run_start", "_text")
+
+    def __init__(self, text: str, lowered: str) -> None:
+        self._text = text
+        self._lowered = lowered
+        self._run_start = self._run_end = -1
+
+    def values(self, name: str, start: int, end: int, verdict: Verdict) -> list[Field]:
+        """The values that belong to the name at text[start:end]; none where it only is a word.
+
+        An empty field says that the text up to its end has been looked at.
+        """
+        text, lowered = self._text, self._lowered
+        known = name.lower() in HEADER_KINDS
+        if (part := self._part(start, end)) is not None:
+            return [Field(name, *part, Position.TEXT)]
+        if (element := self._element(start, end)) is not None:
+            return [Field(name, *element, Position.TEXT)]
+        after = _AFTER_NAME.match(text, end)
+        if after is None:
+            pair = _PAIR.match(text, end) or (_HEADER_PAIR.match(text, end) if known or "-" in name else None)
+            if pair is None and (lowered[start] == "-" or text[max(0, start - 1) : start] == "-"):
+                pair = _FLAG_VALUE.match(text, end)
+            return self._value(name, pair.end(), verdict) if pair else []
+        if lowered[max(0, start - 11) : start].endswith(("unexpected ", "illegal ")):
+            return []
+        at, separator = after.end(), after["separator"]
+        if separator.startswith("%"):
+            opened = _OPEN.match(text, at)
+            if opened is not None:
+                return [self._quoted(name, opened.end(), opened["quote"])]
+            return [Field(name, at, _end(_ENCODED, text, at), Position.URL)]
+        if not after["close"] and separator == ":" and _OPEN.match(text, at) is None and text[at : at + 1] not in "[{":
+            line_start = self._starts_line(start)
+            if known or line_start:
+                return [Field(name, at, self._line_end(at, to_quote=not line_start), Position.TEXT)]
+        return self._value(name, at, verdict, assigned=separator == "=" and not after["close"])
+
+    def _starts_line(self, start: int) -> bool:
+        before = self._text[max(0, start - 24) : start].rstrip(" \t-")
+        return (not before and start <= 24) or before.endswith(("\n", "\r", "\\n", "\\r"))
+
+    def _line_end(self, at: int, *, to_quote: bool) -> int:
+        """The end of the line without the white space and comma that belong to the grammar."""
+        line = self._text[at : _end(_LINE_TO_QUOTE if to_quote else _LINE, self._text, at)]
+        return at + len(line.rstrip().removesuffix(","))
+
+    def _part(self, start: int, end: int) -> tuple[int, int] | None:
+        """The content of a part of multipart/form-data, if the name is that of one."""
+        before = self._lowered[max(0, start - 64) : start]
+        if not before.endswith(('name="', "name='", "name=", 'name=\\"')) or "disposition" not in before:
+            return None
+        header = _MULTIPART.match(self._text, end)
+        if header is None:
+            return None
+        stop = _PART_END.search(self._text, header.end())
+        return header.end(), stop.start() if stop else len(self._text)
+
+    def _element(self, start: int, end: int) -> tuple[int, int] | None:
+        """The text of an XML element, if the name is that of one."""
+        text = self._text
+        before = text[max(0, start - 34) : start]
+        opening = before.rfind("<")
+        if opening < 0 or not (opening == len(before) - 1 or _PREFIX.fullmatch(before, opening)):
+            return None
+        rest = _TAG_REST.match(text, end)
+        if rest is None or rest[0].endswith("/>"):
+            return None
+        if rest[0].endswith("["):
+            stop = text.find("]]>", rest.end())
+            return rest.end(), stop if stop >= 0 else len(text)
+        return rest.end(), _end(_TAG_TEXT, text, rest.end())
+
+    def _value(self, name: str, at: int, verdict: Verdict, *, assigned: bool = False) -> list[Field]:
+        text = self._text
+        opened = _OPEN.match(text, at)
+        if opened is not None:
+            return [self._quoted(name, opened.end(), opened["quote"])]
+        if text[at : at + 1] in {"[", "{"} and text[at + 1 : at + 2] != "{":
+            return self._leaves(name, at, verdict)
+        form = assigned and self._form_like(at)
+        return self._bare(name, at, _end(_FORM if form else _WORD, text, at), verdict, assigned=assigned)
+
+    def _form_like(self, at: int) -> bool:
+        """Whether another parameter follows the value at `at`, so that it ends there and nowhere before."""
+        if not self._run_start <= at <= self._run_end:
+            self._run_start, self._run_end = at, _end(_FORM, self._text, at)
+        return self._text[self._run_end : self._run_end + 1] == "&"
+
+    def _bare(self, name: str, start: int, end: int, verdict: Verdict, *, assigned: bool = False) -> list[Field]:
+        number = _NUMBER.fullmatch(self._text, start, end)
+        if number is None:
+            return [Field(name, start, end, Position.URL if assigned else Position.TEXT)]
+        if verdict is Verdict.PLURAL:
+            return []
+        return [Field(name, number.start(1), end, Position.NUMBER)]
+
+    def _quoted(self, name: str, start: int, quote: str) -> Field:
+        """The field inside a quote; where the quote is never closed, up to the end of the line."""
+        text = self._text
+        if quote in "\"'":
+            end = _end(_UNQUOTED if quote == '"' else _UNTICKED, text, start)
+        elif quote.startswith("\\"):
+            closing = re.compile(r"(?<!\\)" + re.escape(quote)).search(text, start)
+            end = closing.start() if closing else -1
+        else:
+            end = text.find(quote, start)
+        if end < 0 or end >= len(text):
+            end = _end(_LINE, text, start)
+        return Field(name, start, end, Position.URL if quote.startswith("%") else Position.JSON)
+
+    def _leaves(self, name: str, at: int, verdict: Verdict) -> list[Field]:
+        """Every text and number inside the array or object at `at`; its keys are names, not values."""
+        text = self._text
+        found: list[Field] = []
+        depth = 0
+        while (leaf := _LEAF.search(text, at)) is not None:
+            at = leaf.end()
+            if leaf["open"]:
+                depth += 1
+            elif leaf["close"]:
+                depth -= 1
+                if depth <= 0:
+                    break
+            elif leaf["quote"]:
+                field = self._quoted(name, at, leaf["quote"])
+                at = field.end + len(leaf["quote"]) if text.startswith(leaf["quote"], field.end) else field.end
+                if not _KEY.match(text, at):
+                    found.append(field)
+            elif not _KEY.match(text, at):
+                found += self._bare(name, leaf.start(), leaf.end(), verdict)
+        found.append(Field(name, at, at, Position.TEXT))
+        return found

@@ -1,0 +1,227 @@
+"""Redact the records: requests, responses, events, offences and diagnoses, and the texts of logs and alerts."""
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+
+import msgspec
+
+from halt400.records import Diagnosis, Evidence, Header, Offence, Proxy, Request, Response, ResponseEvent
+from halt400.redaction.bodies import redact_bytes
+from halt400.redaction.known import Known
+from halt400.redaction.rules import Rules
+from halt400.redaction.text import Names, TextRedactor
+from halt400.redaction.tokens import Tokens
+
+__all__ = ["Redactor"]
+
+_URL_HEADERS = frozenset({"referer", "location", "content-location", "origin", ":path", "x-original-url"})
+_TOKEN = re.compile(r":?[A-Za-z0-9-]{1,64}")
+_FORM_START = re.compile(r"\s{0,16}[^\s=&{}<>\"'\[]{1,256}=")
+
+
+class Redactor:
+    """Replaces the secrets of a record by keyed tokens of the same kind and length.
+
+    The records come back with every byte offset where it was, so that evidence and diagnosis still hold, and
+    redacting twice is redacting once.
+
+    Parameters
+    ----------
+    rules
+        The operator's additions.
+    key
+        At least 16 bytes, secret. One key makes archives comparable.
+
+    Raises
+    ------
+    SettingError
+        When the key is too short.
+
+    Examples
+    --------
+    >>> redactor = Redactor(Rules(), b"a key of at least 16 bytes")
+    >>> redactor.text('{"user": "ann", "password": "s3cret",}')
+    '{"user": "ann", "password": "xxxxxx",}'
+    """
+
+    def __init__(self, rules: Rules, key: bytes) -> None:
+        self._tokens = Tokens(key)
+        names = Names(rules)
+        self._names = names
+        self._text = TextRedactor(names, rules, self._tokens)
+        self._octets = TextRedactor(names, rules, self._tokens, octets=True)
+
+    def text(self, text: str) -> str:
+        """Any text: a log line, a traceback, a message, a body."""
+        return self._text.text(text)
+
+    def url(self, url: str) -> str:
+        """A URL: its userinfo, query, fragment, matrix parameters, and what shows by its shape."""
+        return self._url(url, None)
+
+    def headers(self, headers: Iterable[Header]) -> list[Header]:
+        """Headers in their order, names as they were."""
+        return self._headers(list(headers), None)
+
+    def body(self, body: str, content_type: str = "") -> str:
+        """A body as text; a form is read as a form unless it looks like something else."""
+        return self._body_text(body, content_type, self._text, None)
+
+    def request(self, request: Request) -> Request:
+        """The request with its secrets sealed."""
+        return self._request(request, Known())
+
+    def response(self, response: Response) -> Response:
+        """The response with its secrets sealed; `event` also finds the request's secrets echoed in it."""
+        return self._response(response, Known())
+
+    def event(self, event: ResponseEvent) -> ResponseEvent:
+        """The event with its secrets sealed, echoes of the request's secrets in the response included."""
+        return self._event(event, Known())
+
+    def offence(self, offence: Offence) -> Offence:
+        """The offence with its secrets sealed, in the event and in the diagnosis."""
+        known = Known()
+        event = self._event(offence.event, known)
+        diagnosis = offence.diagnosis
+        if diagnosis is not None:
+            diagnosis = self._diagnosis(diagnosis, offence.event, event, known)
+        return msgspec.structs.replace(offence, event=event, diagnosis=diagnosis)
+
+    def diagnosis(self, diagnosis: Diagnosis, event: ResponseEvent) -> Diagnosis:
+        """The diagnosis of an event with its secrets sealed; an excerpt is cut from the redacted event."""
+        known = Known()
+        return self._diagnosis(diagnosis, event, self._event(event, known), known)
+
+    def _event(self, event: ResponseEvent, known: Known) -> ResponseEvent:
+        request = self._request(event.request, known)
+        response = self._response(event.response, known)
+        proxy = event.proxy
+        if proxy is not None:
+            pool = proxy.pool and self._text.text(proxy.pool, known)
+            proxy = Proxy(id=self._text.text(proxy.id, known), pool=pool)
+        return msgspec.structs.replace(event, request=request, response=response, proxy=proxy)
+
+    def _request(self, request: Request, known: Known) -> Request:
+        headers = self._headers(request.headers, known)
+        body, body_base64 = self._bodies(request, known)
+        url = self._url(request.url, known)
+        digest = request.body_sha256
+        if digest is not None and (body != request.body or body_base64 != request.body_base64):
+            digest = (self._tokens.digest(digest.encode()) * 2)[: len(digest)]
+        redacted = msgspec.structs.replace(
+            request, url=url, headers=headers, body=body, body_base64=body_base64, body_sha256=digest
+        )
+        return self._echoes(redacted, known)
+
+    def _echoes(self, request: Request, known: Known) -> Request:
+        """A secret that was found late may stand in a part that was redacted early."""
+        sealer = self._text.sealer
+        if not known:
+            return request
+        headers = [(name, known.seal_echoes(value, sealer)) for name, value in request.headers]
+        return msgspec.structs.replace(request, url=known.seal_echoes(request.url, sealer), headers=headers)
+
+    def _response(self, response: Response, known: Known) -> Response:
+        headers = self._headers(response.headers, known)
+        body, body_base64 = self._bodies(response, known)
+        return msgspec.structs.replace(response, headers=headers, body=body, body_base64=body_base64)
+
+    def _headers(self, headers: list[Header], known: Known | None) -> list[Header]:
+        redacted: list[Header] = []
+        for name, value in headers:
+            sealed = self._url(value, known) if name.lower() in _URL_HEADERS else self._text.header(name, value, known)
+            redacted.append((name if _TOKEN.fullmatch(name) else self._text.text(name, known), sealed))
+        return redacted
+
+    def _url(self, url: str, known: Known | None) -> str:
+        text = self._text
+        url = text.userinfo(url, known)
+        query = min((at for at in (url.find("?"), url.find("#")) if at >= 0), default=-1)
+        if query < 0:
+            return text.text(url, known)
+        head, query_text = text.text(url[:query], known), url[query + 1 :]
+        if url[query] == "?" and "#" in query_text:
+            query_text, _, fragment = query_text.partition("#")
+            tail = f"?{text.parameters(query_text, known)}#{text.parameters(fragment, known)}"
+        else:
+            tail = url[query] + text.parameters(query_text, known)
+        return text.shapes(head + tail, known)
+
+    def _bodies(self, message: Request | Response, known: Known) -> tuple[str | None, str | None]:
+        if message.body is None and message.body_base64 is None:
+            return None, None
+        content_type = content_encoding = ""
+        for name, value in message.headers:
+            lowered = name.lower()
+            if lowered == "content-type":
+                content_type = content_type or value
+            elif lowered == "content-encoding":
+                content_encoding = content_encoding or value
+        body = message.body and self._body_text(message.body, content_type, self._text, known)
+        if message.body_base64 is None:
+            return body, None
+
+        def redact(text: str, octets: bool) -> str:
+            return self._body_text(text, content_type, self._octets if octets else self._text, known)
+
+        try:
+            raw = b64decode(message.body_base64, validate=True)
+        except ValueError:
+            return body, self._text.text(message.body_base64, known)
+        sealed = redact_bytes(raw, content_encoding, redact)
+        return body, message.body_base64 if sealed == raw else b64encode(sealed).decode()
+
+    @staticmethod
+    def _body_text(body: str, content_type: str, text: TextRedactor, known: Known | None) -> str:
+        first = body.lstrip("\ufeff \t\r\n")[:1] if body[:1] in "\ufeff \t\r\n" else body[0]
+        if first not in "{[<\"'-" and ("form-urlencoded" in content_type.lower() or _FORM_START.match(body)):
+            return text.parameters(body, known)
+        return text.text(body, known)
+
+    def _diagnosis(
+        self, diagnosis: Diagnosis, event: ResponseEvent, redacted: ResponseEvent, known: Known
+    ) -> Diagnosis:
+        evidence = [self._evidence(found, event, redacted, known) for found in diagnosis.evidence]
+        return msgspec.structs.replace(
+            diagnosis,
+            remedy=self._text.text(diagnosis.remedy, known),
+            evidence=evidence,
+            runners_up=[
+                msgspec.structs.replace(other, detail=self._text.text(other.detail, known))
+                for other in diagnosis.runners_up
+            ],
+            ruled_out=[self._text.text(reason, known) for reason in diagnosis.ruled_out],
+        )
+
+    def _evidence(self, evidence: Evidence, event: ResponseEvent, redacted: ResponseEvent, known: Known) -> Evidence:
+        excerpt = evidence.excerpt
+        if excerpt:
+            excerpt = self._text.text(_recut(excerpt, event, redacted), known)
+        name = evidence.name and self._text.text(evidence.name, known)
+        return msgspec.structs.replace(
+            evidence, detail=self._text.text(evidence.detail, known), name=name, excerpt=excerpt
+        )
+
+
+def _recut(excerpt: str, event: ResponseEvent, redacted: ResponseEvent) -> str:
+    """The same piece of the redacted event: an excerpt can start after the name that tells a secret."""
+    cut = excerpt.strip("…")
+    if len(cut) >= 4:
+        for before, after in zip(_texts(event), _texts(redacted), strict=True):
+            at = before.find(cut) if len(before) == len(after) else -1
+            if at >= 0:
+                return excerpt.replace(cut, after[at : at + len(cut)])
+    return excerpt
+
+
+def _texts(event: ResponseEvent) -> list[str]:
+    request, response = event.request, event.response
+    return [
+        request.body or "",
+        request.url,
+        *(value for _, value in request.headers),
+        response.body or "",
+        *(value for _, value in response.headers),
+    ]

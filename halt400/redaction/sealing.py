@@ -1,0 +1,190 @@
+"""Replace a secret where it stands: same length in bytes, and what may be the defect stays in its place.
+
+A secret is often what breaks a request: a line feed in a bearer token, a ``%ZZ`` in a query, a template that nobody
+filled in. So a seal replaces the readable characters and keeps what could be illegal in that position: control
+characters and spaces everywhere, quotes and angle brackets in text, escapes in JSON, illegal characters and broken
+escapes in a URL. Escapes of readable characters become the escape of an ``x``.
+"""
+
+import re
+from collections.abc import Callable
+from enum import IntEnum
+
+from halt400.redaction.tokens import Tokens
+
+__all__ = ["Position", "Sealer"]
+
+
+class Position(IntEnum):
+    """The grammar around a value, which says what must stay in place."""
+
+    TEXT = 0
+    """A header, XML or plain text."""
+    JSON = 1
+    """The inside of a quoted string with backslash escapes."""
+    URL = 2
+    """A URL or a form body, percent-encoded."""
+    NUMBER = 3
+    """A bare number of JSON; sign, point and exponent stay."""
+
+
+_PLAIN = re.compile(r"[!#-%'-;=?-\[\]-~]+")
+_PLAIN_URL = re.compile(r"[!#$&-;=?-\[\]_a-z~]+")
+_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+
+_UNITS = (
+    re.compile(
+        r"(?P<core>[!#-%'-;=?-\[\]-~]+)|\\u(?P<unicode>[0-9a-fA-F]{4})|\\(?:[^u]|u)?|(?P<wide>[^\x00-\x7f]+)"
+        r"|[\x00-\x7f]",
+        re.DOTALL,
+    ),
+    re.compile(
+        r"(?P<core>[!#-\[\]-~]+)|\\u(?P<unicode>[0-9a-fA-F]{4})|\\(?:[^u]|u)?|(?P<wide>[^\x00-\x7f]+)|[\x00-\x7f]",
+        re.DOTALL,
+    ),
+    re.compile(
+        r"(?P<core>[!#$&-;=?-\[\]_a-z~]+)|%(?P<percent>[0-9a-fA-F]{2})|(?P<wide>[^\x00-\x7f]+)|[\x00-\x7f]",
+    ),
+    re.compile(r"(?P<core>[0-9]+)|[^0-9]+"),
+)
+
+_PLACEHOLDER = re.compile(
+    r"(?:null|none|nil|undefined|nan|true|false|\[object object\]|\[?(?:redacted|filtered|masked)\]?|\*+|%[sdr])"
+    r"|(?:\{\{?|\$\{?|<|%\(|:)\s{0,4}(?P<name>[a-z][a-z_. -]{1,40})\s{0,4}(?:\}\}?|>|\)s)?",
+    re.IGNORECASE,
+)
+
+
+def _wide_mask(character: str) -> str:
+    point = ord(character)
+    if point < 0x100:
+        return "ÿ"
+    if point < 0x800:
+        return "ſ"
+    if point < 0x10000:
+        return character if 0xD800 <= point < 0xE000 else "█"
+    return "\U0001f512"
+
+
+def _byte_mask(byte: int) -> int:
+    """A byte of the same class in UTF-8; an ASCII letter or digit becomes an x."""
+    if byte < 0x80:
+        return 0x78 if chr(byte).isalnum() else byte
+    if byte < 0xC0:
+        return 0x80
+    if 0xC2 <= byte < 0xE0:
+        return 0xC3
+    if 0xE0 <= byte < 0xF0:
+        return 0xE2
+    return 0xF1 if 0xF0 <= byte < 0xF5 else byte
+
+
+_BYTE_MASKS = {chr(byte): chr(_byte_mask(byte)) for byte in range(0x80, 0x100)}
+
+
+class Sealer:
+    """Seals secrets with the tokens of one key.
+
+    Parameters
+    ----------
+    tokens
+        Makes and recognises tokens.
+    placeholder
+        Says whether a name is that of a secret: ``{{api_key}}`` was never filled in, and is the evidence.
+    octets
+        The text is a view of bytes, one character each: what is above ASCII keeps its class in UTF-8.
+    """
+
+    __slots__ = ("_octets", "_placeholder", "_tokens")
+
+    def __init__(self, tokens: Tokens, placeholder: Callable[[str], bool], *, octets: bool = False) -> None:
+        self._tokens = tokens
+        self._placeholder = placeholder
+        self._octets = octets
+
+    def is_placeholder(self, value: str) -> bool:
+        """Whether the value is what stands where a secret should have been (``null``, ``{{api_key}}``)."""
+        if len(value) > 64:
+            return False
+        match = _PLACEHOLDER.fullmatch(value)
+        return match is not None and (match["name"] is None or self._placeholder(match["name"]))
+
+    def seal(self, value: str, position: Position, keep: str = "") -> str:
+        """The sealed value, as long as `value` in characters and in UTF-8.
+
+        Parameters
+        ----------
+        value
+            The secret as it is written in that position.
+        position
+            The grammar around it.
+        keep
+            Characters that belong to the kind of secret and stay, such as the dots of a JWT.
+        """
+        if not keep and position is not Position.NUMBER:
+            if (_PLAIN_URL if position is Position.URL else _PLAIN).fullmatch(value):
+                if _UUID.fullmatch(value):
+                    keep = "-"
+                elif value[-1] != "=":
+                    return self._tokens.token(value)
+                else:
+                    core = value[:-2] if value.endswith("==") else value[:-1]
+                    return self._tokens.token(core) + value[len(core) :] if core else value
+            elif not value:
+                return value
+        return self._seal_units(value, position, keep)
+
+    def _seal_units(self, value: str, position: Position, keep: str) -> str:
+        pieces: list[str | int] = []
+        core: list[str] = []
+        for match in _UNITS[position].finditer(value):
+            unit = match[0]
+            kind = match.lastgroup
+            if kind == "core":
+                for part in _split_keeping(unit, keep) if keep else (unit,):
+                    if keep and part in keep:
+                        pieces.append(part)
+                    else:
+                        pieces.append(len(part))
+                        core.append(part)
+            elif kind == "wide":
+                pieces.append("".join(map(self._mask, unit)))
+            elif kind == "percent":
+                pieces.append(f"%{_byte_mask(int(unit[1:], 16)):02X}")
+            elif kind == "unicode":
+                point = int(unit[2:], 16)
+                surrogate = 0xD800 <= point < 0xE000
+                readable = point > 0x7F or chr(point).isalnum()
+                pieces.append("\\u0078" if readable and not surrogate else unit)
+            else:
+                pieces.append(unit)
+        token = self._tokens.token("".join(core), value)
+        taken = 0
+        sealed: list[str] = []
+        for piece in pieces:
+            if isinstance(piece, int):
+                sealed.append(token[taken : taken + piece])
+                taken += piece
+            else:
+                sealed.append(piece)
+        return "".join(sealed)
+
+    def _mask(self, character: str) -> str:
+        if self._octets:
+            return _BYTE_MASKS.get(character, character)
+        return _wide_mask(character)
+
+
+def _split_keeping(text: str, keep: str) -> list[str]:
+    """The text cut before and after each character of `keep`, nothing lost.
+
+    >>> _split_keeping("a.b", ".")
+    ['a', '.', 'b']
+    """
+    parts = [""]
+    for character in text:
+        if character in keep:
+            parts += [character, ""]
+        else:
+            parts[-1] += character
+    return [part for part in parts if part]

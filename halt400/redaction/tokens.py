@@ -1,0 +1,119 @@
+"""The keyed token that stands in a secret's place: as long as the secret, of its alphabet, and the same each time.
+
+A token is ``marker + tag + check + padding``. The tag is a keyed BLAKE2b digest of the secret, so that two archives
+made with one key can be compared and nobody without the key can try secrets against it. The check is a keyed digest
+of the tag: only a token made with this key carries it, so a token is recognised and left alone, which makes redacting
+twice the same as redacting once. Below eight characters there is no room for either; the secret becomes a plain mask.
+
+Digits stay digits and hexadecimal stays hexadecimal. Everything else is written with consonants and digits that
+cannot form a word.
+"""
+
+from hashlib import blake2b
+
+from halt400.errors import SettingError
+
+__all__ = ["KEY_MIN_BYTES", "MASKED_BELOW", "Tokens"]
+
+KEY_MIN_BYTES = 16
+MASKED_BELOW = 8
+
+_TAG_MAX = 16
+_CHECK_MAX = 8
+_CONSONANTS = str.maketrans("0123456789abcdef", "BCDFGHJLMNQRXZ79")
+_HEX_LOWER = frozenset("0123456789abcdef")
+_HEX_UPPER = frozenset("0123456789ABCDEF")
+
+
+def _markers(core: str) -> tuple[str, str, str]:
+    """Alphabet name, marker and padding character for a core of at least one character."""
+    length = len(core)
+    if core.isdigit() and core.isascii():
+        return "digits", "999", "9"
+    characters = set(core)
+    if characters <= _HEX_LOWER:
+        return "hex", "facade" if length >= 16 else "fa", "f"
+    if characters <= _HEX_UPPER:
+        return "HEX", "FACADE" if length >= 16 else "FA", "F"
+    if length >= 20:
+        return "any", "REDACTED", "x"
+    return "any", "RDCT" if length >= 12 else "X", "x"
+
+
+class Tokens:
+    """Makes and recognises the tokens of one key.
+
+    Parameters
+    ----------
+    key
+        At least 16 bytes, secret. Archives made with one key stay comparable; another key makes other tokens.
+
+    Raises
+    ------
+    SettingError
+        When the key is too short to keep anyone from trying secrets against the tokens.
+
+    Examples
+    --------
+    >>> tokens = Tokens(b"a key of at least 16 bytes")
+    >>> token = tokens.token("correct-horse-battery")
+    >>> len(token), token.startswith("REDACTED"), tokens.token(token) == token
+    (21, True, True)
+    """
+
+    __slots__ = ("_keyed",)
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) < KEY_MIN_BYTES:
+            raise SettingError(
+                f"The redaction key has {len(key)} bytes, at least {KEY_MIN_BYTES} are needed.",
+                "Set a random one, for instance from `openssl rand -hex 32`.",
+            )
+        if len(key) > 64:
+            key = blake2b(key).digest()
+        self._keyed = blake2b(key=key, digest_size=24, person=b"halt400-redact")
+
+    def digest(self, data: bytes, purpose: bytes = b"tag") -> str:
+        """Forty-eight hexadecimal characters: the keyed digest of `data` for one purpose."""
+        state = self._keyed.copy()
+        state.update(purpose + b"\x00" + data)
+        return state.hexdigest()
+
+    def token(self, core: str, secret: str | None = None) -> str:
+        """The token for `core`, as many characters; `core` itself when it is a token already.
+
+        Parameters
+        ----------
+        core
+            The characters to replace.
+        secret
+            What the token identifies, where that is more than the replaced characters.
+        """
+        length = len(core)
+        if not length:
+            return core
+        alphabet, marker, fill = _markers(core)
+        if length < MASKED_BELOW:
+            return fill * length
+        room = length - len(marker)
+        check_length = min(_CHECK_MAX, max(2, room // 3))
+        tag_length = min(_TAG_MAX, room - check_length)
+        rest = fill * (room - tag_length - check_length)
+        if core.startswith(marker):
+            start, end = len(marker), len(marker) + tag_length
+            if core[end:] == self._check(core[start:end], alphabet, check_length) + rest:
+                return core
+        source = core if secret is None else secret
+        tag = _write(self.digest(source.encode("utf-8", "surrogatepass")), alphabet, tag_length)
+        return marker + tag + self._check(tag, alphabet, check_length) + rest
+
+    def _check(self, tag: str, alphabet: str, length: int) -> str:
+        return _write(self.digest(tag.encode("utf-8", "surrogatepass"), b"check"), alphabet, length)
+
+
+def _write(digest: str, alphabet: str, length: int) -> str:
+    if alphabet == "any":
+        return digest[:length].translate(_CONSONANTS)
+    if alphabet == "digits":
+        return str(int(digest, 16))[-length:]
+    return digest[:length] if alphabet == "hex" else digest[:length].upper()
