@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError, for_code
 from halt400.errors import BrokerUnavailable, TopicMismatch
 from streams.settings import KafkaSettings
 
-__all__ = ["ALERTS_DLQ", "CONTROL", "OFFENCES", "OPERATIONS", "RATES", "RESPONSES", "RESPONSES_DLQ"]
+__all__ = ["ALERTS", "ALERTS_DLQ", "CONTROL", "OFFENCES", "OPERATIONS", "RATES", "RESPONSES", "RESPONSES_DLQ"]
 __all__ += ["Declaration", "Difference", "apply_topics", "check_topics", "compare_topics", "declarations"]
 
 RESPONSES = "responses"
@@ -23,6 +23,7 @@ CONTROL = "control"
 OFFENCES = "offences"
 OPERATIONS = "operations"
 RESPONSES_DLQ = "responses.dlq"
+ALERTS = "alerts"
 ALERTS_DLQ = "alerts.dlq"
 RATES = "rates"
 
@@ -61,8 +62,8 @@ def declarations(kafka: KafkaSettings) -> list[Declaration]:
 
     `responses` and `operations` carry the broker's append time, which is the clock that an event's own time is held
     against, and by which the log is kept: events replayed with times of long ago are not deleted at once. A row of
-    `rates` may be compacted away only after `min.compaction.lag.ms`, so that a stale writer cannot erase a newer row
-    before the next recovery has compared their offsets.
+    `rates` or `alerts` may be compacted away only after `min.compaction.lag.ms`, so that a stale writer cannot erase a
+    newer row before the next recovery has compared their offsets (revisions, for `alerts`).
     """
     largest = str(LARGEST_RECORD_BYTES)
     kept = {"cleanup.policy": "delete"}
@@ -77,6 +78,12 @@ def declarations(kafka: KafkaSettings) -> list[Declaration]:
         OFFENCES: kept | {"retention.ms": str(90 * DAY_MS), "max.message.bytes": largest},
         OPERATIONS: kept | {"retention.ms": str(30 * DAY_MS), "message.timestamp.type": "LogAppendTime"},
         RESPONSES_DLQ: kept | {"retention.ms": str(30 * DAY_MS), "max.message.bytes": largest},
+        ALERTS: {
+            "cleanup.policy": "compact",
+            "max.message.bytes": largest,
+            "min.compaction.lag.ms": "600000",
+            "min.cleanable.dirty.ratio": "0.1",
+        },
         ALERTS_DLQ: kept | {"retention.ms": str(30 * DAY_MS), "max.message.bytes": largest},
         RATES: {
             "cleanup.policy": "compact",

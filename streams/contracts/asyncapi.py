@@ -21,16 +21,19 @@ _ABOUT = {
     topics.OPERATIONS: "What people and probing scrapers ask for. Key = the scope's target.",
     topics.RESPONSES_DLQ: "Records of `responses` that are no events: key, value and headers as they came, and headers "
     "that say why.",
-    topics.ALERTS_DLQ: "Alerts that no sink took.",
+    topics.ALERTS: "Internal: the incidents that people are told of, and what they were told; one row per incident. "
+    "Its encoding may change.",
+    topics.ALERTS_DLQ: "Alerts that no sink took, with headers that say why; `halt400 alerts resend` sends them again.",
     topics.RATES: "Internal: the counts of every target, one row per target. Read it by `halt400.rates.RateClient` or "
     "the HTTP API; its encoding may change.",
 }
-_SERVICE_READS = (topics.RESPONSES, topics.OPERATIONS, topics.RATES, topics.CONTROL)
+_SERVICE_READS = (topics.RESPONSES, topics.OPERATIONS, topics.RATES, topics.CONTROL, topics.ALERTS)
 _SERVICE_WRITES = (
     topics.CONTROL,
     topics.OFFENCES,
     topics.RATES,
     topics.RESPONSES_DLQ,
+    topics.ALERTS,
     topics.ALERTS_DLQ,
 )
 
@@ -48,6 +51,24 @@ _DEAD_LETTER_HEADERS = {
         "halt400.topic": {"type": "string", "description": "Topic that it came from."},
         "halt400.partition": {"type": "string", "description": "Partition that it came from, decimal."},
         "halt400.offset": {"type": "string", "description": "Offset that it had, decimal."},
+    },
+}
+
+_UNDELIVERED_HEADERS = {
+    "type": "object",
+    "required": ["halt400.error", "halt400.message", "halt400.sink", "halt400.route", "halt400.incident"],
+    "properties": {
+        "halt400.error": {
+            "type": "string",
+            "description": "Whether the sink refused it or could not be reached.",
+            "enum": ["refused", "unavailable"],
+        },
+        "halt400.message": {"type": "string", "description": "What the sink answered, for a person."},
+        "halt400.sink": {"type": "string", "description": "The sink that did not take it."},
+        "halt400.route": {"type": "string", "description": "The route that led there."},
+        "halt400.action": {"type": "string", "enum": ["trigger", "update", "acknowledge", "resolve"]},
+        "halt400.incident": {"type": "string", "description": "The incident's key."},
+        "halt400.attempts": {"type": "string", "description": "Attempts that were made, decimal."},
     },
 }
 
@@ -71,11 +92,24 @@ def asyncapi_document(examples: Mapping[str, list[tuple[str, Any]]]) -> dict[str
             "headers": _DEAD_LETTER_HEADERS,
             "payload": {"description": "The original bytes; null stays null."},
         },
+        topics.ALERTS: {
+            "name": "alerts-row",
+            "title": "Alerts row",
+            "contentType": "application/json",
+            "payload": {"description": "Internal, versioned by its field `version`."},
+            "bindings": {
+                "kafka": {
+                    "key": {"type": "string", "description": "the incident, or `ack/` and the incident"},
+                    "bindingVersion": _BINDING,
+                }
+            },
+        },
         topics.ALERTS_DLQ: {
             "name": "undelivered-alert",
             "title": "Undelivered alert",
             "contentType": "application/json",
-            "payload": {"description": "The alert."},
+            "headers": _UNDELIVERED_HEADERS,
+            "payload": {"description": "The notification, as the generic webhook gets it; see docs/alerts.md."},
         },
         topics.RATES: {
             "name": "rates-row",
