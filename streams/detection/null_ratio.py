@@ -72,10 +72,11 @@ def upper_bound(bad: int, trials: int) -> float:
             high = x
         if high - low <= 1e-12 * high:
             break
-        step = excess / exp(log_scale + (a - 1.0) * log(x) + (b - 1.0) * log1p(-x))
-        if abs(step) <= 1e-12 * x:
+        density = exp(log_scale + (a - 1.0) * log(x) + (b - 1.0) * log1p(-x))
+        following = x - excess / density if density > 0.0 else 0.0
+        if abs(following - x) <= 1e-12 * x:
             break
-        x = x - step if low < x - step < high else (low + high) / 2.0
+        x = following if low < following < high else (low + high) / 2.0
     return x
 
 
