@@ -8,6 +8,7 @@
     ├── PublishError          an event could not be handed to Kafka
     ├── TopicMismatch         a topic on the cluster differs from its declaration
     ├── JobQuarantined        the gate says that this request must not be sent
+    ├── PreflightFailed       a request was stopped before sending: it would be refused
     ├── InvalidRecord         bytes that are no record of ours
     ├── QueryError            the HTTP API does not answer, or answers with a problem
     ├── InputError            a file that cannot be read as recorded exchanges
@@ -15,7 +16,7 @@
     └── ArchiveError          evidence could not be written or read back
 """
 
-from halt400.records import Command
+from halt400.records import Command, Diagnosis
 
 __all__ = [
     "ArchiveError",
@@ -25,6 +26,7 @@ __all__ = [
     "InvalidRecord",
     "JobQuarantined",
     "LocalServiceError",
+    "PreflightFailed",
     "PublishError",
     "QueryError",
     "SettingError",
@@ -86,6 +88,23 @@ class JobQuarantined(Halt400Error):
     def __init__(self, message: str, mend: str = "", command: Command | None = None) -> None:
         super().__init__(message, mend)
         self.command = command
+
+
+class PreflightFailed(Halt400Error):
+    """A request was stopped before sending: it would be refused.
+
+    Parameters
+    ----------
+    diagnosis
+        What is wrong with it; also the attribute `diagnosis`.
+    """
+
+    code = "preflight_failed"
+
+    def __init__(self, diagnosis: Diagnosis) -> None:
+        detail = diagnosis.evidence[0].detail if diagnosis.evidence else diagnosis.cause
+        super().__init__(f"The request was not sent ({diagnosis.cause}). {detail}", diagnosis.remedy)
+        self.diagnosis = diagnosis
 
 
 class InvalidRecord(Halt400Error):

@@ -34,8 +34,8 @@ def mask(text: str, *, secret: bool = False) -> str:
 
     Examples
     --------
-    >>> mask('{"password": "hunter2", "page": 1}')
-    '{"password": •••••••••, "page": 1}'
+    >>> mask("password=hunter2&page=2")
+    'password=•••••••&page=2'
     >>> mask("https://api.shop.example/?api_key=abc&page=2")
     'https://api.shop.example/?api_key=•••&page=2'
     """
@@ -52,7 +52,7 @@ _CONTROL = {code: 0x2400 + code for code in range(32)} | {127: 0x2421}
 
 
 def visible(text: str) -> str:
-    """Show control characters by their Unicode pictures, one for one.
+    r"""Show control characters by their Unicode pictures, one for one.
 
     Examples
     --------

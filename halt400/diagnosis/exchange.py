@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from halt400.diagnosis.chunks import dechunk
 from halt400.diagnosis.media_types import MediaType, is_json, parse_media_type
 from halt400.records import Request, Response
 
@@ -74,9 +75,21 @@ class Exchange:
         return self.status is not None and 400 <= self.status < 500
 
     @cached_property
+    def _content(self) -> tuple[bytes | None, str | None]:
+        raw = body_bytes(self.request)
+        if raw and self.as_sent and self.fields.get("transfer-encoding", [""])[-1].strip().lower().endswith("chunked"):
+            return dechunk(raw)
+        return raw, None
+
+    @cached_property
     def body(self) -> bytes | None:
-        """The body as it was sent; None where it was not recorded."""
-        return body_bytes(self.request)
+        """The body with chunked coding undone; None where it was not recorded."""
+        return self._content[0]
+
+    @property
+    def chunking_problem(self) -> str | None:
+        """What broke while chunked coding was undone."""
+        return self._content[1]
 
     @cached_property
     def body_size(self) -> int | None:
@@ -98,7 +111,7 @@ class Exchange:
         codings = ",".join(self.fields.get("content-encoding", ())).lower()
         if not codings.strip() or codings.strip() == "identity":
             return False
-        return not (self.body or b"").lstrip()[:1] in {b"{", b"[", b"<"}
+        return (self.body or b"").lstrip()[:1] not in {b"{", b"[", b"<"}
 
     @cached_property
     def content_type(self) -> str | None:

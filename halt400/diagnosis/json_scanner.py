@@ -26,9 +26,7 @@ _SCALAR = re.compile(_SCALAR_TEXT + _END)
 _KEY = re.compile(_STRING)
 # Runs of whole elements at C speed: "1, 2, " and "\"a\": 1, ".
 _ELEMENTS = re.compile(rb"(?:[ \t\n\r]*+" + _SCALAR_TEXT + rb"[ \t\n\r]*+,)*+")
-_MEMBERS = re.compile(
-    rb"(?:[ \t\n\r]*+" + _STRING + rb"[ \t\n\r]*+:[ \t\n\r]*+" + _SCALAR_TEXT + rb"[ \t\n\r]*+,)*+"
-)
+_MEMBERS = re.compile(rb"(?:[ \t\n\r]*+" + _STRING + rb"[ \t\n\r]*+:[ \t\n\r]*+" + _SCALAR_TEXT + rb"[ \t\n\r]*+,)*+")
 _OPEN_RUN = re.compile(rb"\[(?:[ \t\n\r]*+\[)*+")
 _STRING_PREFIX = re.compile(rb'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+')
 _WORD = re.compile(rb"[A-Za-z_$][A-Za-z0-9_$.-]*+")
@@ -55,8 +53,8 @@ def scan(data: bytes) -> JsonDefect | None:
     True
     >>> scan(b'{"a": [1, 2,]}').kind
     'trailing_comma'
-    >>> scan(b"{'a': 1}")
-    JsonDefect(kind='single_quotes', offset=1, detail='A string is in single quotes; JSON knows only double quotes.', length=1)
+    >>> scan(b"{'a': 1}").detail
+    'A key is in single quotes; JSON knows only double quotes.'
     """
     try:
         orjson.loads(data)
@@ -80,7 +78,12 @@ def _before_parsing(data: bytes) -> JsonDefect | None:
     if not data.strip(b" \t\r\n"):
         what = "The body is empty" if not data else "The body holds only white space"
         return JsonDefect("empty", len(data), f"{what}; JSON text holds one value.", 0)
-    for mark, name in ((b"\xff\xfe\x00\x00", "UTF-32"), (b"\x00\x00\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")):
+    for mark, name in (
+        (b"\xff\xfe\x00\x00", "UTF-32"),
+        (b"\x00\x00\xfe\xff", "UTF-32"),
+        (b"\xff\xfe", "UTF-16"),
+        (b"\xfe\xff", "UTF-16"),
+    ):
         if data.startswith(mark):
             return JsonDefect("encoding", 0, f"The body is {name}; JSON on the wire is UTF-8.", len(mark))
     if data.startswith(b"\xef\xbb\xbf"):
@@ -241,7 +244,9 @@ class _Scanner:
             before = data[max(0, at - 4096) : at].rstrip(b" \t\r\n")[-1:]
             if before == b"," and inside:
                 comma = data.rfind(b",", 0, at)
-                return JsonDefect("trailing_comma", comma, f"A comma before {chr(byte)!r}: the last element has none after it.")
+                return JsonDefect(
+                    "trailing_comma", comma, f"A comma before {chr(byte)!r}: the last element has none after it."
+                )
             if before == b":":
                 return JsonDefect("missing_value", at, "A key without a value.")
             return JsonDefect("unexpected_bracket", at, f"{chr(byte)!r} closes nothing.")
@@ -253,7 +258,9 @@ class _Scanner:
         word = _WORD.match(data, at)
         text = word[0] if word is not None else b""
         if data.startswith((b"-Infinity", b"-NaN", b"-inf", b"-nan", b"+Infinity"), at) or text in _SPECIAL_NUMBERS:
-            return JsonDefect("nan", at, "NaN and Infinity are JavaScript numbers; JSON has no such values.", max(3, len(text)))
+            return JsonDefect(
+                "nan", at, "NaN and Infinity are JavaScript numbers; JSON has no such values.", max(3, len(text))
+            )
         if text in _PYTHON_WORDS:
             return JsonDefect(
                 "python_literal", at, f"{text.decode()} is Python; JSON writes {_PYTHON_WORDS[text]}.", len(text)
@@ -265,7 +272,11 @@ class _Scanner:
             literal = number[0] if number is not None else data[at : at + 1]
             return JsonDefect("bad_number", at, _number_detail(literal), len(literal))
         if text:
-            if len(text) < 5 and at + len(text) == len(data) and any(w.startswith(text) for w in (b"true", b"false", b"null")):
+            if (
+                len(text) < 5
+                and at + len(text) == len(data)
+                and any(w.startswith(text) for w in (b"true", b"false", b"null"))
+            ):
                 return JsonDefect("truncated", len(data), f"The body ends inside {text.decode()!r}.", 0)
             shown = text[:24].decode()
             return JsonDefect("bare_word", at, f"The bare word {shown!r}; text stands in double quotes.", len(text))

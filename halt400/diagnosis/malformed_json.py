@@ -46,8 +46,12 @@ REMEDIES = {
 }
 _DEFAULT_REMEDY = "Build the body with a JSON encoder."
 
-_FORM = re.compile(rb"[\w.\[\]%+-]{1,256}=[^&\s{}\"<>]{0,4096}(?:&[\w.\[\]%+-]{1,256}=[^&\s{}\"<>]{0,4096}){0,512}+\s{0,4}")
-_OBJECT = re.compile(rb"\[object [A-Z]\w{0,40}\]|<[\w.]{1,80} (?:object at 0x|name=)[^>]{0,200}>|<generator object [^>]{0,200}>")
+_FORM = re.compile(
+    rb"[\w.\[\]%+-]{1,256}=[^&\s{}\"<>]{0,4096}(?:&[\w.\[\]%+-]{1,256}=[^&\s{}\"<>]{0,4096}){0,512}+\s{0,4}"
+)
+_OBJECT = re.compile(
+    rb"\[object [A-Z]\w{0,40}\]|<[\w.]{1,80} (?:object at 0x|name=)[^>]{0,200}>|<generator object [^>]{0,200}>"
+)
 _BASE64 = re.compile(rb"[A-Za-z0-9+/\r\n]{4,65536}={0,2}\s{0,4}")
 _SENDS_BODY = frozenset({"POST", "PUT", "PATCH"})
 _SOFT = {"bom": 0.75, "encoding": 0.85, "invalid_utf8": 0.9, "empty": 0.7}
@@ -85,7 +89,9 @@ def find(exchange: Exchange) -> list[Finding]:
 def _absent(exchange: Exchange, method: str) -> list[Finding]:
     if exchange.body is not None or not exchange.declares_json or method not in _SENDS_BODY:
         return []
-    if exchange.request.body_size or any(value.strip() not in ("", "0") for value in exchange.fields.get("content-length", ())):
+    if exchange.request.body_size or any(
+        value.strip() not in ("", "0") for value in exchange.fields.get("content-length", ())
+    ):
         return []
     if not (exchange.refused and says(exchange, "empty_body")):
         return []
@@ -129,9 +135,16 @@ def _finding(exchange: Exchange, body: bytes, defect: JsonDefect, *, declared: b
         confidence = min(confidence, 0.7)
     evidence = [at_body(body, defect.offset, defect.detail, length=defect.length)]
     lengths = exchange.fields.get("content-length", [])
-    if defect.kind == "truncated" and lengths and lengths[0].strip().isdigit() and int(lengths[0].strip()[:18]) > len(body):
+    if (
+        defect.kind == "truncated"
+        and lengths
+        and lengths[0].strip().isdigit()
+        and int(lengths[0].strip()[:18]) > len(body)
+    ):
         evidence.append(
-            Evidence(where="header", name="Content-Length", detail=f"{lengths[0].strip()} bytes declared, {len(body)} sent.")
+            Evidence(
+                where="header", name="Content-Length", detail=f"{lengths[0].strip()} bytes declared, {len(body)} sent."
+            )
         )
     return Finding(
         cause="malformed_json",
@@ -199,6 +212,8 @@ def _duplicate_key(body: bytes) -> Evidence | None:
                 continue
             if piece[1] in seen:
                 name = piece[1].decode("utf-8", "replace")[:80]
-                return at_body(body, piece.start(), f"The name {name!r} is there twice; parsers keep one or refuse both.")
+                return at_body(
+                    body, piece.start(), f"The name {name!r} is there twice; parsers keep one or refuse both."
+                )
             seen.add(piece[1])
     return None

@@ -22,15 +22,23 @@ _ENTITY_REFERENCE = re.compile(r"&([^;#\s&]{1,128});")
 _ENCODING = re.compile(rb"<\?xml[^>]{0,200}?encoding\s{0,8}=\s{0,8}[\"']([A-Za-z0-9._-]{1,40})[\"']")
 _LOOKS_XML = re.compile(rb"\s{0,64}<(?:\?xml\s|[A-Za-z_][\w.:-]{0,128}[\s/>]|!--)")
 _REMEDIES = {
-    expat.errors.codes[expat.errors.XML_ERROR_TAG_MISMATCH]: "Close every element with its own end tag, in reverse order.",
+    expat.errors.codes[
+        expat.errors.XML_ERROR_TAG_MISMATCH
+    ]: "Close every element with its own end tag, in reverse order.",
     expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS]: "Send one root element; the document is empty or was cut.",
     expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_TOKEN]: "Send the body whole: it ends inside a tag.",
     expat.errors.codes[expat.errors.XML_ERROR_DUPLICATE_ATTRIBUTE]: "Give each attribute once.",
-    expat.errors.codes[expat.errors.XML_ERROR_UNDEFINED_ENTITY]: "Write & as &amp; and use only &lt; &gt; &amp; &quot; &apos; or numeric references: HTML's names are unknown to XML.",
+    expat.errors.codes[
+        expat.errors.XML_ERROR_UNDEFINED_ENTITY
+    ]: "Write & as &amp; and use only &lt; &gt; &amp; &quot; &apos; or numeric references: HTML's names are unknown to XML.",
     expat.errors.codes[expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]: "Send one root element and nothing after it.",
-    expat.errors.codes[expat.errors.XML_ERROR_MISPLACED_XML_PI]: "Start the body with the XML declaration: nothing, not even white space, stands before it.",
-    expat.errors.codes[expat.errors.XML_ERROR_UNBOUND_PREFIX]: "Declare the namespace prefix with xmlns:prefix=\"...\".",
-    expat.errors.codes[expat.errors.XML_ERROR_INCORRECT_ENCODING]: "Declare the encoding that the bytes are in; best is UTF-8.",
+    expat.errors.codes[
+        expat.errors.XML_ERROR_MISPLACED_XML_PI
+    ]: "Start the body with the XML declaration: nothing, not even white space, stands before it.",
+    expat.errors.codes[expat.errors.XML_ERROR_UNBOUND_PREFIX]: 'Declare the namespace prefix with xmlns:prefix="...".',
+    expat.errors.codes[
+        expat.errors.XML_ERROR_INCORRECT_ENCODING
+    ]: "Declare the encoding that the bytes are in; best is UTF-8.",
 }
 _TRUNCATED = {
     expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS],
@@ -91,7 +99,7 @@ def _parse(data: bytes, encoding: str | None, *, expand: bool) -> XmlDefect | No
     references = data.count(b"&")
     bomb = False
 
-    def declare(name: str, parameter: bool, value: str | None, *_: object) -> None:  # noqa: FBT001 - Expat's signature
+    def declare(name: str, parameter: bool, value: str | None, *_: object) -> None:
         nonlocal bomb
         if value is None or parameter:
             return

@@ -69,7 +69,7 @@ def parse_media_type(value: str) -> MediaType:
         if loose is None or loose.end() == at:
             return MediaType(essence, parameters, problem or "text that is no parameter", at)
         if problem is None and loose[0].strip():
-            problem = "a parameter is not written name=token or name=\"text\""
+            problem = 'a parameter is not written name=token or name="text"'
             problem_index = at
         if loose[2] is not None:
             parameters.setdefault(loose[1].strip().lower(), loose[2].strip(' \t"'))

@@ -97,7 +97,7 @@ def _authority(text: str, scheme: str) -> str | None:
     special = scheme in _SPECIAL
     end = re.search(r"[/\\?#]" if special else r"[/?#]", text)
     authority = text[: end.start()] if end else text
-    credentials, at, host_port = authority.rpartition("@")
+    _, at, host_port = authority.rpartition("@")
     if not host_port and at:
         return "there are credentials and no host"
     bracket = host_port.rfind("]")

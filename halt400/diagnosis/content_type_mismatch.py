@@ -1,0 +1,230 @@
+"""The cause content_type_mismatch: what the request says its body is, against what the body is.
+
+Sources: RFC 9110 sections 8.3 (Content-Type), 8.4 (Content-Encoding) and 9.3.1 (content in GET), RFC 8259 section 8.1,
+RFC 6902 section 3, RFC 2046 section 4.1.2 (charset), the CloudEvents JSON batch format, https://jsonapi.org/format/.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+from halt400.diagnosis.exchange import Exchange
+from halt400.diagnosis.finding import Finding, at_body, at_text
+from halt400.diagnosis.malformed_xml import check_xml
+from halt400.diagnosis.media_types import is_json, is_xml
+from halt400.diagnosis.server_text import says
+from halt400.records import Evidence
+
+__all__ = ["find", "sniff"]
+
+_FORM = re.compile(
+    rb"[A-Za-z_][\w.\[\]%+-]{0,127}=[^\s{}\"<>&]{0,4096}(?:&[\w.\[\]%+-]{1,128}=[^\s{}\"<>&]{0,4096}){0,512}+\s{0,4}"
+)
+_MULTIPART = re.compile(rb"--[0-9A-Za-z'()+_,./:=?-]{1,70}\r?\n[Cc]ontent-")
+_HTML = re.compile(rb"\s{0,64}<(?:!doctype html|html|body|div|p)\b", re.IGNORECASE)
+_TOP_LEVEL = {
+    "application/json-patch+json": (list, "an array of operations (RFC 6902 section 3)"),
+    "application/cloudevents-batch+json": (list, "an array of events (CloudEvents JSON batch format)"),
+    "application/cloudevents+json": (dict, "one event, an object (CloudEvents JSON format)"),
+    "application/vnd.api+json": (dict, "an object with data, errors or meta (JSON:API)"),
+    "application/merge-patch+json": (dict, "an object (RFC 7396)"),
+}
+_BODY_WITH_GET = re.compile(r"/_(?:search|count|msearch|mget|validate|analyze|explain)\b")
+_NAMES = {"json": "JSON", "xml": "XML", "html": "HTML", "form": "a form (name=value&...)", "multipart": "multipart"}
+_TYPES = {
+    "json": "application/json",
+    "xml": "application/xml",
+    "html": "text/html",
+    "form": "application/x-www-form-urlencoded",
+    "multipart": "multipart/form-data; boundary=...",
+}
+_SINGLE_BYTE_ASCII = re.compile(
+    r"utf-?8|us-ascii|ascii|iso[-_]?8859-\d+|latin-?\d|windows-\d+|cp125\d|shift[-_]?jis|euc-(?:jp|kr)|gb\w+|big5|koi8-\w"
+)
+
+
+def sniff(exchange: Exchange) -> str | None:
+    """What the body is, by parsing it: json, xml, html, form, multipart, or None where it could be anything.
+
+    Examples
+    --------
+    >>> from halt400.records import Request
+    >>> sniff(Exchange(Request(method="POST", url="https://a.example/", body='{"page": 1}')))
+    'json'
+    """
+    body = exchange.parseable_body
+    if not body:
+        return None
+    start = body.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
+    if start in (b"{", b"["):
+        return "json" if exchange.json is not None else None
+    if start == b"<":
+        if _HTML.match(body):
+            return "html"
+        return "xml" if check_xml(body) is None else None
+    if start == b"-" and _MULTIPART.match(body.lstrip()):
+        return "multipart"
+    return "form" if _FORM.fullmatch(body[:65536]) and b"=" in body else None
+
+
+def _family(essence: str) -> str | None:
+    if is_json(essence):
+        return "json"
+    if is_xml(essence):
+        return "xml"
+    if essence == "application/x-www-form-urlencoded":
+        return "form"
+    if essence.startswith("multipart/"):
+        return "multipart"
+    return "html" if essence == "text/html" else None
+
+
+def find(exchange: Exchange) -> list[Finding]:
+    """Report a Content-Type that is broken, missing, or contradicted by the body.
+
+    Examples
+    --------
+    >>> from halt400.records import Request
+    >>> headers = [("Content-Type", "application/x-www-form-urlencoded")]
+    >>> request = Request(method="POST", url="https://a.example/", headers=headers, body='{"page": 1}')
+    >>> find(Exchange(request))[0].remedy
+    'Declare Content-Type: application/json, or encode the body as the declared type.'
+    """
+    found = [*_field(exchange), *_against_body(exchange), *_coding(exchange), *_charset(exchange), *_on_get(exchange)]
+    if found and says(exchange, "content_type"):
+        for finding in found:
+            finding.confidence = max(finding.confidence, 0.93)
+    return found
+
+
+def _finding(confidence: float, remedy: str, *evidence: Evidence) -> Finding:
+    return Finding(cause="content_type_mismatch", confidence=confidence, remedy=remedy, evidence=list(evidence))
+
+
+def _field(exchange: Exchange) -> list[Finding]:
+    values = exchange.fields.get("content-type", [])
+    if not values:
+        return []
+    if len({value.strip().lower() for value in values}) > 1:
+        evidence = at_text("header", values[1], 0, "Content-Type is there twice, with two values.", name="Content-Type")
+        return [_finding(0.85, "Send Content-Type once.", evidence)]
+    value = values[0]
+    media = exchange.media_type
+    if media.problem is None:
+        return []
+    if not value.strip():
+        if not exchange.body:
+            return []
+        return [
+            _finding(
+                0.7,
+                "Name the type of the body.",
+                at_text("header", value, 0, "Content-Type is empty.", name="Content-Type"),
+            )
+        ]
+    confidence = 0.85 if not media.essence else 0.8
+    detail = f"Content-Type is malformed: {media.problem}."
+    remedy = "Write Content-Type as type/subtype; name=value (RFC 9110 section 8.3.1)."
+    if value[:2] in ("b'", 'b"'):
+        confidence, remedy = 0.75, "Decode the value first: str() of bytes was sent as the header."
+        detail = "Content-Type is the text of a Python bytes object."
+    return [_finding(confidence, remedy, at_text("header", value, media.problem_index, detail, name="Content-Type"))]
+
+
+def _against_body(exchange: Exchange) -> list[Finding]:
+    body = exchange.parseable_body
+    if not body:
+        return []
+    actual = sniff(exchange)
+    method = exchange.method.upper()
+    if exchange.content_type is None:
+        if method not in {"POST", "PUT", "PATCH"} or body == b"None":
+            return []
+        confidence = (0.75 if exchange.refused else 0.7) if actual else (0.65 if exchange.refused else 0.55)
+        kind = _NAMES[actual] if actual else "text or bytes"
+        detail = f"A body ({kind}) without Content-Type."
+        remedy = f"Declare Content-Type: {_TYPES[actual] if actual else 'the type of the body'}."
+        return [_finding(confidence, remedy, Evidence(where="header", name="Content-Type", detail=detail))]
+    essence = exchange.media_type.essence
+    family = _family(essence)
+    top_level = _TOP_LEVEL.get(essence)
+    if top_level is not None and actual == "json" and not isinstance(exchange.json, top_level[0]):
+        detail = f"{essence} is {top_level[1]}; the body is {'an array' if isinstance(exchange.json, list) else 'an object'}."
+        return [_finding(0.85, f"Send {top_level[1]}, or declare another type.", at_body(body, 0, detail))]
+    if actual is None or family == actual or not essence:
+        return []
+    detail = f"Content-Type says {essence}; the body is {_NAMES[actual]}."
+    remedy = f"Declare Content-Type: {_TYPES[actual]}, or encode the body as the declared type."
+    evidence = [at_body(body, 0, detail), Evidence(where="header", name="Content-Type", detail=f"Declared: {essence}.")]
+    if family is None:
+        if not essence.startswith("text/") and essence != "application/octet-stream":
+            return []
+        confidence = 0.35
+        if exchange.refused:
+            confidence = 0.65 if actual in ("json", "xml") else 0.5
+        return [_finding(confidence, remedy, *evidence)]
+    if {family, actual} == {"xml", "html"}:
+        return []
+    if family == "json" and actual == "form":
+        return [_finding(0.6, remedy, *evidence)]
+    return [_finding(0.97 if family == "json" else 0.94, remedy, *evidence)]
+
+
+def _coding(exchange: Exchange) -> list[Finding]:
+    body = exchange.body
+    if not body or exchange.request.body_truncated:
+        return []
+    codings = ",".join(exchange.fields.get("content-encoding", ())).lower()
+    gzip_magic = body[:2] == b"\x1f\x8b"
+    if "gzip" in codings and not gzip_magic:
+        detail = "Content-Encoding says gzip; the body is not gzip (no 1F 8B at its start)."
+        return [_finding(0.9, "Compress the body, or drop Content-Encoding.", at_body(body, 0, detail, length=2))]
+    if gzip_magic and not codings and _family(exchange.media_type.essence) is not None:
+        detail = f"The body is gzip and Content-Encoding is absent; it is read as {exchange.media_type.essence}."
+        return [_finding(0.9, "Declare Content-Encoding: gzip.", at_body(body, 0, detail, length=2))]
+    return []
+
+
+def _charset(exchange: Exchange) -> list[Finding]:
+    charset = exchange.media_type.charset
+    if charset is None or charset == "utf-8":
+        return []
+    value = exchange.content_type or ""
+    index = max(0, value.lower().find(charset))
+    try:
+        codec = codecs.lookup(charset)
+        known = True
+    except (LookupError, ValueError, UnicodeError):
+        known = False
+    if not known or not charset:
+        detail = f"No charset is called {charset[:40]!r}."
+        return [
+            _finding(
+                0.8,
+                "Declare charset=utf-8, and encode the body so.",
+                at_text("header", value, index, detail, name="Content-Type"),
+            )
+        ]
+    body = exchange.parseable_body
+    if not body or _SINGLE_BYTE_ASCII.fullmatch(charset):
+        return []
+    try:
+        fits = codec.decode(body)[0].isascii()
+    except (UnicodeError, ValueError):
+        fits = False
+    if fits or not body.isascii():
+        return []
+    detail = f"The body is ASCII text; read as {charset} it is something else."
+    return [_finding(0.75, "Declare charset=utf-8.", at_text("header", value, index, detail, name="Content-Type"))]
+
+
+def _on_get(exchange: Exchange) -> list[Finding]:
+    method = exchange.method.upper()
+    body = exchange.body
+    if not body or method not in {"GET", "HEAD", "TRACE"} or _BODY_WITH_GET.search(exchange.url):
+        return []
+    confidence = 0.7 if exchange.refused else 0.55
+    detail = f"A {method} with a body of {len(body)} bytes; servers ignore it or refuse it."
+    remedy = "Send the values in the query, or use the method that the API documents for a body."
+    return [_finding(confidence, remedy, at_body(body, 0, detail))]

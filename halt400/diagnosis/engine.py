@@ -1,0 +1,235 @@
+"""The engine: asks every cause module, weighs their findings against each other, and returns one diagnosis.
+
+Rules of weighing, in order:
+
+1. A request that was answered with a 2xx or 3xx has no cause of refusal: findings stay as remarks, at most 0.5.
+2. A defect that the parser proves in the request outranks what anybody says about it.
+3. A firewall or a passing fault is blamed only as far as the request is flawless: each proven defect halves it.
+4. Below `NAMED` without a refusal, or `NAMED_WHEN_REFUSED` with one, nothing is named: the cause is unknown, with what
+   was ruled out, or there is no diagnosis at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from halt400.diagnosis import (
+    content_type_mismatch,
+    invalid_url_encoding,
+    malformed_form,
+    malformed_json,
+    malformed_xml,
+    missing_required_header,
+    payload_too_large,
+    protocol_violation,
+    schema_violation,
+    transient,
+    waf_block,
+)
+from halt400.diagnosis.excerpts import mask
+from halt400.diagnosis.exchange import Exchange
+from halt400.diagnosis.finding import Finding
+from halt400.diagnosis.header_mismatch import header_mismatch
+from halt400.diagnosis.profile import Profile
+from halt400.records import BadRequestFigures, Diagnosis, Evidence, Request, Response, RunnerUp
+
+__all__ = ["NAMED", "NAMED_WHEN_REFUSED", "diagnose", "find_defect", "findings"]
+
+NAMED = 0.5
+"""Confidence from which a defect is named in a request that nobody has refused yet."""
+NAMED_WHEN_REFUSED = 0.4
+"""Confidence from which a cause is named for a refusal."""
+
+_MAX_EVIDENCE = 8
+_MAX_RUNNERS_UP = 5
+_SYNTAX: tuple[Callable[[Exchange], list[Finding]], ...] = (
+    protocol_violation.find,
+    malformed_json.find,
+    malformed_xml.find,
+    malformed_form.find,
+    invalid_url_encoding.find,
+    content_type_mismatch.find,
+)
+_PROVEN = 0.85
+_CHECKED = {
+    "malformed_json": "the body parses as JSON",
+    "malformed_xml": "the body is well-formed XML",
+    "malformed_form": "the form body is well-formed",
+    "invalid_url_encoding": "the URL is well-formed and fully escaped",
+    "protocol_violation": "method, fields and framing follow HTTP",
+    "content_type_mismatch": "Content-Type and body agree",
+    "payload_too_large": "no part exceeds a known limit",
+    "missing_required_header": "no field is known to be missing",
+    "schema_violation": "the server names no field",
+    "waf_block": "no sign of a firewall",
+    "transient": "no success of the same request is known",
+}
+
+
+def findings(exchange: Exchange, profile: Profile | None = None) -> list[Finding]:
+    """Everything that the modules find in one exchange, the likeliest first."""
+    found = [finding for find in _SYNTAX for finding in find(exchange)]
+    known = profile.of(exchange.request) if profile is not None else None
+    found.extend(payload_too_large.find(exchange, known.largest if known is not None else None))
+    found.extend(missing_required_header.find(exchange, profile))
+    found.extend(waf_block.find(exchange))
+    if exchange.refused:
+        found.extend(transient.find(exchange, profile))
+    if exchange.refused or known is not None:
+        found.extend(schema_violation.find(exchange, profile))
+    return _weighed(exchange, found)
+
+
+def _weighed(exchange: Exchange, found: list[Finding]) -> list[Finding]:
+    if exchange.status is not None and exchange.status < 400:
+        for finding in found:
+            finding.confidence = min(finding.confidence, 0.5) * 0.9
+    proven = [
+        f
+        for f in found
+        if f.confidence >= _PROVEN
+        and f.blame == "request"
+        and f.cause not in ("schema_violation", "missing_required_header")
+    ]
+    if proven:
+        for finding in found:
+            if finding.blame != "request":
+                finding.confidence *= 0.5
+            elif finding.cause == "schema_violation":
+                # The parser's proof stands before the server's words, which often describe the same defect.
+                finding.confidence = min(finding.confidence, max(f.confidence for f in proven) - 0.05)
+    return sorted(found, key=lambda finding: (finding.warning, -finding.confidence))
+
+
+def diagnose(
+    request: Request,
+    response: Response | None = None,
+    profile: Profile | None = None,
+    *,
+    malformed_payload_ratio: float | None = None,
+    as_sent: bool = False,
+) -> Diagnosis:
+    """Say what is wrong with a request: one cause with confidence, blame, evidence, remedy and runners-up.
+
+    Pure: no clock, no network, no environment. A megabyte takes less than half a second, whatever it holds.
+
+    Parameters
+    ----------
+    request, response
+        The exchange; without a response, only the request speaks.
+    profile
+        What good requests to this target look like.
+    malformed_payload_ratio
+        400s / all responses of the target, 0-1, copied to the figures.
+    as_sent
+        Whether `request.headers` is every field that was on the wire, as in a raw request.
+
+    Returns
+    -------
+    Diagnosis
+        Its cause is ``unknown`` where nothing is found; `ruled_out` then says what was checked.
+
+    Examples
+    --------
+    >>> headers = [("Content-Type", "application/json")]
+    >>> request = Request(method="POST", url="https://a.example/orders", headers=headers, body='{"id": 7,}')
+    >>> found = diagnose(request, Response(status=400))
+    >>> found.cause, found.blame, found.evidence[0].detail
+    ('malformed_json', 'request', "A comma before '}': the last member has none after it.")
+    """
+    exchange = Exchange(request, response, as_sent=as_sent)
+    return _diagnosis(exchange, findings(exchange, profile), profile, malformed_payload_ratio)
+
+
+def find_defect(
+    request: Request,
+    response: Response | None = None,
+    profile: Profile | None = None,
+    *,
+    malformed_payload_ratio: float | None = None,
+    as_sent: bool = False,
+) -> Diagnosis | None:
+    """Like `diagnose`, but None where nothing is wrong: no defect was found and no server refused the request.
+
+    Examples
+    --------
+    >>> find_defect(Request(method="GET", url="https://a.example/orders?page=2")) is None
+    True
+    """
+    exchange = Exchange(request, response, as_sent=as_sent)
+    found = findings(exchange, profile)
+    if not exchange.refused and not any(_is_named(exchange, finding) for finding in found):
+        return None
+    return _diagnosis(exchange, found, profile, malformed_payload_ratio)
+
+
+def _is_named(exchange: Exchange, finding: Finding) -> bool:
+    return not finding.warning and finding.confidence >= (NAMED_WHEN_REFUSED if exchange.refused else NAMED)
+
+
+def _diagnosis(exchange: Exchange, found: list[Finding], profile: Profile | None, ratio: float | None) -> Diagnosis:
+    figures = BadRequestFigures(
+        malformed_payload_ratio=ratio,
+        header_mismatch=header_mismatch(exchange.headers, profile.of(exchange.request))
+        if profile is not None
+        else None,
+        url_encoding_failures=invalid_url_encoding.unescaped_count(exchange.url),
+    )
+    named = [finding for finding in found if _is_named(exchange, finding)]
+    best = named[0] if named else None
+    rest = [finding for finding in found if finding is not best]
+    runners_up: dict[str, RunnerUp] = {}
+    for finding in rest:
+        if best is None or finding.cause != best.cause:
+            runner = RunnerUp(cause=finding.cause, confidence=round(finding.confidence, 3), detail=finding.detail[:300])
+            runners_up.setdefault(finding.cause, runner)
+    spoken = {finding.cause for finding in found if not finding.warning}
+    ruled_out = [text for cause, text in _CHECKED.items() if cause not in spoken and _applies(exchange, cause)]
+    if best is None:
+        return Diagnosis(
+            cause="unknown",
+            blame="unknown",
+            confidence=0.0,
+            remedy="Compare the request byte by byte with one that the target took.",
+            evidence=_refusal(exchange),
+            figures=figures,
+            runners_up=list(runners_up.values())[:_MAX_RUNNERS_UP],
+            ruled_out=ruled_out,
+        )
+    evidence = list(best.evidence)
+    for finding in rest:
+        if finding.cause == best.cause and len(evidence) < _MAX_EVIDENCE:
+            evidence.extend(item for item in finding.evidence if item not in evidence)
+    return Diagnosis(
+        cause=best.cause,
+        blame=best.blame,
+        confidence=round(best.confidence, 3),
+        remedy=best.remedy,
+        evidence=evidence[:_MAX_EVIDENCE],
+        figures=figures,
+        runners_up=list(runners_up.values())[:_MAX_RUNNERS_UP],
+        ruled_out=ruled_out,
+    )
+
+
+def _applies(exchange: Exchange, cause: str) -> bool:
+    essence = exchange.media_type.essence
+    if cause == "malformed_json":
+        return exchange.declares_json and exchange.json is not None
+    if cause == "malformed_xml":
+        return "xml" in essence and bool(exchange.body)
+    if cause == "malformed_form":
+        return essence.startswith("multipart/") or essence == "application/x-www-form-urlencoded"
+    if cause == "content_type_mismatch":
+        return exchange.body is not None
+    if cause in ("waf_block", "transient", "schema_violation"):
+        return exchange.refused
+    return True
+
+
+def _refusal(exchange: Exchange) -> list[Evidence]:
+    text = " ".join(exchange.response_text[:2000].split())
+    if not text:
+        return []
+
+    return [Evidence(where="response_body", detail=f"The server says: {mask(text)[:200]}")]

@@ -1,0 +1,266 @@
+"""The cause invalid_url_encoding: characters of the URL that should have been escaped, or escapes that are broken.
+
+Sources: RFC 3986 sections 2 and 3 (what may stand where), the percent-encode sets of https://url.spec.whatwg.org/
+(what browsers escape before they send), RFC 3629 (UTF-8, overlong forms). A character that browsers send raw although
+RFC 3986 forbids it (``[ ] | ^ ` { }``) counts in the figure, and is a defect for the servers that refuse it: Tomcat,
+IIS and strict gateways.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote_to_bytes
+
+from msgspec import Struct
+
+from halt400.diagnosis.exchange import Exchange
+from halt400.diagnosis.finding import Finding, at_text
+from halt400.diagnosis.server_text import says
+from halt400.diagnosis.whatwg_url import parse_failure
+from halt400.records import Evidence
+
+__all__ = ["Component", "components", "find", "unescaped_count"]
+
+_CLEAN = re.compile(
+    r"https?://[A-Za-z0-9._~-]++(?::[0-9]{1,4})?"
+    r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%(?:2[1-46-9A-Fa-f]|[3-7][0-9A-Ea-e]|20))*+)?"
+    r"(?:\?(?:[A-Za-z0-9._~!$'()*+,;=:@/?-]|&(?!amp;)|%(?:2[1-46-9A-Fa-f]|[3-7][0-9A-Ea-e]|20))*+)?"
+)
+_PARTS = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
+_BAD = {
+    "path": re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=:@/%-]|%(?![0-9A-Fa-f]{2})"),
+    "query": re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=:@/?%-]|%(?![0-9A-Fa-f]{2})"),
+    "userinfo": re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=:%-]|%(?![0-9A-Fa-f]{2})"),
+}
+_BAD["fragment"] = _BAD["query"]
+_ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_HIGH_ESCAPE = re.compile(r"%[89A-Fa-f]")
+_DOUBLE = re.compile(r"%25(?:[2-7][0-9A-Fa-f]|[cCdDeEfF][0-9A-Fa-f])")
+_SINGLE = re.compile(r"%(?!25)[0-9A-Fa-f]{2}")
+_PLACEHOLDER = re.compile(r"\{\{?\s{0,4}[A-Za-z_][\w.-]{0,60}\s{0,4}\}?\}|\$\{[^}]{0,60}\}|<[A-Za-z_][\w -]{0,60}>")
+_HTML_AMPERSAND = re.compile(r"&amp;(?=[A-Za-z_])")
+_NEVER_RAW = {" ": "a raw space", '"': "a raw double quote", "<": "a raw '<'", ">": "a raw '>'", "\\": "a backslash"}
+_CONFIDENCE = {
+    "control": 0.95,
+    "space": 0.92,
+    "escape": 0.93,
+    "non_ascii": 0.85,
+    "quote": 0.75,
+    "angle": 0.75,
+    "backslash": 0.65,
+    "placeholder": 0.75,
+    "tolerated": 0.5,
+    "bracket": 0.4,
+}
+_REFUSED = {"tolerated": 0.68, "bracket": 0.55, "quote": 0.85, "angle": 0.8, "backslash": 0.8}
+_REMEDY = "Percent-encode each value before it goes into the URL: urllib.parse.quote(value, safe='')."
+_REMEDIES = {
+    "escape": "Write a literal % as %25, and send only escapes of two hexadecimal digits.",
+    "placeholder": "Fill in the placeholder: the URL template was sent without its value.",
+    "double": "Encode once: the value was percent-encoded already when it was encoded again.",
+    "html": "Join the parameters with &, not &amp;: the URL was copied from HTML without unescaping it.",
+    "utf8": "Encode the text as UTF-8 before percent-encoding it.",
+    "nul": "Remove the NUL byte (%00) from the value.",
+}
+
+
+class Component(Struct):
+    """One component of a URL with the place where it starts."""
+
+    name: str
+    text: str
+    start: int
+
+
+def components(url: str) -> list[Component]:
+    """Split a URL as RFC 3986 appendix B does; userinfo apart from the host.
+
+    Examples
+    --------
+    >>> [(part.name, part.text) for part in components("https://a.example/x?y=1")]
+    [('host', 'a.example'), ('path', '/x'), ('query', 'y=1')]
+    """
+    found = _PARTS.match(url)
+    if found is None:
+        return []
+    parts = []
+    if found[2] is not None:
+        userinfo, at, host = found[2].rpartition("@")
+        if at:
+            parts.append(Component("userinfo", userinfo, found.start(2)))
+        parts.append(Component("host", host, found.end(2) - len(host)))
+    for group, name in ((3, "path"), (4, "query"), (5, "fragment")):
+        if found[group]:
+            parts.append(Component(name, found[group], found.start(group)))
+    return parts
+
+
+def unescaped_count(url: str) -> int:
+    """Count the characters of a URL that should have been percent-encoded (RFC 3986); a broken escape counts as one.
+
+    Examples
+    --------
+    >>> unescaped_count("https://shop.example/a b?q=x|y&r=100%")
+    3
+    """
+    if _CLEAN.fullmatch(url):
+        return 0
+    return sum(len(_BAD[part.name].findall(part.text)) for part in components(url) if part.name in _BAD)
+
+
+def find(exchange: Exchange) -> list[Finding]:
+    """Report broken escaping, and URLs that no client can parse.
+
+    Examples
+    --------
+    >>> from halt400.records import Request
+    >>> find(Exchange(Request(method="GET", url="https://shop.example/?q=blue shoes")))[0].evidence[0].detail
+    'In the query: a raw space; 1 character of the URL should have been escaped (query 1).'
+    """
+    url = exchange.url
+    found: list[Finding] = []
+    if not _CLEAN.fullmatch(url):
+        relative = url.startswith("/") or url == "*" or exchange.method == "CONNECT"
+        problem = None if relative else parse_failure(url)
+        if problem is not None:
+            found.append(_unparsable(url, problem))
+        parts = components(url)
+        found.extend(_raw(exchange, url, parts))
+        for part in parts:
+            if part.name in ("path", "query"):
+                found.extend(_escapes(exchange, url, part))
+    for referrer in exchange.fields.get("referer", ()):
+        if not _CLEAN.fullmatch(referrer):
+            found.extend(_referrer(referrer))
+    if found and says(exchange, "url"):
+        for finding in found:
+            finding.confidence = max(finding.confidence, 0.97)
+    return found
+
+
+def _unparsable(url: str, problem: str) -> Finding:
+    parts = {part.name: part for part in components(url)}
+    start = parts["host"].start if "host" in parts else 0
+    length = max(1, len(url) - start)
+    evidence = at_text("url", url, start, f"No client can parse this URL: {problem}.", length=length)
+    if _PLACEHOLDER.search(url[: start + 256]):
+        confidence, remedy = _CONFIDENCE["placeholder"], _REMEDIES["placeholder"]
+        return Finding(cause="invalid_url_encoding", confidence=confidence, remedy=remedy, evidence=[evidence])
+    remedy = "Build the URL from a scheme, a host and an escaped path; this one cannot be parsed at all."
+    return Finding(cause="invalid_url_encoding", confidence=0.95, remedy=remedy, evidence=[evidence])
+
+
+def _kind(text: str, index: int) -> str:
+    character = text[index]
+    if character == "%":
+        return "escape"
+    if character < " " or character == "\x7f":
+        return "control"
+    if character == " ":
+        return "space"
+    if character > "\x7f":
+        return "non_ascii"
+    return {'"': "quote", "<": "angle", ">": "angle", "\\": "backslash", "[": "bracket", "]": "bracket"}.get(
+        character, "tolerated"
+    )
+
+
+def _raw(exchange: Exchange, url: str, parts: list[Component]) -> list[Finding]:
+    first: dict[str, tuple[Component, int]] = {}
+    counts: dict[str, int] = {}
+    for part in parts:
+        pattern = _BAD.get(part.name)
+        if pattern is None or part.name == "fragment":
+            continue
+        for match in pattern.finditer(part.text):
+            counts[part.name] = counts.get(part.name, 0) + 1
+            if counts[part.name] <= 10_000:
+                first.setdefault(_kind(part.text, match.start()), (part, match.start()))
+    if not first:
+        return []
+    placeholder = _PLACEHOLDER.search(url)
+    if placeholder is not None:
+        at = placeholder.start()
+        owner = next((part for part in parts if part.start <= at < part.start + len(part.text)), parts[-1])
+        if owner.name in ("path", "query"):
+            first["placeholder"] = (owner, at - owner.start)
+            for weaker in ("angle", "tolerated"):
+                first.pop(weaker, None)
+    total = sum(counts.values())
+    split = ", ".join(f"{name} {count}" for name, count in counts.items())
+    summary = f"{total} character{'s' if total != 1 else ''} of the URL should have been escaped ({split})."
+    ranked = sorted(first.items(), key=lambda item: -_CONFIDENCE[item[0]])
+    evidence: list[Evidence] = []
+    for kind, (part, index) in ranked:
+        what = _what(kind, part.text, index)
+        tail = f"; {summary}" if not evidence else "."
+        evidence.append(at_text("url", url, part.start + index, f"In the {part.name}: {what}{tail}"))
+    kind = ranked[0][0]
+    confidence = _CONFIDENCE[kind]
+    if exchange.refused:
+        confidence = _REFUSED.get(kind, confidence)
+    remedy = _REMEDIES.get(kind, _REMEDY)
+    return [Finding(cause="invalid_url_encoding", confidence=confidence, remedy=remedy, evidence=evidence)]
+
+
+def _what(kind: str, text: str, index: int) -> str:
+    character = text[index]
+    if kind == "escape":
+        escape = text[index : index + 3]
+        if escape[1:2] in ("u", "U"):
+            return f"{text[index : index + 6]!r} is JavaScript's old escape(), not percent-encoding"
+        return f"{escape!r} is no percent-escape" + (" (cut short)" if len(escape) < 3 else "")
+    if kind == "control":
+        return f"the control character 0x{ord(character):02X}"
+    if kind == "placeholder":
+        return f"the unfilled placeholder {text[index : index + 40].split('/')[0].split('&')[0]!r}"
+    if kind == "non_ascii":
+        return f"the non-ASCII character U+{ord(character):04X}"
+    return _NEVER_RAW.get(character, f"a raw {character!r}")
+
+
+def _escapes(exchange: Exchange, url: str, part: Component) -> list[Finding]:
+    """What well-formed escapes decode to: NUL, text that is not UTF-8, escapes of escapes."""
+    text = part.text
+    found: list[Finding] = []
+
+    def report(kind: str, confidence: float, index: int, length: int, detail: str) -> None:
+        evidence = at_text("url", url, part.start + index, f"In the {part.name}: {detail}", length=length)
+        found.append(
+            Finding(cause="invalid_url_encoding", confidence=confidence, remedy=_REMEDIES[kind], evidence=[evidence])
+        )
+
+    html = _HTML_AMPERSAND.search(text) if part.name == "query" else None
+    if html is not None:
+        report("html", 0.75 if exchange.refused else 0.6, html.start(), 5, "'&amp;' is an ampersand escaped for HTML.")
+    if "%" not in text:
+        return found
+    nul = text.find("%00")
+    if nul >= 0:
+        report("nul", 0.8 if exchange.refused else 0.7, nul, 3, "an escaped NUL byte, which servers refuse or cut at.")
+    double = _DOUBLE.search(text)
+    if double is not None:
+        nested = _SINGLE.search(text) is not None
+        confidence = (0.4 if nested else 0.6) + (0.1 if exchange.refused else 0.0)
+        report("double", confidence, double.start(), 5, f"{double[0]!r} is an escape of an escape (encoded twice).")
+    if _HIGH_ESCAPE.search(text):
+        for run in _ESCAPES.finditer(text):
+            try:
+                unquote_to_bytes(run[0]).decode("utf-8")
+            except UnicodeDecodeError as error:
+                overlong = run[0][error.start * 3 : error.start * 3 + 3].lower() in ("%c0", "%c1")
+                detail = "an overlong form, which UTF-8 forbids." if overlong else "the escaped bytes are not UTF-8."
+                confidence = 0.85 if exchange.refused else 0.75 if overlong else 0.65
+                report("utf8", confidence, run.start() + error.start * 3, 3, detail)
+                break
+    return found
+
+
+def _referrer(referrer: str) -> list[Finding]:
+    bad = re.search(r"[\x00-\x20\x7f]|%00|%(?![0-9A-Fa-f]{2})", referrer)
+    if bad is None:
+        return []
+    detail = f"The Referer is no valid URI reference at {bad[0]!r}."
+    evidence = at_text("header", referrer, bad.start(), detail, name="Referer")
+    remedy = "Send the Referer as an escaped URL, or leave it out."
+    return [Finding(cause="invalid_url_encoding", confidence=0.55, remedy=remedy, evidence=[evidence])]

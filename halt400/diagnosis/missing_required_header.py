@@ -1,0 +1,155 @@
+"""The cause missing_required_header: a field that good requests carry, or that the server asks for by name.
+
+Sources: RFC 9110 section 5; the refusals of Spring (``MissingRequestHeaderException``), Django and Rails (CSRF),
+FastAPI (``loc: ["header", ...]``), and API versions that ride in a field (https://docs.anthropic.com/en/api/versioning).
+"""
+
+from __future__ import annotations
+
+import re
+
+from halt400.diagnosis.exchange import Exchange
+from halt400.diagnosis.finding import Finding
+from halt400.diagnosis.profile import ENOUGH, Profile
+from halt400.diagnosis.server_text import says
+from halt400.records import Evidence
+
+__all__ = ["CLIENT_FIELDS", "find", "header_named"]
+
+CLIENT_FIELDS = frozenset(
+    {
+        "host",
+        "content-length",
+        "connection",
+        "accept-encoding",
+        "transfer-encoding",
+        "cookie",
+        "if-none-match",
+        "if-modified-since",
+    }
+)
+"""Fields that the client library adds itself or only sometimes has: their absence from a recording says little."""
+_NAME = r"[\"'`‘“]?(?P<name>[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)+|Authorization|Origin|Referer|Accept|Cookie|Host|User-Agent)[\"'`’”]?"
+_NAMED = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"(?:missing|no|required|requires|must (?:include|specify|provide|send|have|set|contain)|expected|provide|need)\s(?:an?\s|the\s|valid\s|required\s|request\s|http\s|a\s){{0,4}}headers?:?\s{{0,4}}(?:parameter\s|named\s|called\s)?{_NAME}",
+        rf"headers?\s{_NAME}\s(?:for\s.{{0,80}}\s)?(?:is|was|are|must|not|cannot|should|required|missing)",
+        rf"{_NAME}(?::)?\s(?:request\s|http\s)?headers?:?\s(?:field\s)?(?:is\s|was\s|are\s|must\s|not\s|cannot\s|should\s|required|missing|with)",
+        rf"(?:missing|required|must (?:include|specify|provide|send|set)|no)\s(?:an?\s|the\s|valid\s|required\s){{0,3}}{_NAME}\s(?:request\s|http\s)?headers?\b",
+    )
+)
+_MISSING = re.compile(
+    r"missing|required|requires|not present|absent|must|no\s|expected|not (?:set|found|provided|specified|included)|need",
+    re.IGNORECASE,
+)
+_CSRF_FIELDS = (
+    "x-csrf-token",
+    "x-csrftoken",
+    "x-xsrf-token",
+    "csrf-token",
+    "requestverificationtoken",
+    "x-requested-with",
+)
+_CSRF_BODY = re.compile(rb"csrf|authenticity_token|_token=|__RequestVerificationToken", re.IGNORECASE)
+
+
+def header_named(text: str) -> tuple[str, bool] | None:
+    """The field that a server's text names, and whether the text calls it missing.
+
+    Examples
+    --------
+    >>> header_named("Required request header 'X-Client-Id' for method parameter type String is not present")
+    ('X-Client-Id', True)
+    """
+    text = text[:4096]
+    for pattern in _NAMED:
+        found = pattern.search(text)
+        if found is not None:
+            around = text[max(0, found.start() - 20) : found.end() + 40]
+            return found["name"], _MISSING.search(around) is not None
+    return None
+
+
+def find(exchange: Exchange, profile: Profile | None = None) -> list[Finding]:
+    """Report a field that the server asks for, or that every good request had.
+
+    Examples
+    --------
+    >>> from halt400.records import Request, Response
+    >>> refusal = Response(status=400, body='{"message": "Missing required header: X-Api-Version"}')
+    >>> found = find(Exchange(Request(method="GET", url="https://a.example/"), refusal))
+    >>> found[0].evidence[0].name, found[0].confidence
+    ('X-Api-Version', 0.93)
+    """
+    found: list[Finding] = []
+    if exchange.refused:
+        found.extend(_asked_for(exchange))
+        if not found and says(exchange, "csrf"):
+            found.extend(_csrf(exchange))
+    found.extend(_against_profile(exchange, profile))
+    return found
+
+
+def _finding(confidence: float, remedy: str, *evidence: Evidence) -> Finding:
+    return Finding(cause="missing_required_header", confidence=confidence, remedy=remedy, evidence=list(evidence))
+
+
+def _asked_for(exchange: Exchange) -> list[Finding]:
+    named = header_named(exchange.response_text)
+    if named is None:
+        return []
+    name, missing = named
+    present = name.lower() in exchange.fields
+    if present and name.lower() in {"content-type", "host", "content-length"}:
+        return []
+    if present:
+        detail = f"The server names the header {name}, which was sent: its value is not what the server takes."
+        evidence = Evidence(where="header", name=name, detail=detail)
+        return [_finding(0.75, f"Correct the value of {name}.", evidence)]
+    evidence = Evidence(where="header", name=name, detail=f"The server asks for the header {name}; it was not sent.")
+    return [_finding(0.93 if missing else 0.85, f"Send {name}.", evidence)]
+
+
+def _csrf(exchange: Exchange) -> list[Finding]:
+    sent = next((name for name in _CSRF_FIELDS if name in exchange.fields), None)
+    in_body = exchange.body is not None and _CSRF_BODY.search(exchange.body[:65536]) is not None
+    if sent is not None or in_body:
+        detail = "The server refuses the CSRF token that was sent: it is stale, or belongs to another session."
+        remedy = "Fetch the page that issues the token again, in the same session, right before the request."
+        return [
+            _finding(
+                0.8, remedy, Evidence(where="header" if sent else "body", name=sent or "csrf token", detail=detail)
+            )
+        ]
+    detail = "The server asks for a CSRF token; the request carries none."
+    remedy = "Read the token from the page or cookie that issues it, and send it in X-CSRF-Token."
+    return [_finding(0.88, remedy, Evidence(where="header", name="X-CSRF-Token", detail=detail))]
+
+
+def _against_profile(exchange: Exchange, profile: Profile | None) -> list[Finding]:
+    known = profile.of(exchange.request) if profile is not None else None
+    if known is None or known.successes < ENOUGH:
+        return []
+    missing = [
+        (known.presence(name), seen.spelling)
+        for name, seen in known.headers.items()
+        if name not in exchange.fields and known.presence(name) >= 0.9
+    ]
+    own = sorted((item for item in missing if item[1].lower() not in CLIENT_FIELDS), reverse=True)
+    if exchange.body is None or not exchange.body:
+        own = [item for item in own if item[1].lower() != "content-type"]
+    if not own:
+        return []
+    # With n successes that all carried it, the chance that a good request does without is about 1 / (n + 2).
+    certainty = own[0][0] * (known.successes + 1) / (known.successes + 2)
+    confidence = min(0.85, certainty) if exchange.refused else min(0.75, certainty)
+    evidence = [
+        Evidence(
+            where="header",
+            name=name,
+            detail=f"{name} is missing; {presence:.0%} of {known.successes} good requests to this template carried it.",
+        )
+        for presence, name in own[:5]
+    ]
+    return [_finding(confidence, f"Send {', '.join(name for _, name in own[:5])}.", *evidence)]

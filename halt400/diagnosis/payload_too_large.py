@@ -1,0 +1,255 @@
+"""The cause payload_too_large: a body, URL, header or cookie above what the server, its CDN, or the target takes.
+
+The limits are those that the vendors document as defaults (each with its page). A server that names itself is judged by
+its own limit; the others by the smallest limits in wide use, with less confidence.
+"""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+from halt400.diagnosis.exchange import Exchange
+from halt400.diagnosis.finding import Finding
+from halt400.diagnosis.server_text import says
+from halt400.records import Evidence
+
+__all__ = ["LIMITS", "Limit", "find", "sizes"]
+
+
+class Limit(Struct, frozen=True):
+    """One documented limit: `what` is url, header (one field line), headers (all), header_count or body."""
+
+    server: str
+    what: str
+    limit: int
+    source: str
+
+
+LIMITS = (
+    Limit("apache", "url", 8190, "https://httpd.apache.org/docs/2.4/mod/core.html#limitrequestline"),
+    Limit("apache", "header", 8190, "https://httpd.apache.org/docs/2.4/mod/core.html#limitrequestfieldsize"),
+    Limit("apache", "header_count", 100, "https://httpd.apache.org/docs/2.4/mod/core.html#limitrequestfields"),
+    Limit("nginx", "url", 8192, "https://nginx.org/en/docs/http/ngx_http_core_module.html#large_client_header_buffers"),
+    Limit(
+        "nginx", "header", 8192, "https://nginx.org/en/docs/http/ngx_http_core_module.html#large_client_header_buffers"
+    ),
+    Limit("nginx", "body", 1 << 20, "https://nginx.org/en/docs/http/ngx_http_core_module.html#client_max_body_size"),
+    Limit(
+        "openresty",
+        "header",
+        8192,
+        "https://nginx.org/en/docs/http/ngx_http_core_module.html#large_client_header_buffers",
+    ),
+    Limit(
+        "iis",
+        "url",
+        4096,
+        "https://learn.microsoft.com/iis/configuration/system.webserver/security/requestfiltering/requestlimits/",
+    ),
+    Limit(
+        "iis",
+        "headers",
+        16384,
+        "https://learn.microsoft.com/troubleshoot/developer/webapps/iis/iisadmin-service-inetinfo/httpsys-registry-windows",
+    ),
+    Limit(
+        "iis",
+        "body",
+        30_000_000,
+        "https://learn.microsoft.com/iis/configuration/system.webserver/security/requestfiltering/requestlimits/",
+    ),
+    Limit("kestrel", "url", 8192, "https://learn.microsoft.com/aspnet/core/fundamentals/servers/kestrel/options"),
+    Limit("kestrel", "headers", 32768, "https://learn.microsoft.com/aspnet/core/fundamentals/servers/kestrel/options"),
+    Limit("tomcat", "headers", 8192, "https://tomcat.apache.org/tomcat-10.1-doc/config/http.html#maxHttpHeaderSize"),
+    Limit(
+        "jetty", "headers", 8192, "https://jetty.org/docs/jetty/12/operations-guide/modules/standard.html#http-config"
+    ),
+    Limit("gunicorn", "url", 4094, "https://docs.gunicorn.org/en/stable/settings.html#limit-request-line"),
+    Limit("gunicorn", "header", 8190, "https://docs.gunicorn.org/en/stable/settings.html#limit-request-field-size"),
+    Limit("gunicorn", "header_count", 100, "https://docs.gunicorn.org/en/stable/settings.html#limit-request-fields"),
+    Limit("node", "headers", 16384, "https://nodejs.org/api/cli.html#--max-http-header-sizesize"),
+    Limit("haproxy", "headers", 16384, "https://docs.haproxy.org/3.0/configuration.html#tune.bufsize"),
+    Limit("envoy", "headers", 61440, "https://www.envoyproxy.io/docs/envoy/latest/faq/configuration/resource_limits"),
+    Limit(
+        "cloudflare", "headers", 131072, "https://developers.cloudflare.com/fundamentals/reference/connection-limits/"
+    ),
+    Limit("cloudflare", "url", 16384, "https://developers.cloudflare.com/fundamentals/reference/connection-limits/"),
+    Limit(
+        "cloudflare", "body", 100_000_000, "https://developers.cloudflare.com/fundamentals/reference/connection-limits/"
+    ),
+    Limit(
+        "cloudfront",
+        "url",
+        8192,
+        "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html",
+    ),
+    Limit(
+        "cloudfront",
+        "headers",
+        32768,
+        "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cloudfront-limits.html",
+    ),
+    Limit(
+        "awselb",
+        "url",
+        16384,
+        "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html",
+    ),
+    Limit(
+        "awselb",
+        "header",
+        16384,
+        "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html",
+    ),
+    Limit(
+        "awselb",
+        "headers",
+        65536,
+        "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html",
+    ),
+    Limit(
+        "apigateway",
+        "headers",
+        10240,
+        "https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html",
+    ),
+    Limit(
+        "apigateway",
+        "body",
+        10 << 20,
+        "https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html",
+    ),
+    Limit("google", "headers", 65536, "https://cloud.google.com/load-balancing/docs/quotas#https-lb-header-limits"),
+)
+_SIGNS = (
+    ("openresty", re.compile("openresty", re.IGNORECASE)),
+    ("nginx", re.compile(r"\bnginx\b|tengine", re.IGNORECASE)),
+    ("tomcat", re.compile("tomcat|coyote", re.IGNORECASE)),
+    ("apache", re.compile(r"\bapache\b", re.IGNORECASE)),
+    ("iis", re.compile(r"microsoft-(?:iis|httpapi)", re.IGNORECASE)),
+    ("kestrel", re.compile("kestrel", re.IGNORECASE)),
+    ("jetty", re.compile("jetty", re.IGNORECASE)),
+    ("gunicorn", re.compile("gunicorn", re.IGNORECASE)),
+    ("envoy", re.compile("envoy", re.IGNORECASE)),
+    ("cloudflare", re.compile("cloudflare", re.IGNORECASE)),
+    ("cloudfront", re.compile("cloudfront", re.IGNORECASE)),
+    ("awselb", re.compile("awselb", re.IGNORECASE)),
+    ("google", re.compile(r"\bgws\b|google frontend|\bESF\b", re.IGNORECASE)),
+)
+_NAMES = {
+    "url": "The URL",
+    "header": "The header field",
+    "headers": "The header section",
+    "header_count": "The number of header fields",
+    "body": "The body",
+}
+_REMEDIES = {
+    "url": "Move the values from the URL into a body, or ask for less at a time.",
+    "header": "Drop the cookies and values that the target does not need; start from a fresh cookie jar.",
+    "headers": "Drop the cookies and values that the target does not need; start from a fresh cookie jar.",
+    "header_count": "Send fewer header fields.",
+    "body": "Send the body in smaller pieces.",
+}
+_WIDE = {"url": (8190, 32768), "header": (8190, 65536), "headers": (16384, 131072), "header_count": (100, 200)}
+"""From the smallest default in wide use, where many refuse, to where nearly all do."""
+
+
+def sizes(exchange: Exchange) -> tuple[dict[str, int], str | None]:
+    """Measure a request; the second value names the largest header field.
+
+    Examples
+    --------
+    >>> from halt400.records import Request
+    >>> sizes(Exchange(Request(method="GET", url="https://a.example/x", headers=[("Accept", "*/*")])))[0]["headers"]
+    13
+    """
+    largest, name_of_largest, total = 0, None, 0
+    for name, value in exchange.headers:
+        size = len(name) + len(value) + 4
+        total += size
+        if size > largest:
+            largest, name_of_largest = size, name
+    target = exchange.url.partition("://")[2]
+    url = len(target) - target.find("/") if "/" in target else len(exchange.url)
+    measured = {"url": url, "header": largest, "headers": total, "header_count": len(exchange.headers)}
+    if exchange.body_size is not None:
+        measured["body"] = exchange.body_size
+    return measured, name_of_largest
+
+
+def find(exchange: Exchange, largest_success: dict[str, int] | None = None) -> list[Finding]:
+    """Report what exceeds a known limit, or the largest request that this target took.
+
+    Examples
+    --------
+    >>> from halt400.records import Request, Response
+    >>> request = Request(method="GET", url="https://a.example/", headers=[("Cookie", "a=" + "b" * 9000)])
+    >>> refusal = Response(status=400, headers=[("Server", "nginx")], body="Request Header Or Cookie Too Large")
+    >>> find(Exchange(request, refusal))[0].confidence
+    0.97
+    """
+    measured, field = sizes(exchange)
+    if not exchange.refused and measured["headers"] < 8190 and measured["url"] < 4094 and len(exchange.headers) <= 100:
+        return []
+    told = says(exchange, "too_large") or exchange.status in (413, 414, 431)
+    server = _server(exchange)
+    found: list[Finding] = []
+    for what, size in measured.items():
+        limit = next(
+            (known for known in LIMITS if known.server == server and known.what == what and size > known.limit), None
+        )
+        wide = _WIDE.get(what)
+        if limit is not None:
+            confidence = 0.97 if told else 0.85 if what != "body" else 0.6
+            detail = f"{_label(what, field)} is {size:,} bytes, above {server}'s {limit.limit:,} ({limit.source})."
+        elif wide is not None and size > wide[0]:
+            confidence = 0.95 if told else 0.85 if size > wide[1] else 0.7 if exchange.refused else 0.6
+            detail = f"{_label(what, field)} is {size:,} bytes; many servers stop at {wide[0]:,}."
+        else:
+            continue
+        if what == "header_count":
+            detail = detail.replace(" bytes", "")
+        found.append(_finding(what, confidence, detail, field))
+    if not found and exchange.refused:
+        found.extend(_by_own_measure(measured, largest_success or {}, told=told, field=field))
+    return found
+
+
+def _by_own_measure(
+    measured: dict[str, int], largest: dict[str, int], *, told: bool, field: str | None
+) -> list[Finding]:
+    for what in ("body", "headers", "url"):
+        size, known = measured.get(what, 0), largest.get(what, 0)
+        if known and size > max(1024, 2 * known):
+            confidence = 0.95 if told else 0.5
+            detail = f"{_label(what, field)} is {size:,} bytes; the largest that this target took was {known:,}."
+            return [_finding(what, confidence, detail, field)]
+    if told:
+        candidates = {what: measured.get(what, 0) for what in ("body", "headers", "url")}
+        what = max(candidates, key=lambda key: candidates[key])
+        if candidates[what] > 2048:
+            detail = f"The server says that the request is too large; the largest part: {_label(what, field)}, {candidates[what]:,} bytes."
+            return [_finding(what, 0.8, detail, field)]
+    return []
+
+
+def _label(what: str, field: str | None) -> str:
+    return f"{_NAMES[what]} {field[:60]}" if what == "header" and field else _NAMES[what]
+
+
+def _finding(what: str, confidence: float, detail: str, field: str | None) -> Finding:
+    where = {"url": "url", "body": "body"}.get(what, "header")
+    evidence = Evidence(where=where, detail=detail, name=field if what == "header" else None)
+    return Finding(cause="payload_too_large", confidence=confidence, remedy=_REMEDIES[what], evidence=[evidence])
+
+
+def _server(exchange: Exchange) -> str | None:
+    if exchange.response is None:
+        return None
+    text = (
+        " ".join(exchange.response_fields.get("server", ())) + " " + " ".join(exchange.response_fields.get("via", ()))
+    )
+    text += " " + exchange.response_text[-400:]
+    return next((name for name, sign in _SIGNS if sign.search(text)), None)

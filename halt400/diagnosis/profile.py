@@ -1,0 +1,195 @@
+"""The learned profile: what good requests to a target look like, per method and URL template.
+
+A profile holds names, counts, sizes and structures; never a header value and never a value of a body. It is bounded
+whatever traffic does: `MAX_TEMPLATES` templates a target, `MAX_HEADERS` names each, `MAX_SHAPES` structures each and
+`MAX_SUCCESSES` remembered successes. It is a `msgspec.Struct` throughout, so ``msgspec.json`` and ``msgspec.msgpack``
+read and write it.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from halt400.diagnosis.exchange import Exchange
+from halt400.diagnosis.payload_too_large import sizes
+from halt400.diagnosis.structure import structure_of
+from halt400.fingerprints import TRANSIT_HEADERS, fingerprint_request, url_template
+from halt400.records import Request
+
+__all__ = ["ENOUGH", "HeaderStatistics", "Profile", "Shape", "Success", "TemplateProfile", "template_key"]
+
+MAX_TEMPLATES = 24
+MAX_HEADERS = 48
+MAX_SHAPES = 4
+MAX_SUCCESSES = 64
+MAX_QUERY_KEYS = 32
+ENOUGH = 3
+"""Successes of a template from which its profile says anything about a request."""
+_HALVE_AT = 1024
+
+
+class HeaderStatistics(Struct, array_like=True):
+    """How often a field was there, the sum of its relative places (0-1), and its commonest spelling."""
+
+    count: int = 0
+    place_sum: float = 0.0
+    spelling: str = ""
+
+
+class Shape(Struct, array_like=True):
+    """The structure of a successful body, and how many successes had it."""
+
+    paths: dict[str, str]
+    count: int = 1
+
+
+class Success(Struct, array_like=True):
+    """That exactly this request succeeded: when (ms since the epoch), and where from."""
+
+    time: int
+    where: str = ""
+
+
+class TemplateProfile(Struct, array_like=True):
+    """What is known of one method and URL template."""
+
+    successes: int = 0
+    headers: dict[str, HeaderStatistics] = {}
+    query: dict[str, int] = {}
+    shapes: list[Shape] = []
+    largest: dict[str, int] = {}
+    content_types: dict[str, int] = {}
+    last: int = 0
+
+    def presence(self, name: str) -> float:
+        """The share of the successes that carried the field (lower-case name)."""
+        found = self.headers.get(name)
+        return found.count / self.successes if found is not None and self.successes else 0.0
+
+
+def template_key(request: Request) -> str:
+    """Method and URL template without the query, which is learned key by key.
+
+    Examples
+    --------
+    >>> template_key(Request(method="GET", url="https://a.example/orders/42?page=1"))
+    'GET https://a.example/orders/{n}'
+    """
+    return f"{request.method[:16].upper()} {url_template(request.url).partition('?')[0][:512]}"
+
+
+class Profile(Struct, array_like=True):
+    """What good requests to one target look like.
+
+    Examples
+    --------
+    >>> profile = Profile()
+    >>> good = Request(method="GET", url="https://a.example/orders/42", headers=[("X-Client", "7"), ("Accept", "*/*")])
+    >>> for second in range(3):
+    ...     profile.observe(good, time_ms=second * 1000)
+    >>> profile.of(good).presence("x-client")
+    1.0
+    """
+
+    templates: dict[str, TemplateProfile] = {}
+    successes: dict[str, Success] = {}
+
+    def of(self, request: Request) -> TemplateProfile | None:
+        """What is known of the template of this request."""
+        return self.templates.get(template_key(request))
+
+    def observe(self, request: Request, *, time_ms: int = 0, where: str = "", fingerprint: str | None = None) -> None:
+        """Learn from a request that the target answered with a 2xx; the caller has checked that.
+
+        Parameters
+        ----------
+        request
+            The request; the body may be absent.
+        time_ms
+            When it succeeded, ms since the epoch.
+        where
+            Where from, such as a proxy or a region.
+        fingerprint
+            Its request fingerprint, where the caller has it already.
+        """
+        exchange = Exchange(request)
+        self._remember(fingerprint or fingerprint_request(request), time_ms, where)
+        key = template_key(request)
+        known = self.templates.get(key)
+        if known is None:
+            if len(self.templates) >= MAX_TEMPLATES:
+                del self.templates[min(self.templates, key=lambda other: self.templates[other].last)]
+            known = self.templates[key] = TemplateProfile()
+        known.last = max(known.last, time_ms)
+        known.successes += 1
+        _learn_headers(known, exchange)
+        _learn_query(known, request.url)
+        measured, _ = sizes(exchange)
+        for what, size in measured.items():
+            known.largest[what] = max(size, known.largest.get(what, 0))
+        _learn_shape(known, exchange)
+        if known.successes >= _HALVE_AT:
+            _halve(known)
+
+    def _remember(self, fingerprint: str, time_ms: int, where: str) -> None:
+        self.successes.pop(fingerprint, None)
+        self.successes[fingerprint] = Success(time_ms, where[:80])
+        while len(self.successes) > MAX_SUCCESSES:
+            del self.successes[next(iter(self.successes))]
+
+
+def _learn_headers(known: TemplateProfile, exchange: Exchange) -> None:
+    names = list(dict.fromkeys(name for name, _ in exchange.headers))[: MAX_HEADERS * 2]
+    last = max(1, len(names) - 1)
+    for place, name in enumerate(names):
+        lower = name.lower()
+        if lower in TRANSIT_HEADERS or len(name) > 80:
+            continue
+        statistics = known.headers.get(lower)
+        if statistics is None:
+            if len(known.headers) >= MAX_HEADERS:
+                rarest = min(known.headers, key=lambda other: known.headers[other].count)
+                if known.headers[rarest].count * 10 > known.successes:
+                    continue
+                del known.headers[rarest]
+            statistics = known.headers[lower] = HeaderStatistics(spelling=name)
+        statistics.count += 1
+        statistics.place_sum += place / last
+        if statistics.count == 1:
+            statistics.spelling = name
+    if exchange.content_type is not None and exchange.media_type.essence and len(known.content_types) < 8:
+        essence = exchange.media_type.essence[:80]
+        known.content_types[essence] = known.content_types.get(essence, 0) + 1
+
+
+def _learn_query(known: TemplateProfile, url: str) -> None:
+    query = url[:16_384].partition("#")[0].partition("?")[2]
+    for name in {pair.partition("=")[0][:80] for pair in query.split("&")[:64] if pair}:
+        if name in known.query or len(known.query) < MAX_QUERY_KEYS:
+            known.query[name] = known.query.get(name, 0) + 1
+
+
+def _learn_shape(known: TemplateProfile, exchange: Exchange) -> None:
+    paths = structure_of(exchange)
+    if paths is None:
+        return
+    for shape in known.shapes:
+        if shape.paths == paths:
+            shape.count += 1
+            return
+    if len(known.shapes) >= MAX_SHAPES:
+        known.shapes.remove(min(known.shapes, key=lambda shape: shape.count))
+    known.shapes.append(Shape(paths))
+
+
+def _halve(known: TemplateProfile) -> None:
+    """Let the past fade, so that a target that changed its mind is followed."""
+    known.successes //= 2
+    known.headers = {
+        name: HeaderStatistics(seen.count // 2, seen.place_sum / 2, seen.spelling)
+        for name, seen in known.headers.items()
+        if seen.count > 1
+    }
+    known.query = {name: count // 2 for name, count in known.query.items() if count > 1}
+    known.content_types = {name: count // 2 for name, count in known.content_types.items() if count > 1}
+    known.shapes = [Shape(shape.paths, max(1, shape.count // 2)) for shape in known.shapes]

@@ -1,0 +1,247 @@
+"""What a server's error body says: messages, and the fields and parameters that it names.
+
+One bounded walk reads the shapes in use: RFC 9457 problem details, JSON:API (``source.pointer``), GraphQL (``path``),
+Google (``fieldViolations``, AIP-193), AWS (``Value at 'x' failed to satisfy constraint``), Stripe (``param``), FastAPI
+(``loc``), Rails, Laravel and Django REST (a map of field to messages), Spring (``fieldErrors``), Symfony
+(``propertyPath``), Microsoft (``target``), ajv, joi and zod (``path``), GitHub (``field``, ``code``), and plain text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from msgspec import Struct
+
+from halt400.diagnosis.exchange import Exchange
+from halt400.diagnosis.message_names import names_in, value_in
+
+__all__ = ["Named", "Said", "read"]
+
+_MAX_NODES = 1500
+_MAX_NAMED = 12
+_FIELD_KEYS = (
+    "pointer", "parameter", "field", "param", "propertypath", "property", "fieldname", "parametername", "instancepath",
+    "datapath", "loc", "path", "target", "attribute", "argument", "argumentname", "missingproperty", "location", "key", "header",
+)  # fmt: skip
+_NAME_WITH_REASON = ("name", "id")
+_MESSAGE_KEYS = (
+    "detail", "message", "msg", "explanation", "error_description", "errormessage", "error_message", "description",
+    "reason", "faultstring", "title", "developermessage", "usermessage", "defaultmessage", "cause", "summary", "hint",
+)  # fmt: skip
+_LISTS_OF_NAMES = frozenset(
+    {"fields", "params", "parameters", "missing", "missing_fields", "required", "invalid_fields"}
+)
+_MAPS_OF_FIELDS = frozenset(
+    {
+        "errors",
+        "fields",
+        "fielderrors",
+        "field_errors",
+        "validationerrors",
+        "validation_errors",
+        "violations",
+        "invalid",
+        "modelstate",
+    }
+)
+_ENVELOPE = frozenset(
+    {*_MESSAGE_KEYS, "status", "code", "type", "error", "errors", "statuscode", "status_code", "success", "timestamp", "path",
+     "instance", "trace", "traceid", "trace_id", "requestid", "request_id", "documentation_url", "details", "data", "meta", "links"}
+)  # fmt: skip
+_NO_FIELD = re.compile(
+    r"https?:|^/(?:api|v\d)\b|^$|\s{2}|^\d{3}$|^(?:global|base|non_field_errors|_schema|__all__|schema|body|query|path)$",
+    re.IGNORECASE,
+)
+_LOCATIONS = {
+    "body": "body",
+    "query": "query",
+    "path": "path",
+    "header": "header",
+    "cookie": "header",
+    "formdata": "body",
+    "form": "body",
+    "querystring": "query",
+}
+_PLAIN = re.compile(
+    r"(?:bad[ _]request|validation (?:failed|error)|invalid (?:request|input|payload|argument|data)|generic error|error|internal (?:server )?error|unexpected internal error|invalid_?argument|invalid_request(?:_error)?|invalid_body|unprocessable entity|unknown error(?: occurred)?|request failed|failed|400|one or more validation errors occurred|failed to decode request)[.:! ]*",
+    re.IGNORECASE,
+)
+_XML_TEXT = re.compile(
+    r"<(?:\w+:)?(?:message|faultstring|detail|text|reason|description|errormessage|argumentname|value)\b[^>]{0,200}>([^<]{1,2000})<",
+    re.IGNORECASE,
+)
+_TAG = re.compile(
+    r"<(?:script|style)\b[^>]{0,500}>.{0,20000}?</(?:script|style)>|<[^>]{0,2000}>", re.IGNORECASE | re.DOTALL
+)
+
+
+class Named(Struct):
+    """A field as the server names it; `location` is body, query, path or header where the server says so."""
+
+    field: str
+    message: str = ""
+    location: str | None = None
+    structured: bool = True
+
+
+class Said(Struct):
+    """Everything that an error body says."""
+
+    messages: list[str]
+    named: list[Named]
+    values: list[str]
+
+    @property
+    def message(self) -> str:
+        """The most telling sentence, empty where the body says no more than "bad request"."""
+        return next((text for text in self.messages if not _PLAIN.fullmatch(text.strip())), "")
+
+
+def read(exchange: Exchange) -> Said:
+    """Read the response body of an exchange.
+
+    Examples
+    --------
+    >>> from halt400.records import Request, Response
+    >>> body = '{"errors": [{"title": "missing required field", "source": {"pointer": "/data/attributes/name"}}]}'
+    >>> said = read(Exchange(Request(method="POST", url="https://a.example/"), Response(status=400, body=body)))
+    >>> said.named[0].field, said.named[0].message
+    ('/data/attributes/name', 'missing required field')
+    """
+    said = Said([], [], [])
+    document = exchange.response_json
+    if document is not None:
+        _Walk(said).run(document)
+    else:
+        _plain_text(exchange.response_text[:65536], said)
+    for message in said.messages[:8]:
+        for name, location in names_in(message):
+            _add(said, Named(name, message, location, structured=False))
+        said.values.extend(value_in(message))
+    return said
+
+
+def _add(said: Said, named: Named) -> None:
+    field = named.field.strip()
+    if not field or len(field) > 200 or len(said.named) >= _MAX_NAMED or _NO_FIELD.search(field):
+        return
+    if all(known.field != field for known in said.named):
+        named.field = field
+        said.named.append(named)
+
+
+def _plain_text(text: str, said: Said) -> None:
+    if "<" in text:
+        found = [match[1].strip() for match in _XML_TEXT.finditer(text)][:8]
+        said.messages.extend(piece for piece in found if piece)
+        if not found:
+            said.messages.append(" ".join(_TAG.sub(" ", text[:20000]).split())[:1000])
+    elif text.strip():
+        said.messages.append(" ".join(text.split())[:1000])
+
+
+class _Walk:
+    """A bounded walk over the parsed error document, outermost first."""
+
+    def __init__(self, said: Said) -> None:
+        self.said = said
+        self.pending: list[tuple[Any, str, str]] = []
+
+    def run(self, document: Any) -> None:
+        self.pending.append((document, "", ""))
+        nodes = 0
+        while self.pending and nodes < _MAX_NODES:
+            nodes += 1
+            value, key, above = self.pending.pop(0)
+            if isinstance(value, dict):
+                self._object(value, key, above)
+            elif isinstance(value, list):
+                self._array(value, key, above)
+            elif isinstance(value, str):
+                self._message(value)
+
+    def _message(self, text: str) -> None:
+        text = text.strip()
+        if text and text not in self.said.messages and len(self.said.messages) < 16:
+            self.said.messages.append(text[:1000])
+
+    def _array(self, items: list[Any], key: str, above: str) -> None:
+        if items and all(isinstance(item, str) for item in items) and key in _LISTS_OF_NAMES:
+            for item in items[:_MAX_NAMED]:
+                _add(self.said, Named(item, above))
+            return
+        self.pending.extend((item, f"{key}[]", above) for item in items[:64] if isinstance(item, dict | list | str))
+
+    def _object(self, value: dict[str, Any], key: str, above: str) -> None:
+        lower = {name.lower(): item for name, item in list(value.items())[:128]}
+        texts = [lower[name] for name in _MESSAGE_KEYS if isinstance(lower.get(name), str) and lower[name]]
+        message = next((text for text in texts if not _PLAIN.fullmatch(text.strip())), texts[0] if texts else above)
+        location = next(
+            (
+                _LOCATIONS[str(lower[name]).lower()]
+                for name in ("in", "locationtype")
+                if str(lower.get(name)).lower() in _LOCATIONS
+            ),
+            None,
+        )
+        for name in _FIELD_KEYS:
+            self._field(name, lower.get(name), message[:1000], location, bool(key))
+        if texts and key and isinstance(lower.get("name"), str) and "reason" in lower:
+            _add(self.said, Named(lower["name"], message, location))
+        for text in texts:
+            self._message(text)
+        if key in _MAPS_OF_FIELDS or (not key and value and self._is_map_of_fields(value)):
+            self._map(value, message)
+        for name, item in value.items():
+            if isinstance(item, dict | list):
+                self.pending.append((item, name.lower(), message))
+            elif isinstance(item, str) and name.lower() in ("error", "errors"):
+                self._message(item)
+
+    def _field(self, key: str, value: Any, message: str, location: str | None, nested: bool) -> None:
+        if (
+            isinstance(value, list)
+            and value
+            and all(isinstance(part, str | int) for part in value)
+            and key in ("loc", "path", "instancepath")
+        ):
+            parts = [str(part) for part in value[:16]]
+            if parts[0] in _LOCATIONS:
+                location = _LOCATIONS[parts[0]]
+                parts = parts[1:]
+            if parts:
+                _add(self.said, Named(".".join(parts), message, location))
+        elif isinstance(value, str) and value and (nested or key not in ("path", "key", "target", "location")):
+            if key in ("location", "key", "path", "target") and (
+                " " in value or value.lower() in _LOCATIONS or "://" in value
+            ):
+                return
+            if key == "header":
+                location = "header"
+            elif key in ("parameter",):
+                location = location or "query"
+            _add(self.said, Named(value, message, location))
+
+    @staticmethod
+    def _is_map_of_fields(value: dict[str, Any]) -> bool:
+        return all(
+            isinstance(item, list)
+            and item
+            and all(isinstance(text, str) for text in item)
+            and name.lower() not in _ENVELOPE
+            for name, item in value.items()
+        )
+
+    def _map(self, value: dict[str, Any], message: str) -> None:
+        for name, item in list(value.items())[:_MAX_NAMED]:
+            if name.lower() in _ENVELOPE or name.lower() in _FIELD_KEYS:
+                continue
+            first = item[0] if isinstance(item, list) and item else item
+            if isinstance(first, dict):
+                first = next(
+                    (first[key] for key in ("message", "detail", "code", "error") if isinstance(first.get(key), str)),
+                    "",
+                )
+            if isinstance(first, str):
+                _add(self.said, Named(name, first or message))
