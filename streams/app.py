@@ -12,12 +12,17 @@ import faust
 import msgspec
 
 from halt400.follower import Follower
-from halt400.records import Command, Source
+from halt400.records import Command
+from halt400.redaction import Redactor
+from halt400.redaction import Rules as RedactionRules
 from halt400.windows import decode_row
 from streams import agents, topics
+from streams.archive import ArchiveWriter, open_archive
+from streams.archive.archivist import Archivist
 from streams.engine import Engine, Outputs, partition_of
-from streams.failure import ends_the_process
-from streams.partition import Rules
+from streams.failure import end_process, ends_the_process
+from streams.ledger import Ledger
+from streams.rules import build_rules
 from streams.settings import Settings
 from streams.transport import DurableTable, FoldingConsumer, install
 from streams.watchdog import Watchdog
@@ -26,6 +31,8 @@ from streams.web.server import ApiServer
 __all__ = ["Halt400App", "build_app"]
 
 WATCH_INTERVAL_S = 5.0
+OPEN_OFFENCES = 5000
+"""Offences that may wait for the archive in memory before reading of them stops."""
 
 log = logging.getLogger("halt400.worker")
 
@@ -70,7 +77,7 @@ class Halt400App(faust.App):
 
 def build_app(settings: Settings) -> Halt400App:
     """Make the worker's app; nothing is connected before it starts."""
-    kafka, worker, detection = settings.kafka, settings.worker, settings.detection
+    kafka, worker = settings.kafka, settings.worker
     responses, offences, rates = (kafka.topic(name) for name in (topics.RESPONSES, topics.OFFENCES, topics.RATES))
     app = Halt400App(
         kafka.topic("worker"),
@@ -116,13 +123,10 @@ def build_app(settings: Settings) -> Halt400App:
     engine = Engine(
         responses,
         Outputs(kafka.topic(topics.CONTROL), offences, kafka.topic(topics.RESPONSES_DLQ)),
-        Rules(
-            archive_uri=partial(_archive_uri, settings.archive.uri.rstrip("/")),
+        build_rules(
+            settings,
             partition_of=partial(partition_of, partitions=kafka.partitions),
             latest_command=partial(_latest_command, control),
-            skew_ms=int(detection.skew_s * 1000),
-            old_news_ms=int(detection.old_news_s * 1000),
-            hold_ms=int(detection.hold_s * 1000),
         ),
         table,
         durability,
@@ -132,10 +136,24 @@ def build_app(settings: Settings) -> Halt400App:
     durability.on_settle(engine.flush)
     agents.detect.register(app, responses, engine)
 
+    redactor = Redactor(RedactionRules(), settings.archive.redaction_key.get_secret_value().encode())
+    writer = ArchiveWriter(open_archive(settings.archive), parallel=settings.archive.parallel_uploads)
+    app.neighbours.append(writer)
+    ledger = Ledger(
+        durability,
+        capacity=OPEN_OFFENCES,
+        pause=lambda tps: cast(FoldingConsumer, app.consumer).hold_back(tps),
+        resume=lambda tps: cast(FoldingConsumer, app.consumer).let_go(tps),
+        on_failure=partial(end_process, app),
+    )
+    durability.on_settle(ledger.settle)
+    agents.archive.register(app, offences, Archivist(writer, redactor.event), ledger)
+
     @app.on_partitions_revoked.connect  # type: ignore[arg-type]
     async def forget(_app: Any, *arguments: Any, **_: Any) -> None:
         app.ready = False
         engine.drop(*arguments)
+        ledger.drop(*arguments)
 
     @table.on_recover
     @ends_the_process(app)
@@ -194,10 +212,6 @@ def _later_command(found: bytes, candidate: bytes) -> bool:
 
 def _newer_row(found: bytes, candidate: bytes) -> bool:
     return decode_row(candidate).offset >= decode_row(found).offset
-
-
-def _archive_uri(base: str, source: Source, target: str, time_ms: int) -> str:
-    return f"{base}/{target}/{time_ms}-{source.partition}-{source.offset}.har"
 
 
 def _credentials(settings: Settings) -> Any:

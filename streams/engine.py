@@ -18,7 +18,7 @@ from faust.types import TP
 from halt400.follower import Follower
 from streams import metrics
 from streams.partition import Outcome, PartitionState, Rules
-from streams.transport import Durability, DurableTable
+from streams.transport import Durability, DurableTable, Records
 
 __all__ = ["Engine", "Outputs", "partition_of"]
 
@@ -78,10 +78,11 @@ class Engine:
         self._clock = clock
         self._states: dict[int, PartitionState] = {}
         self._sends: dict[int, list[Awaitable[Any]]] = {}
+        self._ends: dict[int, int] = {}
         self._applying = asyncio.Lock()
         self._flushing = asyncio.Lock()
 
-    async def process(self, partition: int, records: list[Any]) -> None:
+    async def process(self, partition: int, records: Records) -> None:
         """Apply one fold and send what follows from it; returns when the producer has taken it, not the broker."""
         async with self._applying:
             state = self._states.get(partition)
@@ -90,6 +91,8 @@ class Engine:
                     self._topic, partition, self._rules, self._table.rows(partition)
                 )
                 self._sends[partition] = []
+            records.check_follows(self._ends.get(partition))
+            self._ends[partition] = records.end
             outcome = state.apply(records, int(self._clock() * 1000))
             metrics.EVENTS.inc(len(records))
             if outcome:
@@ -141,7 +144,7 @@ class Engine:
             await asyncio.gather(*acknowledgements)
             for snapshot in snapshots:
                 partition = snapshot.state.partition
-                if self._states.get(partition) is snapshot.state and snapshot.end >= 0:
+                if self._states.get(partition) is snapshot.state:
                     self._durability.advance(TP(self._topic, partition), snapshot.end)
             if acknowledgements:
                 metrics.ROWS.inc(len(acknowledgements))
@@ -150,7 +153,7 @@ class Engine:
     def _snapshot(self, partition: int) -> _Snapshot:
         state, sends = self._states[partition], self._sends[partition]
         self._sends[partition] = []
-        return _Snapshot(state, state.next_offset, sends, state.take_changed())
+        return _Snapshot(state, self._ends[partition], sends, state.take_changed())
 
     def drop(self, revoked: set[TP]) -> None:
         """Forget the partitions that were taken away, rows and all."""
@@ -158,6 +161,7 @@ class Engine:
         for partition in partitions:
             self._states.pop(partition, None)
             self._sends.pop(partition, None)
+            self._ends.pop(partition, None)
         self._table.drop(partitions)
         self._durability.drop(revoked)
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from faust.types import TP
 
-from streams.transport import Durability
+from streams.transport import Durability, Records
 
 __all__ = ["Ledger"]
+
+SETTLE_S = 3.0
 
 
 class Ledger:
@@ -36,17 +38,20 @@ class Ledger:
         self._durability, self._capacity = durability, capacity
         self._pause, self._resume, self._on_failure = pause, resume, on_failure
         self._folds: dict[TP, deque[tuple[int, int, asyncio.Task[None]]]] = {}
+        self._ends: dict[TP, int] = {}
         self._paused: set[TP] = set()
         self._failing: set[asyncio.Task[None]] = set()
         self.open = 0
 
-    def add(self, tp: TP, end: int, records: int, work: Awaitable[None]) -> None:
-        """Start the work of one fold of `records` records; `end` is one behind its last offset."""
+    def add(self, tp: TP, records: Records, work: Awaitable[None]) -> None:
+        """Start the work of one fold."""
+        records.check_follows(self._ends.get(tp))
+        self._ends[tp] = records.end
         task = asyncio.ensure_future(_as_task(work))
-        self._folds.setdefault(tp, deque()).append((end, records, task))
-        self.open += records
+        self._folds.setdefault(tp, deque()).append((records.end, len(records), task))
+        self.open += len(records)
         task.add_done_callback(lambda done: self._settle_prefix(tp, done))
-        if self.open > self._capacity and tp not in self._paused:
+        if self.open > self._capacity:
             self._paused.add(tp)
             self._pause({tp})
 
@@ -72,12 +77,14 @@ class Ledger:
                 self.open -= records
                 task.cancel()
         self._paused -= revoked
+        for tp in revoked:
+            self._ends.pop(tp, None)
 
     async def settle(self) -> None:
-        """Wait until everything that is open is done."""
+        """Give what is open a moment to be done; the rest is read again by whoever holds the partition next."""
         tasks = [task for folds in self._folds.values() for _, _, task in folds]
         if tasks:
-            await asyncio.wait(tasks)
+            await asyncio.wait(tasks, timeout=SETTLE_S)
 
 
 async def _as_task(work: Awaitable[Any]) -> None:

@@ -113,9 +113,15 @@ class ArchiveSettings(_Section):
     region: str | None = Field(None, description="S3 region; boto3's own search where unset.")
     access_key_id: str | None = Field(None, description="S3 access key; boto3's own search where unset.")
     secret_access_key: SecretStr | None = Field(None, description="The access key's secret.")
+    server_side_encryption: Literal["AES256", "aws:kms"] | None = Field(
+        None, description="S3 encryption at rest; the bucket's own default where unset."
+    )
+    kms_key_id: str | None = Field(None, description="Key for aws:kms; the account's default key where unset.")
     parallel_uploads: int = Field(64, ge=1, le=1024, description="Uploads under way at once.")
     redaction_key: SecretStr = Field(
-        SecretStr("halt400"), description="Key of the tokens that stand for redacted secrets; one per installation."
+        SecretStr("halt400 without a key of its own"),
+        min_length=16,
+        description="Key of the tokens that stand for redacted secrets; one per installation.",
     )
 
 

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import sys
-from contextlib import suppress
 from typing import NoReturn, cast
 
 import faust
@@ -43,15 +42,19 @@ def run_worker(settings: Settings) -> NoReturn:
         raise
     worker = _Worker(app, loop=loop, loglevel=None, override_logging=False, quiet=True, redirect_stdouts=False)
     worker.spinner = None
-    with suppress(SystemExit, KeyboardInterrupt):
-        try:
-            worker.execute_from_commandline()
-        except Exception as error:
-            if app.failure is None:
-                app.failure = error
-                log.exception("The worker ended.")
-    log.info("Stopped.")
-    sys.exit(EXIT_FAILURE if app.failure is not None else 0)
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as end:
+        crashed = end.code not in (None, 0)
+    except KeyboardInterrupt:
+        crashed = False
+    except Exception:
+        crashed = True
+    if crashed and app.failure is None:
+        log.critical("The worker ended: %r", worker.crash_reason or app.crash_reason)
+    failed = crashed or app.failure is not None
+    log.info("Stopped%s.", " after a failure; nothing is lost, start it again" if failed else "")
+    sys.exit(EXIT_FAILURE if failed else 0)
 
 
 class _Worker(faust.Worker):

@@ -1,5 +1,5 @@
 """The Faust agents: each reads one topic in folds, calls its engine, and nothing else."""
 
-from streams.agents import detect
+from streams.agents import archive, detect
 
-__all__ = ["detect"]
+__all__ = ["archive", "detect"]

@@ -7,6 +7,7 @@ answers, and `tests/transport` holds them against a real broker, so that a new r
 from streams.transport.codec import PASS_THROUGH
 from streams.transport.consumer import FoldingConsumer
 from streams.transport.durability import Durability
+from streams.transport.fetching import LostRecords, Records
 from streams.transport.producer import IdempotentProducer
 from streams.transport.table import DurableTable
 from streams.transport.transport import FoldingTransport, install
@@ -18,5 +19,7 @@ __all__ = [
     "FoldingConsumer",
     "FoldingTransport",
     "IdempotentProducer",
+    "LostRecords",
+    "Records",
     "install",
 ]

@@ -1,15 +1,15 @@
 """A Faust consumer that folds each poll into one message per partition, and commits durable watermarks only."""
 
 import asyncio
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
 
 from faust.transport.consumer import RecordMap
 from faust.transport.drivers.aiokafka import Consumer
 from faust.types import TP
 
 from streams.transport.durability import Durability
-from streams.transport.fetching import FoldingConsumerThread
+from streams.transport.fetching import FoldingConsumerThread, Records
 
 __all__ = ["Fold", "FoldingConsumer"]
 
@@ -36,9 +36,9 @@ class Fold:
         "value",
     )
 
-    def __init__(self, tp: TP, records: list[Any]) -> None:
+    def __init__(self, tp: TP, records: Records) -> None:
         last = records[-1]
-        self.topic, self.partition, self.offset = tp.topic, tp.partition, last.offset
+        self.topic, self.partition, self.offset = tp.topic, tp.partition, records.end - 1
         self.timestamp, self.timestamp_type = last.timestamp, last.timestamp_type
         self.headers, self.key, self.value, self.checksum = (), None, records, None
         self.serialized_key_size = self.serialized_value_size = 0
@@ -53,7 +53,7 @@ class FoldingConsumer(Consumer):
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:
         polled = await super()._getmany(active_partitions=active_partitions, timeout=timeout)
-        return {tp: [Fold(tp, records)] for tp, records in polled.items()}
+        return {tp: [Fold(tp, cast(Records, records))] for tp, records in polled.items()}
 
     def _new_consumer_thread(self) -> FoldingConsumerThread:
         return FoldingConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -87,6 +87,19 @@ class FoldingConsumer(Consumer):
             if tp.topic == topic and state is not None and state.has_valid_position and state.highwater is not None:
                 fetched[tp.partition] = (state.position, state.highwater)
         return fetched
+
+    def hold_back(self, tps: Iterable[TP]) -> None:
+        """Stop fetching some partitions until `let_go`; what is on its way still arrives.
+
+        Not Faust's `pause_partitions`: that drops what is on its way, and a later fold's offset would be committed.
+        """
+        for tp in tps:
+            self.on_buffer_full(tp)
+
+    def let_go(self, tps: Iterable[TP]) -> None:
+        """Fetch them again."""
+        for tp in tps:
+            self.on_buffer_drop(tp)
 
     async def wait_empty(self) -> None:
         """Make durable what was read, then commit it: before a rebalance and before the end."""

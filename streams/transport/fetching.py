@@ -13,7 +13,15 @@ from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 
-__all__ = ["FoldingConsumerThread"]
+from halt400.errors import Halt400Error
+
+__all__ = ["FoldingConsumerThread", "LostRecords", "Records"]
+
+
+class LostRecords(Halt400Error):  # noqa: N818 - the tree names conditions, not errors
+    """Records were fetched and never handed to an agent."""
+
+    code = "lost_records"
 
 
 class FoldingConsumerThread(AIOKafkaConsumerThread):
@@ -50,8 +58,30 @@ class FoldingConsumerThread(AIOKafkaConsumerThread):
                 waiter.result()  # raises where the cluster refuses us
 
 
-def _drain(fetcher: Any, partitions: Collection[TP] | None, wanted: int) -> dict[Any, list[Any]]:
-    drained: dict[Any, list[Any]] = {}
+class Records(list[Any]):
+    """Records of one partition: all that lie in the offsets [start, end)."""
+
+    start = 0
+    end = 0
+
+    def check_follows(self, end: int | None) -> None:
+        """Make sure that nothing lies between what was read before, up to `end`, and this.
+
+        Raises
+        ------
+        LostRecords
+            Something fetched was never handed on. Faust does so, for one, when a partition is paused while its records
+            are on their way.
+        """
+        if end is not None and self.start > end:
+            raise LostRecords(
+                f"Offsets {end} to {self.start - 1} were fetched and never read.",
+                "The worker ends, and they are read again; nothing of them was committed.",
+            )
+
+
+def _drain(fetcher: Any, partitions: Collection[TP] | None, wanted: int) -> dict[Any, Records]:
+    drained: dict[Any, Records] = {}
     for tp in list(fetcher._records):
         if partitions and tp not in partitions:
             if not fetcher._subscriptions.is_assigned(tp):
@@ -77,13 +107,14 @@ def _drain(fetcher: Any, partitions: Collection[TP] | None, wanted: int) -> dict
     return drained
 
 
-def _take(result: Any, tp: Any, wanted: int) -> list[Any]:
+def _take(result: Any, tp: Any, wanted: int) -> Records:
     """Take whole batches of one partition's fetch until there are `wanted` records."""
     if not result.check_assignment(tp) or not result.has_more():
-        return []
+        return Records()
     source = result._partition_records
     batches, next_offset = source._records, source.next_fetch_offset
-    taken: list[Any] = []
+    taken = Records()
+    taken.start = next_offset
     while len(taken) < wanted and batches.has_next():
         batch = batches.next_batch()
         if source._check_crcs and not batch.validate_crc():
@@ -94,7 +125,7 @@ def _take(result: Any, tp: Any, wanted: int) -> list[Any]:
                 records = [record for record in records if record.offset >= next_offset]
             taken += records
         next_offset = batch.next_offset
-    source.next_fetch_offset = next_offset
+    source.next_fetch_offset = taken.end = next_offset
     result._update_position()
     if not batches.has_next():
         result._partition_records = None

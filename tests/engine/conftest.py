@@ -160,7 +160,8 @@ class Cluster:
                 found = await found
             if found:
                 return found
-            if time.monotonic() > end:
+            unable = self.workers and all(worker.poll() == 1 for worker in self.workers)
+            if unable or time.monotonic() > end:
                 pytest.fail(f"not within {deadline_s} s; the workers said:\n{self.log_text()[-4000:]}")
             await asyncio.sleep(0.1)
 

@@ -1,0 +1,137 @@
+"""An offence as HAR 1.2, which browser devtools open; what HAR cannot hold is under ``_halt400``."""
+
+from base64 import b64decode
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+import orjson
+
+from halt400.records import Header, Offence, Request, Response
+
+__all__ = ["har_of"]
+
+CREATOR = {"name": "halt400", "version": version("halt400")}
+
+
+def har_of(offence: Offence) -> bytes:
+    """Encode one offence, its event redacted already.
+
+    The entry is http://www.softwareishard.com/blog/har-12-spec/. ``_halt400`` beside it holds the offence whole, so
+    that nothing depends on what HAR can say: bodies that are no text, header order, the Kafka source, the diagnosis.
+    """
+    event = offence.event
+    entry: dict[str, Any] = {
+        "startedDateTime": _rfc3339(event.time - (event.duration_ms or 0.0)),
+        "time": event.duration_ms or 0.0,
+        "request": _request(event.request),
+        "response": _response(event.response),
+        "cache": {},
+        "timings": {"send": 0, "wait": event.duration_ms or 0.0, "receive": 0},
+        "_halt400": msgspec.to_builtins(offence),
+    }
+    return orjson.dumps({"log": {"version": "1.2", "creator": CREATOR, "entries": [entry]}})
+
+
+def _request(request: Request) -> dict[str, Any]:
+    text, encoded = _text(request.body, request.body_base64)
+    found: dict[str, Any] = {
+        "method": request.method,
+        "url": request.url,
+        "httpVersion": _http_version(request.http_version),
+        "cookies": _cookies(request.headers, "cookie"),
+        "headers": _pairs(request.headers),
+        "queryString": _pairs(_query(request.url)),
+        "headersSize": -1,
+        "bodySize": _size(request.body_size, request.body, request.body_base64),
+    }
+    if text is not None:
+        found["postData"] = {"mimeType": _value(request.headers, "content-type"), "params": [], "text": text}
+        if encoded:
+            found["postData"]["_encoding"] = "base64"
+        if request.body_truncated:
+            found["postData"]["comment"] = f"truncated; {request.body_size} bytes were sent"
+    return found
+
+
+def _response(response: Response) -> dict[str, Any]:
+    text, encoded = _text(response.body, response.body_base64)
+    content: dict[str, Any] = {
+        "size": max(_size(response.body_size, response.body, response.body_base64), 0),
+        "mimeType": _value(response.headers, "content-type"),
+    }
+    if text is not None:
+        content["text"] = text
+        if encoded:
+            content["encoding"] = "base64"
+        if response.body_truncated:
+            content["comment"] = f"truncated; {response.body_size} bytes were received"
+    return {
+        "status": response.status,
+        "statusText": "Bad Request" if response.status == 400 else "",
+        "httpVersion": "",
+        "cookies": _cookies(response.headers, "set-cookie"),
+        "headers": _pairs(response.headers),
+        "content": content,
+        "redirectURL": "",
+        "headersSize": -1,
+        "bodySize": _size(response.body_size, response.body, response.body_base64),
+    }
+
+
+def _text(body: str | None, body_base64: str | None) -> tuple[str | None, bool]:
+    """The text of a body, and whether it is base64 because it is no text."""
+    if body is not None or body_base64 is None:
+        return body, False
+    try:
+        return b64decode(body_base64, validate=True).decode(), False
+    except ValueError:
+        return body_base64, True
+
+
+def _size(stated: int | None, body: str | None, body_base64: str | None) -> int:
+    if stated is not None:
+        return stated
+    if body is not None:
+        return len(body.encode(errors="surrogatepass"))
+    if body_base64 is not None:
+        return len(body_base64) * 3 // 4
+    return -1
+
+
+def _pairs(pairs: list[Header]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in pairs]
+
+
+def _query(url: str) -> list[Header]:
+    try:
+        return parse_qsl(urlsplit(url).query, keep_blank_values=True, max_num_fields=1000)
+    except ValueError:
+        return []
+
+
+def _cookies(headers: list[Header], name: str) -> list[dict[str, str]]:
+    cookies = []
+    for header, value in headers:
+        if header.lower() == name:
+            for part in value.split(";") if name == "cookie" else value.split(";")[:1]:
+                cookie, _, content = part.strip().partition("=")
+                cookies.append({"name": cookie, "value": content})
+    return cookies
+
+
+def _value(headers: list[Header], name: str) -> str:
+    return next((value for header, value in headers if header.lower() == name), "")
+
+
+def _http_version(version: str) -> str:
+    return version if version.upper().startswith("HTTP/") else f"HTTP/{version}"
+
+
+def _rfc3339(time_ms: float) -> str:
+    try:
+        return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    except (OverflowError, ValueError, OSError):
+        return "1970-01-01T00:00:00.000+00:00"

@@ -1,0 +1,87 @@
+"""Writes evidence by many threads, and waits as long as it takes for an archive that is away."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from streams import metrics
+from streams.archive.port import Archive, ArchiveAway
+
+__all__ = ["ArchiveWriter", "Evidence"]
+
+log = logging.getLogger("halt400.archive")
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 15.0
+
+Evidence = tuple[str, Callable[[], bytes]]
+"""A key, and what makes the object's bytes: it runs in the writing thread."""
+
+
+class ArchiveWriter:
+    """Objects of one fold go out in parallel; `write` returns when all of them are durable.
+
+    Parameters
+    ----------
+    parallel
+        Threads.
+
+    Attributes
+    ----------
+    away_since
+        Event-loop time since when the archive takes nothing, None while it does.
+    """
+
+    def __init__(self, archive: Archive, *, parallel: int) -> None:
+        self._archive = archive
+        self._threads = ThreadPoolExecutor(parallel, thread_name_prefix="archive")
+        self.away_since: float | None = None
+
+    async def start(self) -> None:
+        """Make sure that the archive can be written; one that is only away is waited for later."""
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._threads, self._archive.check)
+        except ArchiveAway as error:
+            log.warning("%s Detection goes on, evidence waits on the topic.", error)
+
+    async def stop(self) -> None:
+        """Let the threads end; what they had not begun is left to the next process."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def write(self, evidence: Sequence[Evidence]) -> None:
+        """Write all of it.
+
+        Raises
+        ------
+        ArchiveError
+            The archive refuses for good: wrong credentials, no such bucket, no right to write.
+        """
+        size = self._archive.batch
+        await asyncio.gather(
+            *(self._write_batch(evidence[first : first + size]) for first in range(0, len(evidence), size))
+        )
+
+    async def _write_batch(self, batch: Sequence[Evidence]) -> None:
+        loop, pause_s = asyncio.get_running_loop(), FIRST_PAUSE_S
+        while True:
+            try:
+                await loop.run_in_executor(self._threads, self._write_all, batch)
+            except ArchiveAway as error:
+                if self.away_since is None:
+                    self.away_since = loop.time()
+                    log.warning("%s Evidence waits; detection goes on.", error)
+                await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            else:
+                if self.away_since is not None:
+                    log.info("The archive takes evidence again, after %.0f s.", loop.time() - self.away_since)
+                    self.away_since = None
+                metrics.ARCHIVED.inc(len(batch))
+                return
+
+    def _write_all(self, batch: Sequence[Evidence]) -> None:
+        for key, make in batch:
+            self._archive.write(key, make())

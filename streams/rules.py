@@ -1,0 +1,38 @@
+"""The rules that a partition is judged by, made from the settings: the same for the worker and for a dry run."""
+
+from collections.abc import Callable
+
+from halt400.fingerprints import fingerprints
+from halt400.records import Command, Fingerprints, ResponseEvent, Source
+from streams.archive.naming import archive_uri, object_key
+from streams.partition import Rules
+from streams.settings import Settings
+
+__all__ = ["build_rules"]
+
+
+def build_rules(
+    settings: Settings,
+    *,
+    partition_of: Callable[[bytes], int],
+    latest_command: Callable[[str], Command | None],
+) -> Rules:
+    """The rules of these settings; see `streams.partition.Rules` for the two functions."""
+    base, detection = settings.archive.uri, settings.detection
+
+    def place(source: Source, target: str, time_ms: int) -> str:
+        return archive_uri(base, object_key(source, target, time_ms))
+
+    return Rules(
+        archive_uri=place,
+        partition_of=partition_of,
+        latest_command=latest_command,
+        fingerprints=_fingerprints,
+        skew_ms=int(detection.skew_s * 1000),
+        old_news_ms=int(detection.old_news_s * 1000),
+        hold_ms=int(detection.hold_s * 1000),
+    )
+
+
+def _fingerprints(event: ResponseEvent) -> Fingerprints:
+    return fingerprints(event.target, event.request)
