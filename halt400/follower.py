@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
 
 from halt400.errors import BrokerUnavailable, Halt400Error, TopicMismatch
+from halt400.kafka_clients import close_consumer, load_partitions
 
 __all__ = ["Changes", "Follower"]
 
@@ -96,8 +97,8 @@ class Follower:
         self._clock = clock
         self._consumer_options: dict[str, Any] = {
             "client_id": "halt400-follower",
-            "request_timeout_ms": int(stale_after_s * 1000),
-            "retry_backoff_ms": 250,
+            "request_timeout_ms": int(max(stale_after_s, 10) * 1000),
+            "retry_backoff_ms": 1000,
             "metadata_max_age_ms": int(metadata_max_age_s * 1000),
             "max_partition_fetch_bytes": 8 * 1024 * 1024,
             **(client_options or {}),
@@ -239,7 +240,7 @@ class Follower:
                 finally:
                     self._disconnected()
                     if consumer is not None:
-                        await _stop(consumer)
+                        await close_consumer(consumer)
                         consumer = None
         except asyncio.CancelledError:
             raise
@@ -259,16 +260,15 @@ class Follower:
                     f"The topic {self.topic} does not exist on {self.bootstrap_servers}.",
                     "Run `halt400 topics apply`.",
                 )
-            await self._assign(consumer, 1)
-            await self._assign(consumer, len(consumer.partitions_for_topic(self.topic) or {0}))
+            await self._assign(consumer, await load_partitions(consumer, self.topic) or 1)
         except (KafkaError, OSError, TimeoutError) as error:
-            await _stop(consumer)
+            await close_consumer(consumer)
             raise BrokerUnavailable(
                 f"Kafka at {self.bootstrap_servers} does not answer ({error!r}).",
                 "Start the broker, or correct the address.",
             ) from error
         except BaseException:
-            await _stop(consumer)
+            await close_consumer(consumer)
             raise
         return consumer
 
@@ -422,11 +422,3 @@ class _Reload:
 async def _end_offsets(consumer: AIOKafkaConsumer) -> dict[int, int]:
     ends = await consumer.end_offsets(list(consumer.assignment()))
     return {found.partition: offset for found, offset in ends.items()}
-
-
-async def _stop(consumer: AIOKafkaConsumer) -> None:
-    try:
-        async with asyncio.timeout(5):
-            await consumer.stop()
-    except (KafkaError, OSError, TimeoutError) as error:
-        log.debug("A consumer did not stop cleanly: %r", error)

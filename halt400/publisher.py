@@ -25,6 +25,7 @@ from aiokafka.structs import RecordMetadata
 
 from halt400.buffer import Buffer, Entry
 from halt400.errors import BrokerUnavailable, Halt400Error, PublishError, SettingError, TopicMismatch
+from halt400.kafka_clients import close_producer
 from halt400.records import ResponseEvent
 from halt400.sampling import HeaderSampler
 
@@ -129,8 +130,8 @@ class Publisher:
             "linger_ms": linger_ms,
             "max_batch_size": LARGEST_BATCH_BYTES,
             "max_request_size": LARGEST_EVENT_BYTES,
-            "request_timeout_ms": int(stale_after_s * 1000),
-            "retry_backoff_ms": 250,
+            "request_timeout_ms": int(max(stale_after_s, 10) * 1000),
+            "retry_backoff_ms": 1000,
             "compression_type": _available(compression),
             **(client_options or {}),
             "bootstrap_servers": bootstrap_servers,
@@ -284,7 +285,7 @@ class Publisher:
             finally:
                 self._connected = False
                 if producer is not None:
-                    await _abandon(producer)
+                    await close_producer(producer)
                 self._take_back()
             await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
             backoff_s = min(backoff_s * 2, self._max_backoff_s)
@@ -297,16 +298,16 @@ class Publisher:
                 # Asked first because sending to a topic can create it, with settings that are not ours.
                 topics = (await producer.client.fetch_all_metadata()).topics()
         except (KafkaError, OSError, TimeoutError) as error:
-            await _abandon(producer)
+            await close_producer(producer)
             raise BrokerUnavailable(
                 f"Kafka at {self.bootstrap_servers} does not answer ({error!r}).",
                 "Start the broker, or correct the address.",
             ) from error
         except BaseException:
-            await _abandon(producer)
+            await close_producer(producer)
             raise
         if self.topic not in topics:
-            await _abandon(producer)
+            await close_producer(producer)
             raise TopicMismatch(
                 f"The topic {self.topic} does not exist on {self.bootstrap_servers}.", "Run `halt400 topics apply`."
             )
@@ -403,22 +404,3 @@ def _available(compression: Compression | None) -> Compression | None:
         log.warning("%s is not installed (pip install cramjam); events are published uncompressed.", compression)
         return None
     return compression
-
-
-async def _abandon(producer: AIOKafkaProducer) -> None:
-    """Close a producer within a second or so, whatever the state of its broker.
-
-    ``AIOKafkaProducer.stop`` waits for everything pending, for ever where the broker does not come back, and when it
-    is cancelled it leaves its tasks behind. Hence what it does, in an order that ends.
-    """
-    sender, accumulator = producer._sender, producer._message_accumulator
-    producer._closed = True
-    with suppress(KafkaError, OSError, TimeoutError):
-        async with asyncio.timeout(1.0):
-            await producer.client.close()
-    task = sender.sender_task if sender is not None else None
-    while task is not None and not task.done():
-        # A task that waits for an inner one passes the cancellation on; hence more than one may be needed.
-        task.cancel()
-        await asyncio.wait([task], timeout=0.1)
-    accumulator.fail_all(BrokerUnavailable("The connection was given up."))

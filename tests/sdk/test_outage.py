@@ -1,0 +1,58 @@
+"""The broker dies and comes back under a scraper; one broker of this module's own, because it is killed."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from halt400.events import response_event
+from halt400.gate import Gate
+from halt400.publisher import Publisher
+from streams.local import LocalKafka
+
+from . import topics
+from .commands import JOB, TARGET, command, record
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+
+
+@pytest.fixture
+def own_kafka() -> Iterator[LocalKafka]:
+    with LocalKafka(heap="384m") as broker:
+        yield broker
+
+
+async def test_a_scraper_outlives_its_broker(own_kafka: LocalKafka) -> None:
+    servers = own_kafka.bootstrap_servers
+    await topics.create(servers, "control")
+    await topics.create(servers, "responses", compacted=False)
+    await topics.write(servers, "control", [record(command())])
+    async with (
+        asyncio.timeout(150),
+        Gate(servers, prefix="", stale_after_s=2) as gate,
+        Publisher(servers, prefix="", stale_after_s=3, max_backoff_s=0.5) as publisher,
+    ):
+        await gate.wait_caught_up()
+        publisher.publish(response_event(method="GET", url="https://a.example/", status=200, job_id=JOB))
+        assert await publisher.flush(20)
+
+        await asyncio.to_thread(own_kafka.kill)
+        for number in range(200):
+            publisher.publish(
+                response_event(method="GET", url="https://a.example/", status=400, job_id=JOB, event_id=f"e-{number}")
+            )
+        while gate.healthy:  # noqa: ASYNC110 - the deadline is the block's
+            await asyncio.sleep(0.05)
+        assert not gate.is_open(TARGET, JOB)
+        assert publisher.stats.acknowledged == 1
+        while publisher.connected:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+        await asyncio.to_thread(own_kafka.start)
+        await topics.write(servers, "control", [record(command(2, "released"))])
+        assert await publisher.flush(60)
+        await gate.wait_caught_up()
+        assert gate.is_open(TARGET, JOB)
+        assert gate.healthy
+        assert publisher.stats.acknowledged == 201
+        assert publisher.stats.dropped_bad_requests == 0
