@@ -1,6 +1,5 @@
 """A local Apache Kafka: one node, broker and controller in one (KRaft), for development, tests and benchmarks."""
 
-import re
 import socket
 import struct
 import subprocess
@@ -13,6 +12,7 @@ from halt400.errors import LocalServiceError
 from streams.local.jars import ARTIFACTS, install
 from streams.local.java import find_java
 from streams.local.ports import HOST
+from streams.local.process import without_frames
 from streams.local.service import LocalService
 
 __all__ = ["LocalKafka"]
@@ -144,10 +144,10 @@ class LocalKafka(LocalService):
                 "Is the disk full or the machine overloaded? Try again.",
             ) from error
         if run.returncode != 0:
-            reason = re.sub(r"\s+", " ", (run.stdout + run.stderr)[-600:]).strip()
+            reason = " ".join(without_frames(run.stdout + run.stderr)[-3:])
             raise LocalServiceError(
                 f"The Kafka data directory {self.directory} cannot be formatted: {reason}.",
-                "Check that it is writable and has space.",
+                "Check that it is writable and has space, and the properties that were passed.",
             )
 
     def _answers(self) -> bool:

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,8 +10,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["GuardedProcess"]
+__all__ = ["GuardedProcess", "without_frames"]
 
+_COMPLAINT = re.compile(r"\b(ERROR|FATAL)\b|Exception|Caused by")
 _GUARD = Path(__file__).with_name("guard.py")
 
 
@@ -27,10 +29,18 @@ class GuardedProcess:
         How long it may take to end after SIGTERM.
     remove
         A directory to remove when the server has ended because this process died.
+    hold
+        A file descriptor, such as one with a lock, to keep open until the server has ended.
     """
 
     def __init__(
-        self, command: Sequence[str | Path], log_path: Path, *, grace_s: float = 15.0, remove: Path | None = None
+        self,
+        command: Sequence[str | Path],
+        log_path: Path,
+        *,
+        grace_s: float = 15.0,
+        remove: Path | None = None,
+        hold: int | None = None,
     ) -> None:
         self._owner = os.getpid()
         self._grace_s = grace_s
@@ -55,6 +65,7 @@ class GuardedProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=() if hold is None else (hold,),
             )
         atexit.register(self.stop)
 
@@ -95,11 +106,23 @@ class GuardedProcess:
         atexit.unregister(self.stop)
 
     def log_tail(self, lines: int = 12) -> str:
-        """Read the last lines of the server's output."""
+        """Read the last lines of the server's output, less a Java stack's frames."""
+        return "\n".join(self._log()[-lines:])
+
+    def complaints(self, lines: int = 8) -> str:
+        """Read the last lines that tell of an error, which an orderly end of the server follows with many others."""
+        return "\n".join([line for line in self._log() if _COMPLAINT.search(line)][-lines:])
+
+    def _log(self) -> list[str]:
         try:
             with self.log_path.open("rb") as log:
                 log.seek(max(0, log.seek(0, os.SEEK_END) - 65536))
                 text = log.read().decode(errors="replace")
         except OSError:
-            return ""
-        return "\n".join(text.splitlines()[-lines:])
+            return []
+        return without_frames(text)
+
+
+def without_frames(text: str) -> list[str]:
+    """Split a Java program's output into lines and drop the stack frames: the reason is in the others."""
+    return [line for line in text.splitlines() if line.strip() and not line.startswith(("\tat ", "\t... "))]

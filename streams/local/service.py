@@ -1,5 +1,6 @@
 """What local servers have in common: a directory, a port, a start that waits for an answer, a stop that is certain."""
 
+import fcntl
 import shutil
 import tempfile
 import time
@@ -158,9 +159,17 @@ class LocalService(ABC):
         if self._dir is None:
             self._dir = self._given_dir or Path(tempfile.mkdtemp(prefix=f"halt400-{type(self).__name__.lower()}-"))
         self._dir.mkdir(parents=True, exist_ok=True)
-        command = self._command()
         temporary = self._dir if self._given_dir is None else None
-        self._process = GuardedProcess(command, self.log_path, remove=temporary)
+        with (self._dir / "in-use.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise LocalServiceError(
+                    f"The directory {self._dir} is in use by another server.",
+                    "Stop that one, or choose another --data.",
+                ) from error
+            # The lock is on the open file, which the guard inherits and keeps until the server has ended.
+            self._process = GuardedProcess(self._command(), self.log_path, remove=temporary, hold=lock.fileno())
 
     def _await_answer(self) -> None:
         deadline = time.monotonic() + self._start_timeout_s
@@ -174,7 +183,6 @@ class LocalService(ABC):
         raise self._failure(f"{self.title} did not answer on port {self.port} within {self._start_timeout_s:g} s")
 
     def _failure(self, what: str) -> LocalServiceError:
-        tail = self._process.log_tail() if self._process is not None else ""
-        return LocalServiceError(
-            f"{what}. Its last log lines:\n{tail}\n", f"The whole log was in {self.log_path}; see what it complains of."
-        )
+        tail = self._process.complaints() or self._process.log_tail() if self._process is not None else ""
+        place = f"The whole log is {self.log_path}." if self._given_dir else "With a --data directory the log is kept."
+        return LocalServiceError(f"{what}. Its last log lines:\n{tail}\n", place)
