@@ -1,7 +1,6 @@
 """An archive in a directory: ``file:///var/lib/halt400``."""
 
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -51,8 +50,8 @@ class DirectoryArchive:
     def write(self, key: str, data: bytes) -> None:
         """Write a file beside its place, sync it, and move it there."""
         path = self._root / key
-        # One name per thread: two threads may write the same object after a replay.
-        temporary = path.parent / f".{path.name}.{os.getpid()}-{threading.get_ident()}"
+        # The same name each time: what a killed process left here is replaced when its offence is read again.
+        temporary = path.parent / f".{path.name}.part"
         try:
             if path.parent not in self._made:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +66,7 @@ class DirectoryArchive:
             temporary.replace(path)
         except FileNotFoundError as error:
             self._made.discard(path.parent)
-            raise ArchiveAway(f"The archive directory {path.parent} was removed.", "It is made again.") from error
+            raise ArchiveAway(f"{path.parent} was removed, or {path.name} written twice.", "It is tried again.") from error
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise _as_archive_error(error, path) from error
