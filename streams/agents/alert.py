@@ -1,0 +1,112 @@
+"""The alert agent: every transition on `control` passes here once, and people are told what follows."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from faust.types import TP
+
+from streams import topics
+from streams.alerts.delivery import Sink
+from streams.alerts.outbox import Outbox, Outputs
+from streams.alerts.routing import Routing
+from streams.alerts.rows import follow_alerts
+from streams.failure import end_process, ends_the_process
+from streams.ledger import Ledger
+from streams.settings import Settings
+from streams.transport import PASS_THROUGH, Durability
+
+__all__ = ["register"]
+
+log = logging.getLogger("halt400.alerts")
+
+OPEN_COMMANDS = 20_000
+TICK_S = 0.5
+
+
+def register(
+    app: Any,
+    settings: Settings,
+    durability: Durability,
+    *,
+    routing: Routing,
+    sinks: dict[str, Sink],
+    redact: Callable[[str], str],
+    clock: Callable[[], float] = time.time,
+    tick_s: float = TICK_S,
+) -> Outbox:
+    """Add the agent to `app`; `control` must be one of its folded topics.
+
+    Parameters
+    ----------
+    routing, sinks
+        See `streams.alerts.config`.
+    redact
+        Takes the secrets out of a text.
+    clock
+        Seconds since the epoch.
+    """
+    kafka = settings.kafka
+    control = kafka.topic(topics.CONTROL)
+    fail = partial(end_process, app)
+    outbox = Outbox(
+        routing,
+        sinks,
+        Outputs(kafka.topic(topics.ALERTS), kafka.topic(topics.ALERTS_DLQ)),
+        send=partial(_send, app),
+        follower=follow_alerts(kafka, on_changes=lambda changes: outbox.heard(changes)),
+        redact=redact,
+        on_failure=fail,
+        clock=clock,
+        monotonic=time.monotonic,
+    )
+    ledger = Ledger(
+        durability,
+        capacity=OPEN_COMMANDS,
+        pause=lambda tps: app.consumer.hold_back(tps),
+        resume=lambda tps: app.consumer.let_go(tps),
+        on_failure=fail,
+    )
+    app.neighbours.append(outbox)
+    durability.on_settle(ledger.settle)
+    durability.on_settle(outbox.settle)
+    commands = app.topic(control, key_serializer="raw", value_serializer=PASS_THROUGH, value_type=None)
+
+    @app.agent(commands, name="alert")  # type: ignore[untyped-decorator]
+    @ends_the_process(app)
+    async def alert(folds: Any) -> None:
+        async for fold in folds.events():
+            tp, records = TP(fold.message.topic, fold.message.partition), fold.value
+            ledger.add(tp, records, outbox.process(tp.partition, records))
+
+    @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
+    async def take(_app: Any, assigned: set[TP], **_: Any) -> None:
+        outbox.assign(tp.partition for tp in assigned if tp.topic == control)
+
+    @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
+    async def forget(_app: Any, revoked: set[TP], **_: Any) -> None:
+        ledger.drop({tp for tp in revoked if tp.topic == control})
+        outbox.drop([tp.partition for tp in revoked if tp.topic == control])
+
+    @app.task  # type: ignore[untyped-decorator]
+    @ends_the_process(app)
+    async def tell_what_is_due(_app: Any) -> None:
+        while not app.should_stop:
+            await app.sleep(tick_s)
+            await outbox.tick()
+
+    return outbox
+
+
+async def _send(
+    app: Any,
+    topic: str,
+    key: bytes | None,
+    value: bytes | None,
+    partition: int | None,
+    headers: list[tuple[str, bytes]] | None,
+) -> Awaitable[Any]:
+    sent: Awaitable[Any] = await app.producer.send(topic, key, value, partition, None, headers)
+    return sent

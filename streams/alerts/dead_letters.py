@@ -1,0 +1,159 @@
+"""Notifications that no sink took: how they lie on `alerts.dlq`, and how they are sent again."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from halt400.errors import BrokerUnavailable
+from halt400.follower import Follower
+from streams import topics
+from streams.alerts.delivery import Report, Sink
+from streams.alerts.incidents import decode_incident
+from streams.alerts.message import Notification, decode_notification
+from streams.alerts.rows import follow_alerts
+from streams.settings import KafkaSettings
+
+__all__ = ["Resent", "dead_letter_headers", "resend"]
+
+log = logging.getLogger(__name__)
+
+GROUP = "alerts-resend"
+LONGEST_HEADER = 500
+
+Headers = list[tuple[str, bytes]]
+
+
+class Resent(NamedTuple):
+    """What became of one dead letter.
+
+    ``sent``; ``over``: its incident was over meanwhile, so nobody is told of it; ``kept``: it went to the end of the
+    topic, for `detail`; ``unreadable``: it is no notification, and was passed over.
+    """
+
+    partition: int
+    offset: int
+    sink: str
+    title: str
+    result: Literal["sent", "over", "kept", "unreadable", "waiting"]
+    detail: str
+
+
+def dead_letter_headers(sink: str, report: Report) -> Headers:
+    """The headers that say why a notification was not delivered."""
+    notification, delivery = report.notification, report.delivery
+    found = {
+        "halt400.error": delivery.outcome,
+        "halt400.message": delivery.detail,
+        "halt400.sink": sink,
+        "halt400.route": notification.route,
+        "halt400.action": notification.action,
+        "halt400.incident": notification.incident,
+        "halt400.attempts": str(report.attempts),
+    }
+    return [(name, value[:LONGEST_HEADER].encode(errors="replace")) for name, value in found.items()]
+
+
+async def resend(
+    kafka: KafkaSettings, sinks: Mapping[str, Sink], *, dry_run: bool = False, force: bool = False
+) -> list[Resent]:
+    """Send again what lies on `alerts.dlq`, one attempt each, from where the last call ended to the end as it is now.
+
+    What a sink does not take goes to the end of the topic again, with the new reason. What is sent, over or kept is
+    committed one by one, so a call that is interrupted repeats at most the last.
+
+    Parameters
+    ----------
+    dry_run
+        Send and commit nothing: every letter is ``waiting``, or would be ``over``.
+    force
+        Also send what speaks of an incident that is over.
+
+    Raises
+    ------
+    BrokerUnavailable
+        Kafka does not answer.
+    """
+    following = follow_alerts(kafka, at_start="raise")
+    async with following as alerts, _clients(kafka) as (consumer, producer):
+        await alerts.wait_caught_up()
+        found: list[Resent] = []
+        async for record in _unread(consumer, kafka):
+            resent = await _resend(record, sinks, alerts, dry_run=dry_run, force=force)
+            if resent.result == "kept":
+                headers = [item for item in record.headers if item[0] != "halt400.message"]
+                headers.append(("halt400.message", resent.detail[:LONGEST_HEADER].encode(errors="replace")))
+                await producer.send_and_wait(record.topic, record.value, key=record.key, headers=headers)
+            if not dry_run:
+                await consumer.commit({TopicPartition(record.topic, record.partition): record.offset + 1})
+            found.append(resent)
+        return found
+
+
+async def _resend(record: Any, sinks: Mapping[str, Sink], alerts: Follower, *, dry_run: bool, force: bool) -> Resent:
+    headers = {name: value.decode(errors="replace") for name, value in record.headers}
+    name = headers.get("halt400.sink", "")
+    try:
+        notification = decode_notification(record.value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Resent(record.partition, record.offset, name, "", "unreadable", f"no notification: {error}")
+
+    def ended(result: Literal["sent", "over", "kept", "waiting"], detail: str) -> Resent:
+        return Resent(record.partition, record.offset, name, notification.title, result, detail)
+
+    if notification.action != "resolve" and not force and _is_over(notification, alerts):
+        return ended("over", "the incident is over")
+    if dry_run:
+        return ended("waiting", headers.get("halt400.message", ""))
+    sink = sinks.get(name)
+    if sink is None:
+        return ended("kept", f"no sink {name!r} in the file")
+    delivery = await sink.deliver(notification)
+    return ended("sent" if delivery.outcome == "accepted" else "kept", delivery.detail)
+
+
+def _is_over(notification: Notification, alerts: Follower) -> bool:
+    row = alerts.values.get(notification.incident.encode())
+    if row is None:
+        return True
+    incident = decode_incident(row)
+    return incident.closed_at is not None or incident.episode != notification.episode
+
+
+async def _unread(consumer: AIOKafkaConsumer, kafka: KafkaSettings) -> AsyncIterator[Any]:
+    topic = kafka.topic(topics.ALERTS_DLQ)
+    partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+    if not partitions:
+        return
+    consumer.assign(partitions)
+    beginnings, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+    for tp in partitions:
+        position = max(await consumer.committed(tp) or 0, beginnings[tp])
+        consumer.seek(tp, position)
+        while position < ends[tp]:
+            for record in (await consumer.getmany(tp, timeout_ms=500)).get(tp, ()):
+                if record.offset < ends[tp]:
+                    yield record
+            position = await consumer.position(tp)
+
+
+@asynccontextmanager
+async def _clients(kafka: KafkaSettings) -> AsyncIterator[tuple[AIOKafkaConsumer, AIOKafkaProducer]]:
+    consumer = AIOKafkaConsumer(group_id=kafka.topic(GROUP), enable_auto_commit=False, **kafka.client_options())
+    producer = AIOKafkaProducer(
+        acks="all", enable_idempotence=True, max_request_size=topics.LARGEST_RECORD_BYTES, **kafka.client_options()
+    )
+    try:
+        await consumer.start()
+        await producer.start()
+        await consumer.topics()
+        yield consumer, producer
+    except (KafkaError, OSError) as error:
+        raise BrokerUnavailable(f"Kafka at {kafka.bootstrap_servers} failed ({error}).", "Try again.") from error
+    finally:
+        await asyncio.gather(consumer.stop(), producer.stop())

@@ -1,0 +1,82 @@
+"""One POST to a sink, and what its answer means."""
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+
+import httpx
+
+from streams.alerts.delivery import Delivery, retry_after_s
+from streams.alerts.message import shorten
+
+__all__ = ["HttpPoster"]
+
+LONGEST_ANSWER_BYTES = 4096
+LONGEST_DETAIL = 300
+
+
+class HttpPoster:
+    """Posts to one address and judges the answer.
+
+    2xx is accepted; 429, 408 and 5xx are unavailable, with their Retry-After; every other status is a refusal, also a
+    redirect: an address that has moved is for a person to correct.
+
+    Parameters
+    ----------
+    timeout_s
+        For the whole exchange, from connecting to the end of the answer.
+    secrets
+        Never shown in a detail, even where the answer repeats them.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float, secrets: Collection[str] = ()) -> None:
+        _keep_addresses_out_of_the_log()
+        self._url, self._timeout_s = url, timeout_s
+        self._secrets = sorted({secret for secret in (url, *secrets) if secret}, key=len, reverse=True)
+        self._client = httpx.AsyncClient(timeout=timeout_s, follow_redirects=False)
+
+    async def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> Delivery:
+        """Post JSON."""
+        sent = {"Content-Type": "application/json", "User-Agent": "halt400", **(headers or {})}
+        try:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._client.stream("POST", self._url, content=body, headers=sent) as response,
+            ):
+                answer = b""
+                async for chunk in response.aiter_bytes():
+                    answer += chunk
+                    if len(answer) >= LONGEST_ANSWER_BYTES:
+                        break
+        except TimeoutError:
+            return Delivery("unavailable", f"no answer within {self._timeout_s:g} s")
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            return Delivery("unavailable", self._say(f"{type(error).__name__} {error}"))
+        return self._judge(response, answer)
+
+    def _judge(self, response: httpx.Response, answer: bytes) -> Delivery:
+        status = response.status_code
+        detail = self._say(f"{status} {answer.decode(errors='replace')}")
+        if response.is_success:
+            return Delivery("accepted", str(status))
+        if status in (408, 429) or status >= 500:
+            pause_s = retry_after_s(response.headers.get("Retry-After"), datetime.now(UTC))
+            return Delivery("unavailable", detail, pause_s, throttled=status == 429)
+        return Delivery("refused", detail)
+
+    def _say(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "(secret)")
+        printable = "".join(character if character.isprintable() else " " for character in text)
+        return shorten(" ".join(printable.split()), LONGEST_DETAIL)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+def _keep_addresses_out_of_the_log() -> None:
+    """Httpx logs every address that it calls, and a webhook's address is its password."""
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)

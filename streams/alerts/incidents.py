@@ -1,0 +1,322 @@
+"""Incidents: the transitions on `control` folded by cause, so that one cause is one page however many jobs it halts.
+
+Pure: commands and the time come in as values, changed incidents go out as rows of the compacted topic `alerts`. A row
+holds what is open, and what every sink was told of it; so a restart neither forgets an incident nor tells it twice.
+"""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from halt400.records import Command
+
+__all__ = [
+    "FLEET",
+    "Acknowledgement",
+    "Incident",
+    "Incidents",
+    "ScopeState",
+    "Told",
+    "decode_incident",
+    "encode_incident",
+    "incident_key",
+    "is_person",
+]
+
+FLEET = "*"
+"""Target of a command that speaks of the whole fleet."""
+MACHINE_ISSUERS = "halt400."
+LAPSE_AFTER_MS = 86_400_000
+"""An incident is over when none of its scopes was heard of for this long past its expiry."""
+FORGET_AFTER_MS = 86_400_000
+"""A closed incident is kept this long: commands that are read again must find their sequence known."""
+LONGEST_KEY = 200
+
+Severity = Literal["page", "ticket"]
+Action = Literal["trigger", "update", "acknowledge", "resolve"]
+
+
+class ScopeState(Struct, kw_only=True, omit_defaults=True):
+    """One scope of an incident, as its latest command left it; `episode` is the incident's when it last opened."""
+
+    kind: Literal["request", "job", "target"]
+    sequence: int
+    state: Literal["quarantined", "probing", "released"]
+    opened_at: int
+    expires_at: int
+    changed_at: int
+    episode: int
+    job_id: str | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it is not released."""
+        return self.state != "released"
+
+
+class Told(Struct, kw_only=True, omit_defaults=True):
+    """What one sink was told last; `undelivered` where it went to the dead-letter topic instead."""
+
+    route: str
+    action: Action
+    severity: Severity
+    digest: str
+    episode: int
+    first_at: int
+    at: int
+    acknowledged: bool = False
+    undelivered: bool = False
+
+
+class Acknowledgement(Struct, kw_only=True, omit_defaults=True):
+    """Someone works on it: nothing is escalated any more."""
+
+    by: str
+    at: int
+
+
+class Incident(Struct, kw_only=True, omit_defaults=True):
+    """One cause on one target with every scope that it halts. Times are milliseconds since the epoch.
+
+    `episode` counts how often it has opened; `revision` every change of the row. `lead` is the command that the message
+    speaks of: the broadest of the episode, else its first.
+    """
+
+    version: Literal[1] = 1
+    key: str
+    partition: int
+    target: str
+    cause: str
+    lead: Command
+    opened_at: int
+    episode: int = 1
+    revision: int = 0
+    closed_at: int | None = None
+    closed_by: str | None = None
+    closing_reason: str | None = None
+    acknowledged: Acknowledgement | None = None
+    scopes: dict[str, ScopeState] = {}
+    told: dict[str, Told] = {}
+    escalated_to: list[str] = []
+
+    def of_episode(self) -> dict[str, ScopeState]:
+        """The scopes that this episode has halted, released ones included."""
+        return {name: scope for name, scope in self.scopes.items() if scope.episode == self.episode}
+
+    def open_scopes(self) -> dict[str, ScopeState]:
+        """The scopes that are not released."""
+        return {name: scope for name, scope in self.of_episode().items() if scope.open}
+
+    @property
+    def expires_at(self) -> int:
+        """When the last open scope expires; 0 where none is open."""
+        return max((scope.expires_at for scope in self.open_scopes().values()), default=0)
+
+    def told_to(self, sink: str) -> Told | None:
+        """What `sink` was told of this episode, None where nothing."""
+        told = self.told.get(sink)
+        return told if told is not None and told.episode == self.episode else None
+
+    def digest(self) -> str:
+        """Changes when there is something to tell: a scope that joined, or another state of one."""
+        states = sorted(f"{name}={scope.state}" for name, scope in self.of_episode().items())
+        return blake2b("\n".join(states).encode(), digest_size=8).hexdigest()
+
+
+decode_incident = msgspec.json.Decoder(Incident).decode
+encode_incident = msgspec.json.Encoder().encode
+
+
+def incident_key(command: Command) -> str:
+    """The cause that a command speaks of: its target, what the diagnosis says, and the request shape where it has one.
+
+    At most 200 characters, so that it fits where a sink takes 255 with a prefix.
+
+    Examples
+    --------
+    >>> from halt400.records import Scope
+    >>> scope = Scope(kind="job", target="api.shop.example", job_id="extract-099")
+    >>> incident_key(Command(command_id="c", scope=scope, sequence=1, state="quarantined", reason="400",
+    ...     issued_by="halt400.detect", opened_at=0, issued_at=0, expires_at=1))
+    'api.shop.example/unknown'
+    """
+    parts = [command.scope.target, _cause(command)]
+    if command.scope.kind == "request" and command.scope.fingerprint is not None:
+        parts.append(command.scope.fingerprint)
+    key = "/".join(parts)
+    if len(key) <= LONGEST_KEY:
+        return key
+    return f"{key[: LONGEST_KEY - 17]}~{blake2b(key.encode(), digest_size=8).hexdigest()}"
+
+
+def is_person(issued_by: str) -> bool:
+    """Whether a person issued a command; our own parts sign as ``halt400.<part>``."""
+    return not issued_by.startswith(MACHINE_ISSUERS)
+
+
+class Incidents:
+    """The incidents of one partition of `control`.
+
+    Parameters
+    ----------
+    rows
+        What was written to `alerts` before, for this partition.
+    """
+
+    def __init__(self, partition: int, rows: Iterable[Incident] = ()) -> None:
+        self.partition = partition
+        self.by_key: dict[str, Incident] = {}
+        self._sequences: dict[str, int] = {}
+        self._where: dict[str, str] = {}
+        self._changed: dict[str, None] = {}
+        for incident in rows:
+            self.by_key[incident.key] = incident
+            for name, scope in incident.scopes.items():
+                if scope.sequence > self._sequences.get(name, 0):
+                    self._sequences[name] = scope.sequence
+                    self._where[name] = incident.key
+
+    def absorb(self, command: Command, now_ms: int) -> None:
+        """Take in one command; one that was taken in before changes nothing."""
+        name = command.scope.id
+        if command.sequence <= self._sequences.get(name, 0):
+            return
+        known = self.by_key.get(self._where.get(name, ""))
+        was_open = known is not None and name in known.open_scopes()
+        if command.state == "released":
+            if known is not None:
+                self._settle_scope(known, name, command, now_ms)
+            return
+        if not was_open and command.expires_at <= now_ms:
+            return
+        stays = known is not None and was_open and (command.state == "probing" or command.diagnosis is None)
+        key = known.key if stays and known is not None else incident_key(command)
+        if known is not None and was_open and known.key != key:
+            self._settle_scope(known, name, command, now_ms, moved=True)
+        self._open_scope(key, name, command, now_ms)
+
+    def _open_scope(self, key: str, name: str, command: Command, now_ms: int) -> None:
+        incident = self.by_key.get(key)
+        if incident is None:
+            incident = self.by_key[key] = Incident(
+                key=key,
+                partition=self.partition,
+                target=command.scope.target,
+                cause=_cause(command),
+                lead=command,
+                opened_at=command.opened_at,
+            )
+        elif incident.closed_at is not None:
+            _reopen(incident, command, now_ms)
+        elif is_person(command.issued_by) and command.state == "quarantined" and incident.acknowledged is None:
+            incident.acknowledged = Acknowledgement(by=command.issued_by, at=command.issued_at)
+        kinds = {scope.kind for scope in incident.of_episode().values()}
+        if command.scope.kind == "target" and "target" not in kinds:
+            incident.lead = command
+        incident.opened_at = min(incident.opened_at, command.opened_at)
+        incident.scopes[name] = _scope_state(command, incident.episode, now_ms)
+        self._note(incident, name, command.sequence)
+
+    def _settle_scope(
+        self, incident: Incident, name: str, command: Command, now_ms: int, *, moved: bool = False
+    ) -> None:
+        """Release a scope of an incident, or move it to another; the last one closes it.
+
+        A scope that moves keeps its sequence here, so that only the other incident's row says that it was taken in.
+        """
+        scope = incident.scopes[name]
+        sequence = scope.sequence if moved else command.sequence
+        incident.scopes[name] = msgspec.structs.replace(scope, state="released", sequence=sequence, changed_at=now_ms)
+        self._note(incident, name, sequence)
+        if incident.closed_at is None and not incident.open_scopes():
+            incident.closed_at = now_ms
+            incident.closed_by, incident.closing_reason = command.issued_by, command.reason
+
+    def _note(self, incident: Incident, name: str, sequence: int) -> None:
+        self._sequences[name], self._where[name] = sequence, incident.key
+        self._touch(incident)
+
+    def _touch(self, incident: Incident) -> None:
+        if incident.key in self._changed:
+            del self._changed[incident.key]
+        else:
+            incident.revision += 1
+        self._changed[incident.key] = None
+
+    def acknowledge(self, key: str, acknowledgement: Acknowledgement) -> None:
+        """Someone works on it; one that is older than the incident counts for an earlier one."""
+        incident = self.by_key.get(key)
+        if incident is None or incident.closed_at is not None or incident.acknowledged is not None:
+            return
+        if acknowledgement.at >= incident.opened_at:
+            incident.acknowledged = acknowledgement
+            self._touch(incident)
+
+    def escalate(self, key: str, route: str) -> None:
+        """Let `route` be told too."""
+        incident = self.by_key[key]
+        if route not in incident.escalated_to:
+            incident.escalated_to = [*incident.escalated_to, route]
+            self._touch(incident)
+
+    def tell(self, key: str, sink: str, told: Told) -> None:
+        """Note what a sink was told."""
+        incident = self.by_key[key]
+        incident.told = incident.told | {sink: told}
+        self._touch(incident)
+
+    def lapse(self, now_ms: int) -> list[str]:
+        """Close what nothing was heard of since long after its expiry; the keys that may be forgotten for good."""
+        forgotten: list[str] = []
+        for incident in self.by_key.values():
+            if incident.closed_at is not None:
+                if now_ms - incident.closed_at > FORGET_AFTER_MS:
+                    forgotten.append(incident.key)
+            elif now_ms - incident.expires_at > LAPSE_AFTER_MS:
+                incident.closed_at, incident.closed_by = now_ms, "halt400.alerts"
+                incident.closing_reason = "every quarantine of it has expired, and nothing was heard since"
+                self._touch(incident)
+        return forgotten
+
+    def forget(self, key: str) -> None:
+        """Drop a closed incident; its row is deleted by the caller."""
+        for name in self.by_key.pop(key).scopes:
+            if self._where.get(name) == key:
+                del self._where[name], self._sequences[name]
+        self._changed.pop(key, None)
+
+    def take_changed(self) -> list[tuple[str, bytes]]:
+        """The rows that changed since the last call, as they are at this moment, the one that changed last behind."""
+        changed = [(key, encode_incident(self.by_key[key])) for key in self._changed]
+        self._changed.clear()
+        return changed
+
+
+def _reopen(incident: Incident, command: Command, now_ms: int) -> None:
+    incident.episode += 1
+    incident.closed_at = incident.closed_by = incident.closing_reason = incident.acknowledged = None
+    incident.escalated_to = []
+    incident.lead, incident.opened_at = command, command.opened_at
+    incident.scopes = {
+        name: scope for name, scope in incident.scopes.items() if now_ms - scope.changed_at <= FORGET_AFTER_MS
+    }
+
+
+def _scope_state(command: Command, episode: int, now_ms: int) -> ScopeState:
+    return ScopeState(
+        kind=command.scope.kind,
+        sequence=command.sequence,
+        state=command.state,
+        opened_at=command.opened_at,
+        expires_at=command.expires_at,
+        changed_at=now_ms,
+        episode=episode,
+        job_id=command.scope.job_id,
+    )
+
+
+def _cause(command: Command) -> str:
+    return command.diagnosis.cause if command.diagnosis is not None else "unknown"

@@ -1,0 +1,269 @@
+"""What a notification says: what broke, since when, cause and remedy, what was saved, the evidence, the way out.
+
+Pure. Every text that came from a scraper or a server passes the redaction and is one line without control characters;
+a number is in it only where the figures of the command give it.
+"""
+
+import shlex
+import unicodedata
+from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from halt400.records import Diagnosis, WindowFigures
+from streams.alerts.incidents import FLEET, Action, Incident, Severity
+from streams.alerts.routing import Step
+
+__all__ = ["Notification", "Saved", "compose", "decode_notification", "facts", "moment", "requests_saved", "shorten"]
+
+SHOWN_SCOPES = 10
+SHOWN_COMMANDS = 5
+SHOWN_EVIDENCE = 3
+LONGEST_TEXT = 2000
+LONGEST_TITLE = 300
+DEDUP_PREFIX = "halt400/"
+
+_SPACES = frozenset(("Cc", "Cn", "Co", "Zl", "Zp", "Zs"))
+
+Redact = Callable[[str], str]
+
+
+class Saved(Struct, kw_only=True):
+    """An estimate with what it rests on: the target's rate before the halt, times the time that it was halted."""
+
+    requests: int
+    per_s: float
+    window_s: int
+    halted_s: int
+
+
+class Notification(Struct, kw_only=True, omit_defaults=True):
+    """What one sink is told; the body of the generic webhook and the value on `alerts.dlq`.
+
+    `dedup_key` names the incident for sinks that keep state; `id` this message: sent again, it has the same.
+    Times are milliseconds since the epoch. `ends_at` is when the last open quarantine expires, or when all was over.
+    """
+
+    version: Literal[1] = 1
+    id: str
+    dedup_key: str
+    incident: str
+    episode: int
+    digest: str
+    action: Action
+    severity: Severity
+    route: str
+    title: str
+    target: str
+    cause: str
+    what: str
+    opened_at: int
+    at: int
+    ends_at: int
+    open_scopes: int
+    scopes: list[str]
+    raised: bool = False
+    owner: str | None = None
+    blame: str | None = None
+    confidence: float | None = None
+    remedy: str | None = None
+    evidence: list[str] = []
+    windows: list[WindowFigures] = []
+    saved: Saved | None = None
+    archive_uri: str | None = None
+    release_commands: list[str] = []
+    acknowledged_by: str | None = None
+    closed_by: str | None = None
+    closing_reason: str | None = None
+    test: bool = False
+
+
+decode_notification = msgspec.json.Decoder(Notification).decode
+
+
+def compose(incident: Incident, step: Step, owner: str | None, now_ms: int, redact: Redact) -> Notification:
+    """Make the notification of one step.
+
+    Parameters
+    ----------
+    redact
+        Takes the secrets out of a text; every text of the incident passes it.
+    """
+
+    def clean(text: str, longest: int = LONGEST_TEXT) -> str:
+        return shorten(redact(_one_line(text)), longest)
+
+    severity = step.route.severity(incident)
+    scopes = incident.open_scopes() or incident.of_episode()
+    names = sorted(scopes, key=lambda name: (scopes[name].kind != "target", scopes[name].opened_at, name))
+    lead, diagnosis = incident.lead, incident.lead.diagnosis
+    closed = incident.closed_at is not None
+    # One that cleaning would change names another scope, or none.
+    commands = [_release(name) for name in names[:SHOWN_COMMANDS]]
+    identity = f"{incident.key}\n{incident.episode}\n{step.sink}\n{step.action}\n{incident.digest()}"
+    return Notification(
+        id=f"ntf-{blake2b(identity.encode(), digest_size=16).hexdigest()}",
+        dedup_key=clean(f"{DEDUP_PREFIX}{incident.key}", 255),
+        incident=incident.key,
+        episode=incident.episode,
+        digest=incident.digest(),
+        action=step.action,
+        severity=severity,
+        route=step.route.name,
+        title=clean(_title(incident, step.action), LONGEST_TITLE),
+        target=clean(incident.target),
+        cause=incident.cause,
+        what=clean(lead.reason),
+        opened_at=incident.opened_at,
+        at=now_ms,
+        ends_at=incident.closed_at if incident.closed_at is not None else incident.expires_at,
+        open_scopes=len(incident.open_scopes()),
+        scopes=[clean(name) for name in names[:SHOWN_SCOPES]],
+        raised=step.raised,
+        owner=owner,
+        blame=diagnosis.blame if diagnosis is not None else None,
+        confidence=diagnosis.confidence if diagnosis is not None else None,
+        remedy=clean(diagnosis.remedy) if diagnosis is not None and diagnosis.remedy else None,
+        evidence=[clean(text) for text in _evidence(diagnosis)],
+        windows=lead.windows,
+        saved=requests_saved(incident, now_ms),
+        archive_uri=clean(lead.archive_uri) if lead.archive_uri is not None else None,
+        release_commands=[] if closed else [found for found in commands if found == clean(found)],
+        acknowledged_by=clean(incident.acknowledged.by) if incident.acknowledged is not None else None,
+        closed_by=clean(incident.closed_by) if incident.closed_by is not None else None,
+        closing_reason=clean(incident.closing_reason) if incident.closing_reason is not None else None,
+    )
+
+
+def requests_saved(incident: Incident, now_ms: int) -> Saved | None:
+    """Estimate the requests that were not sent, or None where the figures do not tell.
+
+    They tell for a target that is halted as a whole: the figures count the whole target, so for a single job, whose
+    share nobody has counted, they say nothing.
+    """
+    if incident.lead.scope.kind != "target" or incident.lead.scope.target == FLEET:
+        return None
+    scope = incident.scopes.get(incident.lead.scope.id)
+    window = max(
+        (figures for figures in incident.lead.windows if figures.responses and figures.window_s),
+        key=lambda figures: figures.window_s,
+        default=None,
+    )
+    if scope is None or window is None:
+        return None
+    end_ms = min(now_ms if scope.open else scope.changed_at, scope.expires_at)
+    halted_s = (end_ms - incident.lead.issued_at) // 1000
+    per_s = window.responses / window.window_s
+    if halted_s * per_s < 1:
+        return None
+    return Saved(requests=int(halted_s * per_s), per_s=per_s, window_s=window.window_s, halted_s=halted_s)
+
+
+def facts(notification: Notification) -> list[tuple[str, str]]:
+    """List what a notification says as (label, text), for people; every sink shows these, each in its own way."""
+    found: list[tuple[str, str | None]] = [
+        ("What broke", notification.what),
+        ("Since", moment(notification.opened_at)),
+        ("Cause", _cause(notification)),
+        ("Remedy", notification.remedy),
+        ("Evidence", "\n".join(notification.evidence) or None),
+        ("Responses before", "\n".join(_window(figures) for figures in notification.windows) or None),
+        ("Requests saved", _saved(notification)),
+        ("Was halted" if notification.action == "resolve" else "Halted", _scopes(notification)),
+        ("Owner", notification.owner),
+        ("Acknowledged by", notification.acknowledged_by),
+        ("Over", _closing(notification)),
+        ("Archive", notification.archive_uri),
+        ("Release", "\n".join(notification.release_commands) or None),
+    ]
+    return [(label, text) for label, text in found if text is not None]
+
+
+def moment(time_ms: int) -> str:
+    """Write a time for people, in UTC."""
+    return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M:%SZ}"
+
+
+def shorten(text: str, longest: int) -> str:
+    """Cut a text to at most `longest` characters, with an ellipsis where something is missing."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def _title(incident: Incident, action: Action) -> str:
+    where = "The fleet" if incident.target == FLEET else incident.target
+    scopes = incident.open_scopes() or incident.of_episode()
+    jobs = sorted(scope.job_id for scope in scopes.values() if scope.job_id is not None)
+    if any(scope.kind == "target" for scope in scopes.values()):
+        halted = "is halted as a whole" if incident.target != FLEET else "is at fault"
+    elif len(jobs) == 1:
+        halted = f"job {jobs[0]} is halted"
+    else:
+        halted = f"{len(jobs)} jobs are halted" if jobs else f"{len(scopes)} requests are halted"
+    if action == "resolve":
+        lapsed = incident.closed_by == "halt400.alerts"
+        return f"{where}: {incident.cause} {'has lapsed' if lapsed else 'is over, all is released'}"
+    separator = " " if halted.startswith("is ") else ": "
+    return f"{where}{separator}{halted}: {incident.cause}"
+
+
+def _evidence(diagnosis: Diagnosis | None) -> list[str]:
+    if diagnosis is None:
+        return []
+    found = []
+    for evidence in diagnosis.evidence[:SHOWN_EVIDENCE]:
+        place = " ".join(part for part in (evidence.where, evidence.name) if part)
+        at = f" line {evidence.line} column {evidence.column}" if evidence.line is not None else ""
+        at = at or (f" byte {evidence.offset}" if evidence.offset is not None else "")
+        excerpt = f": {evidence.excerpt}" if evidence.excerpt else ""
+        found.append(f"{place}{at}: {evidence.detail}{excerpt}")
+    return found
+
+
+def _release(name: str) -> str:
+    return f'halt400 release {shlex.quote(name)} --reason "..."'
+
+
+def _cause(notification: Notification) -> str:
+    if notification.blame is None or notification.confidence is None:
+        return f"{notification.cause} (not diagnosed)"
+    return f"{notification.cause} (blame: {notification.blame}, confidence {notification.confidence:.0%})"
+
+
+def _window(figures: WindowFigures) -> str:
+    share = f" ({figures.bad_request_ratio:.2%})" if figures.bad_request_ratio is not None else ""
+    return f"{figures.bad_requests:,} of {figures.responses:,} were 400 in {_span(figures.window_s)}{share}"
+
+
+def _saved(notification: Notification) -> str | None:
+    saved = notification.saved
+    if saved is None:
+        return None
+    basis = f"{_span(saved.halted_s)} at {saved.per_s:.3g} a second, the target's rate in the {_span(saved.window_s)}"
+    return f"about {saved.requests:,} ({basis} before it was halted)"
+
+
+def _scopes(notification: Notification) -> str:
+    total = max(notification.open_scopes, len(notification.scopes))
+    more = [f"and {total - len(notification.scopes):,} more"] if total > len(notification.scopes) else []
+    return "\n".join([*notification.scopes, *more])
+
+
+def _closing(notification: Notification) -> str | None:
+    if notification.closed_by is None:
+        return None
+    return f"{moment(notification.ends_at)} by {notification.closed_by}: {notification.closing_reason}"
+
+
+def _span(seconds: int) -> str:
+    parts = [(seconds // 3600, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"
+
+
+def _one_line(text: str) -> str:
+    """Take out what could forge a line or turn the reading direction: control, format and separator characters."""
+    spaced = (" " if unicodedata.category(character) in _SPACES else character for character in text)
+    return " ".join("".join(c for c in spaced if unicodedata.category(c) not in ("Cf", "Cs")).split())

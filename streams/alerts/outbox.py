@@ -1,0 +1,317 @@
+"""What is owed to people, kept durable on `alerts`, and the deliveries that are under way.
+
+A transition is done with when the broker has acknowledged the row that includes it: what is to be told follows from
+the row, whoever holds it. So a sink that is slow or away delays nothing but its own messages, quiet hours outlast a
+worker, and an offset never waits for a pager. After a delivery the row says what was told; only a worker that dies
+between the two tells it again, under the same dedup key and id.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import msgspec
+
+from halt400.follower import Changes, Follower
+from halt400.records import Command
+from streams.alerts.dead_letters import dead_letter_headers
+from streams.alerts.delivery import Delivery, Patience, Sink, deliver_patiently
+from streams.alerts.incidents import Acknowledgement, Incidents, Told
+from streams.alerts.message import Notification, compose
+from streams.alerts.routing import Routing, Step
+from streams.alerts.rows import ACKNOWLEDGED, acknowledged_key, rows_of
+
+__all__ = ["Outbox", "Outputs"]
+
+log = logging.getLogger("halt400.alerts")
+
+ATTEMPTS_AT_ONCE = 4
+GRACE_S = 2.0
+"""A rebalance and the end wait this long for attempts that are under way."""
+
+_decode_command = msgspec.json.Decoder(Command).decode
+_decode_acknowledgement = msgspec.json.Decoder(Acknowledgement).decode
+
+
+class Outputs(NamedTuple):
+    """Full names of the topics that the outbox writes to."""
+
+    alerts: str
+    dead_letters: str
+
+
+class _Held:
+    """One partition in this process."""
+
+    def __init__(self, incidents: Incidents, now_ms: int) -> None:
+        self.incidents = incidents
+        self.lock = asyncio.Lock()
+        self.due: dict[str, int] = dict.fromkeys(incidents.by_key, now_ms)
+        self.under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
+
+
+class Outbox:
+    """The incidents of the partitions that this process holds.
+
+    Parameters
+    ----------
+    send
+        ``await send(topic, key, value, partition, headers)``: hands a record to the producer and returns a future that
+        is done when the broker has acknowledged it.
+    follower
+        Follows `alerts`; see `heard`.
+    redact
+        Takes the secrets out of a text.
+    on_failure
+        Called with an error that must end the process: a row or a dead letter that the broker did not take.
+    clock, monotonic, sleep
+        Seconds since the epoch; monotonic seconds; how to wait between attempts.
+    """
+
+    def __init__(
+        self,
+        routing: Routing,
+        sinks: Mapping[str, Sink],
+        outputs: Outputs,
+        *,
+        send: Callable[..., Awaitable[Awaitable[Any]]],
+        follower: Follower,
+        redact: Callable[[str], str],
+        on_failure: Callable[[BaseException], Awaitable[None]],
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._routing, self._outputs, self._send, self._follower = routing, outputs, send, follower
+        self._redact, self._on_failure = redact, on_failure
+        self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
+        self._sinks = {name: _Gated(sink) for name, sink in sinks.items()}
+        self._partitions: dict[int, _Held] = {}
+        self._loading = asyncio.Lock()
+        self._assigned: set[int] = set()
+        self._revocations = 0
+        self._busy = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    # What comes in
+
+    def assign(self, partitions: Iterable[int]) -> None:
+        """Take these partitions, which are loaded by the next `tick` or fold."""
+        self._assigned.update(partitions)
+
+    async def _hold(self, partition: int) -> _Held | None:
+        """Load a partition once everything that its last holder wrote is known; None where it was taken away."""
+        async with self._loading:
+            held, revocations = self._partitions.get(partition), self._revocations
+            if held is None and partition in self._assigned:
+                await self._follower.wait_caught_up()
+                if revocations == self._revocations:
+                    rows = rows_of(self._follower, partition)
+                    held = self._partitions[partition] = _Held(Incidents(partition, rows), self._now_ms())
+            return held
+
+    async def process(self, partition: int, records: list[Any]) -> None:
+        """Take in one fold of `control`; returns when the broker has the rows that include it."""
+        held = await self._hold(partition)
+        if held is None:
+            raise RuntimeError(f"partition {partition} was taken away, and its work was not cancelled")
+        for record in records:
+            if record.value is None:
+                continue
+            try:
+                command = _decode_command(record.value)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                log.error("%s/%s is no command, and is passed over: %s", partition, record.offset, error)
+                continue
+            held.incidents.absorb(command, self._now_ms())
+        await self._write(held)
+
+    def heard(self, changes: Changes) -> None:
+        """Take up acknowledgements; the follower of `alerts` calls it."""
+        for key in changes:
+            name = key.decode(errors="replace")
+            if name.startswith(ACKNOWLEDGED):
+                for held in self._partitions.values():
+                    held.due[name.removeprefix(ACKNOWLEDGED)] = 0
+
+    # What goes out
+
+    async def tick(self) -> None:
+        """Do what is due: load what came, lapse, escalate, begin deliveries."""
+        for partition in sorted(self._assigned - self._partitions.keys()):
+            await self._hold(partition)
+        now_ms = self._now_ms()
+        for held in list(self._partitions.values()):
+            for key in held.incidents.lapse(now_ms):
+                await self._forget(held, key)
+            for key in [key for key, due_ms in held.due.items() if due_ms <= now_ms]:
+                self._advance(held, key, now_ms)
+            await self._write(held)
+
+    def _advance(self, held: _Held, key: str, now_ms: int) -> None:
+        incidents = held.incidents
+        incident = incidents.by_key.get(key)
+        if incident is None:
+            held.due.pop(key, None)
+            return
+        word = self._follower.values.get(acknowledged_key(key))
+        if word is not None:
+            with suppress(msgspec.DecodeError, UnicodeDecodeError):
+                incidents.acknowledge(key, _decode_acknowledgement(word))
+        later: list[int] = []
+        for route, at_ms in self._routing.escalations(incident):
+            if at_ms <= now_ms:
+                log.warning("Nobody has acknowledged %s: route %s is told too.", key, route)
+                incidents.escalate(key, route)
+            else:
+                later.append(at_ms)
+        for step in self._routing.steps(incident, now_ms):
+            if (key, step.sink) in held.under_way:
+                continue
+            if step.at_ms > now_ms:
+                later.append(step.at_ms)
+            else:
+                task = asyncio.create_task(self._deliver(held, key, step.sink), name=f"alert {step.sink}")
+                held.under_way[key, step.sink] = task
+        if later:
+            held.due[key] = min(later)
+        else:
+            held.due.pop(key, None)
+
+    async def _deliver(self, held: _Held, key: str, sink: str) -> None:
+        """Tell one sink what there is to tell of one incident now, and write down that it was told."""
+        step: Step | None = None
+
+        def say() -> Notification | None:
+            nonlocal step
+            incident = held.incidents.by_key.get(key)
+            now_ms = self._now_ms()
+            steps = self._routing.steps(incident, now_ms) if incident is not None else []
+            step = next((found for found in steps if found.sink == sink and found.at_ms <= now_ms), None)
+            if step is None or incident is None:
+                return None
+            return compose(incident, step, self._routing.owner(incident), now_ms, self._redact)
+
+        self._enter()
+        try:
+            report = await deliver_patiently(self._sinks[sink], say, clock=self._monotonic, sleep=self._nap)
+            if report is not None and self._partitions.get(held.incidents.partition) is held:
+                notification, accepted = report.notification, report.delivery.outcome == "accepted"
+                if accepted:
+                    log.info("%s: %s %s told of %s.", sink, notification.severity, notification.action, key)
+                else:
+                    log.error("%s was not told of %s: %s", sink, key, report.delivery.detail)
+                    value, headers = msgspec.json.encode(notification), dead_letter_headers(sink, report)
+                    await (await self._send(self._outputs.dead_letters, key.encode(), value, None, headers))
+                told = held.incidents.by_key[key].told_to(sink)
+                held.incidents.tell(key, sink, _told(notification, told, accepted=accepted))
+                await self._write(held)
+        except Exception as error:
+            await self._on_failure(error)
+        finally:
+            self._leave()
+            del held.under_way[key, sink]
+            held.due[key] = 0
+
+    async def _write(self, held: _Held) -> None:
+        """Write the rows that changed, in their order, and wait for the broker's acknowledgement."""
+        self._enter()
+        try:
+            async with held.lock:
+                rows = held.incidents.take_changed()
+                partition = held.incidents.partition
+                held.due.update(dict.fromkeys((key for key, _ in rows), 0))
+                acknowledgements = [
+                    await self._send(self._outputs.alerts, key.encode(), value, partition, None) for key, value in rows
+                ]
+            await asyncio.gather(*acknowledgements)
+        finally:
+            self._leave()
+
+    async def _forget(self, held: _Held, key: str) -> None:
+        if any(name == key for name, _ in held.under_way):
+            return
+        held.incidents.forget(key)
+        held.due.pop(key, None)
+        for name in (key.encode(), acknowledged_key(key)):
+            await (await self._send(self._outputs.alerts, name, None, held.incidents.partition, None))
+
+    # The end
+
+    async def settle(self) -> None:
+        """Wait a moment for attempts that are under way, so that what was told is written down."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), GRACE_S)
+
+    def drop(self, partitions: Iterable[int]) -> None:
+        """Forget partitions that were taken away; their next holder goes on from the rows."""
+        self._revocations += 1
+        for partition in partitions:
+            self._assigned.discard(partition)
+            held = self._partitions.pop(partition, None)
+            for task in list(held.under_way.values()) if held is not None else ():
+                task.cancel()
+
+    async def start(self) -> None:
+        """Begin to follow what was told."""
+        await self._follower.start()
+
+    async def stop(self) -> None:
+        """Give up what is under way, and the sinks' connections."""
+        tasks = [task for held in self._partitions.values() for task in held.under_way.values()]
+        self.drop(list(self._partitions))
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._follower.stop()
+        await asyncio.gather(*(sink.close() for sink in self._sinks.values()))
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
+
+    async def _nap(self, seconds: float) -> None:
+        self._leave()
+        try:
+            await self._sleep(seconds)
+        finally:
+            self._enter()
+
+    def _enter(self) -> None:
+        self._busy += 1
+        self._idle.clear()
+
+    def _leave(self) -> None:
+        self._busy -= 1
+        if not self._busy:
+            self._idle.set()
+
+
+class _Gated:
+    """A sink that is asked for a few things at once only; those who wait to try again do not count."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink, self._gate = sink, asyncio.Semaphore(ATTEMPTS_AT_ONCE)
+        self.name: str = sink.name
+        self.patience: Patience = sink.patience
+
+    async def deliver(self, notification: Notification) -> Delivery:
+        async with self._gate:
+            return await self._sink.deliver(notification)
+
+    async def close(self) -> None:
+        await self._sink.close()
+
+
+def _told(notification: Notification, before: Told | None, *, accepted: bool) -> Told:
+    return Told(
+        route=notification.route,
+        action=notification.action,
+        severity=notification.severity,
+        digest=notification.digest,
+        episode=notification.episode,
+        first_at=before.first_at if before is not None else notification.at,
+        at=notification.at,
+        acknowledged=notification.action == "acknowledge" or (before is not None and before.acknowledged),
+        undelivered=not accepted,
+    )

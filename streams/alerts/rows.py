@@ -1,0 +1,96 @@
+"""The topic `alerts`: one row per incident, and the acknowledgements that people leave beside them."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from msgspec import Struct
+
+from halt400.errors import BrokerUnavailable, QueryError
+from halt400.follower import Changes, Follower
+from streams import topics
+from streams.alerts.incidents import Acknowledgement, Incident, decode_incident
+from streams.settings import KafkaSettings
+
+__all__ = ["ACKNOWLEDGED", "acknowledge", "acknowledged_key", "follow_alerts", "rows_of"]
+
+ACKNOWLEDGED = "ack/"
+"""Prefix of the key of an acknowledgement; a target holds no slash, so no incident has such a key."""
+
+
+class _Revision(Struct):
+    revision: int = 0
+
+
+_decode_revision = msgspec.json.Decoder(_Revision).decode
+
+
+def follow_alerts(
+    kafka: KafkaSettings,
+    *,
+    at_start: Literal["wait", "raise"] = "wait",
+    on_changes: Callable[[Changes], None] | None = None,
+) -> Follower:
+    """Make the follower of the topic; of two rows of one incident the greater revision counts, not the later one."""
+    options = kafka.client_options()
+    return Follower(
+        options.pop("bootstrap_servers"),
+        kafka.topic(topics.ALERTS),
+        on_changes=on_changes,
+        newer=_newer,
+        at_start=at_start,
+        client_options=options,
+    )
+
+
+def rows_of(follower: Follower, partition: int) -> list[Incident]:
+    """The incidents of one partition of `control`."""
+    prefix = ACKNOWLEDGED.encode()
+    rows = (decode_incident(value) for key, value in follower.values.items() if not key.startswith(prefix))
+    return [incident for incident in rows if incident.partition == partition]
+
+
+def acknowledged_key(incident: str) -> bytes:
+    """The key under which the acknowledgement of an incident stands."""
+    return f"{ACKNOWLEDGED}{incident}".encode()
+
+
+async def acknowledge(kafka: KafkaSettings, key: str, acknowledgement: Acknowledgement) -> Incident:
+    """Leave word that someone works on an open incident; the worker that holds it takes it up within a second.
+
+    Returns
+    -------
+    Incident
+        As it was before.
+
+    Raises
+    ------
+    QueryError
+        No such incident is open.
+    BrokerUnavailable
+        Kafka does not answer.
+    """
+    async with follow_alerts(kafka, at_start="raise") as follower:
+        await follower.wait_caught_up()
+        row = follower.values.get(key.encode())
+        incident = decode_incident(row) if row is not None and not key.startswith(ACKNOWLEDGED) else None
+        if incident is None or incident.closed_at is not None:
+            raise QueryError(f"No incident {key!r} is open.", "Its key is the dedup key of the alert, less `halt400/`.")
+    producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **kafka.client_options())
+    try:
+        await producer.start()
+        value = msgspec.json.encode(acknowledgement)
+        await producer.send_and_wait(
+            kafka.topic(topics.ALERTS), value, key=acknowledged_key(key), partition=incident.partition
+        )
+    except (KafkaError, OSError) as error:
+        raise BrokerUnavailable(f"Kafka at {kafka.bootstrap_servers} failed ({error}).", "Try again.") from error
+    finally:
+        await producer.stop()
+    return incident
+
+
+def _newer(found: bytes, candidate: bytes) -> bool:
+    return _decode_revision(candidate).revision >= _decode_revision(found).revision

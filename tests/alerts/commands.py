@@ -1,0 +1,87 @@
+"""Commands and incidents as the detector would issue them, for the tests of alerts."""
+
+from typing import Any
+
+from halt400.records import Cause, Command, Diagnosis, Evidence, Scope, WindowFigures
+from streams.alerts.incidents import Incident, Incidents
+from streams.alerts.message import Notification, compose
+from streams.alerts.routing import Route, Step
+
+TARGET = "api.shop.example"
+T0 = 1_763_870_400_000  # 2025-11-23 04:00:00Z
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+
+
+def diagnosis(cause: Cause = "malformed_json", **changes: Any) -> Diagnosis:
+    return Diagnosis(
+        **{
+            "cause": cause,
+            "blame": "request",
+            "confidence": 0.98,
+            "remedy": "Close the object: a brace is missing at the end of the body.",
+            "evidence": [Evidence(where="body", detail="unexpected end", line=3, column=7, excerpt='{"sku": 1')],
+        }
+        | changes
+    )
+
+
+def command(
+    job: str | None = "extract-099",
+    state: str = "quarantined",
+    *,
+    sequence: int = 1,
+    at: int = T0,
+    cause: Cause | None = "malformed_json",
+    target: str = TARGET,
+    **changes: Any,
+) -> Command:
+    """A command of one job, or of the whole target where `job` is None."""
+    scope = Scope(kind="job" if job else "target", target=target, job_id=job)
+    return Command(
+        **{
+            "command_id": f"cmd-{scope.id}-{sequence}",
+            "scope": scope,
+            "sequence": sequence,
+            "state": state,
+            "reason": f"400 Bad Request to POST of job {job} on {target}",
+            "issued_by": "halt400.detect",
+            "opened_at": at,
+            "issued_at": at,
+            "expires_at": at + 15 * MINUTE,
+            "diagnosis": diagnosis(cause) if cause is not None else None,
+            "windows": [
+                WindowFigures(
+                    window_s=3600,
+                    start=at - HOUR,
+                    end=at,
+                    responses=7200,
+                    bad_requests=12,
+                    bad_request_ratio=12 / 7200,
+                )
+            ],
+            "archive_uri": f"file:///var/lib/halt400/{target}/1.har",
+        }
+        | changes
+    )
+
+
+def incidents(*commands: Command, now: int = T0) -> Incidents:
+    found = Incidents(3)
+    for one in commands:
+        found.absorb(one, now)
+    return found
+
+
+def only(found: Incidents) -> Incident:
+    (incident,) = found.by_key.values()
+    return incident
+
+
+def notification(action: str = "trigger", *, page: bool = True, now: int = T0, **changes: Any) -> Notification:
+    """A notification of one incident, as the outbox would compose it."""
+    held = incidents(command(None if page else "extract-099", **changes))
+    if action == "resolve":
+        held.absorb(command(None if page else "extract-099", "released", sequence=2, issued_by="alice"), now)
+    route = Route("oncall", ("pager",))
+    return compose(only(held), Step("pager", route, action, now), "team-shop", now, str)  # type: ignore[arg-type]

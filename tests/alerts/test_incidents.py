@@ -1,0 +1,156 @@
+"""One cause is one incident however many jobs it halts, and what is read again changes nothing."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from halt400.records import Command, Scope
+from streams.alerts.incidents import (
+    FORGET_AFTER_MS,
+    LAPSE_AFTER_MS,
+    Acknowledgement,
+    Incidents,
+    decode_incident,
+    incident_key,
+)
+from tests.alerts.commands import HOUR, MINUTE, T0, TARGET, command, incidents, only
+
+
+def test_five_jobs_halted_by_one_cause_are_one_incident() -> None:
+    incident = only(incidents(*(command(f"job-{number}") for number in range(5))))
+    assert incident.key == f"{TARGET}/malformed_json"
+    assert len(incident.open_scopes()) == 5
+
+
+def test_two_causes_on_one_target_are_two_incidents() -> None:
+    found = incidents(command("a"), command("b", cause="missing_required_header"))
+    assert set(found.by_key) == {f"{TARGET}/malformed_json", f"{TARGET}/missing_required_header"}
+
+
+def test_a_request_scope_has_an_incident_of_its_own() -> None:
+    scope = Scope(kind="request", target=TARGET, fingerprint="f00d")
+    assert incident_key(command(scope=scope)) == f"{TARGET}/malformed_json/f00d"
+
+
+def test_the_key_fits_into_a_sink_whatever_the_target() -> None:
+    long, other = (incident_key(command(target="x" * 254 + end)) for end in "ab")
+    assert len(long) <= 200
+    assert long != other
+
+
+def test_it_is_over_when_the_last_scope_is_released_and_says_by_whom() -> None:
+    found = incidents(command("a"), command("b"))
+    found.absorb(command("a", "released", sequence=2, issued_by="alice"), T0 + 1)
+    assert only(found).closed_at is None
+    found.absorb(command("b", "released", sequence=2, issued_by="bob", reason="template mended"), T0 + 2)
+    incident = only(found)
+    assert (incident.closed_at, incident.closed_by, incident.closing_reason) == (T0 + 2, "bob", "template mended")
+
+
+def test_a_probe_keeps_it_open() -> None:
+    found = incidents(command("a"), command("a", "probing", sequence=2, diagnosis=None))
+    assert only(found).closed_at is None
+    assert only(found).open_scopes()["job/api.shop.example/a"].state == "probing"
+
+
+def test_a_scope_that_comes_back_with_another_cause_moves_to_that_incident() -> None:
+    found = incidents(command("a"), command("a", sequence=2, cause="schema_violation"))
+    old, new = (found.by_key[f"{TARGET}/{cause}"] for cause in ("malformed_json", "schema_violation"))
+    assert old.closed_at is not None
+    assert new.closed_at is None
+
+
+def test_an_extension_without_a_diagnosis_stays_where_it_is() -> None:
+    found = incidents(command("a"), command("a", sequence=2, diagnosis=None))
+    assert only(found).cause == "malformed_json"
+
+
+def test_the_message_speaks_of_the_broadest_scope() -> None:
+    found = incidents(command("a"), command(None, reason="the target fails as a whole"))
+    assert only(found).lead.reason == "the target fails as a whole"
+
+
+def test_a_quarantine_that_had_expired_when_it_was_read_opens_nothing() -> None:
+    assert not incidents(command("a"), now=T0 + HOUR).by_key
+
+
+def test_a_release_of_what_was_never_heard_of_opens_nothing() -> None:
+    assert not incidents(command("a", "released", sequence=7)).by_key
+
+
+def test_the_same_cause_after_its_end_is_a_new_episode_of_the_same_key() -> None:
+    found = incidents(command("a"), command("b"), command("a", "released", sequence=2))
+    found.absorb(command("b", "released", sequence=2), T0)
+    found.absorb(command("a", sequence=3, at=T0 + HOUR), T0 + HOUR)
+    incident = only(found)
+    assert (incident.episode, incident.opened_at, incident.closed_at) == (2, T0 + HOUR, None)
+    assert list(incident.of_episode()) == ["job/api.shop.example/a"]
+
+
+def test_someone_who_extends_a_quarantine_has_acknowledged_it() -> None:
+    found = incidents(command("a"), command("a", sequence=2, issued_by="alice", issued_at=T0 + 5))
+    assert only(found).acknowledged == Acknowledgement(by="alice", at=T0 + 5)
+
+
+@pytest.mark.parametrize(("at", "counts"), [(T0 + MINUTE, True), (T0 - MINUTE, False)])
+def test_an_acknowledgement_counts_for_the_episode_that_it_was_made_in(at: int, counts: bool) -> None:
+    found = incidents(command("a"))
+    found.acknowledge(only(found).key, Acknowledgement(by="alice", at=at))
+    assert (only(found).acknowledged is not None) is counts
+
+
+def test_what_nobody_hears_of_any_more_lapses_and_is_forgotten_later() -> None:
+    found = incidents(command("a"))
+    expiry = only(found).expires_at
+    assert found.lapse(expiry + LAPSE_AFTER_MS) == []
+    assert only(found).closed_at is None
+    found.lapse(expiry + LAPSE_AFTER_MS + 1)
+    assert only(found).closed_by == "halt400.alerts"
+    later = expiry + LAPSE_AFTER_MS + 2 + FORGET_AFTER_MS
+    assert found.lapse(later) == [only(found).key]
+    found.forget(only(found).key)
+    found.absorb(command("a", sequence=2, at=later), later)
+    assert only(found).episode == 1
+
+
+states = st.sampled_from(["quarantined", "probing", "released"])
+causes = st.sampled_from(["malformed_json", "schema_violation", None])
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Command]:
+    """Some scopes' commands in the order of their partition, sequences rising per scope."""
+    sequences: dict[str | None, int] = {}
+    found = []
+    for job in draw(st.lists(st.sampled_from([None, "a", "b", "c"]), max_size=25)):
+        sequences[job] = sequences.get(job, 0) + 1
+        found.append(command(job, draw(states), sequence=sequences[job], cause=draw(causes)))
+    return found
+
+
+def picture(found: Incidents) -> dict[str, tuple[int | None, int, set[str]]]:
+    return {key: (one.closed_at, one.episode, set(one.open_scopes())) for key, one in found.by_key.items()}
+
+
+@given(histories(), st.integers(0, 25), st.integers(0, 25))
+def test_a_restart_that_reads_again_from_anywhere_changes_nothing(
+    history: list[Command], crash: int, committed: int
+) -> None:
+    whole = incidents(*history)
+    before = incidents(*history[:crash])
+    rows = [decode_incident(value) for _, value in before.take_changed()]
+    after = Incidents(3, rows)
+    for one in history[min(committed, crash) :]:
+        after.absorb(one, T0)
+    assert picture(after) == picture(whole)
+
+
+@given(histories())
+def test_a_scope_is_open_in_one_incident_at_the_most_and_a_closed_incident_has_none(history: list[Command]) -> None:
+    found = incidents(*history)
+    is_open = [name for one in found.by_key.values() for name in one.open_scopes()]
+    assert len(is_open) == len(set(is_open))
+    latest = {one.scope.id: one.state for one in history}
+    assert set(is_open) == {name for name, state in latest.items() if state != "released"}
+    for one in found.by_key.values():
+        assert (one.closed_at is not None) == (not one.open_scopes())

@@ -1,0 +1,126 @@
+"""What a notification says, and what it never says."""
+
+import shlex
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.alerts.message import compose, facts, requests_saved
+from streams.alerts.routing import Route, Step
+from tests.alerts.commands import MINUTE, T0, TARGET, command, diagnosis, incidents, notification, only
+
+ROUTE = Route("oncall", ("pager",))
+
+
+def said(*commands: object, action: str = "trigger", now: int = T0) -> dict[str, str]:
+    incident = only(incidents(*commands))  # type: ignore[arg-type]
+    found = compose(incident, Step("pager", ROUTE, action, now), None, now, str)  # type: ignore[arg-type]
+    return dict(facts(found)) | {"title": found.title}
+
+
+def test_it_says_what_broke_since_when_why_and_the_way_out() -> None:
+    found = said(command("extract-099"))
+    assert found["title"] == f"{TARGET}: job extract-099 is halted: malformed_json"
+    assert found["What broke"] == f"400 Bad Request to POST of job extract-099 on {TARGET}"
+    assert found["Since"] == "2025-11-23 04:00:00Z"
+    assert found["Cause"] == "malformed_json (blame: request, confidence 98%)"
+    assert found["Remedy"] == "Close the object: a brace is missing at the end of the body."
+    assert found["Evidence"] == 'body line 3 column 7: unexpected end: {"sku": 1'
+    assert found["Responses before"] == "12 of 7,200 were 400 in 1 h (0.17%)"
+    assert found["Archive"] == f"file:///var/lib/halt400/{TARGET}/1.har"
+    assert found["Release"] == f'halt400 release job/{TARGET}/extract-099 --reason "..."'
+
+
+def test_a_target_a_number_of_jobs_and_the_fleet_have_titles_of_their_own() -> None:
+    assert said(command(None))["title"] == f"{TARGET} is halted as a whole: malformed_json"
+    assert said(command("a"), command("b"))["title"] == f"{TARGET}: 2 jobs are halted: malformed_json"
+    assert said(command(None, target="*"))["title"] == "The fleet is at fault: malformed_json"
+
+
+def test_many_jobs_are_counted_and_ten_are_named() -> None:
+    found = said(*(command(f"job-{number:02}") for number in range(25)))
+    assert found["Halted"].splitlines()[-1] == "and 15 more"
+    assert len(found["Release"].splitlines()) == 5
+
+
+def test_the_release_command_is_safe_to_paste_whatever_the_job_is_called() -> None:
+    name = "x; rm -rf $(pwd) 'y'"
+    words = shlex.split(said(command(name))["Release"])
+    assert words == ["halt400", "release", f"job/{TARGET}/{name}", "--reason", "..."]
+
+
+def test_what_was_saved_is_an_estimate_with_its_basis() -> None:
+    held = incidents(command(None, expires_at=T0 + 60 * MINUTE))
+    saved = requests_saved(only(held), T0 + 31 * MINUTE)
+    assert saved is not None
+    assert saved.requests == 31 * 60 * 2  # 7,200 in the hour before: 2 a second
+    held.absorb(command(None, "released", sequence=2), T0 + 30 * MINUTE)
+    after = requests_saved(only(held), T0 + 500 * MINUTE)
+    assert after is not None
+    assert after.requests == 30 * 60 * 2
+
+
+def test_nothing_is_claimed_that_the_figures_do_not_tell() -> None:
+    later = T0 + 10 * MINUTE
+    assert requests_saved(only(incidents(command("one-job"))), later) is None  # the figures count the whole target
+    assert requests_saved(only(incidents(command(None, windows=[]))), later) is None
+    assert requests_saved(only(incidents(command(None))), T0) is None
+    assert "Requests saved" not in said(command("one-job"))
+    undiagnosed = said(command("a", cause=None))
+    assert undiagnosed["Cause"] == "unknown (not diagnosed)"
+    assert "Remedy" not in undiagnosed
+
+
+def test_nothing_is_saved_by_a_quarantine_that_has_expired() -> None:
+    incident = only(incidents(command(None)))
+    saved = requests_saved(incident, T0 + 600 * MINUTE)
+    assert saved is not None
+    assert saved.halted_s == 15 * 60
+
+
+def test_the_end_says_who_ended_it_and_why_and_how_much_it_saved() -> None:
+    held = incidents(command(None))
+    held.absorb(command(None, "released", sequence=2, issued_by="alice", reason="template mended"), T0 + 5 * MINUTE)
+    now = T0 + 6 * MINUTE
+    found = dict(facts(compose(only(held), Step("pager", ROUTE, "resolve", now), None, now, str)))
+    assert found["Over"] == "2025-11-23 04:05:00Z by alice: template mended"
+    assert found["Requests saved"].startswith("about 600 (5 min at 2 a second")
+    assert "Release" not in found
+
+
+def test_every_text_of_a_scraper_passes_the_redaction() -> None:
+    secret = "hunter2-hunter2"
+    held = incidents(
+        command(
+            f"job-{secret}",
+            reason=f"reason {secret}",
+            archive_uri=f"file:///x/{secret}",
+            diagnosis=diagnosis(remedy=f"drop {secret}"),
+        )
+    )
+    held.absorb(command(f"job-{secret}", "released", sequence=2, reason=f"it was {secret}", issued_by=secret), T0)
+    for action in ("trigger", "resolve"):
+        found = compose(
+            only(held),
+            Step("pager", ROUTE, action, T0),  # type: ignore[arg-type]
+            None,
+            T0,
+            lambda text: text.replace(secret, "(redacted)"),
+        )
+        assert secret not in str([*facts(found), found.title, found.dedup_key])
+
+
+def test_the_same_message_has_the_same_id_and_another_another() -> None:
+    first, again, end = notification(), notification(now=T0 + 5), notification("resolve")
+    assert first.id == again.id
+    assert first.id != end.id
+    assert first.dedup_key == end.dedup_key == f"halt400/{TARGET}/malformed_json"
+
+
+@given(st.text(max_size=80), st.text(min_size=1, max_size=80))
+def test_no_text_forges_a_line_or_turns_the_reading_direction(reason: str, job: str) -> None:
+    found = said(command(job, reason=reason))
+    for label in ("title", "What broke", "Release"):
+        text = found.get(label, "")
+        assert len(text.splitlines()) <= 1
+        assert not set(text) & set("\u202e\u2066\u200f\x1b\x00\r\u2028")
