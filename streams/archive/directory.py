@@ -66,7 +66,9 @@ class DirectoryArchive:
             temporary.replace(path)
         except FileNotFoundError as error:
             self._made.discard(path.parent)
-            raise ArchiveAway(f"{path.parent} was removed, or {path.name} written twice.", "It is tried again.") from error
+            raise ArchiveAway(
+                f"{path.parent} was removed, or {path.name} written twice.", "It is tried again."
+            ) from error
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise _as_archive_error(error, path) from error
