@@ -6,7 +6,8 @@ Run as a script by `streams.local.process`, standard library only::
 
 The server is stopped (SIGTERM, then SIGKILL after the grace period) when the guard gets SIGTERM, SIGINT or SIGHUP, when
 its standard input closes (the parent is gone, even by SIGKILL), or when it has another parent than the one it was
-told (the pipe was inherited by a fork of the parent that lives on). Then the directory is removed.
+told (the pipe was inherited by a fork of the parent that lives on). A directory is removed only if the parent is gone:
+while it lives, it may want to read the log there.
 
 On Linux the server also gets SIGTERM from the kernel when the guard itself is killed. That signal follows the thread
 that forked, not the process; it is safe here, and would not be in the parent, because the guard has one thread.
@@ -53,15 +54,18 @@ def main() -> int:
         preexec_fn=_die_with_guard if sys.platform == "linux" else None,
     )
     watched = [wakes, sys.stdin.fileno()]
+    orphaned = False
     while server.poll() is None and not stopping and os.getppid() == arguments.parent:
         readable, _, _ = select.select(watched, [], [], _PARENT_CHECK_S)
         if wakes in readable:
             os.read(wakes, 512)
         if sys.stdin.fileno() in readable and not os.read(sys.stdin.fileno(), 512):
+            orphaned = True
             break
     code = _end(server, arguments.grace)
-    for directory in arguments.remove:
-        shutil.rmtree(directory, ignore_errors=True)
+    if orphaned or os.getppid() != arguments.parent:
+        for directory in arguments.remove:
+            shutil.rmtree(directory, ignore_errors=True)
     return code
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 __all__ = ["GuardedProcess", "without_frames"]
 
-_COMPLAINT = re.compile(r"\b(ERROR|FATAL)\b|Exception|Caused by")
+_COMPLAINT = re.compile(r"\b(ERROR|FATAL)\b|Exception|Error: |Caused by")
 _GUARD = Path(__file__).with_name("guard.py")
 
 

@@ -65,10 +65,11 @@ def test_a_server_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: Path)
     assert not is_alive(pid)
 
 
-def test_a_server_that_ends_by_itself_is_seen_with_its_exit_code(tmp_path: Path) -> None:
-    server = GuardedProcess([sys.executable, "-c", "raise SystemExit(7)"], tmp_path / "log")
-    assert server.wait(30.0) == 7
+def test_a_server_that_ends_by_itself_leaves_its_exit_code_and_its_log(tmp_path: Path) -> None:
+    server = GuardedProcess([sys.executable, "-c", "raise OSError('no space')"], tmp_path / "log", remove=tmp_path)
+    assert server.wait(30.0) == 1
     assert not server.running
+    assert server.complaints() == "OSError: no space"
     server.stop()
 
 
