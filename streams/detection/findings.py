@@ -1,0 +1,59 @@
+"""Findings: what was concluded besides commands, for people: alarms, poison items, retry loops, a fault of our own."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from halt400.records import Milliseconds
+
+__all__ = ["Finding", "FindingKind", "Severity"]
+
+FindingKind = Literal["target_alarm", "poison_item", "retry_loop", "fleet_fault"]
+Severity = Literal["page", "ticket"]
+
+
+class Finding(Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """Something that a person should know.
+
+    Attributes
+    ----------
+    finding_id
+        Derived from the cause: the same cause after a crash gives the same id.
+    kind
+        ``target_alarm``: the target's detector reached a tier over several jobs or signatures. ``poison_item``: it did
+        over one job and fewer than three signatures. ``retry_loop``: a worker repeats a request whose retry was
+        aborted. ``fleet_fault``: more targets break than the machine may quarantine: the fault is ours.
+    at_ms
+        When it was concluded.
+    summary
+        One sentence for a person.
+    evidence, threshold
+        The detector's evidence and the tier it reached, in requests per false alarm.
+    wasted_requests
+        Requests of a retry loop sent after its retry was told to abort.
+    attribute, value, lift, coverage_ratio
+        What the failing jobs of a fleet fault have in common: the attribute and its value, how many times more common
+        it is among failing jobs than among all, and the part of the failing jobs that have it.
+    """
+
+    finding_id: str
+    kind: FindingKind
+    severity: Severity
+    at_ms: Milliseconds
+    summary: str
+    target: str | None = None
+    job_id: str | None = None
+    worker: str | None = None
+    release: str | None = None
+    fingerprint: str | None = None
+    signature: str | None = None
+    wasted_requests: int | None = None
+    evidence: float | None = None
+    threshold: float | None = None
+    jobs: tuple[str, ...] = ()
+    signatures: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    attribute: str | None = None
+    value: str | None = None
+    lift: float | None = None
+    coverage_ratio: float | None = None

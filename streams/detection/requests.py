@@ -1,0 +1,150 @@
+"""Logical requests: which 400s are trials of their own, and which only repeat one that was counted.
+
+Retries of one request are one trial and a repeated event id is none: one retry per 400 that is counted again would
+destroy the detector's guarantee. Only 400s come here. A success needs no memory: the first attempt of a request counts,
+later ones do not (`counts_as_trial`), which can only make the detector slower, never faster.
+
+A request is known by its job and its fingerprint: two jobs that send the same request made two.
+"""
+
+from hashlib import blake2b
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from halt400.records import Milliseconds
+
+__all__ = ["RecentIds", "RequestMemory", "Retries", "Sighting", "counts_as_trial"]
+
+SightingKind = Literal["trial", "retry", "repeated_event"]
+_KEY_BYTES: Final = 8
+
+
+class Retries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What makes a 400 the retry of an earlier one.
+
+    Attributes
+    ----------
+    window_s
+        A fingerprint seen again within this time of its last sending is the same request, whatever its attempt number.
+        With an attempt number above 1 it is for as long as it is remembered.
+    grace_s
+        A retry this soon after the abort was told may have been under way: no retry loop yet.
+    requests
+        Failing requests remembered per target; the one longest unseen is forgotten first.
+    event_ids
+        Ids of 400s remembered per target.
+    """
+
+    window_s: int = 600
+    grace_s: int = 2
+    requests: int = 128
+    event_ids: int = 256
+
+
+def counts_as_trial(attempt: int) -> bool:
+    """Whether a response that is no 400 adds one to the gap: the first attempt does, its retries do not."""
+    return attempt <= 1
+
+
+def _key(*parts: str) -> bytes:
+    return blake2b("\n".join(parts).encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest()
+
+
+class _Seen(Struct, array_like=True):
+    last_ms: int
+    sendings: int = 1
+    wasted: int = 0
+
+
+class Sighting(Struct, frozen=True):
+    """What a 400 is to the statistics.
+
+    Attributes
+    ----------
+    kind
+        ``trial``: a logical request of its own. ``retry``: another sending of one. ``repeated_event``: an event that
+        was here before.
+    sendings
+        How often the request ended in a 400, this one included.
+    """
+
+    kind: SightingKind
+    sendings: int = 1
+
+
+class RequestMemory(Struct, array_like=True):
+    """The failing requests of one target, bounded: at most `Retries.requests` of about 25 bytes each.
+
+    Where the memory overflows, a 400 with an attempt number above 1 is taken for a retry while a request that was
+    forgotten could be it; without attempt numbers it becomes a trial again.
+    """
+
+    seen: dict[bytes, _Seen] = {}
+    event_ids: dict[bytes, None] = {}
+    forgotten_ms: Milliseconds = 0
+
+    def sight(
+        self, event_id: str, job_id: str, fingerprint: str, attempt: int, time_ms: int, rules: Retries
+    ) -> Sighting:
+        """Take in one 400 and say what it is."""
+        event = _key(event_id)
+        if event in self.event_ids:
+            return Sighting("repeated_event")
+        self.event_ids[event] = None
+        if len(self.event_ids) > rules.event_ids:
+            del self.event_ids[next(iter(self.event_ids))]
+        key = _key(job_id, fingerprint)
+        window_ms = rules.window_s * 1000
+        known = self.seen.pop(key, None)
+        if known is None:
+            lost = attempt > 1 and self.forgotten_ms > 0 and time_ms - self.forgotten_ms <= window_ms
+            known = _Seen(time_ms)
+            sighting = Sighting("retry" if lost else "trial")
+        elif attempt > 1 or abs(time_ms - known.last_ms) <= window_ms:
+            known.last_ms = max(known.last_ms, time_ms)
+            known.sendings += 1
+            sighting = Sighting("retry", known.sendings)
+        else:
+            known = _Seen(time_ms)
+            sighting = Sighting("trial")
+        self.seen[key] = known
+        if len(self.seen) > rules.requests:
+            oldest = self.seen.pop(next(iter(self.seen)))
+            self.forgotten_ms = max(self.forgotten_ms, oldest.last_ms)
+        return sighting
+
+    def waste(self, job_id: str, fingerprint: str) -> int:
+        """Count one more sending after the abort was told; returns how many there were."""
+        known = self.seen[_key(job_id, fingerprint)]
+        known.wasted += 1
+        return known.wasted
+
+
+class RecentIds:
+    """The last event ids of a partition, for events that are no 400s: at least `capacity`, at most twice as many.
+
+    Examples
+    --------
+    >>> ids = RecentIds(2)
+    >>> [ids.repeated(name) for name in "aab"]
+    [False, True, False]
+    """
+
+    __slots__ = ("_capacity", "_older", "_recent")
+
+    def __init__(self, capacity: int = 16_384) -> None:
+        self._capacity = capacity
+        self._recent: set[str] = set()
+        self._older: set[str] = set()
+
+    def repeated(self, event_id: str) -> bool:
+        """Whether this id was here before; it is remembered."""
+        recent = self._recent
+        if event_id in recent:
+            return True
+        again = event_id in self._older
+        recent.add(event_id)
+        if len(recent) >= self._capacity:
+            self._older, self._recent = recent, set()
+        return again
