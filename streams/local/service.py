@@ -1,6 +1,8 @@
 """What local servers have in common: a directory, a port, a start that waits for an answer, a stop that is certain."""
 
+import atexit
 import fcntl
+import os
 import shutil
 import tempfile
 import time
@@ -39,6 +41,7 @@ class LocalService(ABC):
     _extra_ports = 0
 
     def __init__(self, port: int = 0, data_dir: Path | None = None, *, start_timeout_s: float = 90.0) -> None:
+        self._owner = os.getpid()
         self._wanted_port = port
         self._ports: list[int] = []
         self._given_dir = data_dir.expanduser().absolute() if data_dir else None
@@ -103,12 +106,15 @@ class LocalService(ABC):
 
     def stop(self, *, keep: bool = False) -> None:
         """Stop the server in order; its temporary data go, unless they are to be kept for another `start`."""
+        if os.getpid() != self._owner:
+            return
         if self._process is not None:
             self._process.stop()
             self._process = None
         if not keep and self._given_dir is None and self._dir is not None:
             shutil.rmtree(self._dir, ignore_errors=True)
             self._dir = None
+            atexit.unregister(self.stop)
 
     def kill(self) -> None:
         """SIGKILL the server as a power cut would, and wait for its ports to be free; data are kept for `start`."""
@@ -156,8 +162,12 @@ class LocalService(ABC):
             claim(port, self.title)
 
     def _launch(self) -> None:
-        if self._dir is None:
-            self._dir = self._given_dir or Path(tempfile.mkdtemp(prefix=f"halt400-{type(self).__name__.lower()}-"))
+        if self._dir is None and self._given_dir is None:
+            self._dir = Path(tempfile.mkdtemp(prefix=f"halt400-{type(self).__name__.lower()}-"))
+            atexit.register(self.stop)
+        elif self._given_dir is not None:
+            self._dir = self._given_dir
+        assert self._dir is not None
         self._dir.mkdir(parents=True, exist_ok=True)
         temporary = self._dir if self._given_dir is None else None
         with (self._dir / "in-use.lock").open("w") as lock:
