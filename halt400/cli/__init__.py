@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from halt400.cli import diagnose
 from halt400.errors import Halt400Error
 
 __all__ = ["build", "main"]
@@ -35,6 +36,7 @@ def build() -> typer.Typer:
     ) -> None:
         """Halt the scraping jobs that send broken requests: HTTP 400s, quarantined at once, never retried."""
 
+    diagnose.register(app)
     for entry_point in sorted(metadata.entry_points(group="halt400.commands"), key=lambda found: found.name):
         entry_point.load()(app)
     return app

@@ -125,6 +125,8 @@ def _bad_name(name: str) -> Finding:
     bad = next((index for index, character in enumerate(name) if not _TOKEN.fullmatch(character)), 0)
     if not name:
         detail = "A header without a name."
+    elif name.endswith("\n"):
+        detail = f"A header line without a colon: {name[:60].strip()!r}."
     else:
         character = name[bad : bad + 1]
         what = "a space" if character == " " else repr(character)
