@@ -14,7 +14,7 @@ from halt400.errors import BrokerUnavailable
 from halt400.follower import Follower
 from streams import topics
 from streams.alerts.delivery import Report, Sink
-from streams.alerts.incidents import decode_incident
+from streams.alerts.incident import decode_incident
 from streams.alerts.message import Notification, decode_notification
 from streams.alerts.rows import follow_alerts
 from streams.settings import KafkaSettings

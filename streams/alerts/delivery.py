@@ -14,7 +14,9 @@ from typing import Literal, Protocol
 
 from streams.alerts.message import Notification
 
-__all__ = ["Delivery", "Patience", "Report", "Sink", "deliver_patiently", "retry_after_s"]
+__all__ = ["Delivery", "GatedSink", "Patience", "Report", "Sink", "deliver_patiently", "retry_after_s"]
+
+ATTEMPTS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,24 @@ class Sink(Protocol):
 
     async def close(self) -> None:
         """Give up connections."""
+
+
+class GatedSink:
+    """A sink that is asked for a few things at once only; those who wait to try again do not count."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink, self._gate = sink, asyncio.Semaphore(ATTEMPTS_AT_ONCE)
+        self.name: str = sink.name
+        self.patience: Patience = sink.patience
+
+    async def deliver(self, notification: Notification) -> Delivery:
+        """Try once, when there is room."""
+        async with self._gate:
+            return await self._sink.deliver(notification)
+
+    async def close(self) -> None:
+        """Give up connections."""
+        await self._sink.close()
 
 
 async def deliver_patiently(

@@ -1,160 +1,31 @@
-"""Incidents: the transitions on `control` folded by cause, so that one cause is one page however many jobs it halts.
+"""The transitions on `control` folded by cause, so that one cause is one page however many jobs it halts.
 
-Pure: commands and the time come in as values, changed incidents go out as rows of the compacted topic `alerts`. A row
-holds what is open, and what every sink was told of it; so a restart neither forgets an incident nor tells it twice.
+Pure: commands and the time come in as values, changed incidents go out as rows. A row holds what is open, and what
+every sink was told of it; so a restart neither forgets an incident nor tells it twice.
 """
 
 from collections.abc import Iterable
-from hashlib import blake2b
-from typing import Literal
 
 import msgspec
-from msgspec import Struct
 
 from halt400.records import Command
+from streams.alerts.incident import (
+    Acknowledgement,
+    Incident,
+    ScopeState,
+    Told,
+    encode_incident,
+    incident_cause,
+    incident_key,
+    is_person,
+)
 
-__all__ = [
-    "FLEET",
-    "Acknowledgement",
-    "Incident",
-    "Incidents",
-    "ScopeState",
-    "Told",
-    "decode_incident",
-    "encode_incident",
-    "incident_key",
-    "is_person",
-]
+__all__ = ["FORGET_AFTER_MS", "LAPSE_AFTER_MS", "Incidents"]
 
-FLEET = "*"
-"""Target of a command that speaks of the whole fleet."""
-MACHINE_ISSUERS = "halt400."
 LAPSE_AFTER_MS = 86_400_000
 """An incident is over when none of its scopes was heard of for this long past its expiry."""
 FORGET_AFTER_MS = 86_400_000
 """A closed incident is kept this long: commands that are read again must find their sequence known."""
-LONGEST_KEY = 200
-
-Severity = Literal["page", "ticket"]
-Action = Literal["trigger", "update", "acknowledge", "resolve"]
-
-
-class ScopeState(Struct, kw_only=True, omit_defaults=True):
-    """One scope of an incident, as its latest command left it; `episode` is the incident's when it last opened."""
-
-    kind: Literal["request", "job", "target"]
-    sequence: int
-    state: Literal["quarantined", "probing", "released"]
-    opened_at: int
-    expires_at: int
-    changed_at: int
-    episode: int
-    job_id: str | None = None
-
-    @property
-    def open(self) -> bool:
-        """Whether it is not released."""
-        return self.state != "released"
-
-
-class Told(Struct, kw_only=True, omit_defaults=True):
-    """What one sink was told last; `undelivered` where it went to the dead-letter topic instead."""
-
-    route: str
-    action: Action
-    severity: Severity
-    digest: str
-    episode: int
-    first_at: int
-    at: int
-    acknowledged: bool = False
-    undelivered: bool = False
-
-
-class Acknowledgement(Struct, kw_only=True, omit_defaults=True):
-    """Someone works on it: nothing is escalated any more."""
-
-    by: str
-    at: int
-
-
-class Incident(Struct, kw_only=True, omit_defaults=True):
-    """One cause on one target with every scope that it halts. Times are milliseconds since the epoch.
-
-    `episode` counts how often it has opened; `revision` every change of the row. `lead` is the command that the message
-    speaks of: the broadest of the episode, else its first.
-    """
-
-    version: Literal[1] = 1
-    key: str
-    partition: int
-    target: str
-    cause: str
-    lead: Command
-    opened_at: int
-    episode: int = 1
-    revision: int = 0
-    closed_at: int | None = None
-    closed_by: str | None = None
-    closing_reason: str | None = None
-    acknowledged: Acknowledgement | None = None
-    scopes: dict[str, ScopeState] = {}
-    told: dict[str, Told] = {}
-    escalated_to: list[str] = []
-
-    def of_episode(self) -> dict[str, ScopeState]:
-        """The scopes that this episode has halted, released ones included."""
-        return {name: scope for name, scope in self.scopes.items() if scope.episode == self.episode}
-
-    def open_scopes(self) -> dict[str, ScopeState]:
-        """The scopes that are not released."""
-        return {name: scope for name, scope in self.of_episode().items() if scope.open}
-
-    @property
-    def expires_at(self) -> int:
-        """When the last open scope expires; 0 where none is open."""
-        return max((scope.expires_at for scope in self.open_scopes().values()), default=0)
-
-    def told_to(self, sink: str) -> Told | None:
-        """What `sink` was told of this episode, None where nothing."""
-        told = self.told.get(sink)
-        return told if told is not None and told.episode == self.episode else None
-
-    def digest(self) -> str:
-        """Changes when there is something to tell: a scope that joined, or another state of one."""
-        states = sorted(f"{name}={scope.state}" for name, scope in self.of_episode().items())
-        return blake2b("\n".join(states).encode(), digest_size=8).hexdigest()
-
-
-decode_incident = msgspec.json.Decoder(Incident).decode
-encode_incident = msgspec.json.Encoder().encode
-
-
-def incident_key(command: Command) -> str:
-    """The cause that a command speaks of: its target, what the diagnosis says, and the request shape where it has one.
-
-    At most 200 characters, so that it fits where a sink takes 255 with a prefix.
-
-    Examples
-    --------
-    >>> from halt400.records import Scope
-    >>> scope = Scope(kind="job", target="api.shop.example", job_id="extract-099")
-    >>> incident_key(Command(command_id="c", scope=scope, sequence=1, state="quarantined", reason="400",
-    ...     issued_by="halt400.detect", opened_at=0, issued_at=0, expires_at=1))
-    'api.shop.example/unknown'
-    """
-    parts = [command.scope.target, _cause(command)]
-    if command.scope.kind == "request" and command.scope.fingerprint is not None:
-        parts.append(command.scope.fingerprint)
-    key = "/".join(parts)
-    if len(key) <= LONGEST_KEY:
-        return key
-    return f"{key[: LONGEST_KEY - 17]}~{blake2b(key.encode(), digest_size=8).hexdigest()}"
-
-
-def is_person(issued_by: str) -> bool:
-    """Whether a person issued a command; our own parts sign as ``halt400.<part>``."""
-    return not issued_by.startswith(MACHINE_ISSUERS)
 
 
 class Incidents:
@@ -205,7 +76,7 @@ class Incidents:
                 key=key,
                 partition=self.partition,
                 target=command.scope.target,
-                cause=_cause(command),
+                cause=incident_cause(command),
                 lead=command,
                 opened_at=command.opened_at,
             )
@@ -316,7 +187,3 @@ def _scope_state(command: Command, episode: int, now_ms: int) -> ScopeState:
         episode=episode,
         job_id=command.scope.job_id,
     )
-
-
-def _cause(command: Command) -> str:
-    return command.diagnosis.cause if command.diagnosis is not None else "unknown"

@@ -15,10 +15,20 @@ import msgspec
 from msgspec import Struct
 
 from halt400.records import Diagnosis, WindowFigures
-from streams.alerts.incidents import FLEET, Action, Incident, Severity
+from streams.alerts.incident import FLEET, Action, Incident, Severity, Told
 from streams.alerts.routing import Step
 
-__all__ = ["Notification", "Saved", "compose", "decode_notification", "facts", "moment", "requests_saved", "shorten"]
+__all__ = [
+    "Notification",
+    "Saved",
+    "compose",
+    "decode_notification",
+    "facts",
+    "moment",
+    "requests_saved",
+    "shorten",
+    "told_of",
+]
 
 SHOWN_SCOPES = 10
 SHOWN_COMMANDS = 5
@@ -161,6 +171,21 @@ def requests_saved(incident: Incident, now_ms: int) -> Saved | None:
     if halted_s * per_s < 1:
         return None
     return Saved(requests=int(halted_s * per_s), per_s=per_s, window_s=window.window_s, halted_s=halted_s)
+
+
+def told_of(notification: Notification, before: Told | None, *, accepted: bool) -> Told:
+    """What a sink counts as told after a delivery; `before` is what it was told of this episode earlier."""
+    return Told(
+        route=notification.route,
+        action=notification.action,
+        severity=notification.severity,
+        digest=notification.digest,
+        episode=notification.episode,
+        first_at=before.first_at if before is not None else notification.at,
+        at=notification.at,
+        acknowledged=notification.action == "acknowledge" or (before is not None and before.acknowledged),
+        undelivered=not accepted,
+    )
 
 
 def facts(notification: Notification) -> list[tuple[str, str]]:

@@ -17,9 +17,10 @@ import msgspec
 from halt400.follower import Changes, Follower
 from halt400.records import Command
 from streams.alerts.dead_letters import dead_letter_headers
-from streams.alerts.delivery import Delivery, Patience, Sink, deliver_patiently
-from streams.alerts.incidents import Acknowledgement, Incidents, Told
-from streams.alerts.message import Notification, compose
+from streams.alerts.delivery import GatedSink, Sink, deliver_patiently
+from streams.alerts.incident import Acknowledgement
+from streams.alerts.incidents import Incidents
+from streams.alerts.message import Notification, compose, told_of
 from streams.alerts.routing import Routing, Step
 from streams.alerts.rows import ACKNOWLEDGED, acknowledged_key, rows_of
 
@@ -27,7 +28,6 @@ __all__ = ["Outbox", "Outputs"]
 
 log = logging.getLogger("halt400.alerts")
 
-ATTEMPTS_AT_ONCE = 4
 GRACE_S = 2.0
 """A rebalance and the end wait this long for attempts that are under way."""
 
@@ -87,7 +87,7 @@ class Outbox:
         self._routing, self._outputs, self._send, self._follower = routing, outputs, send, follower
         self._redact, self._on_failure = redact, on_failure
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
-        self._sinks = {name: _Gated(sink) for name, sink in sinks.items()}
+        self._sinks = {name: GatedSink(sink) for name, sink in sinks.items()}
         self._partitions: dict[int, _Held] = {}
         self._loading = asyncio.Lock()
         self._assigned: set[int] = set()
@@ -207,7 +207,7 @@ class Outbox:
                     value, headers = msgspec.json.encode(notification), dead_letter_headers(sink, report)
                     await (await self._send(self._outputs.dead_letters, key.encode(), value, None, headers))
                 told = held.incidents.by_key[key].told_to(sink)
-                held.incidents.tell(key, sink, _told(notification, told, accepted=accepted))
+                held.incidents.tell(key, sink, told_of(notification, told, accepted=accepted))
                 await self._write(held)
         except Exception as error:
             await self._on_failure(error)
@@ -285,33 +285,3 @@ class Outbox:
         self._busy -= 1
         if not self._busy:
             self._idle.set()
-
-
-class _Gated:
-    """A sink that is asked for a few things at once only; those who wait to try again do not count."""
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink, self._gate = sink, asyncio.Semaphore(ATTEMPTS_AT_ONCE)
-        self.name: str = sink.name
-        self.patience: Patience = sink.patience
-
-    async def deliver(self, notification: Notification) -> Delivery:
-        async with self._gate:
-            return await self._sink.deliver(notification)
-
-    async def close(self) -> None:
-        await self._sink.close()
-
-
-def _told(notification: Notification, before: Told | None, *, accepted: bool) -> Told:
-    return Told(
-        route=notification.route,
-        action=notification.action,
-        severity=notification.severity,
-        digest=notification.digest,
-        episode=notification.episode,
-        first_at=before.first_at if before is not None else notification.at,
-        at=notification.at,
-        acknowledged=notification.action == "acknowledge" or (before is not None and before.acknowledged),
-        undelivered=not accepted,
-    )

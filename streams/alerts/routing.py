@@ -10,7 +10,7 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
-from streams.alerts.incidents import Action, Incident, Severity
+from streams.alerts.incident import Action, Incident, Severity
 
 __all__ = ["Owner", "QuietHours", "Route", "Routing", "Step"]
 

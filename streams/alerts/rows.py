@@ -11,7 +11,7 @@ from msgspec import Struct
 from halt400.errors import BrokerUnavailable, QueryError
 from halt400.follower import Changes, Follower
 from streams import topics
-from streams.alerts.incidents import Acknowledgement, Incident, decode_incident
+from streams.alerts.incident import Acknowledgement, Incident, decode_incident
 from streams.settings import KafkaSettings
 
 __all__ = ["ACKNOWLEDGED", "acknowledge", "acknowledged_key", "follow_alerts", "rows_of"]

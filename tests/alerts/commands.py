@@ -3,7 +3,8 @@
 from typing import Any
 
 from halt400.records import Cause, Command, Diagnosis, Evidence, Scope, WindowFigures
-from streams.alerts.incidents import Incident, Incidents
+from streams.alerts.incident import Incident
+from streams.alerts.incidents import Incidents
 from streams.alerts.message import Notification, compose
 from streams.alerts.routing import Route, Step
 

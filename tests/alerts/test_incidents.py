@@ -5,14 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from halt400.records import Command, Scope
-from streams.alerts.incidents import (
-    FORGET_AFTER_MS,
-    LAPSE_AFTER_MS,
-    Acknowledgement,
-    Incidents,
-    decode_incident,
-    incident_key,
-)
+from streams.alerts.incident import Acknowledgement, decode_incident, incident_key
+from streams.alerts.incidents import FORGET_AFTER_MS, LAPSE_AFTER_MS, Incidents
 from tests.alerts.commands import HOUR, MINUTE, T0, TARGET, command, incidents, only
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.alerts.incidents import Acknowledgement, Incident, Incidents, Told
+from streams.alerts.incident import Acknowledgement, Incident, Told
+from streams.alerts.incidents import Incidents
 from streams.alerts.routing import Owner, QuietHours, Route, Routing
 from tests.alerts.commands import HOUR, MINUTE, T0, command, incidents, only
 

@@ -97,7 +97,7 @@ class EmailSink:
         title = f"[{notification.severity}] {WORDS[notification.action]}{notification.title}"
         mail["Subject"] = shorten(title, LONGEST_SUBJECT)
         mail["Date"] = formatdate(notification.at / 1000)
-        mail["Message-ID"] = f"<{notification.id}.{notification.at}@halt400.invalid>"
+        mail["Message-ID"] = f"<{notification.id}@halt400.invalid>"
         mail["References"] = mail["In-Reply-To"] = f"<{thread}@halt400.invalid>"
         mail["Auto-Submitted"] = "auto-generated"
         mail["X-Halt400-Incident"] = thread

@@ -1,0 +1,348 @@
+"""One contract for every sink, held against real servers that check what the vendor documents."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from streams.alerts.delivery import Delivery, Sink, deliver_patiently, retry_after_s
+from streams.alerts.message import Notification, decode_notification
+from streams.alerts.signing import REPLAY_WINDOW_S, sign, verify
+from streams.alerts.sinks import AlertmanagerSink, EmailSink, PagerDutySink, SlackSink, StdoutSink, WebhookSink
+from streams.alerts.sinks.slack import escape
+from tests.alerts.commands import MINUTE, T0, diagnosis, notification
+from tests.alerts.servers import (
+    BEARER,
+    HANG,
+    ROUTING_KEY,
+    SIGNING_SECRET,
+    SLACK_PATH,
+    Alertmanager,
+    Answer,
+    PagerDuty,
+    Receiver,
+    Slack,
+    Smtp,
+    Webhook,
+)
+
+ACTIONS = ("trigger", "update", "acknowledge", "resolve")
+NOW_S = T0 / 1000
+SECRETS = (ROUTING_KEY, SIGNING_SECRET, BEARER, SLACK_PATH.removeprefix("/services/"))
+
+
+def clock() -> float:
+    return NOW_S
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of sink with the server that stands for its vendor, and how that says the four things that go wrong."""
+
+    name: str
+    server: Callable[[], Receiver]
+    sink: Callable[[Any, float], Sink]
+    throttled: Answer = (429, {"Retry-After": "7"}, b"slow down")
+    broken: Answer = (500, {}, b"internal error")
+    refusal: Answer = (400, {}, b"invalid_payload")
+    tells_when: bool = True
+
+
+KINDS = [
+    Kind("pagerduty", PagerDuty, lambda s, t: PagerDutySink("sink", ROUTING_KEY, url=s.url, timeout_s=t)),
+    Kind("slack", Slack, lambda s, t: SlackSink("sink", s.url, timeout_s=t)),
+    Kind(
+        "alertmanager",
+        Alertmanager,
+        lambda s, t: AlertmanagerSink("sink", s.url.removesuffix(s.path), token=BEARER, timeout_s=t),
+    ),
+    Kind(
+        "webhook",
+        lambda: Webhook(clock),
+        lambda s, t: WebhookSink("sink", s.url, SIGNING_SECRET, timeout_s=t, clock=clock),
+    ),
+    Kind(
+        "email",
+        Smtp,
+        lambda s, t: EmailSink(
+            "sink",
+            "127.0.0.1",
+            s.port,
+            "halt400@example.com",
+            ("a@example.com", "b@example.com"),
+            tls="none",
+            timeout_s=t,
+        ),
+        throttled=(451, {}, b"greylisted, come back later"),
+        broken=(421, {}, b"closing down"),
+        refusal=(554, {}, b"no such thing here"),
+        tells_when=False,
+    ),
+]
+
+
+class Rig:
+    """A sink, its server, and a clock that moves only when the sink waits."""
+
+    def __init__(self, kind: Kind, server: Any, sink: Sink) -> None:
+        self.kind, self.server, self.sink = kind, server, sink
+        self.waits: list[float] = []
+
+    async def deliver(self, found: Notification, jitter: float = 0.0) -> tuple[Delivery, int]:
+        now = [0.0]
+
+        async def sleep(seconds: float) -> None:
+            self.waits.append(seconds)
+            now[0] += seconds
+
+        report = await deliver_patiently(
+            self.sink, lambda: found, clock=lambda: now[0], sleep=sleep, jitter=lambda: jitter
+        )
+        assert report is not None
+        return report.delivery, report.attempts
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
+async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
+    kind: Kind = request.param
+    server = kind.server()
+    serving: AbstractAsyncContextManager[Any] = server.serve()  # type: ignore[attr-defined]
+    async with serving:
+        sink = kind.sink(server, 5.0)
+        yield Rig(kind, server, sink)
+        await sink.close()
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("page", [True, False], ids=["page", "ticket"])
+async def test_every_message_keeps_the_documented_contract(rig: Rig, action: str, page: bool) -> None:
+    delivery, attempts = await rig.deliver(notification(action, page=page))
+    assert (delivery.outcome, attempts) == ("accepted", 1)
+    assert rig.server.violations == []
+    assert len(rig.server.received) == 1
+
+
+async def test_the_contract_holds_whatever_a_scraper_writes(rig: Rig) -> None:
+    hostile = (
+        '<!channel> <https://evil.example|click> & ``` *bold* _x_ :skull: \r\nBcc: x@evil.example\r\n.\r\n"\\ \u202e'
+    )
+    found = notification(
+        page=False,
+        reason=hostile * 400,
+        diagnosis=diagnosis(remedy=hostile * 400),
+        archive_uri="https://archive.example/" + hostile * 30,
+        target="t" * 255,
+    )
+    delivery, _ = await rig.deliver(found)
+    assert (delivery.outcome, rig.server.violations) == ("accepted", [])
+
+
+async def test_429_is_tried_again_when_the_sink_says(rig: Rig) -> None:
+    rig.server.script = [rig.kind.throttled, rig.kind.throttled]
+    delivery, attempts = await rig.deliver(notification())
+    assert (delivery.outcome, attempts) == ("accepted", 3)
+    if rig.kind.tells_when:
+        assert rig.waits == [7.0, 7.0]
+    assert rig.server.violations == []
+
+
+async def test_a_server_error_is_tried_again_with_growing_pauses(rig: Rig) -> None:
+    rig.server.script = [rig.kind.broken] * 4
+    delivery, attempts = await rig.deliver(notification(), jitter=0.999)
+    assert (delivery.outcome, attempts) == ("accepted", 5)
+    first = rig.sink.patience.first_s
+    assert rig.waits == pytest.approx([first, first * 2, first * 4, first * 8], rel=0.01)
+
+
+async def test_a_400_is_never_tried_again(rig: Rig) -> None:
+    rig.server.always = rig.kind.refusal
+    delivery, attempts = await rig.deliver(notification())
+    assert (delivery.outcome, attempts, len(rig.server.received)) == ("refused", 1, 1)
+    assert rig.kind.refusal[2].decode() in delivery.detail
+
+
+async def test_a_hang_ends_at_the_timeout_and_is_tried_again(rig: Rig) -> None:
+    rig.server.script = [HANG]
+    rig.sink = rig.kind.sink(rig.server, 0.3)
+    delivery, attempts = await rig.deliver(notification())
+    assert (delivery.outcome, attempts) == ("accepted", 2)
+    await rig.sink.close()
+
+
+async def test_it_gives_up_when_its_patience_is_at_an_end(rig: Rig) -> None:
+    rig.server.always = rig.kind.broken
+    delivery, attempts = await rig.deliver(notification())
+    assert delivery.outcome == "unavailable"
+    assert sum(rig.waits) <= rig.sink.patience.give_up_after_s
+    assert 5 < attempts < 100
+
+
+async def test_a_sink_that_is_not_there_is_unavailable(rig: Rig) -> None:
+    class Nowhere:
+        url, path, port = "http://127.0.0.1:1/x", "/x", 1
+
+    sink = rig.kind.sink(Nowhere, 2.0)
+    delivery = await sink.deliver(notification())
+    assert delivery.outcome == "unavailable"
+    await sink.close()
+
+
+async def test_nothing_says_a_secret(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    rig.server.script = [(403, {}, " ".join(SECRETS).encode()), rig.kind.throttled]
+    with caplog.at_level(logging.DEBUG):
+        first = await rig.sink.deliver(notification())
+        await rig.deliver(notification())
+    shown = f"{first} {rig.sink} {caplog.text}"
+    own = {"pagerduty": SECRETS[0], "webhook": SECRETS[1], "alertmanager": SECRETS[2], "slack": SECRETS[3]}
+    if rig.kind.name in own:
+        assert own[rig.kind.name] not in shown
+
+
+async def test_an_address_that_has_moved_is_for_a_person() -> None:
+    async with Slack().serve() as server:
+        server.script = [(301, {"Location": server.url}, b"")]
+        sink = SlackSink("sink", server.url)
+        assert (await sink.deliver(notification())).outcome == "refused"
+        assert len(server.received) == 1
+        await sink.close()
+
+
+async def test_an_answer_without_end_is_cut_off() -> None:
+    async with Slack().serve() as server:
+        server.script = [(500, {}, b"x" * 3_000_000)]
+        sink = SlackSink("sink", server.url)
+        assert len((await sink.deliver(notification())).detail) <= 300
+        await sink.close()
+
+
+async def test_pagerduty_has_one_incident_from_the_trigger_to_the_resolve() -> None:
+    async with PagerDuty().serve() as server:
+        sink = PagerDutySink("sink", ROUTING_KEY, url=server.url)
+        for action in ("trigger", "update", "acknowledge"):
+            await sink.deliver(notification(action))
+        key = "halt400/api.shop.example/malformed_json"
+        assert (server.incidents, server.open, server.acknowledged) == ([key], {key: "critical"}, {key})
+        await sink.deliver(notification("resolve"))
+        assert server.open == {}
+        assert "Release" in server.received[0]["payload"]["custom_details"]
+        await sink.close()
+
+
+async def test_alertmanager_fires_until_it_is_resolved_and_a_raised_severity_replaces_the_former() -> None:
+    async with Alertmanager().serve() as server:
+        sink = AlertmanagerSink("sink", server.url.removesuffix(server.path), token=BEARER)
+        now = datetime.fromtimestamp(T0 / 1000, UTC)
+        await sink.deliver(notification(page=False))
+        await sink.deliver(_raised())
+        (firing,) = server.firing(now + timedelta(minutes=2))
+        assert firing["severity"] == "critical"
+        await sink.deliver(notification("resolve", now=T0 + MINUTE))
+        assert server.firing(now + timedelta(minutes=2)) == []
+        assert server.violations == []
+        await sink.close()
+
+
+def _raised() -> Notification:
+    found = notification(now=T0 + MINUTE)
+    found.raised = True
+    return found
+
+
+async def test_a_mail_of_one_incident_is_one_thread_for_all_recipients() -> None:
+    async with Smtp().serve() as server:
+        sink = EmailSink("sink", "127.0.0.1", server.port, "halt400@example.com", ("a@example.com",), tls="none")
+        for action in ("trigger", "resolve"):
+            await sink.deliver(notification(action))
+        first, last = server.received
+        assert isinstance(first, EmailMessage)
+        assert first["References"] == last["References"]
+        assert first["Message-ID"] != last["Message-ID"]
+        assert first["Subject"] == "[page] api.shop.example is halted as a whole: malformed_json"
+        assert "halt400 release target/api.shop.example" in first.get_content()
+
+
+async def test_a_mail_server_without_tls_gets_no_mail_where_tls_is_asked_for() -> None:
+    async with Smtp().serve() as server:
+        sink = EmailSink("sink", "127.0.0.1", server.port, "halt400@example.com", ("a@example.com",), tls="starttls")
+        delivery = await sink.deliver(notification())
+        assert (delivery.outcome, server.received) == ("refused", [])
+
+
+async def test_standard_output_gets_a_paragraph_or_a_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    await StdoutSink("sink").deliver(notification())
+    assert "page trigger: api.shop.example is halted as a whole" in capsys.readouterr().out
+    await StdoutSink("sink", as_json=True).deliver(notification())
+    assert decode_notification(capsys.readouterr().out.encode()) == notification()
+
+
+async def test_standard_output_that_is_closed_is_unavailable(tmp_path: Any) -> None:
+    with (tmp_path / "out").open("w") as stream:
+        pass
+    assert (await StdoutSink("sink", stream=stream).deliver(notification())).outcome == "unavailable"
+
+
+def test_a_signature_holds_for_its_body_its_time_and_its_secret() -> None:
+    signature = sign(SIGNING_SECRET, 1000, b"body")
+    assert verify(SIGNING_SECRET, "1000", signature, b"body", 1000 + REPLAY_WINDOW_S)
+    assert not verify(SIGNING_SECRET, "1000", signature, b"body", 1001 + REPLAY_WINDOW_S)
+    assert not verify(SIGNING_SECRET, "1001", signature, b"body", 1000)
+    assert not verify(SIGNING_SECRET, "1000", signature, b"other", 1000)
+    assert not verify("another secret", "1000", signature, b"body", 1000)
+    assert not verify(SIGNING_SECRET, "²", signature, b"body", 1000)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("120", 120.0),
+        (" 0 ", 0.0),
+        ("Sun, 23 Nov 2025 04:00:30 GMT", 30.0),
+        ("Sun, 23 Nov 2025 03:00:00 GMT", 0.0),
+        ("soon", None),
+        ("-5", None),
+        ("²", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
+    assert retry_after_s(header, datetime.fromtimestamp(NOW_S, UTC)) == seconds
+
+
+async def test_a_pause_longer_than_the_patience_ends_it_at_once() -> None:
+    async with Slack().serve() as server:
+        server.script = [(429, {"Retry-After": "86400"}, b"")]
+        sink = SlackSink("sink", server.url)
+        report = await deliver_patiently(sink, notification, clock=clock, sleep=asyncio.sleep)
+        assert report is not None
+        assert (report.attempts, report.delivery.throttled) == (1, True)
+        await sink.close()
+
+
+async def test_it_stops_when_there_is_nothing_to_say_any_more() -> None:
+    async with Slack().serve() as server:
+        server.always = (500, {}, b"")
+        sink, left = SlackSink("sink", server.url), [notification(), None]
+
+        async def sleep(_: float) -> None:
+            return
+
+        assert await deliver_patiently(sink, lambda: left.pop(0), clock=clock, sleep=sleep) is None
+        assert len(server.received) == 1
+        await sink.close()
+
+
+@given(st.text(max_size=400))
+@settings(suppress_health_check=[HealthCheck.too_slow])
+def test_escaped_text_has_no_meaning_to_slack(text: str) -> None:
+    server = Slack()
+    server.mrkdwn(escape(text))
+    assert server.violations == []
