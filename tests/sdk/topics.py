@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 
 
@@ -40,3 +40,16 @@ async def write(kafka: str, topic: str, records: Iterable[tuple[bytes, bytes | N
     async with AIOKafkaProducer(bootstrap_servers=kafka, acks="all", max_request_size=9 * 1024 * 1024) as producer:
         for sent in [await producer.send(topic, value, key) for key, value in records]:
             await sent
+
+
+async def read(kafka: str, topic: str) -> list[bytes]:
+    """Everything that a topic of one partition holds at this moment."""
+    place = TopicPartition(topic, 0)
+    values: list[bytes] = []
+    async with AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
+        consumer.assign([place])
+        end = (await consumer.end_offsets([place]))[place]
+        while await consumer.position(place) < end:
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                values += [record.value for record in records]
+    return values
