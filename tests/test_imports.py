@@ -1,0 +1,158 @@
+"""Imports point one way, and pure code stays pure: no Kafka, no network, no environment, no clock."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+PURE = (
+    "halt400.body_shapes",
+    "halt400.diagnosis",
+    "halt400.errors",
+    "halt400.fingerprints",
+    "halt400.records",
+    "halt400.redaction",
+    "halt400.url_templates",
+    "halt400.windows",
+    "streams.detection",
+)
+"""Modules, and packages with all that is in them. Of our own they may import one another, nothing else."""
+
+NOT_IN_HALT400 = ("streams", "faust", "mode", "boto3", "botocore", "aiohttp")
+NOT_IN_PURE = (
+    "aiohttp",
+    "aiokafka",
+    "asyncio",
+    "boto3",
+    "botocore",
+    "faust",
+    "httpx",
+    "os.environ",
+    "os.getenv",
+    "random",
+    "requests",
+    "secrets",
+    "socket",
+    "subprocess",
+    "threading",
+    "urllib.request",
+    "uuid",
+)
+CLOCKS = (
+    "datetime.date.today",
+    "datetime.datetime.now",
+    "datetime.datetime.today",
+    "datetime.datetime.utcnow",
+    "time.monotonic",
+    "time.monotonic_ns",
+    "time.perf_counter",
+    "time.sleep",
+    "time.time",
+    "time.time_ns",
+)
+
+
+def within(name: str, packages: tuple[str, ...]) -> bool:
+    """Whether a dotted name is one of these or lies in one of them."""
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def names_used(source: str, module: str, *, is_package: bool = False) -> Iterator[tuple[int, str]]:
+    """Every name that a module imports, and every dotted name that it reaches through an import, with its line."""
+    tree = ast.parse(source)
+    parent = module if is_package else module.rpartition(".")[0]
+    bound: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                bound[alias.asname or alias.name.partition(".")[0]] = (
+                    alias.name if alias.asname else alias.name.partition(".")[0]
+                )
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            origin = node.module or ""
+            if node.level:
+                above = parent.split(".")[: len(parent.split(".")) - (node.level - 1)]
+                origin = ".".join([*above, *([node.module] if node.module else [])])
+            for alias in node.names:
+                bound[alias.asname or alias.name] = f"{origin}.{alias.name}"
+                yield node.lineno, f"{origin}.{alias.name}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            path = [node.attr]
+            inner: ast.expr = node.value
+            while isinstance(inner, ast.Attribute):
+                path.append(inner.attr)
+                inner = inner.value
+            if isinstance(inner, ast.Name) and inner.id in bound:
+                yield node.lineno, ".".join([bound[inner.id], *reversed(path)])
+
+
+def breaches(source: str, module: str, *, is_package: bool = False) -> list[str]:
+    """What a module's source does that it must not."""
+    found = []
+    for line, name in names_used(source, module, is_package=is_package):
+        if within(module, ("halt400",)) and within(name, NOT_IN_HALT400):
+            found.append(f"{module}:{line}: halt400 must not import {name}")
+        if within(module, PURE):
+            if within(name, NOT_IN_PURE) or within(name, CLOCKS):
+                found.append(f"{module}:{line}: pure code must not use {name}")
+            ours = within(name, ("halt400", "streams"))
+            if ours and not within(name, PURE):
+                found.append(f"{module}:{line}: pure code must not import {name}, which is not pure")
+    return sorted(set(found))
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for package in ("halt400", "streams"):
+        for path in sorted((REPOSITORY / package).rglob("*.py")):
+            parts = path.relative_to(REPOSITORY).with_suffix("").parts
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+@pytest.mark.parametrize(("module", "path"), [pytest.param(module, path, id=module) for module, path in modules()])
+def test_imports_point_one_way(module: str, path: Path) -> None:
+    assert breaches(path.read_text(), module, is_package=path.name == "__init__.py") == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("halt400.publisher", "import streams"),
+        ("halt400.publisher", "from streams.settings import Settings"),
+        ("halt400.gate", "def f():\n    import faust"),
+        ("halt400.gate", "from boto3.session import Session"),
+        ("halt400.records", "import aiokafka"),
+        ("halt400.diagnosis.cause", "from socket import create_connection"),
+        ("halt400.windows", "import time\ntime.time()"),
+        ("halt400.windows", "from time import monotonic"),
+        ("halt400.windows", "import time as clock\nclock.time_ns()"),
+        ("halt400.windows", "from datetime import datetime\ndatetime.now()"),
+        ("halt400.windows", "import datetime as dt\ndt.datetime.now(dt.UTC)"),
+        ("halt400.fingerprints", "import os\nos.environ['A']"),
+        ("halt400.fingerprints", "from os import getenv"),
+        ("streams.detection.policy", "from halt400.publisher import Publisher"),
+        ("streams.detection.policy", "from ..settings import load_settings"),
+        ("streams.detection", "from streams import settings"),
+    ],
+)
+def test_a_breach_is_found(module: str, source: str) -> None:
+    assert breaches(source, module)
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("halt400.windows", "import datetime\ndatetime.datetime.fromtimestamp(0, datetime.UTC)"),
+        ("halt400.windows", "import os.path\nos.path.join('a', 'b')"),
+        ("halt400.publisher", "import aiokafka, time\ntime.time()"),
+        ("halt400.records", "import streams_of_consciousness"),
+        ("streams.detection.policy", "from halt400.records import Command\nfrom .lifecycle import open"),
+        ("streams.worker", "import faust, boto3, halt400"),
+    ],
+)
+def test_what_is_allowed_is_not_a_breach(module: str, source: str) -> None:
+    assert breaches(source, module) == []
