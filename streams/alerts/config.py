@@ -21,7 +21,7 @@ from streams.alerts.toml_source import Place, TomlSource
 
 __all__ = ["AlertsConfig", "load_alerts", "parse_alerts"]
 
-Patterns = str | list[str]
+Patterns = str | tuple[str, ...]
 Seconds = Annotated[float, Meta(ge=0, le=604_800)]
 SeverityName = Literal["page", "ticket"]
 STDOUT = "stdout"
@@ -33,9 +33,9 @@ class _RouteTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
     sinks: Annotated[list[str], Meta(min_length=1)]
     target: Patterns = "*"
-    severity: SeverityName | list[SeverityName] = ["page", "ticket"]
-    owner: Patterns = []
-    page_on: list[Literal["request", "job", "target"]] = ["target"]
+    severity: SeverityName | tuple[SeverityName, ...] = ("page", "ticket")
+    owner: Patterns = ()
+    page_on: tuple[Literal["request", "job", "target"], ...] = ("target",)
     group_wait_s: Seconds = 30.0
     group_interval_s: Seconds = 300.0
     updates: bool = True
@@ -198,7 +198,7 @@ def _check_escalations(source: TomlSource, routes: tuple[Route, ...]) -> None:
 
 
 def _patterns(value: Patterns) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
+    return (value,) if isinstance(value, str) else value
 
 
 def _convert(source: TomlSource, value: Any, kind: Any, place: Place) -> Any:
