@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from msgspec import MsgspecError, Struct, msgpack
+from msgspec import MsgspecError
 
 from halt400.follower import Changes, Follower
 from halt400.windows import (
@@ -21,6 +21,7 @@ from halt400.windows import (
     Row,
     WindowCounts,
     decode_row,
+    row_offset,
     window_counts,
     window_seconds,
 )
@@ -214,24 +215,14 @@ def counts_at(row: Row, window_s: int, at_ms: int) -> WindowCounts:
     return counts
 
 
-class _Head(Struct, array_like=True):
-    """The first fields of a `Row`, so that two rows are compared without reading their buckets."""
-
-    version: int
-    offset: int
-
-
-_head = msgpack.Decoder(_Head)
-
-
 def _includes_more(old: bytes, new: bytes) -> bool:
     """Whether the row `new` includes at least what `old` does; bytes that are no row never replace one."""
     try:
-        offset = _head.decode(new).offset
+        offset = row_offset(new)
     except MsgspecError:
         return False
     try:
-        return offset >= _head.decode(old).offset
+        return offset >= row_offset(old)
     except MsgspecError:
         return True
 

@@ -24,6 +24,7 @@ __all__ = [
     "WindowCounts",
     "decode_row",
     "encode_row",
+    "row_offset",
     "window_counts",
     "window_seconds",
 ]
@@ -235,6 +236,12 @@ def window_seconds(name: str) -> int:
         raise ValueError(f"window {name!r}: choose one of {', '.join(WINDOWS_S)}") from None
 
 
+class _RowHead(Struct, array_like=True, gc=False):
+    version: int
+    offset: int
+
+
+_decode_head = msgpack.Decoder(_RowHead).decode
 _encoder = msgpack.Encoder()
 _decoder = msgpack.Decoder(Row)
 
@@ -264,3 +271,8 @@ def decode_row(data: bytes) -> Row:
             "Upgrade every worker and API process.",
         )
     return row
+
+
+def row_offset(data: bytes) -> int:
+    """`Row.offset` of an encoded row, without decoding the rest."""
+    return _decode_head(data).offset

@@ -1,42 +1,19 @@
-"""The Faust app, made by a factory from the settings: agents, the changelogged table, the folding transport."""
+"""The Faust app of a worker's process: what every one of them shares."""
 
 import logging
-import time
 from collections.abc import Awaitable
-from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import faust
-import msgspec
 
-from halt400.follower import Follower
-from halt400.records import Command
-from halt400.redaction import Redactor
-from halt400.redaction import Rules as RedactionRules
-from halt400.windows import decode_row
-from streams import agents, topics
-from streams.archive import ArchiveWriter, open_archive
-from streams.archive.archivist import Archivist
-from streams.engine import Engine, Outputs, partition_of
-from streams.failure import end_process, ends_the_process
-from streams.ledger import Ledger
-from streams.rules import build_rules
+from streams import topics
 from streams.settings import Settings
-from streams.transport import DurableTable, FoldingConsumer, install
-from streams.watchdog import Watchdog
-from streams.web.server import ApiServer
 
-__all__ = ["Halt400App", "build_app"]
-
-WATCH_INTERVAL_S = 5.0
-OPEN_OFFENCES = 5000
-"""Offences that may wait for the archive in memory before reading of them stops."""
+__all__ = ["Halt400App", "new_app"]
 
 log = logging.getLogger("halt400.worker")
-
-_decode_command = msgspec.json.Decoder(Command).decode
 
 
 class Neighbour(Protocol):
@@ -66,8 +43,21 @@ class Halt400App(faust.App):
         """Start what the agents need before Kafka assigns anything."""
         for neighbour in self.neighbours:
             await neighbour.start()
-            if isinstance(neighbour, ApiServer):
-                log.info("The API answers at %s.", neighbour.url)
+
+    async def send_acknowledged(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        partition: int | None,
+        headers: list[tuple[str, bytes]] | None,
+    ) -> Awaitable[Any]:
+        """Hand a record to the producer; what is returned is done when the broker has acknowledged it."""
+        return await self.producer.send(topic, key, value, partition, None, headers)
+
+    def held(self, topic: str) -> str:
+        """The partitions of `topic` that this process was given, as text."""
+        return ", ".join(str(tp.partition) for tp in sorted(self.consumer.assignment()) if tp.topic == topic)
 
     async def stop_neighbours(self) -> None:
         """Stop what was started, last first."""
@@ -75,12 +65,11 @@ class Halt400App(faust.App):
             await neighbour.stop()
 
 
-def build_app(settings: Settings) -> Halt400App:
-    """Make the worker's app; nothing is connected before it starts."""
+def new_app(settings: Settings, group: str) -> Halt400App:
+    """Make an app in the consumer group of that name, with no agents yet; nothing is connected before it starts."""
     kafka, worker = settings.kafka, settings.worker
-    responses, offences, rates = (kafka.topic(name) for name in (topics.RESPONSES, topics.OFFENCES, topics.RATES))
-    app = Halt400App(
-        kafka.topic("worker"),
+    return Halt400App(
+        kafka.topic(group),
         broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")],
         broker_credentials=_credentials(settings),
         broker_session_timeout=kafka.session_timeout_s,
@@ -90,7 +79,7 @@ def build_app(settings: Settings) -> Halt400App:
         broker_max_poll_records=worker.poll_records,
         consumer_max_fetch_size=4 * 1024 * 1024,
         consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=worker.instance_id,
+        consumer_group_instance_id=f"{worker.instance_id}-{group}" if worker.instance_id else None,
         producer_request_timeout=kafka.delivery_timeout_s,
         producer_max_request_size=topics.LARGEST_RECORD_BYTES,
         producer_max_batch_size=256 * 1024,
@@ -104,114 +93,6 @@ def build_app(settings: Settings) -> Halt400App:
         datadir=Path(gettempdir()),
         env_prefix="HALT400_FAUST_",
     )
-    durability = install(app)
-    control = Follower(topic=kafka.topic(topics.CONTROL), newer=_later_command, **kafka.client_options())
-    app.neighbours.append(control)
-
-    if settings.api.enabled:
-        app.neighbours.append(ApiServer.of(settings))
-
-    table = DurableTable(
-        app,
-        name=rates,
-        changelog_name=rates,
-        newer=_newer_row,
-        partitions=kafka.partitions,
-    )
-    app.tables.add(table)
-
-    engine = Engine(
-        responses,
-        Outputs(kafka.topic(topics.CONTROL), offences, kafka.topic(topics.RESPONSES_DLQ)),
-        build_rules(
-            settings,
-            partition_of=partial(partition_of, partitions=kafka.partitions),
-            latest_command=partial(_latest_command, control),
-        ),
-        table,
-        durability,
-        partial(_send, app),
-        control,
-    )
-    durability.on_settle(engine.flush)
-    agents.detect.register(app, responses, engine)
-
-    redactor = Redactor(RedactionRules(), settings.archive.redaction_key.get_secret_value().encode())
-    writer = ArchiveWriter(open_archive(settings.archive), parallel=settings.archive.parallel_uploads)
-    app.neighbours.append(writer)
-    ledger = Ledger(
-        durability,
-        capacity=OPEN_OFFENCES,
-        pause=lambda tps: cast(FoldingConsumer, app.consumer).hold_back(tps),
-        resume=lambda tps: cast(FoldingConsumer, app.consumer).let_go(tps),
-        on_failure=partial(end_process, app),
-    )
-    durability.on_settle(ledger.settle)
-    agents.archive.register(app, offences, Archivist(writer, redactor.event), ledger)
-
-    @app.on_partitions_revoked.connect  # type: ignore[arg-type]
-    async def forget(_app: Any, *arguments: Any, **_: Any) -> None:
-        app.ready = False
-        engine.drop(*arguments)
-        ledger.drop(*arguments)
-
-    @table.on_recover
-    @ends_the_process(app)
-    async def know_every_command() -> None:
-        await engine.recovered()
-        app.ready = True
-        log.info("Ready: partitions %s of %s.", held(app, responses) or "none", responses)
-
-    @app.task  # type: ignore[untyped-decorator]
-    @ends_the_process(app)
-    async def flush_regularly(_app: Any) -> None:
-        while not app.should_stop:
-            await app.sleep(worker.flush_interval_s)
-            await engine.flush()
-
-    @app.task  # type: ignore[untyped-decorator]
-    @ends_the_process(app)
-    async def watch(_app: Any) -> None:
-        watchdog = Watchdog()
-        while not app.should_stop:
-            await app.sleep(WATCH_INTERVAL_S)
-            watchdog.check(
-                time.monotonic(),
-                broker_answers=control.healthy,
-                ready=app.ready,
-                positions=cast(FoldingConsumer, app.consumer).positions(responses),
-            )
-
-    return app
-
-
-def held(app: Halt400App, topic: str) -> str:
-    """The partitions of `topic` that this worker was given, as text."""
-    return ", ".join(str(tp.partition) for tp in sorted(app.consumer.assignment()) if tp.topic == topic)
-
-
-async def _send(
-    app: Halt400App,
-    topic: str,
-    key: bytes | None,
-    value: bytes | None,
-    partition: int | None,
-    headers: list[tuple[str, bytes]] | None,
-) -> Awaitable[Any]:
-    return await app.producer.send(topic, key, value, partition, None, headers)
-
-
-def _latest_command(control: Follower, scope_id: str) -> Command | None:
-    value = control.values.get(scope_id.encode())
-    return _decode_command(value) if value is not None else None
-
-
-def _later_command(found: bytes, candidate: bytes) -> bool:
-    return _decode_command(candidate).sequence >= _decode_command(found).sequence
-
-
-def _newer_row(found: bytes, candidate: bytes) -> bool:
-    return decode_row(candidate).offset >= decode_row(found).offset
 
 
 def _credentials(settings: Settings) -> Any:

@@ -84,9 +84,9 @@ class Outcome:
 
 
 class Diagnose(Protocol):
-    """Finds what is wrong with the request of a 400."""
+    """Finds what is wrong with the request of a 400; the ratio is the target's 400s / all of the last hour."""
 
-    def __call__(self, event: ResponseEvent, /) -> Diagnosis | None: ...
+    def __call__(self, event: ResponseEvent, malformed_payload_ratio: float | None, /) -> Diagnosis | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +233,8 @@ class PartitionState:
         row.bad_request_seen = max(row.bad_request_seen, time_ms)
         source = Source(topic=self.topic, partition=self.partition, offset=offset)
         archive_uri = rules.archive_uri(source, event.target, event.time)
-        diagnosis = rules.diagnose(event) if rules.diagnose is not None else None
+        windows = [window_counts(row, seconds, time_ms + 1).figures() for seconds in WINDOWS_ON_COMMANDS_S]
+        diagnosis = rules.diagnose(event, windows[-1].bad_request_ratio) if rules.diagnose is not None else None
         scope = Scope(kind="job", target=event.target, job_id=event.job_id)
         scope_id = scope.id
         command = self._commands.get(scope_id) or rules.latest_command(scope_id)
@@ -251,7 +252,7 @@ class PartitionState:
                 expires_at=now_ms + rules.hold_ms,
                 source=source,
                 diagnosis=diagnosis,
-                windows=[window_counts(row, seconds, time_ms + 1).figures() for seconds in WINDOWS_ON_COMMANDS_S],
+                windows=windows,
                 archive_uri=archive_uri,
             )
             self._commands[scope_id] = command

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from halt400.diagnosis import diagnose
 from halt400.fingerprints import fingerprints
-from halt400.records import Command, Fingerprints, ResponseEvent, Source
+from halt400.records import Command, Diagnosis, Fingerprints, ResponseEvent, Source
 from streams.archive.naming import archive_uri, object_key
 from streams.partition import Rules
 from streams.settings import Settings
@@ -28,10 +29,15 @@ def build_rules(
         partition_of=partition_of,
         latest_command=latest_command,
         fingerprints=_fingerprints,
+        diagnose=None,
         skew_ms=int(detection.skew_s * 1000),
         old_news_ms=int(detection.old_news_s * 1000),
         hold_ms=int(detection.hold_s * 1000),
     )
+
+
+def _diagnose(event: ResponseEvent, malformed_payload_ratio: float | None) -> Diagnosis:
+    return diagnose(event.request, event.response, malformed_payload_ratio=malformed_payload_ratio)
 
 
 def _fingerprints(event: ResponseEvent) -> Fingerprints:

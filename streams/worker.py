@@ -4,22 +4,35 @@ import asyncio
 import gc
 import logging
 import sys
-from typing import NoReturn, cast
+from functools import partial
+from typing import Literal, NoReturn, cast
 
 import faust
 
-from streams.app import Halt400App, build_app
-from streams.failure import EXIT_FAILURE
+from streams.app import Halt400App
+from streams.companion import Companion
+from streams.detect_app import build_detect_app
+from streams.failure import EXIT_FAILURE, end_process
+from streams.follow_up_app import build_follow_up_app
 from streams.settings import Settings
 from streams.topics import check_topics
+from streams.web.server import ApiServer
 
-__all__ = ["run_worker"]
+__all__ = ["Role", "run_worker"]
+
+Role = Literal["all", "detect", "follow-up"]
 
 log = logging.getLogger("halt400.worker")
 
 
-def run_worker(settings: Settings) -> NoReturn:
+def run_worker(settings: Settings, role: Role = "all") -> NoReturn:
     """Check the topics, run the worker, and exit: 0 after SIGINT or SIGTERM, 70 after a failure.
+
+    Parameters
+    ----------
+    role
+        ``detect`` reads responses and commands; ``follow-up`` archives what came of it; ``all`` is a detect process
+        with a follow-up process beside it.
 
     Raises
     ------
@@ -34,12 +47,17 @@ def run_worker(settings: Settings) -> NoReturn:
     gc.set_threshold(100_000, 50, 100)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    app = build_app(settings)
+    app = build_follow_up_app(settings) if role == "follow-up" else build_detect_app(settings)
+    if role == "all":
+        app.neighbours.append(Companion("follow-up", on_end=partial(end_process, app)))
     try:
         loop.run_until_complete(app.start_neighbours())
     except BaseException:
         loop.run_until_complete(app.stop_neighbours())
         raise
+    for neighbour in app.neighbours:
+        if isinstance(neighbour, ApiServer):
+            log.info("The API answers at %s.", neighbour.url)
     worker = _Worker(app, loop=loop, loglevel=None, override_logging=False, quiet=True, redirect_stdouts=False)
     worker.spinner = None
     try:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 __all__ = ["GuardedProcess", "without_frames"]
@@ -24,7 +24,7 @@ class GuardedProcess:
     command
         Program and arguments.
     log_path
-        Where its output goes; appended to.
+        Where its output goes, appended to; None for where this process's own goes.
     grace_s
         How long it may take to end after SIGTERM.
     remove
@@ -36,7 +36,7 @@ class GuardedProcess:
     def __init__(
         self,
         command: Sequence[str | Path],
-        log_path: Path,
+        log_path: Path | None,
         *,
         grace_s: float = 15.0,
         remove: Path | None = None,
@@ -57,13 +57,13 @@ class GuardedProcess:
         ]
         if remove is not None:
             guard += ["--remove", remove]
-        with log_path.open("ab") as log:
+        with log_path.open("ab") if log_path is not None else nullcontext() as log:
             # A session of its own: Ctrl-C reaches us only, and we stop the server in our own order.
             self._process = subprocess.Popen(
                 [*guard, "--", *command],
                 stdin=subprocess.PIPE,
                 stdout=log,
-                stderr=subprocess.STDOUT,
+                stderr=subprocess.STDOUT if log is not None else None,
                 start_new_session=True,
                 pass_fds=() if hold is None else (hold,),
             )
@@ -114,6 +114,8 @@ class GuardedProcess:
         return "\n".join([line for line in self._log() if _COMPLAINT.search(line)][-lines:])
 
     def _log(self) -> list[str]:
+        if self.log_path is None:
+            return []
         try:
             with self.log_path.open("rb") as log:
                 log.seek(max(0, log.seek(0, os.SEEK_END) - 65536))

@@ -22,6 +22,7 @@ from streams.settings import load_settings
 from streams.topics import apply_topics
 
 PARTITIONS = 4
+GROUPS = {"responses": "worker", "offences": "follow-up"}
 
 
 class Cluster:
@@ -29,9 +30,7 @@ class Cluster:
 
     def __init__(self, bootstrap_servers: str, prefix: str, archive: Path) -> None:
         self.bootstrap_servers, self.prefix, self.archive = bootstrap_servers, prefix, archive
-        self.environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("HALT400_")
-        } | {
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("HALT400_")} | {
             "HALT400_KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
             "HALT400_KAFKA_TOPIC_PREFIX": prefix,
             "HALT400_KAFKA_PARTITIONS": str(PARTITIONS),
@@ -95,7 +94,9 @@ class Cluster:
     async def read(self, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
         """Every record of a topic, to its end at the time of the call."""
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.bootstrap_servers, enable_auto_commit=False, max_partition_fetch_bytes=16 * 1024 * 1024
+            bootstrap_servers=self.bootstrap_servers,
+            enable_auto_commit=False,
+            max_partition_fetch_bytes=16 * 1024 * 1024,
         )
         await consumer.start()
         try:
@@ -138,18 +139,21 @@ class Cluster:
 
     async def offsets(self, *topics: str) -> dict[TopicPartition, tuple[int, int]]:
         """Partition -> (committed offset, log end)."""
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.bootstrap_servers, group_id=f"{self.prefix}worker", enable_auto_commit=False
-        )
-        await consumer.start()
-        try:
-            tps = [
-                TopicPartition(f"{self.prefix}{topic}", partition) for topic in topics for partition in range(PARTITIONS)
-            ]
-            ends = await consumer.end_offsets(tps)
-            return {tp: (await consumer.committed(tp) or 0, ends[tp]) for tp in tps}
-        finally:
-            await consumer.stop()
+        found: dict[TopicPartition, tuple[int, int]] = {}
+        for topic in topics:
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=self.bootstrap_servers,
+                group_id=f"{self.prefix}{GROUPS[topic]}",
+                enable_auto_commit=False,
+            )
+            await consumer.start()
+            try:
+                tps = [TopicPartition(f"{self.prefix}{topic}", partition) for partition in range(PARTITIONS)]
+                ends = await consumer.end_offsets(tps)
+                found |= {tp: (await consumer.committed(tp) or 0, ends[tp]) for tp in tps}
+            finally:
+                await consumer.stop()
+        return found
 
     async def until(self, condition: Callable[[], Any], deadline_s: float = 90.0) -> Any:
         """Wait for a condition (or an awaitable one) to hold; fail with the workers' logs."""

@@ -74,4 +74,3 @@ async def test_two_workers_one_killed_and_one_added_end_exactly_right(cluster: C
     await cluster.until_idle("responses", "offences")
     assert cluster.stop_workers() == [0, 0]
     await assert_exact(cluster, events)
-

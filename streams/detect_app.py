@@ -1,0 +1,106 @@
+"""The detect process: reads every response event, keeps the windows, issues commands, and serves the API."""
+
+import logging
+import time
+from functools import partial
+from typing import Any, cast
+
+import msgspec
+
+from halt400.follower import Follower
+from halt400.records import Command
+from halt400.windows import row_offset
+from streams import agents, topics
+from streams.app import Halt400App, new_app
+from streams.engine import Engine, Outputs, partition_of
+from streams.failure import ends_the_process
+from streams.rules import build_rules
+from streams.settings import Settings
+from streams.transport import DurableTable, FoldingConsumer, install
+from streams.watchdog import Watchdog
+from streams.web.server import ApiServer
+
+__all__ = ["build_detect_app"]
+
+WATCH_INTERVAL_S = 5.0
+
+log = logging.getLogger("halt400.worker")
+
+_decode_command = msgspec.json.Decoder(Command).decode
+
+
+def build_detect_app(settings: Settings) -> Halt400App:
+    """Make the app: one agent on `responses`, one changelogged table."""
+    kafka = settings.kafka
+    responses, offences, rates = (kafka.topic(name) for name in (topics.RESPONSES, topics.OFFENCES, topics.RATES))
+    app = new_app(settings, "worker")
+    durability = install(app)
+    control = Follower(topic=kafka.topic(topics.CONTROL), newer=_later_command, **kafka.client_options())
+    app.neighbours.append(control)
+    if settings.api.enabled:
+        app.neighbours.append(ApiServer.of(settings))
+
+    table = DurableTable(app, name=rates, changelog_name=rates, newer=_newer_row, partitions=kafka.partitions)
+    app.tables.add(table)
+    engine = Engine(
+        responses,
+        Outputs(kafka.topic(topics.CONTROL), offences, kafka.topic(topics.RESPONSES_DLQ)),
+        build_rules(
+            settings,
+            partition_of=partial(partition_of, partitions=kafka.partitions),
+            latest_command=partial(_latest_command, control),
+        ),
+        table,
+        durability,
+        app.send_acknowledged,
+        control,
+    )
+    durability.on_settle(engine.flush)
+    agents.detect.register(app, responses, engine)
+
+    @app.on_partitions_revoked.connect  # type: ignore[arg-type]
+    async def forget(_app: Any, *arguments: Any, **_: Any) -> None:
+        app.ready = False
+        engine.drop(*arguments)
+
+    @table.on_recover
+    @ends_the_process(app)
+    async def know_every_command() -> None:
+        await engine.recovered()
+        app.ready = True
+        log.info("Ready: partitions %s of %s.", app.held(responses) or "none", responses)
+
+    @app.task  # type: ignore[untyped-decorator]
+    @ends_the_process(app)
+    async def flush_regularly(_app: Any) -> None:
+        while not app.should_stop:
+            await app.sleep(settings.worker.flush_interval_s)
+            await engine.flush()
+
+    @app.task  # type: ignore[untyped-decorator]
+    @ends_the_process(app)
+    async def watch(_app: Any) -> None:
+        watchdog = Watchdog()
+        while not app.should_stop:
+            await app.sleep(WATCH_INTERVAL_S)
+            watchdog.check(
+                time.monotonic(),
+                broker_answers=control.healthy,
+                ready=app.ready,
+                positions=cast(FoldingConsumer, app.consumer).positions(responses),
+            )
+
+    return app
+
+
+def _latest_command(control: Follower, scope_id: str) -> Command | None:
+    value = control.values.get(scope_id.encode())
+    return _decode_command(value) if value is not None else None
+
+
+def _later_command(found: bytes, candidate: bytes) -> bool:
+    return _decode_command(candidate).sequence >= _decode_command(found).sequence
+
+
+def _newer_row(found: bytes, candidate: bytes) -> bool:
+    return row_offset(candidate) >= row_offset(found)

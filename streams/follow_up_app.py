@@ -1,0 +1,48 @@
+"""The follow-up process: what comes after a command, apart from detection: evidence to the archive.
+
+A process of its own, so that neither the archive's threads nor its absence takes anything from detection.
+"""
+
+from functools import partial
+from typing import Any, cast
+
+from halt400.redaction import Redactor
+from halt400.redaction import Rules as RedactionRules
+from streams import agents, topics
+from streams.app import Halt400App, new_app
+from streams.archive import ArchiveWriter, open_archive
+from streams.archive.archivist import Archivist
+from streams.failure import end_process
+from streams.ledger import Ledger
+from streams.settings import Settings
+from streams.transport import FoldingConsumer, install
+
+__all__ = ["build_follow_up_app"]
+
+OPEN_OFFENCES = 5000
+"""Offences that may wait for the archive in memory before reading of them stops."""
+
+
+def build_follow_up_app(settings: Settings) -> Halt400App:
+    """Make the app: one agent on `offences`."""
+    app = new_app(settings, "follow-up")
+    durability = install(app)
+    redactor = Redactor(RedactionRules(), settings.archive.redaction_key.get_secret_value().encode())
+    writer = ArchiveWriter(open_archive(settings.archive), parallel=settings.archive.parallel_uploads)
+    app.neighbours.append(writer)
+    ledger = Ledger(
+        durability,
+        capacity=OPEN_OFFENCES,
+        pause=lambda tps: cast(FoldingConsumer, app.consumer).hold_back(tps),
+        resume=lambda tps: cast(FoldingConsumer, app.consumer).let_go(tps),
+        on_failure=partial(end_process, app),
+    )
+    durability.on_settle(ledger.settle)
+    agents.archive.register(app, settings.kafka.topic(topics.OFFENCES), Archivist(writer, redactor.event), ledger)
+
+    @app.on_partitions_revoked.connect  # type: ignore[arg-type]
+    async def forget(_app: Any, *arguments: Any, **_: Any) -> None:
+        ledger.drop(*arguments)
+        durability.drop(*arguments)
+
+    return app
