@@ -6,6 +6,7 @@ Sources: RFC 9110 section 11.4 (credentials), RFC 6265 section 4 (cookies), RFC 
 
 import re
 from collections.abc import Callable
+from itertools import islice
 
 __all__ = ["HEADER_KINDS", "SCHEME", "Seal", "authorization", "cookie", "set_cookie", "userinfo_spans"]
 
@@ -113,29 +114,34 @@ _USERINFO_BROKEN = re.compile(
     r""":(?://|\\/\\/)([^\s/?#"'<>\\@:]+:(?![0-9]{0,5}(?:[/?#"'<>\\\s]|\Z))[^\s"'<>\\@/]*[/?#][^\s"'<>\\@]*)@"""
 )
 _USERINFO_ENCODED = re.compile(r"""%3[Aa]%2[Ff]%2[Ff]((?:(?!%2[Ff]|%3[Ff]|%23|%40)[^\s&"'<>/@])*+)%40""")
+_COLON = re.compile(r":|%3[Aa]")
 _PROXY_PAIR = re.compile(
     r"""(?<![^\s"'=,(\[{<])(?!//)([^\s"'=,(\[{<>:/@]{1,128}+:[^\s"'<>:/@]{1,256}+)@(?=[\w.-]{1,253}:[0-9]{2,5}\b)"""
 )
 
 
-def userinfo_spans(text: str, seal: Callable[[str], str]) -> list[tuple[int, int, str]]:
+def userinfo_spans(text: str, seal: Seal, most: int) -> list[tuple[int, int, str]]:
     """Where user names and passwords stand in URLs, percent-encoded URLs and ``user:password@proxy:8080``.
+
+    Parameters
+    ----------
+    most
+        Find no more than these, the first in the text.
 
     Returns
     -------
     list of (start, end, sealed)
-        May overlap; the caller takes the first of those that do.
+        In order; may overlap, and the caller takes the first of those that do.
     """
-    found = [(m.start(1), m.end(1), _userinfo(m[1], seal, ":")) for m in _USERINFO.finditer(text)]
-    found += [(m.start(1), m.end(1), _userinfo(m[1], seal, ":")) for m in _USERINFO_BROKEN.finditer(text)]
+    patterns = [_USERINFO, _USERINFO_BROKEN, _PROXY_PAIR]
     if "%40" in text:
-        found += [(m.start(1), m.end(1), _userinfo(m[1], seal, "%3A")) for m in _USERINFO_ENCODED.finditer(text)]
-    found += [(m.start(1), m.end(1), _userinfo(m[1], seal, ":")) for m in _PROXY_PAIR.finditer(text)]
-    return found
+        patterns.append(_USERINFO_ENCODED)
+    places = sorted(match.span(1) for pattern in patterns for match in islice(pattern.finditer(text), most))
+    return [(start, end, _userinfo(text[start:end], seal)) for start, end in places[:most]]
 
 
-def _userinfo(userinfo: str, seal: Seal, colon: str) -> str:
-    at = userinfo.upper().find(colon)
-    if at < 0:
+def _userinfo(userinfo: str, seal: Seal) -> str:
+    colon = _COLON.search(userinfo)
+    if colon is None:
         return seal(userinfo)
-    return seal(userinfo[:at]) + userinfo[at : at + len(colon)] + seal(userinfo[at + len(colon) :])
+    return seal(userinfo[: colon.start()]) + colon[0] + seal(userinfo[colon.end() :])

@@ -14,7 +14,7 @@ from halt400.redaction.credentials import HEADER_KINDS, SCHEME
 from halt400.redaction.names import Verdict
 from halt400.redaction.sealing import Position
 
-__all__ = ["Field", "find_fields"]
+__all__ = ["NAMES_MAX", "Field", "find_fields"]
 
 
 class Field(NamedTuple):
@@ -26,17 +26,19 @@ class Field(NamedTuple):
     position: Position
 
 
+NAMES_MAX = 10_000
 _NAME_MAX = 96
 _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789_-.$"
+_ENCODED_BEFORE = re.compile(r"(?:25){0,3}[0-9a-f]{2}")
 _NAME_REST = re.compile(rf"[a-z0-9_\-.$]{{0,{_NAME_MAX}}}+")
 
 _QUOTE = r"""\\{0,7}["'`]|%22|%27|&quot;|&\#34;|&\#39;"""
 _AFTER_NAME = re.compile(
-    rf"""(?P<close>{_QUOTE})?(?:\]|%5[Dd])?(?:\[[0-9]{{0,4}}\]|%5[Bb]%5[Dd])?[^\S\r\n]{{0,16}}+(?:\r?\n\s{{0,16}}+)?"""
+    rf"""(?:\]|%(?:25){{0,3}}5[Dd])?(?P<close>{_QUOTE})?(?:\]|%5[Dd])?(?:\[[0-9]{{0,4}}\]|%5[Bb]%5[Dd])?[^\S\r\n]{{0,16}}+(?:\r?\n\s{{0,16}}+)?"""
     r"(?P<separator>=>|:=|[:=]|%(?:25){0,3}3[AaDd])\s{0,16}+"
 )
 _PAIR = re.compile(
-    rf"""(?P<close>{_QUOTE})\s{{0,16}}+,\s{{0,16}}+(?:(?:{_QUOTE})value(?:{_QUOTE})\s{{0,16}}+:\s{{0,16}}+)""",
+    rf"""\]?(?P<close>{_QUOTE})\s{{0,16}}+,\s{{0,16}}+(?:(?:{_QUOTE})value(?:{_QUOTE})\s{{0,16}}+:\s{{0,16}}+)""",
     re.IGNORECASE,
 )
 _HEADER_PAIR = re.compile(rf"(?:{_QUOTE})\s{{0,16}}+,\s{{0,16}}+(?=[bru]?(?:{_QUOTE}))")
@@ -59,14 +61,19 @@ _TAG_TEXT = re.compile(r"[^<]*+")
 _MULTIPART = re.compile(
     r"""(?:(?!\\[rn])[^\r\n]){0,160}(?P<eol>\r?\n|\\r\\n|\\n)(?:[\w-]{1,40}:(?:(?!\\[rn])[^\r\n]){0,160}(?P=eol)){0,4}(?P=eol)"""
 )
+_PART_NAME = re.compile(r"""name=\\{0,3}["']?[^"'\r\n;]{0,40}\Z""")
 _PART_END = re.compile(r"(?:\r?\n|\\r\\n|\\n)--")
 _FLAG_VALUE = re.compile(r"""[ \t]+(?!-)(?=\S)""")
 _LEAF = re.compile(rf"""(?P<open>[\[{{])|(?P<close>[\]}}])|(?P<quote>{_QUOTE})|(?P<bare>[^\s"'`,:{{}}\[\]\\]+)""")
 _KEY = re.compile(r"\s{0,16}+:")
 
 
-def find_fields(text: str, lowered: str, stems: re.Pattern[str], judge: Callable[[str], Verdict]) -> list[Field]:
-    """The values of secret names in `text`, in order, none overlapping.
+def find_fields(
+    text: str, lowered: str, stems: re.Pattern[str], judge: Callable[[str], Verdict]
+) -> tuple[list[Field], int]:
+    """The values of secret names in `text`, in order, none overlapping; and how far the text was searched.
+
+    The search ends after 10,000 secret names: a text with more of them is no evidence but an attack on the time.
 
     Parameters
     ----------
@@ -81,19 +88,24 @@ def find_fields(text: str, lowered: str, stems: re.Pattern[str], judge: Callable
     """
     scan = _Scan(text, lowered)
     found: list[Field] = []
-    at = 0
+    at = names = 0
     while (stem := stems.search(lowered, at)) is not None:
         before = lowered[max(at, stem.start() - _NAME_MAX) : stem.start()]
         start = stem.start() - len(before) + len(before.rstrip(_NAME_CHARACTERS))
+        if text[start - 1 : start] == "%":
+            start = min(_end(_ENCODED_BEFORE, lowered, start), stem.start())
         at = _end(_NAME_REST, lowered, stem.end())
         name = text[start:at].strip(".$")
         verdict = judge(name)
         if verdict.value >= Verdict.PLURAL.value:
+            names += 1
             for field in scan.values(name, start, at, verdict):
                 if field.end > field.start:
                     found.append(field)
                 at = max(at, field.end)
-    return found
+            if max(names, len(found)) >= NAMES_MAX:
+                return found, at
+    return found, len(text)
 
 
 def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
@@ -138,7 +150,7 @@ class _Scan:
             return [Field(name, at, _end(_ENCODED, text, at), Position.URL)]
         if not after["close"] and separator == ":" and _OPEN.match(text, at) is None and text[at : at + 1] not in "[{":
             line_start = self._starts_line(start)
-            if known or line_start:
+            if known or line_start or text[max(0, start - 1) : start] in {"'", '"', "`"}:
                 return [Field(name, at, self._line_end(at, to_quote=not line_start), Position.TEXT)]
         return self._value(name, at, verdict, assigned=separator == "=" and not after["close"])
 
@@ -154,7 +166,7 @@ class _Scan:
     def _part(self, start: int, end: int) -> tuple[int, int] | None:
         """The content of a part of multipart/form-data, if the name is that of one."""
         before = self._lowered[max(0, start - 64) : start]
-        if not before.endswith(('name="', "name='", "name=", 'name=\\"')) or "disposition" not in before:
+        if "disposition" not in before or _PART_NAME.search(before) is None:
             return None
         header = _MULTIPART.match(self._text, end)
         if header is None:
@@ -220,7 +232,7 @@ class _Scan:
         text = self._text
         found: list[Field] = []
         depth = 0
-        while (leaf := _LEAF.search(text, at)) is not None:
+        while len(found) < NAMES_MAX and (leaf := _LEAF.search(text, at)) is not None:
             at = leaf.end()
             if leaf["open"]:
                 depth += 1

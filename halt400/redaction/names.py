@@ -41,9 +41,9 @@ _TAILS = _listed(
     "password passwd passwort passphrase passcode motdepasse contrasena userpass dbpass proxypass userpwd "
     "secret token apikey accesskey accesskeyid secretkey privatekey authkey signingkey encryptionkey sharedkey "
     "masterkey accountkey subscriptionkey licensekey appkey applicationkey clientkey sessionkey functionkey "
-    "functionskey hmackey sshkey authorization authentication cookie credential sessionid sessid signature pincode "
-    "cardnumber cardno creditcard ccnumber ccnum csrf xsrf samlresponse clientassertion securitycode "
-    "connectionstring authcode authorizationcode codeverifier"
+    "functionskey hmackey sshkey authorization authentication cookie credential sessionid sessid signature "
+    "pincode cardnumber cardno creditcard ccnumber ccnum csrf xsrf samlresponse clientassertion securitycode "
+    "connectionstring authcode authorizationcode codeverifier credentials"
 )
 _WEAK = frozenset(_listed("code key session"))
 _NOT = _listed(

@@ -2,15 +2,17 @@
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from copy import copy
 
 import msgspec
 
 from halt400.records import Diagnosis, Evidence, Header, Offence, Proxy, Request, Response, ResponseEvent
 from halt400.redaction.bodies import redact_bytes
+from halt400.redaction.credentials import HEADER_KINDS
 from halt400.redaction.known import Known
 from halt400.redaction.rules import Rules
-from halt400.redaction.text import Names, TextRedactor
+from halt400.redaction.text import Gates, Names, TextRedactor
 from halt400.redaction.tokens import Tokens
 
 __all__ = ["Redactor"]
@@ -58,23 +60,23 @@ class Redactor:
 
     def url(self, url: str) -> str:
         """A URL: its userinfo, query, fragment, matrix parameters, and what shows by its shape."""
-        return self._url(url, None)
+        return self._url(url, None, None)
 
     def headers(self, headers: Iterable[Header]) -> list[Header]:
         """Headers in their order, names as they were."""
-        return self._headers(list(headers), None)
+        return self._headers(list(headers), None, None)
 
     def body(self, body: str, content_type: str = "") -> str:
         """A body as text; a form is read as a form unless it looks like something else."""
-        return self._body_text(body, content_type, self._text, None)
+        return self._body_text(body, content_type, self._text, None, None)
 
     def request(self, request: Request) -> Request:
         """The request with its secrets sealed."""
-        return self._request(request, Known())
+        return self._request(request, Known(), None)
 
     def response(self, response: Response) -> Response:
         """The response with its secrets sealed; `event` also finds the request's secrets echoed in it."""
-        return self._response(response, Known())
+        return self._response(response, Known(), None)
 
     def event(self, event: ResponseEvent) -> ResponseEvent:
         """The event with its secrets sealed, echoes of the request's secrets in the response included."""
@@ -95,61 +97,68 @@ class Redactor:
         return self._diagnosis(diagnosis, event, self._event(event, known), known)
 
     def _event(self, event: ResponseEvent, known: Known) -> ResponseEvent:
-        request = self._request(event.request, known)
-        response = self._response(event.response, known)
+        gates = self._text.gates("\n".join(_texts(event, HEADER_KINDS)))
+        request = self._request(event.request, known, gates)
+        response = self._response(event.response, known, gates)
         proxy = event.proxy
         if proxy is not None:
             pool = proxy.pool and self._text.text(proxy.pool, known)
             proxy = Proxy(id=self._text.text(proxy.id, known), pool=pool)
-        return msgspec.structs.replace(event, request=request, response=response, proxy=proxy)
+        changed = copy(event)
+        changed.request, changed.response, changed.proxy = self._echoes(request, known), response, proxy
+        return changed
 
-    def _request(self, request: Request, known: Known) -> Request:
-        headers = self._headers(request.headers, known)
-        body, body_base64 = self._bodies(request, known)
-        url = self._url(request.url, known)
+    def _request(self, request: Request, known: Known, gates: Gates | None) -> Request:
+        changed = copy(request)
+        changed.headers = self._headers(request.headers, known, gates)
+        changed.body, changed.body_base64 = self._bodies(request, known, gates)
+        changed.url = self._url(request.url, known, gates)
         digest = request.body_sha256
-        if digest is not None and (body != request.body or body_base64 != request.body_base64):
-            digest = (self._tokens.digest(digest.encode()) * 2)[: len(digest)]
-        redacted = msgspec.structs.replace(
-            request, url=url, headers=headers, body=body, body_base64=body_base64, body_sha256=digest
-        )
-        return self._echoes(redacted, known)
+        if digest is not None and (changed.body != request.body or changed.body_base64 != request.body_base64):
+            changed.body_sha256 = (self._tokens.digest(digest.encode()) * 2)[: len(digest)]
+        return self._echoes(changed, known)
 
     def _echoes(self, request: Request, known: Known) -> Request:
         """A secret that was found late may stand in a part that was redacted early."""
-        sealer = self._text.sealer
-        if not known:
-            return request
-        headers = [(name, known.seal_echoes(value, sealer)) for name, value in request.headers]
-        return msgspec.structs.replace(request, url=known.seal_echoes(request.url, sealer), headers=headers)
+        if known:
+            sealer = self._text.sealer
+            request.headers = [(name, known.seal_echoes(value, sealer)) for name, value in request.headers]
+            request.url = known.seal_echoes(request.url, sealer)
+        return request
 
-    def _response(self, response: Response, known: Known) -> Response:
-        headers = self._headers(response.headers, known)
-        body, body_base64 = self._bodies(response, known)
-        return msgspec.structs.replace(response, headers=headers, body=body, body_base64=body_base64)
+    def _response(self, response: Response, known: Known, gates: Gates | None) -> Response:
+        changed = copy(response)
+        changed.headers = self._headers(response.headers, known, gates)
+        changed.body, changed.body_base64 = self._bodies(response, known, gates)
+        return changed
 
-    def _headers(self, headers: list[Header], known: Known | None) -> list[Header]:
+    def _headers(self, headers: list[Header], known: Known | None, gates: Gates | None) -> list[Header]:
+        text = self._text
         redacted: list[Header] = []
         for name, value in headers:
-            sealed = self._url(value, known) if name.lower() in _URL_HEADERS else self._text.header(name, value, known)
-            redacted.append((name if _TOKEN.fullmatch(name) else self._text.text(name, known), sealed))
+            if name.lower() in _URL_HEADERS:
+                sealed = self._url(value, known, gates)
+            else:
+                sealed = text.header(name, value, known, gates)
+            redacted.append((name if _TOKEN.fullmatch(name) else text.text(name, known), sealed))
         return redacted
 
-    def _url(self, url: str, known: Known | None) -> str:
+    def _url(self, url: str, known: Known | None, gates: Gates | None) -> str:
         text = self._text
-        url = text.userinfo(url, known)
+        gates = gates or text.gates(url)
+        url = text.userinfo(url, known) if gates.users else url
         query = min((at for at in (url.find("?"), url.find("#")) if at >= 0), default=-1)
         if query < 0:
-            return text.text(url, known)
-        head, query_text = text.text(url[:query], known), url[query + 1 :]
+            return text.text(url, known, gates)
+        head, query_text = text.text(url[:query], known, gates), url[query + 1 :]
         if url[query] == "?" and "#" in query_text:
             query_text, _, fragment = query_text.partition("#")
-            tail = f"?{text.parameters(query_text, known)}#{text.parameters(fragment, known)}"
+            tail = f"?{text.parameters(query_text, known, gates)}#{text.parameters(fragment, known, gates)}"
         else:
-            tail = url[query] + text.parameters(query_text, known)
-        return text.shapes(head + tail, known)
+            tail = url[query] + text.parameters(query_text, known, gates)
+        return text.shapes(head + tail, known, gates)
 
-    def _bodies(self, message: Request | Response, known: Known) -> tuple[str | None, str | None]:
+    def _bodies(self, message: Request | Response, known: Known, gates: Gates | None) -> tuple[str | None, str | None]:
         if message.body is None and message.body_base64 is None:
             return None, None
         content_type = content_encoding = ""
@@ -159,12 +168,12 @@ class Redactor:
                 content_type = content_type or value
             elif lowered == "content-encoding":
                 content_encoding = content_encoding or value
-        body = message.body and self._body_text(message.body, content_type, self._text, known)
+        body = message.body and self._body_text(message.body, content_type, self._text, known, gates)
         if message.body_base64 is None:
             return body, None
 
         def redact(text: str, octets: bool) -> str:
-            return self._body_text(text, content_type, self._octets if octets else self._text, known)
+            return self._body_text(text, content_type, self._octets if octets else self._text, known, None)
 
         try:
             raw = b64decode(message.body_base64, validate=True)
@@ -174,11 +183,13 @@ class Redactor:
         return body, message.body_base64 if sealed == raw else b64encode(sealed).decode()
 
     @staticmethod
-    def _body_text(body: str, content_type: str, text: TextRedactor, known: Known | None) -> str:
+    def _body_text(body: str, content_type: str, text: TextRedactor, known: Known | None, gates: Gates | None) -> str:
+        if not body:
+            return body
         first = body.lstrip("\ufeff \t\r\n")[:1] if body[:1] in "\ufeff \t\r\n" else body[0]
         if first not in "{[<\"'-" and ("form-urlencoded" in content_type.lower() or _FORM_START.match(body)):
-            return text.parameters(body, known)
-        return text.text(body, known)
+            return text.parameters(body, known, gates)
+        return text.text(body, known, gates)
 
     def _diagnosis(
         self, diagnosis: Diagnosis, event: ResponseEvent, redacted: ResponseEvent, known: Known
@@ -216,12 +227,10 @@ def _recut(excerpt: str, event: ResponseEvent, redacted: ResponseEvent) -> str:
     return excerpt
 
 
-def _texts(event: ResponseEvent) -> list[str]:
+def _texts(event: ResponseEvent, but: Container[str] = ()) -> list[str]:
+    """The texts of an event, without the values of the headers in `but`."""
     request, response = event.request, event.response
-    return [
-        request.body or "",
-        request.url,
-        *(value for _, value in request.headers),
-        response.body or "",
-        *(value for _, value in response.headers),
-    ]
+    texts = [request.url, request.body or "", response.body or ""]
+    texts += [value for name, value in request.headers if name.lower() not in but]
+    texts += [value for name, value in response.headers if name.lower() not in but]
+    return texts

@@ -43,7 +43,7 @@ _UNITS = (
         re.DOTALL,
     ),
     re.compile(
-        r"(?P<core>[!#$&-;=?-\[\]_a-z~]+)|%(?P<percent>[0-9a-fA-F]{2})|(?P<wide>[^\x00-\x7f]+)|[\x00-\x7f]",
+        r"(?P<core>[!#$&-;=?-\[\]_a-z~]+)|%(?:25)*(?P<percent>[0-9a-fA-F]{2})|(?P<wide>[^\x00-\x7f]+)|[\x00-\x7f]",
     ),
     re.compile(r"(?P<core>[0-9]+)|[^0-9]+"),
 )
@@ -79,6 +79,8 @@ def _byte_mask(byte: int) -> int:
     return 0xF1 if 0xF0 <= byte < 0xF5 else byte
 
 
+_COVER = str.maketrans("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", "9" * 10 + "X" * 26 + "x" * 26)
+_WIDE = re.compile(r"[^\x00-\x7f]+")
 _BYTE_MASKS = {chr(byte): chr(_byte_mask(byte)) for byte in range(0x80, 0x100)}
 
 
@@ -134,6 +136,11 @@ class Sealer:
                 return value
         return self._seal_units(value, position, keep)
 
+    def cover(self, text: str) -> str:
+        """The text with every letter and digit masked, for what is too much to be searched."""
+        text = text.translate(_COVER)
+        return text if text.isascii() else _WIDE.sub(lambda match: "".join(map(self._mask, match[0])), text)
+
     def _seal_units(self, value: str, position: Position, keep: str) -> str:
         pieces: list[str | int] = []
         core: list[str] = []
@@ -150,7 +157,7 @@ class Sealer:
             elif kind == "wide":
                 pieces.append("".join(map(self._mask, unit)))
             elif kind == "percent":
-                pieces.append(f"%{_byte_mask(int(unit[1:], 16)):02X}")
+                pieces.append(f"{unit[:-2]}{_byte_mask(int(unit[-2:], 16)):02X}")
             elif kind == "unicode":
                 point = int(unit[2:], 16)
                 surrogate = 0xD800 <= point < 0xE000

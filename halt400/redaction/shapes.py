@@ -24,8 +24,12 @@ class Shape(NamedTuple):
     keep: str = ""
 
 
+_BOUNDARY = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
+"""Where a word starts, also behind an escape of JSON or of a URL."""
+
+
 def _shape(hints: str, pattern: str, keep: str = "", flags: int = 0) -> Shape:
-    return Shape(tuple(hints.split()), re.compile(pattern, flags), keep)
+    return Shape(tuple(hints.split()), re.compile(pattern.replace("{B}", _BOUNDARY), flags | re.ASCII), keep)
 
 
 SHAPES: tuple[Shape, ...] = (
@@ -33,37 +37,37 @@ SHAPES: tuple[Shape, ...] = (
         ("PRIVATE KEY",),
         re.compile(r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----(?P<s>(?:(?!-----END)[^\"'<>])+)"),
     ),
-    _shape("eyJ", r"(?<![A-Za-z0-9_-])eyJ(?P<s>[\w-]{6,}+(?:\.[\w-]*+){1,4})", "."),
+    _shape("eyJ", r"{B}eyJ(?P<s>[\w-]{6,}+(?:\.[\w-]*+){1,4})", "."),
     _shape(
         "AKIA ASIA ABIA ACCA AROA AIDA AGPA ANPA ANVA",
-        r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA|AGPA|ANPA|ANVA)(?P<s>[A-Z0-9]{16})(?![A-Za-z0-9])",
+        r"{B}(?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA|AGPA|ANPA|ANVA)(?P<s>[A-Z0-9]{16})(?![A-Za-z0-9])",
     ),
     _shape("AIza", r"AIza(?P<s>[\w-]{30,}+)"),
-    _shape("ya29.", r"ya29\.(?P<s>[\w.-]{16,}+)"),
+    _shape("ya29.", r"ya29\.(?P<s>[\w-]{8,}+(?:\.[\w-]++)*+)"),
     _shape("GOCSPX-", r"GOCSPX-(?P<s>[\w-]{16,}+)"),
-    _shape("1//0", r"(?<![\w/])1//0(?P<s>[\w-]{20,}+)"),
+    _shape("1//0", r"{B}1//0(?P<s>[\w-]{20,}+)"),
     _shape(
         "sk_live_ sk_test_ rk_live_ rk_test_ pk_live_ pk_test_",
-        r"(?<![A-Za-z0-9])[srp]k_(?:live|test)_(?P<s>[A-Za-z0-9]{8,}+)",
+        r"{B}[srp]k_(?:live|test)_(?P<s>[A-Za-z0-9]{8,}+)",
     ),
     _shape("whsec_", r"whsec_(?P<s>[A-Za-z0-9+/]{16,}+)"),
-    _shape("ghp_ gho_ ghu_ ghs_ ghr_", r"(?<![A-Za-z0-9])gh[pousr]_(?P<s>[A-Za-z0-9]{16,}+)"),
+    _shape("ghp_ gho_ ghu_ ghs_ ghr_", r"{B}gh[pousr]_(?P<s>[A-Za-z0-9]{16,}+)"),
     _shape("github_pat_", r"github_pat_(?P<s>[A-Za-z0-9_]{16,}+)"),
     _shape("glpat-", r"glpat-(?P<s>[\w-]{16,}+)"),
-    _shape("xox xapp-", r"(?<![A-Za-z0-9])(?:xox[abeoprs]|xapp)-(?P<s>[A-Za-z0-9-]{10,}+)"),
+    _shape("xox xapp-", r"{B}(?:xox[abeoprs]|xapp)-(?P<s>[A-Za-z0-9-]{10,}+)"),
     _shape("hooks.slack.com", r"hooks\.slack\.com/(?:services|workflows)/(?P<s>[\w/-]{16,}+)", "/"),
     _shape("api/webhooks/", r"discord(?:app)?\.com/api/webhooks/\d+/(?P<s>[\w-]{16,}+)"),
-    _shape("sk-", r"(?<![A-Za-z0-9])sk-(?:ant-|proj-)?(?P<s>[\w-]{20,}+)"),
-    _shape("SG.", r"(?<![A-Za-z0-9])SG\.(?P<s>[\w-]{12,}+\.[\w-]{12,}+)", "."),
-    _shape("SK", r"(?<![A-Za-z0-9])SK(?P<s>[0-9a-f]{32})(?![A-Za-z0-9])"),
-    _shape("key-", r"(?<![A-Za-z0-9])key-(?P<s>[0-9a-f]{32})(?![A-Za-z0-9])"),
-    _shape("npm_", r"(?<![A-Za-z0-9])npm_(?P<s>[A-Za-z0-9]{30,}+)"),
-    _shape("pypi-", r"(?<![A-Za-z0-9])pypi-(?P<s>[\w-]{50,}+)"),
+    _shape("sk-", r"{B}sk-(?:ant-|proj-)?(?P<s>[\w-]{20,}+)"),
+    _shape("SG.", r"{B}SG\.(?P<s>[\w-]{12,}+\.[\w-]{12,}+)", "."),
+    _shape("SK", r"{B}SK(?P<s>[0-9a-f]{32})(?![A-Za-z0-9])"),
+    _shape("key-", r"{B}key-(?P<s>[0-9a-f]{32})(?![A-Za-z0-9])"),
+    _shape("npm_", r"{B}npm_(?P<s>[A-Za-z0-9]{30,}+)"),
+    _shape("pypi-", r"{B}pypi-(?P<s>[\w-]{50,}+)"),
     _shape("shpat_ shpca_ shppa_ shpss_", r"shp(?:at|ca|pa|ss)_(?P<s>[0-9a-fA-F]{32})"),
-    _shape("hf_", r"(?<![A-Za-z0-9])hf_(?P<s>[A-Za-z0-9]{30,}+)"),
+    _shape("hf_", r"{B}hf_(?P<s>[A-Za-z0-9]{30,}+)"),
     _shape("dop_v1_ doo_v1_ dor_v1_", r"do[opr]_v1_(?P<s>[0-9a-f]{64})"),
-    _shape("dapi", r"(?<![A-Za-z0-9])dapi(?P<s>[0-9a-f]{32})"),
-    _shape("hvs. hvb.", r"(?<![A-Za-z0-9])hv[sb]\.(?P<s>[\w-]{20,}+)"),
+    _shape("dapi", r"{B}dapi(?P<s>[0-9a-f]{32})"),
+    _shape("hvs. hvb.", r"{B}hv[sb]\.(?P<s>[\w-]{20,}+)"),
     _shape("sq0atp- sq0csp-", r"sq0(?:atp|csp)-(?P<s>[\w-]{20,}+)"),
     _shape(":AA", r"(?<!\d)\d{8,12}:AA(?P<s>[\w-]{30,}+)"),
     _shape(
@@ -89,10 +93,13 @@ def custom(patterns: Sequence[str]) -> tuple[Shape, ...]:
 
 _LONG_DIGITS = re.compile(r"[2-6][0-9]{2}(?:(?:[ +-]|%20)?[0-9]){10}")
 _DIGIT_RUN = re.compile(
-    r"(?:(?<![0-9A-Za-z.])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt])|(?<=[^0-9]\.))[0-9]{3,}+(?:(?:[ +-]|%20)[0-9]{3,}+)*+"
+    r"(?:(?<![0-9A-Za-z.%])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=[^0-9]\.))"
+    r"[0-9]{3,}+(?:(?:[ +-]|%20)[0-9]{3,}+)*+"
 )
 _SEPARATOR = re.compile(r"(%20|[ +-])")
 _CARD_MIN, _CARD_MAX = 13, 19
+GROUPS_MAX = 20_000
+_NINES = str.maketrans("0123456789", "9999999999")
 _DOUBLED = {digit: (int(digit) * 2 - 9 if digit > "4" else int(digit) * 2) for digit in "0123456789"}
 
 
@@ -123,7 +130,8 @@ def _is_card(digits: str) -> bool:
 def card_spans(text: str, seal: Callable[[str], str]) -> list[tuple[int, int, str]]:
     """Where card numbers stand, as (start, end, sealed) in order.
 
-    Groups of three digits and more may be joined by a space, plus, hyphen or ``%20``.
+    Groups of three digits and more may be joined by a space, plus, hyphen or ``%20``. After 20,000 groups every digit
+    of the rest is masked.
 
     Parameters
     ----------
@@ -133,10 +141,15 @@ def card_spans(text: str, seal: Callable[[str], str]) -> list[tuple[int, int, st
         Seals the digits of one number, as many digits; the sealed number starts with a 9, so it is no card.
     """
     found: list[tuple[int, int, str]] = []
+    searched = 0
     for run in _DIGIT_RUN.finditer(text):
         if run.end() - run.start() < _CARD_MIN:
             continue
         groups = _groups(run[0], run.start())
+        searched += len(groups)
+        if searched > GROUPS_MAX:
+            found.append((run.start(), len(text), text[run.start() :].translate(_NINES)))
+            break
         if text[run.end() : run.end() + 1].isalpha():
             groups.pop()
         sealed = [digits for _, digits in groups]
@@ -149,7 +162,7 @@ def card_spans(text: str, seal: Callable[[str], str]) -> list[tuple[int, int, st
 
 def _groups(run: str, offset: int) -> list[tuple[int, str]]:
     groups: list[tuple[int, str]] = []
-    for index, part in enumerate(_SEPARATOR.split(run)):
+    for index, part in enumerate(_SEPARATOR.split(run, GROUPS_MAX)):
         if not index % 2:
             groups.append((offset, part))
         offset += len(part)

@@ -5,9 +5,10 @@ Each stage has a gate that costs a fraction of a microsecond and is closed for n
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 from halt400.redaction.credentials import HEADER_KINDS, SCHEME, Seal, authorization, cookie, set_cookie, userinfo_spans
-from halt400.redaction.fields import find_fields
+from halt400.redaction.fields import NAMES_MAX, find_fields
 from halt400.redaction.known import Known
 from halt400.redaction.names import STEM_GATE, STEMS, Verdict, compact, judge, looks_secret
 from halt400.redaction.rules import Rules
@@ -15,13 +16,23 @@ from halt400.redaction.sealing import Position, Sealer
 from halt400.redaction.shapes import SHAPES, Shape, card_spans, custom, has_long_digits
 from halt400.redaction.tokens import Tokens
 
-__all__ = ["Names", "TextRedactor", "lower"]
+__all__ = ["Gates", "Names", "TextRedactor", "lower"]
+
+FINDS_MAX = 10_000
+"""Of one shape in one text; the rest of a text with more of them is covered, so that the time stays bounded."""
 
 
 def lower(text: str) -> str:
     """The text in lower case, of the same length (one capital of Turkish is two characters long otherwise)."""
     lowered = text.lower()
     return lowered if len(lowered) == len(text) else text.replace("İ", "i").lower()
+
+
+def _any_in(needles: tuple[str, ...], text: str) -> bool:
+    for needle in needles:  # noqa: SIM110 - a generator costs twice the time
+        if needle in text:
+            return True
+    return False
 
 
 class Names:
@@ -59,7 +70,16 @@ class Names:
 
     def in_text(self, lowered: str) -> bool:
         """Whether a lower-case text can hold a secret name at all."""
-        return any(stem in lowered for stem in self.gate)
+        return _any_in(self.gate, lowered)
+
+
+class Gates(NamedTuple):
+    """Which stages a text, or several texts joined, can need at all."""
+
+    names: bool
+    shapes: tuple[Shape, ...]
+    users: bool
+    digits: bool
 
 
 _SCHEMED = re.compile(rf"(?:{SCHEME})\s", re.IGNORECASE)
@@ -86,22 +106,32 @@ class TextRedactor:
             for hint in shape.hints:
                 self._by_start[hint[:2]] = (*self._by_start.get(hint[:2], ()), shape)
 
-    def text(self, text: str, known: Known | None = None) -> str:
-        """Any text with its secrets sealed; `known` collects them and finds their echoes."""
-        lowered = lower(text)
-        if self._names.in_text(lowered):
-            text = self._fields(text, lowered, known)
-        return self.shapes(text, known)
+    def gates(self, text: str) -> Gates:
+        """What `text` can hold; the gates of joined texts are good for each of them."""
+        return Gates(
+            self._names.in_text(lower(text)),
+            tuple([shape for shape in self._shapes if _any_in(shape.hints, text)]),
+            "@" in text or "%40" in text,
+            has_long_digits(text),
+        )
 
-    def shapes(self, text: str, known: Known | None = None) -> str:
+    def text(self, text: str, known: Known | None = None, gates: Gates | None = None) -> str:
+        """Any text with its secrets sealed; `known` collects them and finds their echoes."""
+        gates = gates or self.gates(text)
+        if gates.names:
+            lowered = lower(text)
+            if self._names.in_text(lowered):
+                text = self._fields(text, lowered, known)
+        return self.shapes(text, known, gates)
+
+    def shapes(self, text: str, known: Known | None, gates: Gates) -> str:
         """The text with what shows by its shape sealed: tokens, keys, URLs with a user, card numbers, echoes."""
-        for shape in self._shapes:
-            for hint in shape.hints:
-                if hint in text:
-                    text = self._shape(text, shape)
-                    break
-        text = self.userinfo(text, known)
-        if has_long_digits(text):
+        for shape in gates.shapes:
+            if _any_in(shape.hints, text):
+                text = self._shape(text, shape)
+        if gates.users:
+            text = self.userinfo(text, known)
+        if gates.digits and has_long_digits(text):
             text = _replace(text, card_spans(text, lambda digits: self.sealer.seal(digits, Position.TEXT)))
         return known.seal_echoes(text, self.sealer) if known is not None else text
 
@@ -109,17 +139,26 @@ class TextRedactor:
         """The text with user names and passwords in its URLs sealed."""
         if "@" not in text and "%40" not in text:
             return text
-        return _replace(text, userinfo_spans(text, lambda value: self._secret(value, Position.URL, known)))
+        spans = userinfo_spans(text, lambda value: self._secret(value, Position.URL, known), FINDS_MAX)
+        if len(spans) >= FINDS_MAX:
+            spans.append((spans[FINDS_MAX - 1][1], len(text), self.sealer.cover(text[spans[FINDS_MAX - 1][1] :])))
+        return _replace(text, spans)
 
-    def parameters(self, query: str, known: Known | None = None) -> str:
+    def parameters(self, query: str, known: Known | None = None, gates: Gates | None = None) -> str:
         """A query or form body with the values of secret names sealed, as they stand, and nested texts redacted."""
-        if not self._names.in_text(lower(query)):
-            return self.shapes(query, known)
+        gates = gates or self.gates(query)
+        if not gates.names or not self._names.in_text(lower(query)):
+            return self.shapes(query, known, gates)
         parts = query.split("&")
+        named = 0
         for index, part in enumerate(parts):
             name, equals, value = part.partition("=")
             if not value:
                 continue
+            named += 1
+            if named > NAMES_MAX:
+                parts[index:] = [self.sealer.cover("&".join(parts[index:]))]
+                break
             verdict = self._names.of_parameter(_last_segment(name))
             if verdict is Verdict.NONE or (verdict is Verdict.WEAK and not looks_secret(value)):
                 lowered = lower(value)
@@ -127,9 +166,9 @@ class TextRedactor:
                     parts[index] = name + equals + self._fields(value, lowered, known)
             elif verdict is not Verdict.PLURAL or not value.isdigit():
                 parts[index] = name + equals + self._secret(value, Position.URL, known)
-        return self.shapes("&".join(parts), known)
+        return self.shapes("&".join(parts), known, gates)
 
-    def header(self, name: str, value: str, known: Known | None = None) -> str:
+    def header(self, name: str, value: str, known: Known | None = None, gates: Gates | None = None) -> str:
         """The value of one header, redacted by the header's name and by what is in it."""
         lowered_name = name.strip().rstrip(":").lower()
         kind = HEADER_KINDS.get(lowered_name)
@@ -138,11 +177,12 @@ class TextRedactor:
         verdict = self._names.of_header(lowered_name)
         if verdict is Verdict.STRONG or (verdict is Verdict.WEAK and looks_secret(value)):
             return self._secret(value, Position.TEXT, known)
-        return self.text(value, known)
+        return self.text(value, known, gates)
 
     def _fields(self, text: str, lowered: str, known: Known | None) -> str:
         spans = []
-        for field in find_fields(text, lowered, self._names.stems, self._names.of_parameter):
+        fields, searched = find_fields(text, lowered, self._names.stems, self._names.of_parameter)
+        for field in fields:
             value = text[field.start : field.end]
             kind = HEADER_KINDS.get(field.name.lower())
             if kind is None:
@@ -150,6 +190,8 @@ class TextRedactor:
             else:
                 sealed = self._credentials(kind, value, field.position, known)
             spans.append((field.start, field.end, sealed))
+        if searched < len(text):
+            spans.append((searched, len(text), self.sealer.cover(text[searched:])))
         return _replace(text, spans)
 
     def _credentials(self, kind: str, value: str, position: Position, known: Known | None) -> str:
@@ -187,8 +229,11 @@ class TextRedactor:
         return value[:start] + sealed + value[start + len(inner) :]
 
     def _shape(self, text: str, shape: Shape) -> str:
-        spans = []
+        spans: list[tuple[int, int, str]] = []
         for match in shape.pattern.finditer(text):
+            if len(spans) >= FINDS_MAX:
+                spans.append((spans[-1][1], len(text), self.sealer.cover(text[spans[-1][1] :])))
+                break
             group = "s" if "s" in match.re.groupindex else (1 if match.re.groups else 0)
             start, end = match.span(group)
             if end > start:

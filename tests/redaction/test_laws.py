@@ -1,0 +1,242 @@
+"""What holds for every text: redacting twice is redacting once, nothing moves, and the time is bounded."""
+
+import json
+import time
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from halt400.errors import SettingError
+from halt400.records import Request, Response, ResponseEvent
+from halt400.redaction import Redactor, Rules
+from tests.redaction.secrets import BODIES, HEADER_NAMES, NAMED, PARAMETER_NAMES, PRIVATE_KEY, SHAPED
+
+redactor = Redactor(Rules(), b"the key of the redaction's tests")
+
+words = st.one_of(
+    st.sampled_from([*SHAPED.values(), *NAMED, PRIVATE_KEY, "ann", "api.shop.example", "4111 1111 1111 1111"]),
+    st.text(max_size=24),
+    st.text("abcdef0123456789", min_size=1, max_size=40),
+    st.text("0123456789 -+", min_size=8, max_size=60),
+)
+names = st.sampled_from([*PARAMETER_NAMES, *HEADER_NAMES, "user", "page", "key", "note", "tokens", "max_tokens"])
+glue = st.sampled_from(
+    [
+        *('"', "'", '\\"', "=", ":", ": ", "&", ";", "; ", ",", ", ", "{", "}", "[", "]", "<", ">", "</", "\n", "\\n"),
+        *("://", "@", "?", "#", "%3D", "%26", "%40", "%3A%2F%2F", "%20", "%", "\\", "\\u0041", "%C3%A4", "-----", "--"),
+        *("Bearer ", "Basic ", "Authorization: ", "Cookie: a=", '{"', '": "', '", "', '"}', "<![CDATA[", "]]>", " "),
+        *('Content-Disposition: form-data; name="', '"\r\n\r\n', "\r\n--", "%22", "%5B", "%5D", "&quot;", "x" * 70),
+    ]
+)
+documents = st.builds(
+    lambda template, name, secret: template.format(name=name, secret=secret), st.sampled_from(BODIES), names, words
+)
+texts = st.one_of(documents, st.lists(st.one_of(words, names, glue), max_size=24).map("".join))
+headers = st.lists(st.tuples(st.one_of(names, st.text(max_size=12)), texts), max_size=4)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(texts)
+def test_redacting_a_text_twice_is_redacting_it_once(text: str) -> None:
+    for redact in (
+        redactor.text,
+        redactor.body,
+        redactor.url,
+        lambda body: redactor.body(body, "application/x-www-form-urlencoded"),
+    ):
+        if text or redact is not redactor.url:
+            once = redact(text)
+            assert len(once) == len(text)
+            assert len(once.encode("utf-8", "surrogatepass")) == len(text.encode("utf-8", "surrogatepass"))
+            assert redact(once) == once
+
+
+@settings(max_examples=500, deadline=None)
+@given(headers)
+def test_redacting_headers_twice_is_redacting_them_once(given_headers: list[tuple[str, str]]) -> None:
+    once = redactor.headers(given_headers)
+    assert redactor.headers(once) == once
+    assert [len(value) for _, value in once] == [len(value) for _, value in given_headers]
+
+
+@settings(max_examples=500, deadline=None)
+@given(texts, texts, headers, texts, st.binary(max_size=60))
+def test_redacting_an_event_twice_is_redacting_it_once(
+    url: str, body: str, sent: list[tuple[str, str]], answer: str, raw: bytes
+) -> None:
+    from base64 import b64encode
+
+    event = ResponseEvent(
+        id="e",
+        time=0,
+        target="t",
+        job_id="j",
+        request=Request(method="POST", url="https://a.example/" + url, headers=sent, body=body, body_sha256="ab" * 32),
+        response=Response(
+            status=400, headers=sent[:1], body=answer, body_base64=b64encode(raw + body.encode()).decode()
+        ),
+    )
+    before = msgspec.json.encode(event)
+    once = redactor.event(event)
+    assert redactor.event(once) == once
+    assert msgspec.json.encode(event) == before, "the event that was given is left as it was"
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.text(st.characters(codec="ascii", categories=("L", "N", "P", "S")), min_size=1, max_size=60), st.text(max_size=8)
+)
+def test_no_secret_survives_under_its_name(secret: str, noise: str) -> None:
+    document = json.dumps({"noise": noise, "password": "q7" + secret + "7q", "page": 1})
+    after = redactor.body(document)
+    assert json.loads(after)["password"] != "q7" + secret + "7q"
+    assert "q7" + secret + "7q" not in after
+    assert list(json.loads(after)) == ["noise", "password", "page"]
+    assert json.loads(after)["page"] == 1
+
+
+def json_error(text: str) -> str:
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return f"{error.msg} {error.pos}"
+    return "none"
+
+
+@settings(max_examples=800, deadline=None)
+@given(
+    st.sampled_from([template for template in BODIES if template.startswith(("{{", "[{{"))]),
+    names,
+    words,
+    st.integers(0, 200),
+    st.sampled_from(["", ",", '"', "}", "\\", "\n", "x", "\x00"]),
+)
+def test_a_broken_json_body_is_broken_at_the_same_place_after_redaction(
+    template: str, name: str, secret: str, at: int, damage: str
+) -> None:
+    body = template.format(name=name, secret=json.dumps(secret)[1:-1])
+    body = body[:at] + damage + body[at + 1 :]
+    assert json_error(redactor.body(body)) == json_error(body)
+
+
+HOSTILE = {
+    "names": 'token:"',
+    "short values": "pin=1&",
+    "unique names": "".join(f"pin{number}=a{number}&" for number in range(3000)),
+    "open brackets": "token:{",
+    "open quotes": "token:'\"",
+    "escapes": '{\\"token\\":\\"',
+    "long name": "token_",
+    "slashes": "://",
+    "users": "://a:b@",
+    "colons": "a:",
+    "digits": "4444 ",
+    "one digit": "4",
+    "jwt": "eyJ.",
+    "jwt dots": "eyJabcdef.",
+    "pem": "-----BEGIN PRIVATE KEY-----",
+    "bearer": "Bearer a1bcdefghijklmn ",
+    "bearer letters": "bearer abcdefghijklmnop",
+    "disposition": 'content-disposition; name="pin',
+    "tags": "<pin a",
+    "cdata": "<pin><![CDATA[",
+    "percent": "%2525",
+    "encoded url": "%3A%2F%2Fa",
+    "semicolons": "password=a;;;;;;",
+    "lines": "password: a\n",
+    "spaces": "password" + " " * 20,
+    "backslashes": "password=\\\\\\\\",
+    "commas": "authorization,",
+    "cookies": "Cookie: a=b; ",
+    "random": 'sk-AKIA@4111=eyJ{pin:[token"',
+}
+
+
+@pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_megabyte_of_anything_takes_bounded_time(unit: str) -> None:
+    body = (unit * (1_000_000 // len(unit) + 1))[:1_000_000]
+    for redact in (redactor.body, redactor.url, redactor.text):
+        spent = []
+        for _ in range(2):
+            start = time.process_time()
+            redact(body)
+            spent.append(time.process_time() - start)
+            if spent[-1] < 0.5:
+                break
+        assert min(spent) < 0.5, spent
+
+
+def test_another_key_makes_other_tokens_and_one_key_the_same() -> None:
+    body = '{"password": "correct-horse-battery-staple"}'
+    other = Redactor(Rules(), b"another key of the redaction's tests")
+    same = Redactor(Rules(), b"the key of the redaction's tests")
+    assert redactor.body(body) == same.body(body) != other.body(body)
+    assert redactor.body(body)[14:-2] in redactor.headers([("X-Token", "correct-horse-battery-staple")])[0][1]
+
+
+def test_a_short_key_is_refused() -> None:
+    with pytest.raises(SettingError, match="16"):
+        Redactor(Rules(), b"short")
+
+
+def test_rules_extend_names_and_patterns_and_keep_what_is_no_secret() -> None:
+    rules = Rules.from_table(
+        {
+            "header_names": ["X-Shop-Badge"],
+            "parameter_names": ["ledger_mark"],
+            "patterns": [r"emp-[0-9]{6}", r"case (\w{8})"],
+            "keep_names": ["design_token", "authorization"],
+        }
+    )
+    extended = Redactor(rules, b"the key of the redaction's tests")
+    assert extended.headers([("x-shop-badge", "blue-42-badge")])[0][1] != "blue-42-badge"
+    for body in ('{"ledgerMark": "abc-12345"}', "ledger_mark=abc-12345&x=1", "LEDGER-MARK: abc-12345"):
+        assert "12345" not in extended.body(body)
+    assert "123456" not in extended.text("see emp-123456")
+    assert extended.text("case abcd1234").startswith("case ")
+    assert "abcd1234" not in extended.text("case abcd1234")
+    assert extended.body('{"design_token": "primary-blue"}') == '{"design_token": "primary-blue"}'
+    assert "hunter2" not in extended.headers([("Authorization", "Bearer hunter2hunter2")])[0][1]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [{"patterns": ["("]}, {"patterns": ["x*"]}, {"header_names": ["--"]}, {"names": []}, {"patterns": "x"}],
+)
+def test_a_wrong_rule_is_refused_with_its_name(table: dict[str, object]) -> None:
+    with pytest.raises(SettingError) as caught:
+        Rules.from_table(table)
+    assert caught.value.mend
+    assert next(iter(table)) in caught.value.message
+
+
+PLACEHOLDERS = ["null", "undefined", "{{api_key}}", "${TOKEN}", "<YOUR_API_KEY>", "{access_token}", "None", ":api_key"]
+
+
+@pytest.mark.parametrize("placeholder", PLACEHOLDERS)
+def test_a_placeholder_that_was_never_filled_in_stays_for_it_is_the_evidence(placeholder: str) -> None:
+    assert redactor.headers([("Authorization", f"Bearer {placeholder}")]) == [
+        ("Authorization", f"Bearer {placeholder}")
+    ]
+    body = json.dumps({"api_key": placeholder})
+    assert redactor.body(body) == body
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"max_tokens": 100, "usage": {"prompt_tokens": 12}, "nextPageToken": "CAUQAA", "author": "ann"}',
+        "Unexpected token '}' at position 44",
+        'Unexpected token: "}"',
+        '{"key": "color", "sort_key": "price", "primaryKey": "id", "country_code": "DE"}',
+        "https://api.shop.example/v1/products/42?page=3&sort=-price&q=secretary%20desk",
+        "<Author>ann</Author><design>x</design>",
+        "2026-01-01T00:00:00Z GET /passengers/42 400 12ms",
+    ],
+)
+def test_what_is_no_secret_is_left_as_it_was(text: str) -> None:
+    assert redactor.text(text) == text
+    assert redactor.body(text) == text
+    assert redactor.url(text) == text
