@@ -38,6 +38,7 @@ __all__ = [
     "Life",
     "Opening",
     "claim_probe",
+    "expire",
     "extend",
     "open_quarantine",
     "probe_answered",
@@ -227,7 +228,8 @@ def release(life: Life, cause: str, now_ms: int, *, actor: str, reason: str) -> 
     return Life(command=command, hold_ms=life.hold_ms, hold_ends=life.hold_ends)
 
 
-def _expire(life: Life, now_ms: int, reason: str) -> Life:
+def expire(life: Life, now_ms: int, reason: str) -> Life:
+    """Let the scope go because its time is over, without a good answer."""
     cause = f"{life.command.command_id}/expired"
     command = _next(life, "released", cause, now_ms, now_ms, reason, ISSUER)
     return Life(command=command, hold_ms=life.hold_ms, hold_ends=life.hold_ends, unproven=True)
@@ -246,11 +248,11 @@ def tick(life: Life, now_ms: int, holds: Holds) -> Life | None:
     command = life.command
     if command.state == "quarantined":
         if now_ms >= command.expires_at or command.scope.kind == "request":
-            return _expire(life, now_ms, "expired: the hold is over")
+            return expire(life, now_ms, "expired: the hold is over")
         claims_end = now_ms + max(life.hold_ms, 2 * holds.lease_s * 1000)
         return _probing(life, f"{command.command_id}/hold-over", now_ms, claims_end, "the hold is over: probe wanted")
     if life.lease_ends is None or now_ms >= command.expires_at:
-        return _expire(life, now_ms, "expired: no probe was answered in time")
+        return expire(life, now_ms, "expired: no probe was answered in time")
     reason = f"the probe's lease of {command.issued_by} ran out: probe wanted"
     return _probing(life, f"{command.command_id}/lease-over", now_ms, command.expires_at, reason)
 

@@ -9,8 +9,8 @@ Null hypothesis: a logical request ends in a 400 with probability at most p0. Ei
 The evidence is an e-detector (Shin, Ramdas, Rinaldo, "E-detectors", arXiv 2203.03532): under the null its expectation
 after n requests is at most n + phi, phi its value at rest, so the mean number of requests until it first reaches a
 threshold H is at least H - phi, whatever the traffic. H is thus the number of requests that one false alarm costs, and
-being linear, that holds over the whole fleet at once. R_i starts at phi_i, where good requests bring it: a break in the
-first request is found as fast as one after a week (docs/adr/0003-detection.md has the figures).
+being linear, that holds over the whole fleet at once. R_i starts at phi_i, where good requests bring it, so a first
+break is found as fast as a later one (docs/adr/0003-detection.md has the figures).
 """
 
 from functools import lru_cache
@@ -26,6 +26,8 @@ __all__ = ["COMPONENTS", "Mixture", "Tiers"]
 COMPONENTS: Final = 8
 MOST_EVIDENCE: Final = 1e15
 """R_i stops here: far above every threshold, and good requests bring it down again within a known number."""
+SETTLED: Final = 0.25
+"""Evidence up to this part of 1 / p0 is no news: at rest it is about a tenth of 1 / p0, after one 400 about 1 / p0."""
 HISTORY_CAP: Final = 1 << 21
 """Clean trials remembered; beyond it history is halved, so that a target's habits may change."""
 _SMALLEST_BATCH: Final = 64
@@ -116,7 +118,7 @@ class Mixture:
         """
         grid = _grid(self.p0)
         r = self._caught_up(grid)
-        self.settled = sum(r) <= COMPONENTS / self.p0
+        self.settled = self._r is None or sum(r) <= COMPONENTS * SETTLED / self.p0
         if learn:
             self.pending_trials = min(self.pending_trials + self.gap, _MOST_U32)
             if self.settled and self.pending_trials >= max(_SMALLEST_BATCH, self.trials >> 4):
@@ -124,6 +126,8 @@ class Mixture:
         if self.p0 < floor:
             self.p0 = floor
         grid = _grid(self.p0)
+        if self._r is None:
+            r = grid.phi
         self.gap = 0
         self._r = r = tuple(min((r_i + 1.0) * gain, MOST_EVIDENCE) for r_i, gain in zip(r, grid.gain, strict=True))
         if learn:

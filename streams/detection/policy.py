@@ -132,7 +132,7 @@ def _check_value(file: _File, path: tuple[str | int, ...], value: Any, default: 
         kinds = (int,) if isinstance(default, int) else (int, float)
         wanted = "a whole number" if isinstance(default, int) else "a number"
         if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
-            raise file.fault(path, value, f"Write {wanted} from {low:g} to {high:g}.")
+            raise file.fault(path, value, f"Write {wanted} from {low:,} to {high:,}.")
         return
     choices = {"policy": ("strict", "evidence"), "mode": ("live", "shadow"), "job_tier": ("ticket", "page")}
     if name in choices and value not in choices[name]:

@@ -1,0 +1,57 @@
+"""Detection and the life of a quarantine: pure code, time comes in as a value. `docs/detection.md` explains it.
+
+A worker keeps one `TargetState` per target. For a response that is no 400 it adds one to two gaps
+(`TargetState.good_request`); for a 400 it calls `judge_bad_request`, for an operation `judge_operation`, and
+`judge_time` when `TargetState.next_due` has come. Each returns a `Decision`: what to send and what to tell.
+"""
+
+from streams.detection.commands import command_id, finding_id
+from streams.detection.decision import Circumstances, Decision, TargetWish
+from streams.detection.explanation import Explanation, ScopeReading, TierReading, explain
+from streams.detection.findings import Finding
+from streams.detection.fleet import CommonAttribute, FleetGuard, FleetRules, Origin, common_attribute
+from streams.detection.lifecycle import ISSUER, Holds, Life
+from streams.detection.mixture import Mixture, Tiers
+from streams.detection.operations import judge_operation, judge_time
+from streams.detection.policy import Policies, Rule, parse_policies
+from streams.detection.requests import RecentIds, Retries, counts_as_trial
+from streams.detection.target_state import JobState, TargetState, decode_target_state, encode_target_state
+from streams.detection.verdict import grant_target, is_certain, judge_bad_request
+
+__all__ = [
+    "ISSUER",
+    "Circumstances",
+    "CommonAttribute",
+    "Decision",
+    "Explanation",
+    "Finding",
+    "FleetGuard",
+    "FleetRules",
+    "Holds",
+    "JobState",
+    "Life",
+    "Mixture",
+    "Origin",
+    "Policies",
+    "RecentIds",
+    "Retries",
+    "Rule",
+    "ScopeReading",
+    "TargetState",
+    "TargetWish",
+    "TierReading",
+    "Tiers",
+    "command_id",
+    "common_attribute",
+    "counts_as_trial",
+    "decode_target_state",
+    "encode_target_state",
+    "explain",
+    "finding_id",
+    "grant_target",
+    "is_certain",
+    "judge_bad_request",
+    "judge_operation",
+    "judge_time",
+    "parse_policies",
+]

@@ -1,0 +1,192 @@
+"""Explaining a target: which rule applies, how far each tier is from firing, why the last 400 led to what it did."""
+
+from datetime import UTC, datetime
+from math import log
+from typing import Final
+
+from msgspec import Struct
+
+from halt400.records import Milliseconds
+from streams.detection.lifecycle import Life
+from streams.detection.mixture import Mixture
+from streams.detection.policy import Policies
+from streams.detection.target_state import TargetState, Verdict
+
+__all__ = ["Explanation", "ScopeReading", "TierReading", "explain"]
+
+MOST_JOBS_EXPLAINED: Final = 20
+
+
+class TierReading(Struct, kw_only=True, frozen=True):
+    """One tier of one detector.
+
+    Attributes
+    ----------
+    evidence, threshold
+        In requests per false alarm; the tier fires at ``evidence >= threshold``.
+    reached_ratio
+        How far the evidence has come on the way from one request to the threshold, by orders of magnitude: 0-1.
+    bad_requests_to_fire
+        How many 400s in a row would make it fire now; 0 when it has.
+    """
+
+    tier: str
+    evidence: float
+    threshold: float
+    reached_ratio: float
+    bad_requests_to_fire: int
+
+
+class ScopeReading(Struct, kw_only=True, frozen=True):
+    """One detector and the scope that it watches.
+
+    Attributes
+    ----------
+    p0
+        The part of good requests that may end in a 400 before it counts as evidence.
+    clean_requests, clean_bad_requests
+        The history that p0 was learned from.
+    good_since_last
+        Logical requests since the last 400 that were none.
+    state, until
+        Where the scope stands on `control`, and when a gate that hears nothing more lets it go; None where no command
+        was issued.
+    """
+
+    scope_id: str
+    p0: float
+    clean_requests: int
+    clean_bad_requests: int
+    good_since_last: int
+    tiers: tuple[TierReading, ...]
+    state: str | None = None
+    until: Milliseconds | None = None
+    reason: str | None = None
+
+
+class Explanation(Struct, kw_only=True, frozen=True):
+    """All that decides over one target; `lines` is for people."""
+
+    target: str
+    at_ms: Milliseconds
+    pattern: str
+    rule_line: int
+    policy: str
+    mode: str
+    job_tier: str
+    reading: ScopeReading
+    jobs: tuple[ScopeReading, ...]
+    jobs_not_shown: int
+    suspect_jobs: tuple[str, ...]
+    suspect_signatures: tuple[str, ...]
+    is_wide: bool
+    last: Verdict | None
+
+    def lines(self) -> list[str]:
+        """The explanation as lines of text without any markup."""
+        where = f"halt400.toml, line {self.rule_line}" if self.rule_line else "the default"
+        found = [
+            f"{self.target}: policy {self.policy}, mode {self.mode} (pattern {self.pattern}, {where})",
+            *_reading_lines(self.reading),
+        ]
+        if self.suspect_jobs:
+            wide = (
+                "a break of the target" if self.is_wide else "a poison item until 3 signatures or 2 jobs are involved"
+            )
+            found.append(
+                f"  the evidence comes from {len(self.suspect_jobs)} job(s) and {len(self.suspect_signatures)} "
+                f"signature(s): {wide}"
+            )
+        for job in self.jobs:
+            found.extend(_reading_lines(job))
+        if self.jobs_not_shown:
+            found.append(f"and {self.jobs_not_shown} more jobs with less evidence")
+        if self.last is None:
+            found.append("No 400 of this target was seen.")
+        else:
+            led = f"issued {self.last.command_id}" if self.last.fired else "issued no command"
+            found.append(f"The last 400 ({self.last.event_id}, read {_time(self.last.at_ms)}) {led}: {self.last.why}")
+        return found
+
+
+def _time(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _reading_lines(reading: ScopeReading) -> list[str]:
+    standing = "no command" if reading.state is None else f"{reading.state} until {_time(reading.until or 0)}"
+    found = [
+        f"{reading.scope_id}: {standing}" + (f" ({reading.reason})" if reading.reason else ""),
+        f"  normal is at most {reading.p0:.3%} 400s, from {reading.clean_requests:,} clean requests with "
+        f"{reading.clean_bad_requests:,}; {reading.good_since_last:,} good requests since the last 400",
+    ]
+    for tier in reading.tiers:
+        fires = (
+            "has fired"
+            if tier.bad_requests_to_fire == 0
+            else f"fires after {tier.bad_requests_to_fire} more 400s in a row"
+        )
+        found.append(f"  {tier.tier}: evidence {tier.evidence:.3g} of {tier.threshold:.3g}, {fires}")
+    return found
+
+
+def _read(scope_id: str, mixture: Mixture, life: Life | None, policies: Policies) -> ScopeReading:
+    evidence = mixture.evidence()
+    command = life.command if life is not None else None
+    return ScopeReading(
+        scope_id=scope_id,
+        p0=mixture.p0,
+        clean_requests=mixture.trials,
+        clean_bad_requests=mixture.bad,
+        good_since_last=mixture.gap,
+        tiers=tuple(
+            TierReading(
+                tier=tier,
+                evidence=evidence,
+                threshold=threshold,
+                reached_ratio=min(1.0, log(max(evidence, 1.0)) / log(threshold)),
+                bad_requests_to_fire=mixture.bad_requests_until(threshold),
+            )
+            for tier, threshold in (("ticket", policies.tiers.ticket), ("page", policies.tiers.page))
+        ),
+        state=command.state if command is not None else None,
+        until=command.expires_at if command is not None else None,
+        reason=command.reason if command is not None else None,
+    )
+
+
+def explain(state: TargetState, policies: Policies, now_ms: int) -> Explanation:
+    """Explain a target as it stands at `now_ms`; the state is only read.
+
+    Jobs are listed by evidence, those with a command first, at most 20.
+    """
+    rule = policies.rule_for(state.name)
+    lives = state.shadow if rule.mode == "shadow" else state.lives
+
+    def weight(job_id: str) -> tuple[bool, float, str]:
+        life = lives.get(f"job/{state.name}/{job_id}")
+        return life is None or not life.holds(now_ms), -state.jobs[job_id].mixture.evidence(), job_id
+
+    ordered = sorted(state.jobs, key=weight)
+    shown = [
+        _read(scope_id, state.jobs[job_id].mixture, lives.get(scope_id), policies)
+        for job_id in ordered[:MOST_JOBS_EXPLAINED]
+        for scope_id in (f"job/{state.name}/{job_id}",)
+    ]
+    target_id = f"target/{state.name}"
+    return Explanation(
+        target=state.name,
+        at_ms=now_ms,
+        pattern=rule.pattern,
+        rule_line=rule.line,
+        policy=rule.policy,
+        mode=rule.mode,
+        job_tier=rule.job_tier,
+        reading=_read(target_id, state.mixture, lives.get(target_id), policies),
+        jobs=tuple(shown),
+        jobs_not_shown=max(0, len(ordered) - MOST_JOBS_EXPLAINED),
+        suspect_jobs=tuple(state.suspicion.jobs),
+        suspect_signatures=tuple(state.suspicion.signatures),
+        is_wide=state.suspicion.is_wide,
+        last=state.last,
+    )
