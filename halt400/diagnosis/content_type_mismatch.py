@@ -111,6 +111,10 @@ def _field(exchange: Exchange) -> list[Finding]:
         return [_finding(0.85, "Send Content-Type once.", evidence)]
     value = values[0]
     media = exchange.media_type
+    if value[:2] in ("b'", 'b"'):
+        detail = "Content-Type is the text of a Python bytes object."
+        evidence = at_text("header", value, 0, detail, name="Content-Type")
+        return [_finding(0.75, "Decode the value first: str() of bytes was sent as the header.", evidence)]
     if media.problem is None:
         return []
     if not value.strip():
@@ -126,9 +130,6 @@ def _field(exchange: Exchange) -> list[Finding]:
     confidence = 0.85 if not media.essence else 0.8
     detail = f"Content-Type is malformed: {media.problem}."
     remedy = "Write Content-Type as type/subtype; name=value (RFC 9110 section 8.3.1)."
-    if value[:2] in ("b'", 'b"'):
-        confidence, remedy = 0.75, "Decode the value first: str() of bytes was sent as the header."
-        detail = "Content-Type is the text of a Python bytes object."
     return [_finding(confidence, remedy, at_text("header", value, media.problem_index, detail, name="Content-Type"))]
 
 

@@ -51,6 +51,7 @@ _SYNTAX: tuple[Callable[[Exchange], list[Finding]], ...] = (
     content_type_mismatch.find,
 )
 _PROVEN = 0.85
+_WORDS_ONLY = 0.75
 _CHECKED = {
     "malformed_json": "the body parses as JSON",
     "malformed_xml": "the body is well-formed XML",
@@ -98,6 +99,12 @@ def _weighed(exchange: Exchange, found: list[Finding]) -> list[Finding]:
             elif finding.cause == "schema_violation":
                 # The parser's proof stands before the server's words, which often describe the same defect.
                 finding.confidence = min(finding.confidence, max(f.confidence for f in proven) - 0.05)
+    others = [f.confidence for f in found if f.cause in ("waf_block", "transient")]
+    if others and exchange.response_json is None:
+        for finding in found:
+            if finding.cause == "schema_violation" and finding.confidence <= _WORDS_ONLY:
+                # A page for people, not an API's answer: its sentences name no field of this request.
+                finding.confidence = min(finding.confidence, max(others) - 0.05)
     return sorted(found, key=lambda finding: (finding.warning, -finding.confidence))
 
 

@@ -100,10 +100,10 @@ class Exchange:
 
     @cached_property
     def parseable_body(self) -> bytes | None:
-        """The body where it is there, whole, short enough and not compressed."""
+        """The body where it is there, whole, short enough and not compressed (declared or not)."""
         if self.body is None or self.request.body_truncated or len(self.body) > BODY_LIMIT:
             return None
-        return None if self.encoded else self.body
+        return None if self.encoded or self.body[:2] == b"\x1f\x8b" else self.body
 
     @cached_property
     def encoded(self) -> bool:

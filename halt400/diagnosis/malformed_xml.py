@@ -152,6 +152,8 @@ def find(exchange: Exchange) -> list[Finding]:
     confidence = 0.96 if declared else 0.6
     if not body:
         confidence = 0.7
+    elif exchange.json is not None:
+        confidence = 0.6  # a whole JSON text: the type is wrong, not the text
     remedy = _REMEDIES.get(defect.code, "Build the body with an XML library, which escapes and closes for you.")
     if defect.code in _TRUNCATED and body:
         remedy = "Send the body whole: it was cut, or an element is not closed."

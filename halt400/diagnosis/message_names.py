@@ -39,6 +39,7 @@ _PATTERNS = tuple(
         (rf"(?i:{_KIND})\s?[:=]\s?({_IDENTIFIER}|[a-z][\w.-]{{1,60}})(?=$|[\s,.;)])", None),
         (rf"(?i:missing (?:the )?(?:required )?(?:{_KIND}):?)\s({_WORD})", None),
         (rf"(?i:at|on|for|in) {_Q}({_WORD}){_Q} (?i:failed|is|must|was)", None),
+        (rf"(?i:param(?:eter)? is missing or the value is empty: )({_WORD})", None),
         # identifiers in the open: snake_case, camelCase, dotted
         (rf"(?<![\w'\"/.@-])({_IDENTIFIER})(?![\w'\"@]|\.\w|\()", None),
         # first word of the sentence: "limit must be ...", "Invalid limit"

@@ -11,6 +11,7 @@ import re
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import Finding
 from halt400.diagnosis.profile import ENOUGH, Profile
+from halt400.diagnosis.server_errors import read
 from halt400.diagnosis.server_text import says
 from halt400.records import Evidence
 
@@ -36,9 +37,10 @@ _NAMED = tuple(
         rf"(?:missing|no|required|requires|must (?:include|specify|provide|send|have|set|contain)|expected|provide|need)\s(?:an?\s|the\s|valid\s|required\s|request\s|http\s|a\s){{0,4}}headers?:?\s{{0,4}}(?:parameter\s|named\s|called\s)?{_NAME}",
         rf"headers?\s{_NAME}\s(?:for\s.{{0,80}}\s)?(?:is|was|are|must|not|cannot|should|required|missing)",
         rf"{_NAME}(?::)?\s(?:request\s|http\s)?headers?:?\s(?:field\s)?(?:is\s|was\s|are\s|must\s|not\s|cannot\s|should\s|required|missing|with)",
-        rf"(?:missing|required|must (?:include|specify|provide|send|set)|no)\s(?:an?\s|the\s|valid\s|required\s){{0,3}}{_NAME}\s(?:request\s|http\s)?headers?\b",
+        rf"(?:missing|required|requires?|has|have|with|needs?|set|add|include|specify|provide|send|without|no)\s(?:an?\s|the\s|valid\s|required\s){{0,3}}{_NAME}\s(?:request\s|http\s)?headers?\b",
     )
 )
+_HEADER_ELEMENT = re.compile(r"(?i)<headername>([^<]{1,80})</headername>")
 _MISSING = re.compile(
     r"missing|required|requires|not present|absent|must|no\s|expected|not (?:set|found|provided|specified|included)|need",
     re.IGNORECASE,
@@ -96,7 +98,13 @@ def _finding(confidence: float, remedy: str, *evidence: Evidence) -> Finding:
 
 
 def _asked_for(exchange: Exchange) -> list[Finding]:
-    named = header_named(exchange.response_text)
+    said = read(exchange)
+    named = next(((one.field, True) for one in said.named if one.location == "header"), None)
+    if named is None:
+        named = next((found for found in map(header_named, said.messages) if found is not None), None)
+        element = _HEADER_ELEMENT.search(exchange.response_text[:8192])
+        if element is not None:
+            named = (element[1].strip(), True)
     if named is None:
         return []
     name, missing = named

@@ -27,7 +27,7 @@ _FIELD_KEYS = (
 _NAME_WITH_REASON = ("name", "id")
 _MESSAGE_KEYS = (
     "detail", "message", "msg", "explanation", "error_description", "errormessage", "error_message", "description",
-    "reason", "faultstring", "title", "developermessage", "usermessage", "defaultmessage", "cause", "summary", "hint",
+    "reason", "faultstring", "title", "developermessage", "usermessage", "defaultmessage", "cause", "summary", "hint", "exception",
 )  # fmt: skip
 _LISTS_OF_NAMES = frozenset(
     {"fields", "params", "parameters", "missing", "missing_fields", "required", "invalid_fields"}
