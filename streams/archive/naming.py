@@ -2,38 +2,78 @@
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from urllib.parse import quote
+from hashlib import blake2b
+from urllib.parse import quote, unquote
 
 from halt400.records import Source
 
-__all__ = ["archive_uri", "object_key"]
+__all__ = ["archive_uri", "object_key", "target_segment", "target_of_segment"]
 
 DAY_MS = 86_400_000
+SEGMENT_MAX = 180
+"""Longest quoted target: a file name holds 255 bytes, an S3 key 1,024."""
+SHORTENED_TO = 120
+MARK = "~"
 
 
 def object_key(source: Source, target: str, time_ms: int) -> str:
     """Key of the evidence of one 400.
 
-    `time_ms` is the event's own time. Any target is a safe and reversible path segment: everything but letters, digits
-    and ``_-~`` is percent-encoded, and the dot too where it begins the name.
+    Parameters
+    ----------
+    source
+        The record of `responses` that it was; topic, partition and offset make the name unique.
+    target
+        Any text; see `target_segment`.
+    time_ms
+        The event's own time; its UTC date is the second part of the key.
 
     Examples
     --------
     >>> object_key(Source(topic="halt400.responses", partition=3, offset=1207), "api.shop.example", 1_760_000_000_000)
     'api.shop.example/2025-10-09/halt400.responses-3-00000000000000001207.har'
     """
-    return f"{_segment(target)}/{_date(time_ms // DAY_MS)}/{source.topic}-{source.partition}-{source.offset:020d}.har"
+    return (
+        f"{target_segment(target)}/{_date(time_ms // DAY_MS)}/{source.topic}-{source.partition}-{source.offset:020d}.har"
+    )
 
 
 def archive_uri(base: str, key: str) -> str:
-    """Where the object of that key lies, `base` being ``file:///directory`` or ``s3://bucket/prefix``."""
+    """Where the object of that key lies, `base` being ``file:///directory`` or ``s3://bucket/prefix``.
+
+    In a file URI a percent sign of the key is an escape of its own (RFC 8089); an S3 URI holds the key as it is.
+    """
+    if base.startswith("file:"):
+        key = key.replace("%", "%25")
     return f"{base.rstrip('/')}/{key}"
 
 
 @lru_cache(maxsize=65_536)
-def _segment(target: str) -> str:
-    quoted = quote(target, safe="")
-    return f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted
+def target_segment(target: str) -> str:
+    """A target as one path segment that is safe on every store and says which target it is.
+
+    Everything but ASCII letters, digits, ``_``, ``-`` and ``.`` is percent-encoded, and the dot where it begins the
+    name. What would be longer than 180 characters ends in ``~`` and a digest; such an object names its target inside.
+
+    Examples
+    --------
+    >>> target_segment("../x y"), target_of_segment("%2E.%2Fx%20y")
+    ('%2E.%2Fx%20y', '../x y')
+    """
+    quoted = quote(target.encode("utf-8", "surrogatepass"), safe="").replace(MARK, "%7E")
+    if quoted.startswith("."):
+        quoted = f"%2E{quoted[1:]}"
+    if len(quoted) <= SEGMENT_MAX:
+        return quoted
+    digest = blake2b(target.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    kept = quoted[:SHORTENED_TO]
+    escape = kept.rfind("%", len(kept) - 2)
+    return f"{kept[:escape] if escape >= 0 else kept}{MARK}{digest}"
+
+
+def target_of_segment(segment: str) -> str | None:
+    """The target that a path segment stands for; None where it was too long to be written out."""
+    return None if MARK in segment else unquote(segment, errors="surrogatepass")
 
 
 @lru_cache(maxsize=64)

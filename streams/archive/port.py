@@ -5,7 +5,7 @@ from typing import Protocol
 
 from halt400.errors import ArchiveError
 
-__all__ = ["Archive", "ArchiveAway"]
+__all__ = ["Archive", "ArchiveAway", "checked_key"]
 
 
 class ArchiveAway(ArchiveError):  # noqa: N818 - the tree names conditions, not errors
@@ -28,10 +28,32 @@ class Archive(Protocol):
         """Make sure that objects can be written here."""
 
     def write(self, key: str, data: bytes) -> None:
-        """Write an object, durable on return; the same key again replaces it."""
+        """Write an object, durable on return; the same key again replaces it, and nobody ever sees half of it."""
 
     def read(self, key: str) -> bytes:
-        """The bytes of an object."""
+        """The bytes of an object, checked against the checksum that was stored with them where there is one."""
+
+    def exists(self, key: str) -> bool:
+        """Whether there is such an object."""
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """The keys that begin with `prefix`, in order."""
+
+    def uri(self, key: str) -> str:
+        """Where the object of that key lies."""
+
+    def keep_for(self, days: int) -> None:
+        """Have the store remove what is older than so many days, by its own means."""
+
+
+def checked_key(key: str) -> str:
+    """The key, if it stays below the archive's base.
+
+    Raises
+    ------
+    ArchiveError
+        It is empty or absolute, or has an empty part, ``.`` or ``..``, or a character that no path can have.
+    """
+    if "\0" in key or any(part in ("", ".", "..") for part in key.split("/")):
+        raise ArchiveError(f"{key!r} is no name of an archived object.", "Names are as `halt400 archive verify` lists.")
+    return key
