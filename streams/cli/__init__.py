@@ -2,7 +2,7 @@
 
 import typer
 
-from streams.cli import api, local, queries, replay, settings, topics, worker
+from streams.cli import api, demo, local, queries, replay, run, settings, topics, worker
 
 __all__ = ["register"]
 
@@ -10,9 +10,11 @@ __all__ = ["register"]
 def register(app: typer.Typer) -> None:
     """Add the service's commands to the command line."""
     api.register(app)
+    demo.register(app)
     local.register(app)
     queries.register(app)
     replay.register(app)
+    run.register(app)
     worker.register(app)
     settings.register(app)
     topics.register(app)
