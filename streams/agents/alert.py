@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -37,7 +37,7 @@ def register(
     clock: Callable[[], float] = time.time,
     tick_s: float = TICK_S,
 ) -> Outbox:
-    """Add the agent to `app`; `control` must be one of its folded topics.
+    """Add the agent to `app`, the outbox that it fills, and the task that empties it.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def register(
         routing,
         sinks,
         Outputs(kafka.topic(topics.ALERTS), kafka.topic(topics.ALERTS_DLQ)),
-        send=partial(_send, app),
+        send=app.send_acknowledged,
         follower=follow_alerts(kafka, on_changes=lambda changes: outbox.heard(changes)),
         redact=redact,
         on_failure=fail,
@@ -98,15 +98,3 @@ def register(
             await outbox.tick()
 
     return outbox
-
-
-async def _send(
-    app: Any,
-    topic: str,
-    key: bytes | None,
-    value: bytes | None,
-    partition: int | None,
-    headers: list[tuple[str, bytes]] | None,
-) -> Awaitable[Any]:
-    sent: Awaitable[Any] = await app.producer.send(topic, key, value, partition, None, headers)
-    return sent

@@ -127,9 +127,7 @@ def _is_over(notification: Notification, alerts: Follower) -> bool:
 
 async def _unread(consumer: AIOKafkaConsumer, kafka: KafkaSettings) -> AsyncIterator[Any]:
     topic = kafka.topic(topics.ALERTS_DLQ)
-    partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
-    if not partitions:
-        return
+    partitions = [TopicPartition(topic, number) for number in range(kafka.partitions)]
     consumer.assign(partitions)
     beginnings, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
     for tp in partitions:
@@ -151,7 +149,6 @@ async def _clients(kafka: KafkaSettings) -> AsyncIterator[tuple[AIOKafkaConsumer
     try:
         await consumer.start()
         await producer.start()
-        await consumer.topics()
         yield consumer, producer
     except (KafkaError, OSError) as error:
         raise BrokerUnavailable(f"Kafka at {kafka.bootstrap_servers} failed ({error}).", "Try again.") from error

@@ -82,7 +82,7 @@ class Incidents:
             )
         elif incident.closed_at is not None:
             _reopen(incident, command, now_ms)
-        elif is_person(command.issued_by) and command.state == "quarantined" and incident.acknowledged is None:
+        elif incident.acknowledged is None and _acknowledges(command, incident.scopes.get(name)):
             incident.acknowledged = Acknowledgement(by=command.issued_by, at=command.issued_at)
         kinds = {scope.kind for scope in incident.of_episode().values()}
         if command.scope.kind == "target" and "target" not in kinds:
@@ -164,6 +164,12 @@ class Incidents:
         changed = [(key, encode_incident(self.by_key[key])) for key in self._changed]
         self._changed.clear()
         return changed
+
+
+def _acknowledges(command: Command, before: ScopeState | None) -> bool:
+    """Whether a person extended a quarantine or made one by hand; what ends a probe signs with the prober's name."""
+    probed = before is not None and before.state == "probing"
+    return is_person(command.issued_by) and command.state == "quarantined" and not probed
 
 
 def _reopen(incident: Incident, command: Command, now_ms: int) -> None:

@@ -115,23 +115,23 @@ ROUTE = f'{SINK}[[alerts.route]]\nname = "r"\nsinks = ["s"]\n'
     ("text", "said"),
     [
         ("[alerts\n", "halt400.toml is not TOML: "),
-        ("[alerts]\nsinks = 1\n", "halt400.toml line 2: alerts.sinks: "),
-        ('[alerts.sink.s]\nkind = "pigeon"\n', "halt400.toml line 2: alerts.sink.s.kind = 'pigeon': "),
-        ('[alerts.sink.s]\nkind = "slack"\nurl = "https://x"\n', "halt400.toml line 3: alerts.sink.s.url: "),
-        (f"{SINK}timeout_s = 0\n", "halt400.toml line 3: alerts.sink.s.timeout_s = 0: "),
-        (SINK, "halt400.toml line 1: alerts.sink.s: no route leads to it."),
-        (f'{ROUTE}severity = "loud"\n', "halt400.toml line 6: alerts.route[0].severity = 'loud': "),
-        (f"{ROUTE}group_wait_s = -1\n", "halt400.toml line 6: alerts.route[0].group_wait_s = -1: "),
-        (f'{ROUTE}quiet_hours = "late"\n', "halt400.toml line 6: alerts.route[0].quiet_hours = 'late': "),
-        (f'{ROUTE}quiet_hours = "07:00-07:00"\n', "halt400.toml line 6: alerts.route[0].quiet_hours"),
-        (f'{ROUTE}timezone = "Mars/Olympus"\n', "halt400.toml line 6: alerts.route[0].timezone = 'Mars/Olympus': "),
-        (f'{ROUTE}timezone = "../../etc/passwd"\n', "halt400.toml line 6: alerts.route[0].timezone"),
-        (f'{ROUTE}owner = "nobody"\n', "halt400.toml line 6: alerts.route[0].owner = 'nobody': no such owner."),
-        (f'{ROUTE}escalate_to = "x"\n', "halt400.toml line 6: alerts.route[0].escalate_to = 'x': no such route."),
-        (f'{ROUTE}escalate_to = "r"\n', "halt400.toml line 6: alerts.route[0].escalate_to = 'r': leads back"),
-        (f'{ROUTE}[[alerts.route]]\nname = "r"\nsinks = ["s"]\n', "halt400.toml line 7: alerts.route[1].name = 'r'"),
-        (f'{ROUTE}[[alerts.route]]\nname = "q"\nsinks = ["t"]\n', "halt400.toml line 8: alerts.route[1].sinks = 't'"),
-        (f'{ROUTE}[[alerts.owner]]\nname = ""\n', "halt400.toml line 7: alerts.owner[0].name = '': "),
+        ("[alerts]\nsinks = 1\n", "halt400.toml, line 2: alerts.sinks: "),
+        ('[alerts.sink.s]\nkind = "pigeon"\n', "halt400.toml, line 2: alerts.sink.s.kind = 'pigeon': "),
+        ('[alerts.sink.s]\nkind = "slack"\nurl = "https://x"\n', "halt400.toml, line 3: alerts.sink.s.url: "),
+        (f"{SINK}timeout_s = 0\n", "halt400.toml, line 3: alerts.sink.s.timeout_s = 0: "),
+        (SINK, "halt400.toml, line 1: alerts.sink.s: no route leads to it."),
+        (f'{ROUTE}severity = "loud"\n', "halt400.toml, line 6: alerts.route[0].severity = 'loud': "),
+        (f"{ROUTE}group_wait_s = -1\n", "halt400.toml, line 6: alerts.route[0].group_wait_s = -1: "),
+        (f'{ROUTE}quiet_hours = "late"\n', "halt400.toml, line 6: alerts.route[0].quiet_hours = 'late': "),
+        (f'{ROUTE}quiet_hours = "07:00-07:00"\n', "halt400.toml, line 6: alerts.route[0].quiet_hours"),
+        (f'{ROUTE}timezone = "Mars/Olympus"\n', "halt400.toml, line 6: alerts.route[0].timezone = 'Mars/Olympus': "),
+        (f'{ROUTE}timezone = "../../etc/passwd"\n', "halt400.toml, line 6: alerts.route[0].timezone"),
+        (f'{ROUTE}owner = "nobody"\n', "halt400.toml, line 6: alerts.route[0].owner = 'nobody': no such owner."),
+        (f'{ROUTE}escalate_to = "x"\n', "halt400.toml, line 6: alerts.route[0].escalate_to = 'x': no such route."),
+        (f'{ROUTE}escalate_to = "r"\n', "halt400.toml, line 6: alerts.route[0].escalate_to = 'r': leads back"),
+        (f'{ROUTE}[[alerts.route]]\nname = "r"\nsinks = ["s"]\n', "halt400.toml, line 7: alerts.route[1].name = 'r'"),
+        (f'{ROUTE}[[alerts.route]]\nname = "q"\nsinks = ["t"]\n', "halt400.toml, line 8: alerts.route[1].sinks = 't'"),
+        (f'{ROUTE}[[alerts.owner]]\nname = ""\n', "halt400.toml, line 7: alerts.owner[0].name = '': "),
     ],
 )
 def test_a_mistake_is_named_with_its_line_key_and_value(text: str, said: str) -> None:
@@ -189,32 +189,3 @@ def test_a_secret_written_into_the_file_is_refused_and_not_repeated() -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="cannot be read"):
         load_alerts(tmp_path / "halt400.toml")
-
-
-def test_lines_are_found_in_any_spelling() -> None:
-    source = TomlSource(
-        "x",
-        dedent("""\
-        alerts.top = 1
-        text = '''
-        [not.a.table]
-        key = 1
-        '''
-        [ "a b" . c ]   # comment
-        "d e" = 1
-        [[x]]
-        [x.y]
-        z = 1
-        [[x]]
-        [[x.y]]
-        z = [
-          "q = 1",
-        ]
-        """).replace("[[x.y]]", "[[x.w]]"),
-    )
-    assert source.line(["alerts", "top"]) == 1
-    assert source.line(["a b", "c", "d e"]) == 7
-    assert source.line(["x", 0, "y", "z"]) == 10
-    assert source.line(["x", 1, "w", 0, "z"]) == 13
-    assert source.line(["x", 1, "nothing"]) == 11
-    assert source.line(["not", "a", "table"]) is None

@@ -86,6 +86,12 @@ def test_someone_who_extends_a_quarantine_has_acknowledged_it() -> None:
     assert only(found).acknowledged == Acknowledgement(by="alice", at=T0 + 5)
 
 
+def test_a_scraper_whose_probe_failed_has_acknowledged_nothing() -> None:
+    found = incidents(command("a"), command("a", "probing", sequence=2, issued_by="worker-7"))
+    found.absorb(command("a", sequence=3, issued_by="worker-7"), T0)
+    assert only(found).acknowledged is None
+
+
 @pytest.mark.parametrize(("at", "counts"), [(T0 + MINUTE, True), (T0 - MINUTE, False)])
 def test_an_acknowledgement_counts_for_the_episode_that_it_was_made_in(at: int, counts: bool) -> None:
     found = incidents(command("a"))

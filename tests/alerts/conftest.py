@@ -1,0 +1,147 @@
+"""`control` on the real broker, an alert worker on it, and the servers that it tells."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+from halt400.records import Command
+from streams.alerts.outbox import Outbox
+from streams.engine import partition_of
+from streams.settings import Settings, load_settings
+from streams.topics import apply_topics
+from tests.alerts.servers import ROUTING_KEY, SIGNING_SECRET, PagerDuty, Webhook
+from tests.alerts.worker import running
+
+PARTITIONS = 2
+
+
+class Bench:
+    """Topics of this test, a pager and a webhook, and a clock that can be put forward."""
+
+    def __init__(self, settings: Settings, pager: PagerDuty, hook: Webhook, directory: Path) -> None:
+        self.settings, self.pager, self.hook = settings, pager, hook
+        self.config = directory / "halt400.toml"
+        self.ahead_s = 0.0
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def clock(self) -> float:
+        return time.time() + self.ahead_s
+
+    def configure(self, *routes: str) -> None:
+        """Write the file: these routes, and the sinks `pager` and `hook` where they lead to them."""
+        sinks = {
+            "pager": f'kind = "pagerduty"\nurl = "{self.pager.url}"\nrouting_key_env = "TEST_ROUTING_KEY"',
+            "hook": f'kind = "webhook"\nurl = "{self.hook.url}"\nsecret_env = "TEST_SIGNING_SECRET"',
+        }
+        text = "".join(f"[[alerts.route]]\ngroup_wait_s = 0\ngroup_interval_s = 0\n{route}\n" for route in routes)
+        for name, keys in sinks.items():
+            if f'"{name}"' in text:
+                text += f"[alerts.sink.{name}]\ntimeout_s = 30\n{keys}\n"
+        self.config.write_text(text)
+
+    def worker(self) -> AbstractAsyncContextManager[Outbox]:
+        return running(self.settings, self.config, self.clock)
+
+    def start_process(self) -> subprocess.Popen[bytes]:
+        kafka = self.settings.kafka
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.alerts.worker", str(self.config)],
+            env=os.environ
+            | {
+                "HALT400_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+                "HALT400_KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
+                "HALT400_KAFKA_PARTITIONS": str(PARTITIONS),
+                "HALT400_KAFKA_SESSION_TIMEOUT_S": "6",
+            },
+        )
+        self.processes.append(process)
+        return process
+
+    async def publish(self, *commands: Command) -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=self.settings.kafka.bootstrap_servers)
+        await producer.start()
+        for command in commands:
+            await producer.send_and_wait(
+                self.settings.kafka.topic("control"),
+                msgspec.json.encode(command),
+                key=command.scope.id.encode(),
+                partition=partition_of(command.scope.target.encode(), PARTITIONS),
+            )
+        await producer.stop()
+
+    async def read(self, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka.bootstrap_servers, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            tps = [TopicPartition(self.settings.kafka.topic(topic), number) for number in range(PARTITIONS)]
+            consumer.assign(tps)
+            await consumer.seek_to_beginning(*tps)
+            ends = await consumer.end_offsets(tps)
+            records: list[ConsumerRecord[bytes, bytes]] = []
+            while any([await consumer.position(tp) < ends[tp] for tp in tps]):
+                for found in (await consumer.getmany(timeout_ms=200)).values():
+                    records += found
+            return records
+        finally:
+            await consumer.stop()
+
+    async def is_committed(self) -> bool:
+        """Whether everything on `control` is committed."""
+        kafka = self.settings.kafka
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=kafka.bootstrap_servers, group_id=kafka.topic("alert-test"), enable_auto_commit=False
+        )
+        await consumer.start()
+        try:
+            tps = [TopicPartition(kafka.topic("control"), number) for number in range(PARTITIONS)]
+            ends = await consumer.end_offsets(tps)
+            return all([(await consumer.committed(tp) or 0) == ends[tp] for tp in tps])
+        finally:
+            await consumer.stop()
+
+
+@pytest.fixture
+async def bench(kafka: str, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
+    monkeypatch.setenv("TEST_ROUTING_KEY", ROUTING_KEY)
+    monkeypatch.setenv("TEST_SIGNING_SECRET", SIGNING_SECRET)
+    settings = load_settings(
+        kafka={"bootstrap_servers": kafka, "topic_prefix": prefix, "partitions": PARTITIONS, "session_timeout_s": 6},
+        worker={"commit_interval_s": 0.2},
+    )
+    await apply_topics(settings.kafka)
+    async with PagerDuty().serve() as pager, Webhook(time.time).serve() as hook:
+        assert isinstance(pager, PagerDuty)
+        assert isinstance(hook, Webhook)
+        found = Bench(settings, pager, hook, tmp_path)
+        yield found
+        for process in found.processes:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        assert pager.violations == []
+        assert hook.violations == []
+
+
+async def until(condition: Callable[[], Any], deadline_s: float = 40.0) -> Any:
+    """Wait for a condition (or an awaitable one) to hold."""
+    end = asyncio.get_running_loop().time() + deadline_s
+    while True:
+        found = condition()
+        if asyncio.iscoroutine(found):
+            found = await found
+        if found:
+            return found
+        if asyncio.get_running_loop().time() > end:
+            pytest.fail(f"not within {deadline_s} s: {condition}")
+        await asyncio.sleep(0.05)

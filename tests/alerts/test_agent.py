@@ -1,0 +1,201 @@
+"""The alert agent on the real broker: once per cause, across restarts, and never in anyone's way."""
+
+import time
+from typing import Any
+
+import pytest
+
+from halt400.errors import QueryError
+from halt400.records import Command
+from streams.alerts.config import load_alerts
+from streams.alerts.dead_letters import resend
+from streams.alerts.incident import Acknowledgement
+from streams.alerts.message import decode_notification
+from streams.alerts.rows import acknowledge
+from tests.alerts.commands import TARGET
+from tests.alerts.commands import command as make
+from tests.alerts.conftest import Bench, until
+from tests.alerts.servers import HANG, ROUTING_KEY, SIGNING_SECRET
+
+PAGES = 'name = "pages"\nsinks = ["pager"]'
+HOOKS = 'name = "hooks"\nsinks = ["hook"]'
+KEY = f"{TARGET}/malformed_json"
+
+
+def command(job: str | None = "extract-099", state: str = "quarantined", **changes: Any) -> Command:
+    return make(job, state, at=int(time.time() * 1000), **changes)
+
+
+async def test_five_jobs_of_one_cause_page_once_and_the_last_release_resolves(bench: Bench) -> None:
+    bench.configure(PAGES)
+    async with bench.worker():
+        jobs = [f"job-{number}" for number in range(5)]
+        await bench.publish(command(None), *(command(job) for job in jobs))
+        await until(lambda: bench.pager.open)
+        await bench.publish(*(command(job, "released", sequence=2) for job in jobs))
+        await until(bench.is_committed)
+        assert bench.pager.open == {f"halt400/{KEY}": "critical"}
+        await bench.publish(command(None, "released", sequence=2))
+        await until(lambda: not bench.pager.open)
+    assert bench.pager.incidents == [f"halt400/{KEY}"]
+
+
+async def test_a_restart_tells_nothing_twice_and_ends_what_the_former_began(bench: Bench) -> None:
+    bench.configure(PAGES, HOOKS)
+    for round_ in range(3):
+        async with bench.worker():
+            await bench.publish(command("early"), command(f"job-{round_}", sequence=1))
+            await until(bench.is_committed)
+            await until(lambda wanted=round_ + 2: bench.hook.received and len(bench.hook.received[-1].scopes) == wanted)
+            await until(lambda: bench.pager.open)
+    await bench.publish(
+        command("early", "released", sequence=2),
+        *(command(f"job-{round_}", "released", sequence=2) for round_ in range(3)),
+    )
+    async with bench.worker():
+        await until(lambda: not bench.pager.open)
+        await until(lambda: bench.hook.received[-1].action == "resolve")
+    assert len(bench.hook.ids) == len(set(bench.hook.ids))
+    assert [found.action for found in bench.hook.received].count("trigger") == 1
+    assert bench.pager.incidents == [f"halt400/{KEY}"]
+
+
+async def test_a_worker_killed_at_the_worst_moment_pages_under_the_same_key_and_id(bench: Bench) -> None:
+    bench.configure(PAGES, HOOKS)
+    first = bench.start_process()
+    await bench.publish(command(None))
+    await until(lambda: bench.hook.received or bench.pager.received)
+    first.kill()  # the delivery may have been told and not written down
+    first.wait()
+    bench.start_process()
+    await until(lambda: bench.hook.received and bench.pager.received)
+    await until(bench.is_committed)
+    await bench.publish(command(None, "released", sequence=2))
+    await until(lambda: not bench.pager.open)
+    await until(lambda: bench.hook.received[-1].action == "resolve")
+    assert bench.pager.incidents == [f"halt400/{KEY}"]
+    assert len({found.id for found in bench.hook.received if found.action == "trigger"}) == 1
+
+
+async def test_a_pager_that_hangs_holds_up_neither_the_others_nor_the_offsets(bench: Bench) -> None:
+    bench.configure(PAGES, HOOKS)
+    bench.pager.always = HANG
+    async with bench.worker():
+        await bench.publish(command(None))
+        await until(lambda: bench.pager.received)
+        await until(lambda: bench.hook.received)
+        await until(bench.is_committed)
+        assert bench.pager.incidents == []
+        started = time.monotonic()
+    assert time.monotonic() - started < 15
+    bench.pager.always = None
+    async with bench.worker():
+        await until(lambda: bench.pager.incidents == [f"halt400/{KEY}"])
+    assert len(bench.hook.received) == 1
+
+
+async def test_what_a_sink_refuses_is_a_dead_letter_with_its_reason_and_can_be_sent_again(bench: Bench) -> None:
+    bench.configure(PAGES)
+    bench.pager.always = (400, {}, b'{"status": "invalid event"}')
+    async with bench.worker():
+        await bench.publish(command(None))
+        letters = await until(lambda: bench.read("alerts.dlq"))
+        await until(bench.is_committed)
+        assert len(bench.pager.received) == 1
+        (letter,) = letters
+        headers = {name: value.decode() for name, value in letter.headers}
+        assert headers.pop("halt400.message").startswith("400 ")
+        assert headers == {
+            "halt400.error": "refused",
+            "halt400.sink": "pager",
+            "halt400.route": "pages",
+            "halt400.action": "trigger",
+            "halt400.incident": KEY,
+            "halt400.attempts": "1",
+        }
+        assert decode_notification(letter.value or b"").target == TARGET
+
+        sinks = load_alerts(bench.config).make_sinks(
+            {"TEST_ROUTING_KEY": ROUTING_KEY, "TEST_SIGNING_SECRET": SIGNING_SECRET}
+        )
+        kafka = bench.settings.kafka
+        assert [found.result for found in await resend(kafka, sinks, dry_run=True)] == ["waiting"]
+        assert [found.result for found in await resend(kafka, sinks)] == ["kept"]
+        bench.pager.always = None
+        assert [found.result for found in await resend(kafka, sinks)] == ["sent"]
+        assert await resend(kafka, sinks) == []
+        assert bench.pager.incidents == [f"halt400/{KEY}"]
+        for sink in sinks.values():
+            await sink.close()
+
+
+async def test_a_dead_letter_of_what_is_over_is_not_sent(bench: Bench) -> None:
+    bench.configure(PAGES)
+    bench.pager.script = [(400, {}, b"")]
+    async with bench.worker():
+        await bench.publish(command(None))
+        await until(lambda: bench.read("alerts.dlq"))
+        await bench.publish(command(None, "released", sequence=2))
+        await until(lambda: len(bench.pager.received) == 2)
+        await until(bench.is_committed)
+    sinks = load_alerts(bench.config).make_sinks(
+        {"TEST_ROUTING_KEY": ROUTING_KEY, "TEST_SIGNING_SECRET": SIGNING_SECRET}
+    )
+    assert [found.result for found in await resend(bench.settings.kafka, sinks)] == ["over"]
+    assert bench.pager.incidents == []
+    for sink in sinks.values():
+        await sink.close()
+
+
+async def test_an_acknowledgement_reaches_the_pager_and_stops_the_escalation(bench: Bench) -> None:
+    bench.configure(
+        'name = "hooks"\nsinks = ["hook"]\nescalate_to = "pages"\nescalate_after_s = 600',
+        f"{PAGES}\ndirect = false",
+    )
+    async with bench.worker():
+        await bench.publish(command(None))
+        await until(lambda: bench.hook.received)
+        with pytest.raises(QueryError, match="No incident"):
+            await acknowledge(bench.settings.kafka, "other/unknown", Acknowledgement(by="alice", at=1))
+        word = Acknowledgement(by="alice", at=int(time.time() * 1000))
+        await acknowledge(bench.settings.kafka, KEY, word)
+        await until(lambda: bench.hook.received[-1].action == "acknowledge")
+        assert bench.hook.received[-1].acknowledged_by == "alice"
+        bench.ahead_s = 3600
+        await bench.publish(command("another", expires_at=int(bench.clock() * 1000) + 900_000))
+        await until(lambda: len(bench.hook.received) == 3)
+    assert bench.pager.received == []
+
+
+async def test_nobody_acknowledges_and_the_next_route_is_told(bench: Bench) -> None:
+    bench.configure(
+        'name = "hooks"\nsinks = ["hook"]\nescalate_to = "pages"\nescalate_after_s = 600',
+        f"{PAGES}\ndirect = false",
+    )
+    async with bench.worker():
+        await bench.publish(command(None))
+        await until(lambda: bench.hook.received)
+        await until(bench.is_committed)
+        assert bench.pager.received == []
+    bench.ahead_s = 601
+    async with bench.worker():
+        await until(lambda: bench.pager.open)
+        await bench.publish(command(None, "released", sequence=2))
+        await until(lambda: not bench.pager.open)
+    assert [found.action for found in bench.hook.received] == ["trigger", "resolve"]
+
+
+async def test_what_is_no_command_is_passed_over(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    from aiokafka import AIOKafkaProducer
+
+    bench.configure(PAGES)
+    producer = AIOKafkaProducer(bootstrap_servers=bench.settings.kafka.bootstrap_servers)
+    await producer.start()
+    for value in (b"{", b"null", None, b"[" * 100_000):
+        await producer.send_and_wait(bench.settings.kafka.topic("control"), value, key=b"job/x/y")
+    await producer.stop()
+    await bench.publish(command(None))
+    async with bench.worker():
+        await until(lambda: bench.pager.open)
+        await until(bench.is_committed)
+    assert caplog.text.count("is no command") == 3
