@@ -13,54 +13,78 @@ __all__ = ["names_in", "value_in"]
 _LIMIT = 1200
 _Q = r"[\"'`‘’“”]"
 _WORD = r"[A-Za-z_$][\w$.\[\]/-]{0,79}"
-_KIND = r"(?:parameters?|params?|fields?|attributes?|property|properties|arguments?|keys?|columns?|members?|inputs?|variables?|elements?|options?|query string|url param)"
+_PLAIN = r"[A-Za-z_][\w.-]{1,60}"
+_KIND = (
+    r"(?:(?:query |path |body |url |request |form )?(?:parameters?|params?|fields?|attributes?|property|properties"
+    r"|arguments?|keys?|columns?|members?|inputs?|variables?|elements?|options?))"
+)
 _IDENTIFIER = (
-    r"(?:[A-Za-z][A-Za-z0-9]*_[A-Za-z0-9_.]*[A-Za-z0-9]|[a-z]+[a-z0-9]*[A-Z][A-Za-z0-9]*|[a-z]\w*(?:\.[a-z_]\w*)+)"
+    r"(?:[a-z][A-Za-z0-9]*_[A-Za-z0-9_.]*[A-Za-z0-9]|[a-z]+[a-z0-9]*[A-Z][A-Za-z0-9]*|[a-z]\w*(?:\.[a-z_]\w*)+"
+    r"|[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]*)+)"
 )
-_VERDICT = r"(?:is|was|are|were|must|should|cannot|can't|can not|has|have|may|needs?|does|do|not|contains?|expects?|failed|required|invalid|missing|Invalid|weren't|wasn't)"
+_VERDICT = (
+    r"(?:is|was|are|were|must|should|cannot|can't|has|have|may|needs?|does|failed|required|invalid|missing|Invalid"
+    r"|weren't|wasn't|not)"
+)
+_FAULT = (
+    r"(?:missing|required|unknown|unrecognized|unrecognised|unexpected|unsupported|undefined|invalid|bad|empty"
+    r"|duplicate|extra|illegal|malformed|incorrect)"
+)
 _PATTERNS = tuple(
-    (re.compile(pattern), location)
-    for pattern, location in (
-        # parameter 'x', field "x", attribute `x`, property: x
-        (
-            rf"(?i:{_KIND})\s?:?\s?(?:named?\s|called\s|value\s(?:for|of)\s)?{_Q}({_WORD}(?:[,:] ?[\w. -]{{1,60}})?){_Q}",
-            None,
-        ),
-        (rf"{_Q}({_WORD}){_Q}\s(?:(?:query|path|body|url|request|form|required)\s)?(?i:{_KIND})\b", None),
-        (rf"{_Q}({_WORD}){_Q}\s(?:\(.{{0,40}}?\)\s)?{_VERDICT}\b", None),
-        # {'group_widget': ['Missing data for required field.']}, {"include": ["..."]}
-        (rf"[{{,]\s?{_Q}({_WORD}){_Q}\s?:\s?\[{_Q}", None),
-        # missing/required/unknown/unexpected x
-        (
-            rf"(?i:missing|required|unknown|unrecognized|unrecognised|unexpected|unsupported|undefined|invalid|bad|empty|duplicate|extra|illegal)\s(?i:(?:required|request|value for|value of|query|path|body|url|input|the|a|an)\s){{0,3}}(?i:{_KIND}\s?:?\s?)?{_Q}({_WORD}){_Q}",
-            None,
-        ),
-        (rf"(?i:additional properties (?:are )?not allowed)[^\"']{{0,20}}{_Q}({_WORD}){_Q}", "body"),
-        (rf"(?i:{_KIND})\s?[:=]\s?({_IDENTIFIER}|[a-z][\w.-]{{1,60}})(?=$|[\s,.;)])", None),
-        (rf"(?i:missing (?:the )?(?:required )?(?:{_KIND}):?)\s({_WORD})", None),
-        (rf"(?i:at|on|for|in) {_Q}({_WORD}){_Q} (?i:failed|is|must|was)", None),
-        (rf"(?i:param(?:eter)? is missing or the value is empty: )({_WORD})", None),
-        # identifiers in the open: snake_case, camelCase, dotted
-        (rf"(?<![\w'\"/.@-])({_IDENTIFIER})(?![\w'\"@]|\.\w|\()", None),
-        # first word of the sentence: "limit must be ...", "Invalid limit"
-        (
-            rf"^\s?({_WORD})\s(?:\[[^\]]{{0,60}}\]\s)?(?:is|must|should|cannot|can't|has to|needs to|was)\s(?:be|not|required|missing|invalid|a|an|too|one|greater|less|at|blank|empty|of)\b",
-            None,
-        ),
-        (
-            rf"(?:^|[:;] )(?i:invalid|missing|unknown|bad|malformed|unsupported|incorrect)\s(?:value for\s|the\s)?([A-Za-z_][\w.-]{{1,60}})\s?(?:$|[:,.;]|\s(?:{_Q}|value|format|supplied|provided|specified|given|must|is))",
-            None,
-        ),
-        (rf"{_Q}({_WORD}){_Q}(?=(?:, | and | or ){_Q})", None),
+    (re.compile(pattern), location, explicit)
+    for pattern, location, explicit in (
+        # parameter 'x', field "x", attribute `x`, and the other way round; the word before says that it is a name
+        (rf"(?i:{_KIND}\s?:?\s?(?:named?\s|called\s|value\s(?:for|of)\s)?){_Q}({_WORD}(?:[,:] ?[\w. -]{{1,60}})?){_Q}", None, True),
+        (rf"{_Q}({_WORD}){_Q}\s(?i:(?:required\s)?{_KIND})\b", None, True),
+        (rf"(?i:additional properties (?:are )?not allowed)[^\"']{{0,20}}{_Q}({_WORD}){_Q}", "body", True),
+        (rf"(?i:{_KIND})\s({_PLAIN})\s(?:should|must|is|does|has|cannot|was)\b", None, True),
+        (rf"(?i:param(?:eter)? is missing or the value is empty: )({_WORD})", None, True),
+        (rf"(?i:required|missing|invalid|unknown)\s({_PLAIN})\s(?i:{_KIND})\b", None, False),
+        (rf"{_Q}({_WORD}){_Q}\s(?:\(.{{0,40}}?\)\s)?{_VERDICT}\b", None, False),
+        # {'group_widget': ['Missing data for required field.']}
+        (rf"[{{,]\s?{_Q}({_WORD}){_Q}\s?:\s?\[{_Q}", None, True),
+        # unknown name "x", missing 'x'
+        (rf"(?i:{_FAULT}\s(?:(?:required|request|value for|value of|name|input|the|a|an)\s){{0,3}}){_Q}({_WORD}){_Q}", None, False),
+        (rf"(?i:{_KIND})\s?[:=]\s?({_IDENTIFIER}|[a-z][\w.-]{{1,60}})(?=$|[\s,.;)])", None, False),
+        (rf"(?i:missing (?:the )?(?:required )?{_KIND}:?)\s({_WORD})", None, False),
+        (rf"(?i:at|on|for|in) {_Q}({_WORD}){_Q} (?i:failed|is|must|was)", None, False),
+        # snake_case, camelCase and dotted words in the open
+        (rf"(?<![\w'\"/.@-])({_IDENTIFIER})(?![\w'\"@]|\.\w|\()", None, False),
+        # "limit must be ...", "Tags is a required field", "Invalid limit"
+        (rf"(?m:^)\s?({_WORD})\s(?:\[[^\]]{{0,60}}\]\s)?(?:is|must|should|cannot|can't|has to|needs to|was)\s(?:be|not|required"
+         r"|missing|invalid|a|an|too|one|greater|less|at|blank|empty|of)\b", None, False),
+        (rf"(?:^|[:;] )(?i:{_FAULT})\s(?:value for\s|the\s)?({_PLAIN})\s?(?:$|[:,.;]|\s(?:{_Q}|value|format|supplied|provided"
+         r"|specified|given|must|is|[A-Z0-9]))", None, False),
+        # "at least one of title or description", "no finding provided", "must specify the query"
+        (r"(?i:one of )([a-z_]\w{1,60}) (?:or|and) [a-z_]\w{1,60}", None, False),
+        (r"(?i:one of )[a-z_]\w{1,60} (?:or|and) ([a-z_]\w{1,60})", None, False),
+        (rf"(?i:\bno )({_PLAIN}) (?:was )?(?:provided|given|specified|supplied)", None, False),
+        (rf"(?i:must (?:specify|provide|include|contain|have|set) (?:the |an? )?)({_PLAIN})", None, True),
+        (rf"{_Q}({_WORD}){_Q}(?=(?:, | and | or ){_Q})", None, False),
     )
-)
+)  # fmt: skip
 _IN = re.compile(rf"\bin\s{_Q}?(path|query|body|header|cookie|url)\b", re.IGNORECASE)
 _PARAMETER_KIND = re.compile(r"(path|query|url|header|body|form)\s(?:string\s)?(?:param|argument|field)", re.IGNORECASE)
 _QUOTED = re.compile(rf"{_Q}([^\"'`‘’“”]{{1,80}}){_Q}")
 _AFTER = re.compile(r"(?::|\bgot|\bvalue|\breceived|\bwas|invalid [\w ]{1,40})\s([\w@.:/*+-]{3,80})")
 _ENGLISH = frozenset(
-    ["a", "an", "and", "any", "api", "are", "argument", "arguments", "array", "at", "attribute", "bad", "be", "body", "boolean", "but", "by", "client", "content", "data", "date", "error", "errors", "exception", "expected", "failed", "field", "fields", "for", "format", "found", "from", "get", "got", "greater", "has", "header", "if", "in", "input", "int", "integer", "internal", "into", "invalid", "is", "it", "its", "json", "key", "length", "less", "list", "malformed", "match", "max", "maximum", "message", "method", "min", "minimum", "missing", "more", "must", "no", "not", "null", "number", "object", "of", "one", "only", "or", "param", "parameter", "parameters", "parse", "parsing", "path", "payload", "permission", "please", "post", "properties", "property", "query", "request", "required", "resource", "response", "schema", "server", "should", "something", "string", "syntax", "than", "that", "the", "then", "there", "this", "to", "token", "type", "unable", "unexpected", "unknown", "unsupported", "uri", "url", "user", "uuid", "valid", "validation", "value", "values", "was", "when", "which", "with", "xml", "you", "your", "resulting", "reason", "bool", "true", "false", "none", "nan", "float", "int64", "int32", "double", "unauthorized", "access", "account", "instance", "server-side", "however", "either", "each", "all", "these", "what", "both", "e.g", "i.e"]
-)  # fmt: skip
+    """
+    a access account all an and another any api are argument arguments array at attribute bad be body bool
+    boolean both but by client content data date double e.g each either error errors exception expected failed
+    false field fields float for format found from get got greater has header however i.e if in input instance
+    int int32 int64 integer internal into invalid is it its json key length less list malformed match max
+    maximum message method min minimum missing more must nan no none not null number object of one only or param
+    parameter parameters parse parsing path payload permission please post properties property query reason
+    request required resource response resulting rpc schema server server-side should something ssh string such
+    syntax than that the then there these this to token true type unable unauthorized unexpected unknown
+    unsupported uri url user uuid valid validation value values was we what when which with xml you your
+    """.split()  # noqa: SIM905
+)
+
+
+_NEVER = frozenset(
+    {"a", "an", "the", "is", "not", "must", "be", "of", "value", "values", "in", "for", "at", "valid", "one"}
+)
 
 
 def names_in(message: str) -> list[tuple[str, str | None]]:
@@ -78,11 +102,11 @@ def names_in(message: str) -> list[tuple[str, str | None]]:
     message = message[:_LIMIT]
     location = _location(message)
     found: dict[str, str | None] = {}
-    for pattern, own in _PATTERNS:
+    for pattern, own, explicit in _PATTERNS:
         for match in pattern.finditer(message):
             name = match[1].strip().rstrip(".,:;[")
             name = re.split(r"[,:] ?", name)[0] if not re.fullmatch(r"[\w.]+,\w+", name) else name
-            if name and name.lower() not in _ENGLISH and len(found) < 8:
+            if name and (explicit or name.lower() not in _ENGLISH) and name.lower() not in _NEVER and len(found) < 8:
                 found.setdefault(name, own or location)
     return list(found.items())
 

@@ -72,7 +72,14 @@ def _by_server(exchange: Exchange, said: Said) -> Finding | None:
         if place is not None:
             evidence.append(place)
             confidence = max(confidence, 0.92 if one.structured else 0.87)
-        else:
+            continue
+        if not one.structured:
+            value = locate_value(exchange, one.field, f"The server repeats this value: {reason}")
+            if value is not None:
+                evidence.append(value)
+                confidence = max(confidence, 0.82)
+                continue
+        if one.structured or one is named[0][0]:
             detail = f"The server names {one.field!r}, which the request does not hold: {reason}"
             evidence.append(Evidence(where=_where(exchange, one), name=one.field, detail=detail))
             confidence = max(confidence, 0.88 if one.structured else 0.72)
@@ -93,7 +100,7 @@ def _by_server(exchange: Exchange, said: Said) -> Finding | None:
         confidence = max(confidence, 0.68)
     if not evidence or _HTML.match(exchange.response_text) is not None:
         return None
-    if (says(exchange, "json") or says(exchange, "xml")) and not named:
+    if confidence < 0.7 and (says(exchange, "json") or says(exchange, "xml")):
         return _disproved(exchange, message)
     remedy = _remedy(named, message)
     return Finding(cause="schema_violation", confidence=confidence, remedy=remedy, evidence=evidence[:8])

@@ -49,10 +49,8 @@ _ENVELOPE = frozenset(
     {*_MESSAGE_KEYS, "status", "code", "type", "error", "errors", "statuscode", "status_code", "success", "timestamp", "path",
      "instance", "trace", "traceid", "trace_id", "requestid", "request_id", "documentation_url", "details", "data", "meta", "links"}
 )  # fmt: skip
-_NO_FIELD = re.compile(
-    r"https?:|^/(?:api|v\d)\b|^$|\s{2}|^\d{3}$|^(?:global|base|non_field_errors|_schema|__all__|schema|body|query|path)$",
-    re.IGNORECASE,
-)
+_NO_FIELD = re.compile(r"https?:|^/(?:api|v\d)\b|^$|\s{2}|^\d{3}$")
+_NO_NAME = frozenset({"global", "base", "non_field_errors", "_schema", "__all__", "schema", "body", "query", "path"})
 _LOCATIONS = {
     "body": "body",
     "query": "query",
@@ -71,6 +69,7 @@ _XML_TEXT = re.compile(
     r"<(?:\w+:)?(?:message|faultstring|detail|text|reason|description|errormessage|argumentname|value)\b[^>]{0,200}>([^<]{1,2000})<",
     re.IGNORECASE,
 )
+_XML_NAME = re.compile(r"(?i)<(?:argumentname|field|parameter(?:name)?)>([^<]{1,80})<")
 _TAG = re.compile(
     r"<(?:script|style)\b[^>]{0,500}>.{0,20000}?</(?:script|style)>|<[^>]{0,2000}>", re.IGNORECASE | re.DOTALL
 )
@@ -126,6 +125,8 @@ def _add(said: Said, named: Named) -> None:
     field = named.field.strip()
     if not field or len(field) > 200 or len(said.named) >= _MAX_NAMED or _NO_FIELD.search(field):
         return
+    if named.structured and field.lower() in _NO_NAME:
+        return
     if all(known.field != field for known in said.named):
         named.field = field
         said.named.append(named)
@@ -133,6 +134,8 @@ def _add(said: Said, named: Named) -> None:
 
 def _plain_text(text: str, said: Said) -> None:
     if "<" in text:
+        for match in _XML_NAME.finditer(text):
+            _add(said, Named(match[1]))
         found = [match[1].strip() for match in _XML_TEXT.finditer(text)][:8]
         said.messages.extend(piece for piece in found if piece)
         if not found:
