@@ -187,6 +187,8 @@ class Halt400Transport(httpx.AsyncBaseTransport):
         Who sends; see `ResponseEvent`.
     target
         Names the target of a request; default: its host and port.
+    lease
+        The proxy behind `wrapped`, where the scraper holds a lease itself: it is named in the events.
     proxies
         A pool from which each request takes a lease, given back when its response is closed: with blame where the
         connection failed, without in every other case.
@@ -213,6 +215,7 @@ class Halt400Transport(httpx.AsyncBaseTransport):
         worker: str | None = None,
         region: str | None = None,
         target: Callable[[httpx.Request], str] | None = None,
+        lease: Lease | None = None,
         proxies: ProxyPool | None = None,
         proxy_transport: Callable[[str], httpx.AsyncBaseTransport] = lambda url: httpx.AsyncHTTPTransport(proxy=url),
         preflight: PreflightMode | None = None,
@@ -229,6 +232,7 @@ class Halt400Transport(httpx.AsyncBaseTransport):
             preflight=preflight,
         )
         self._wrapped = wrapped
+        self._lease = lease
         self._proxies = proxies
         self._proxy_transport = proxy_transport
         self._by_proxy: dict[str, httpx.AsyncBaseTransport] = {}
@@ -238,6 +242,7 @@ class Halt400Transport(httpx.AsyncBaseTransport):
         exchange = self._job.admit(request)
         if self._proxies is None:
             assert self._wrapped is not None, "a transport to wrap, or proxies"
+            exchange.lease = self._lease
             return exchange.answered(await self._wrapped.handle_async_request(request))
         pool = self._proxies
         lease = exchange.lease = await pool.acquire(exchange.target, self._job.job_id)

@@ -1,0 +1,143 @@
+"""The demonstration's scraper: httpx with our transport, a queue of products, and a retry policy of the usual kind."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import httpx
+
+from halt400.errors import JobQuarantined
+from halt400.gate import Gate
+from halt400.integrations.httpx import Halt400Transport
+from halt400.proxies import ProxyPool
+from halt400.publisher import Publisher
+
+__all__ = ["BROKEN_RELEASE", "GOOD_RELEASE", "Release", "Run", "Scraper"]
+
+ATTEMPTS = 3
+PAUSE_S = 0.02
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release of the scraper: `template` is the body that it sends, ``%d`` the product."""
+
+    version: str
+    template: str
+
+    def body(self, product: int) -> bytes:
+        """Return the body that asks for `product`."""
+        return (self.template % product).encode()
+
+
+GOOD_RELEASE = Release("2.3.0", '{"query": "{ product(id: %d) { name, price } }"}')
+BROKEN_RELEASE = Release("2.4.0", '{"query": "{ product(id: %d) { name, price } }", }')
+
+
+@dataclass
+class Run:
+    """What one run of the scraper did.
+
+    Attributes
+    ----------
+    planned, sent, refused
+        Requests of the queue, those that were sent, and those of them that were answered 400.
+    retries_aborted
+        Requests that the scraper wanted to repeat and was not let.
+    halted_by
+        The gate's word that ended the run, ``None`` where the queue was worked off.
+    """
+
+    planned: int
+    sent: int = 0
+    refused: int = 0
+    retries_aborted: int = 0
+    halted_by: JobQuarantined | None = None
+
+    @property
+    def not_sent(self) -> int:
+        """Requests that the gate spared."""
+        return self.planned - self.sent
+
+
+class Scraper:
+    """Ask a shop for products, through a proxy that it holds for the whole run.
+
+    Parameters
+    ----------
+    url, target, job_id
+        What is scraped, and under which names.
+    on_refused
+        Called with each response that is a 400, as it comes.
+    on_retry_aborted
+        Called when the scraper wanted to repeat a request and was not let.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        target: str,
+        job_id: str,
+        publisher: Publisher,
+        gate: Gate,
+        pool: ProxyPool,
+        on_refused: Callable[[httpx.Response, int, str], None],
+        on_retry_aborted: Callable[[JobQuarantined], None],
+    ) -> None:
+        self._url = url
+        self._target = target
+        self._job_id = job_id
+        self._publisher = publisher
+        self._gate = gate
+        self._pool = pool
+        self._on_refused = on_refused
+        self._on_retry_aborted = on_retry_aborted
+
+    async def run(self, release: Release, products: Sequence[int]) -> Run:
+        """Work off `products`, until the gate halts the job."""
+        run = Run(planned=len(products))
+        async with self._pool.lease(self._target, self._job_id) as lease:
+            transport = Halt400Transport(
+                httpx.AsyncHTTPTransport(proxy=lease.url),
+                self._publisher,
+                self._gate,
+                job_id=self._job_id,
+                release=release.version,
+                worker="demo",
+                lease=lease,
+            )
+            async with httpx.AsyncClient(transport=transport, timeout=10) as client:
+                for product in products:
+                    try:
+                        await self._fetch(client, release, product, lease.proxy_id, run)
+                    except JobQuarantined as halted:
+                        if halted.command is None:
+                            raise
+                        run.halted_by = halted
+                        self._gate.count_not_sent(halted.command, run.not_sent - 1)
+                        break
+                    await asyncio.sleep(PAUSE_S)
+        return run
+
+    async def _fetch(self, client: httpx.AsyncClient, release: Release, product: int, proxy_id: str, run: Run) -> None:
+        """Ask for one product, and again where that fails: a policy that knows nothing of Halt400."""
+        request = client.build_request(
+            "POST", self._url, content=release.body(product), headers={"Content-Type": "application/json"}
+        )
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                response = await client.send(request)
+            except JobQuarantined as refused:
+                if attempt > 1:
+                    run.retries_aborted += 1
+                    self._on_retry_aborted(refused)
+                    if refused.command is None:
+                        return
+                raise
+            run.sent += attempt == 1
+            if response.status_code < 400:
+                return
+            if response.status_code == 400:
+                run.refused += 1
+                self._on_refused(response, product, proxy_id)

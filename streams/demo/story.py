@@ -1,0 +1,89 @@
+"""What the demonstration has seen, told as it happens: every line is an observed event with its time."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.markup import escape
+
+from halt400.records import Command
+
+__all__ = ["STEPS", "DemoOutcome", "Step", "Story"]
+
+STEPS = (
+    "response seen",
+    "retry aborted",
+    "state quarantined",
+    "proxy released",
+    "job suspended",
+    "payload saved",
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that was seen, `elapsed_ms` after the first 400."""
+
+    name: str
+    elapsed_ms: float
+    detail: str
+
+
+@dataclass
+class DemoOutcome:
+    """What was seen.
+
+    Attributes
+    ----------
+    steps
+        In the order in which they were seen.
+    command
+        The command that halted the job.
+    archive_uri
+        Where the evidence is, once it was read back.
+    sent, not_sent
+        Requests of the broken release that were sent, and those that its gate held back.
+    """
+
+    steps: list[Step] = field(default_factory=list)
+    command: Command | None = None
+    archive_uri: str | None = None
+    sent: int = 0
+    not_sent: int = 0
+
+    @property
+    def missing(self) -> list[str]:
+        """The steps that were not seen."""
+        seen = {step.name for step in self.steps}
+        return [name for name in STEPS if name not in seen]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every step was seen, and the gate held requests back."""
+        return not self.missing and self.not_sent > 0
+
+
+class Story:
+    """Write down each step once, and show it."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.outcome = DemoOutcome()
+        self._console = console
+        self._clock = clock
+        self._began: float | None = None
+
+    def say(self, text: str) -> None:
+        """Show a line that is no step."""
+        self._console.print(text, highlight=False, soft_wrap=True)
+
+    def saw(self, name: str, detail: str) -> None:
+        """Note that `name` was seen, if it was not before; the clock starts with the first step."""
+        now = self._clock()
+        if any(step.name == name for step in self.outcome.steps):
+            return
+        if self._began is None:
+            self._began = now
+        step = Step(name, (now - self._began) * 1000, detail)
+        self.outcome.steps.append(step)
+        self.say(f"  [dim]{step.elapsed_ms:+8.1f} ms[/]  [bold]{name:<17}[/]  {escape(detail)}")
