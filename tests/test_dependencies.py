@@ -1,0 +1,67 @@
+"""The locks fit pyproject.toml, and what is installed from the built package is whole."""
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+REPOSITORY = Path(__file__).parents[1]
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+
+NEEDS = {
+    "requirements.lock": [*PROJECT["dependencies"], *EXTRAS["service"], *EXTRAS["dev"]],
+    "requirements-service.lock": [*PROJECT["dependencies"], *EXTRAS["service"], "hatchling"],
+    "requirements-java.lock": EXTRAS["java"],
+}
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Package names and their pinned versions; a lock line is ``name==version ; marker \\``."""
+    text = (REPOSITORY / lock).read_text()
+    return dict(re.findall(r"^([a-z0-9.-]+)==([^\s;\\]+)", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("lock", NEEDS)
+def test_every_requirement_is_met_by_a_pin(lock: str) -> None:
+    pinned = pins(lock)
+    for requirement in map(Requirement, NEEDS[lock]):
+        name = re.sub(r"[-_.]+", "-", requirement.name).lower()
+        if name != PROJECT["name"]:
+            assert name in pinned, f"{lock} lacks {name}: run make lock"
+            assert requirement.specifier.contains(pinned[name]), f"{lock} has {name} {pinned[name]}: run make lock"
+
+
+@pytest.mark.parametrize("lock", NEEDS)
+def test_every_pin_has_a_hash_and_no_lock_names_a_place(lock: str) -> None:
+    text = (REPOSITORY / lock).read_text()
+    entries = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
+    assert len(entries) == len(pins(lock))
+    assert all("--hash=sha256:" in entry for entry in entries)
+    assert not re.search(r"https?://|--index-url|--find-links|--extra-index", text)
+
+
+def test_the_image_has_the_versions_that_are_tested() -> None:
+    tested = pins("requirements.lock")
+    assert {name: tested.get(name) for name in pins("requirements-service.lock")} == pins("requirements-service.lock")
+
+
+def test_the_wheel_has_the_local_servers_poms_and_locks(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path],
+        cwd=REPOSITORY,
+        check=True,
+        capture_output=True,
+    )
+    [wheel] = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    for artifact in ("kafka", "s3proxy"):
+        for file in ("pom.xml", "jars.lock"):
+            assert f"streams/local/artifacts/{artifact}/{file}" in names
+    assert "streams/local/guard.py" in names
+    assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
