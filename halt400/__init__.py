@@ -1,4 +1,107 @@
 """Halt400 for scrapers: publish what came back, ask the gate before sending.
 
-Light on purpose: no Faust, no boto3. The service that decides lives in the package `streams`.
+Light on purpose: no Faust, no boto3. The service that decides lives in the package `streams`. A name is loaded when it
+is first used, so that ``import halt400`` costs a scraper next to nothing.
 """
+
+from importlib import import_module
+
+TYPE_CHECKING = False  # typing's own would cost as much as all the rest
+if TYPE_CHECKING:
+    from halt400.errors import (
+        ArchiveError,
+        BrokerUnavailable,
+        Halt400Error,
+        InputError,
+        InvalidRecord,
+        JobQuarantined,
+        LocalServiceError,
+        PreflightFailed,
+        PublishError,
+        QueryError,
+        SettingError,
+        TopicMismatch,
+    )
+    from halt400.events import response_event, target_of
+    from halt400.follower import Changes, Follower
+    from halt400.gate import Gate
+    from halt400.proxies import Lease, ProxyPool, Released
+    from halt400.publisher import Compression, Publisher, PublisherStats
+    from halt400.rates import RateClient
+    from halt400.records import Command, Offence, Operation, ResponseEvent, Scope
+    from halt400.sampling import HeaderSampler
+    from halt400.sync import SyncGate, SyncPublisher
+
+__all__ = [
+    "ArchiveError",
+    "BrokerUnavailable",
+    "Changes",
+    "Command",
+    "Compression",
+    "Follower",
+    "Gate",
+    "Halt400Error",
+    "HeaderSampler",
+    "InputError",
+    "InvalidRecord",
+    "JobQuarantined",
+    "Lease",
+    "LocalServiceError",
+    "Offence",
+    "Operation",
+    "PreflightFailed",
+    "ProxyPool",
+    "PublishError",
+    "Publisher",
+    "PublisherStats",
+    "QueryError",
+    "RateClient",
+    "Released",
+    "ResponseEvent",
+    "Scope",
+    "SettingError",
+    "SyncGate",
+    "SyncPublisher",
+    "TopicMismatch",
+    "response_event",
+    "target_of",
+]
+
+_MODULES = {
+    "errors": (
+        "ArchiveError",
+        "BrokerUnavailable",
+        "Halt400Error",
+        "InputError",
+        "InvalidRecord",
+        "JobQuarantined",
+        "LocalServiceError",
+        "PreflightFailed",
+        "PublishError",
+        "QueryError",
+        "SettingError",
+        "TopicMismatch",
+    ),
+    "events": ("response_event", "target_of"),
+    "follower": ("Changes", "Follower"),
+    "gate": ("Gate",),
+    "proxies": ("Lease", "ProxyPool", "Released"),
+    "publisher": ("Compression", "Publisher", "PublisherStats"),
+    "rates": ("RateClient",),
+    "records": ("Command", "Offence", "Operation", "ResponseEvent", "Scope"),
+    "sampling": ("HeaderSampler",),
+    "sync": ("SyncGate", "SyncPublisher"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{module}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
