@@ -2,13 +2,14 @@
 
 import typer
 
-from streams.cli import api, demo, local, queries, replay, run, settings, topics, worker
+from streams.cli import alerts, api, demo, local, queries, replay, run, settings, topics, worker
 
 __all__ = ["register"]
 
 
 def register(app: typer.Typer) -> None:
     """Add the service's commands to the command line."""
+    alerts.register(app)
     api.register(app)
     demo.register(app)
     local.register(app)

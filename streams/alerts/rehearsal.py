@@ -1,0 +1,84 @@
+"""A real message through every route, that says that it is a test, and its end: `halt400 alerts test`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from halt400.records import Command, Diagnosis, Scope
+from streams.alerts.delivery import Delivery, Sink
+from streams.alerts.incident import Action, Incident, incident_key
+from streams.alerts.incidents import Incidents
+from streams.alerts.message import Notification, compose
+from streams.alerts.routing import Route, Step
+
+__all__ = ["Rehearsed", "incident_of", "rehearsal", "rehearse"]
+
+TARGET = "halt400.test"
+JOB = "rehearsal"
+HOLD_MS = 15 * 60_000
+
+
+class Rehearsed(NamedTuple):
+    """What one sink of one route said to one message."""
+
+    route: str
+    sink: str
+    action: Action
+    delivery: Delivery
+
+
+def incident_of(kind: Literal["job", "target"], target: str, job: str | None, now_ms: int) -> Incident:
+    """An incident that does not exist: a quarantine of one job, or of a target as a whole, at this moment."""
+    scope = Scope(kind=kind, target=target, job_id=job)
+    command = Command(
+        command_id=f"test-{now_ms}",
+        scope=scope,
+        sequence=1,
+        state="quarantined",
+        reason="This is a test. Nothing is broken.",
+        issued_by="halt400.alerts",
+        opened_at=now_ms,
+        issued_at=now_ms,
+        expires_at=now_ms + HOLD_MS,
+        diagnosis=Diagnosis(cause="unknown", blame="unknown", confidence=0.0, remedy="Nothing is to be done."),
+    )
+    found = Incidents(0)
+    found.absorb(command, now_ms)
+    return found.by_key[incident_key(command)]
+
+
+def rehearsal(route: Route, sink: str, action: Action, now_ms: int) -> Notification:
+    """The message: of the gravest severity that the route takes, with a dedup key of its own at every call."""
+    incident = _gravest(route, now_ms)
+    found = compose(incident, Step(sink, route, action, now_ms), None, now_ms, str)
+    found.dedup_key = f"halt400/test/{route.name}/{sink}/{now_ms}"
+    found.id = f"{found.id}-{now_ms}"
+    found.title = f"TEST of the route {route.name} by `halt400 alerts test`{'; over' if action == 'resolve' else ''}"
+    found.test, found.release_commands = True, []
+    if action == "resolve":
+        found.ends_at, found.open_scopes = now_ms, 0
+        found.closed_by, found.closing_reason = "halt400 alerts test", "the test is over"
+    return found
+
+
+def _gravest(route: Route, now_ms: int) -> Incident:
+    if "page" in route.severities:
+        return incident_of("target", TARGET, None, now_ms)
+    return incident_of("job", TARGET, JOB, now_ms)
+
+
+async def rehearse(
+    routes: Sequence[Route], sinks: Mapping[str, Sink], now_ms: int, *, keep_open: bool = False
+) -> list[Rehearsed]:
+    """Send a trigger through every sink of every route, and resolve what was accepted; one attempt each.
+
+    Quiet hours do not hold a test back, and filters do not: a person has asked for it.
+    """
+    found: list[Rehearsed] = []
+    for route in routes:
+        for name in route.sinks:
+            delivery = await sinks[name].deliver(rehearsal(route, name, "trigger", now_ms))
+            found.append(Rehearsed(route.name, name, "trigger", delivery))
+            if delivery.outcome == "accepted" and not keep_open:
+                delivery = await sinks[name].deliver(rehearsal(route, name, "resolve", now_ms))
+                found.append(Rehearsed(route.name, name, "resolve", delivery))
+    return found

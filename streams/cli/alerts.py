@@ -1,0 +1,194 @@
+"""`halt400 alerts`: try the routes, show them, send again what was not delivered, say that someone works on it."""
+
+import asyncio
+import getpass
+import logging
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.text import Text
+
+from streams.cli.output import span, tables_on
+
+if TYPE_CHECKING:
+    from streams.alerts.config import AlertsConfig
+    from streams.alerts.dead_letters import Resent
+    from streams.alerts.rehearsal import Rehearsed
+    from streams.settings import KafkaSettings
+
+__all__ = ["register"]
+
+DEFAULT_FILE = Path("halt400.toml")
+
+File = Annotated[
+    Path | None,
+    typer.Option("--file", help="The file with the section [alerts].", show_default="halt400.toml, if there"),
+]
+
+_OUTCOMES = {"accepted": "green", "refused": "red", "unavailable": "red"}
+_RESULTS = {"sent": "green", "over": "dim", "kept": "red", "unreadable": "red", "waiting": "yellow"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    alerts = typer.Typer(name="alerts", no_args_is_help=True, help="Who is told when something is halted, and how.")
+    app.add_typer(alerts)
+
+    @alerts.command()
+    def test(
+        route: Annotated[list[str] | None, typer.Option(help="Only this route; may be repeated.")] = None,
+        keep_open: Annotated[bool, typer.Option("--keep-open", help="Do not resolve it at once.")] = False,
+        file: File = None,
+    ) -> None:
+        """Send a real message through every route, marked as a test, and resolve it.
+
+        Quiet hours do not hold it back. Exit codes: 0 every sink took it, 1 one did not.
+        """
+        from streams.alerts.rehearsal import rehearse
+
+        config = _load(file)
+        known = {found.name for found in config.routing.routes}
+        for name in route or ():
+            if name not in known:
+                raise typer.BadParameter(f"no such route; there are {', '.join(sorted(known))}", param_hint="--route")
+        routes = [found for found in config.routing.routes if not route or found.name in route]
+        sinks = config.make_sinks(os.environ)
+
+        async def send() -> "list[Rehearsed]":
+            try:
+                return await rehearse(routes, sinks, time.time_ns() // 1_000_000, keep_open=keep_open)
+            finally:
+                await asyncio.gather(*(sink.close() for sink in sinks.values()))
+
+        found = asyncio.run(send())
+        console, table = tables_on("Route", "Sink", "Kind", "Message", "Outcome", "Answer")
+        for one in found:
+            kind = _kind(config, one.sink)
+            outcome = Text(one.delivery.outcome, _OUTCOMES[one.delivery.outcome])
+            table.add_row(one.route, one.sink, kind, one.action, outcome, Text(one.delivery.detail))
+        console.print(table)
+        if any(one.delivery.outcome != "accepted" for one in found):
+            raise typer.Exit(1)
+
+    @alerts.command()
+    def routes(
+        target: Annotated[str | None, typer.Option(help="Which routes a quarantine on this target takes.")] = None,
+        job: Annotated[str | None, typer.Option(help="Of this job; without it, of the target as a whole.")] = None,
+        file: File = None,
+    ) -> None:
+        """List the routes: what each takes, whom it tells, and how long it waits; needs no Kafka and no secrets."""
+        config = _load(file)
+        if target is None:
+            if job is not None:
+                raise typer.BadParameter("needs --target", param_hint="--job")
+            _print_routes(config)
+        else:
+            _print_audience(config, target, job)
+
+    @alerts.command()
+    def resend(
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent.")] = False,
+        force: Annotated[bool, typer.Option("--force", help="Also what speaks of an incident that is over.")] = False,
+        file: File = None,
+    ) -> None:
+        """Send again what no sink took, from the topic alerts.dlq; what fails again stays there.
+
+        Exit codes: 0 all was sent or is over, 1 something was not taken.
+        """
+        from streams.alerts.dead_letters import resend as send_again
+
+        config, kafka = _load(file), _kafka()
+        sinks = config.make_sinks(os.environ)
+
+        async def send() -> "list[Resent]":
+            try:
+                return await send_again(kafka, sinks, dry_run=dry_run, force=force)
+            finally:
+                await asyncio.gather(*(sink.close() for sink in sinks.values()))
+
+        found = asyncio.run(send())
+        if not found:
+            typer.echo("Nothing to send: alerts.dlq holds nothing that was not sent again already.")
+            return
+        console, table = tables_on("Partition", "Offset", "Sink", "Alert", "Result", "Detail", numbers=("Offset",))
+        for one in found:
+            result = Text(one.result, _RESULTS[one.result])
+            table.add_row(str(one.partition), str(one.offset), one.sink, Text(one.title), result, Text(one.detail))
+        console.print(table)
+        if any(one.result in ("kept", "unreadable") for one in found):
+            raise typer.Exit(1)
+
+    @alerts.command()
+    def ack(
+        incident: Annotated[str, typer.Argument(help="The incident's key, such as api.shop.example/malformed_json.")],
+        by: Annotated[
+            str | None, typer.Option(help="Who works on it.", show_default="the name you are logged in by")
+        ] = None,
+    ) -> None:
+        """Say that someone works on an incident: every sink hears of it, and nothing is escalated any more."""
+        from streams.alerts.incident import Acknowledgement
+        from streams.alerts.rows import acknowledge
+
+        who = by or getpass.getuser()
+        word = Acknowledgement(by=who, at=time.time_ns() // 1_000_000)
+        found = asyncio.run(acknowledge(_kafka(), incident.removeprefix("halt400/"), word))
+        halted = len(found.open_scopes())
+        typer.echo(f"{found.key} is acknowledged by {who}; {halted} still halted.")
+
+
+def _load(file: Path | None) -> "AlertsConfig":
+    from streams.alerts.config import load_alerts
+
+    return load_alerts(file or (DEFAULT_FILE if DEFAULT_FILE.exists() else None))
+
+
+def _kafka() -> "KafkaSettings":
+    from streams.settings import load_settings
+
+    # What the client would log of a broker that does not answer is in the error already.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    return load_settings().kafka
+
+
+def _kind(config: "AlertsConfig", sink: str) -> str:
+    return str(config.sinks[sink].__struct_config__.tag)
+
+
+def _print_routes(config: "AlertsConfig") -> None:
+    console, table = tables_on("Route", "Targets", "Severity", "Owner", "Sinks", "Waits", "Quiet hours", "Escalates to")
+    for route in config.routing.routes:
+        quiet = route.quiet_hours
+        table.add_row(
+            Text(route.name, "bold"),
+            ", ".join(route.targets),
+            ", ".join(sorted(route.severities)) if route.direct else "by escalation only",
+            ", ".join(route.owners) or "any",
+            ", ".join(f"{sink} ({_kind(config, sink)})" for sink in route.sinks),
+            f"{span(route.group_wait_s)}, then {span(route.group_interval_s)}",
+            f"{quiet.start:%H:%M}-{quiet.end:%H:%M} {quiet.zone}" if quiet is not None else "-",
+            f"{route.escalate_to} after {span(route.escalate_after_s)}" if route.escalate_to else "-",
+        )
+    console.print(table)
+
+
+def _print_audience(config: "AlertsConfig", target: str, job: str | None) -> None:
+    from streams.alerts.rehearsal import incident_of
+
+    now_ms = time.time_ns() // 1_000_000
+    kind: Literal["job", "target"] = "job" if job is not None else "target"
+    incident = incident_of(kind, target, job, now_ms)
+    console, table = tables_on("Sink", "Kind", "Route", "Severity", "Is told after")
+    steps = config.routing.steps(incident, now_ms)
+    for step in steps:
+        waits = span((step.at_ms - now_ms) / 1000)
+        table.add_row(
+            Text(step.sink, "bold"), _kind(config, step.sink), step.route.name, step.route.severity(incident), waits
+        )
+    if not steps:
+        console.print(f"No route takes a quarantine of {incident.lead.scope.id}: nobody would be told.")
+        raise typer.Exit(1)
+    console.print(table)
+    console.print(f"Owner: {config.routing.owner(incident) or 'none'}", style="dim")

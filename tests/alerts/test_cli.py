@@ -1,0 +1,113 @@
+"""`halt400 alerts` as a user has it."""
+
+import time
+from pathlib import Path
+
+from halt400.records import Command
+from tests.alerts.commands import TARGET
+from tests.alerts.commands import command as make
+from tests.alerts.conftest import Bench, until
+from tests.alerts.servers import ROUTING_KEY, SLACK_PATH, PagerDuty, Slack
+from tests.cli.command import run
+
+TWO_ROUTES = """
+[alerts.sink.oncall]
+kind = "pagerduty"
+url = "{pager}"
+routing_key_env = "PD_KEY"
+[alerts.sink.channel]
+kind = "slack"
+url_env = "SLACK_URL"
+[[alerts.owner]]
+name = "team-shop"
+target = "*.shop.example"
+[[alerts.route]]
+name = "pages"
+severity = "page"
+sinks = ["oncall"]
+[[alerts.route]]
+name = "shop"
+owner = "team-shop"
+sinks = ["channel"]
+group_wait_s = 90
+quiet_hours = "22:00-07:00"
+timezone = "Europe/Berlin"
+escalate_to = "pages"
+"""
+
+
+async def test_a_test_goes_through_every_route_and_is_resolved(tmp_path: Path) -> None:
+    file = tmp_path / "halt400.toml"
+    async with PagerDuty().serve() as pager, Slack().serve() as slack:
+        file.write_text(TWO_ROUTES.format(pager=pager.url))
+        found = await run("alerts", "test", "--file", str(file), PD_KEY=ROUTING_KEY, SLACK_URL=slack.url)
+        assert found.code == 0, found
+        assert [event["event_action"] for event in pager.received] == ["trigger", "resolve"]
+        assert pager.received[0]["payload"]["summary"].startswith("TEST of the route pages")
+        assert [message["blocks"][0]["text"]["text"][:4] for message in slack.received] == ["TEST", "Over"]
+        assert pager.violations == slack.violations == []
+        assert isinstance(pager, PagerDuty)
+        assert pager.open == {}
+        assert SLACK_PATH not in found.out + found.err
+        assert ROUTING_KEY not in found.out + found.err
+
+
+async def test_a_test_that_a_sink_refuses_says_what_it_answered(tmp_path: Path) -> None:
+    file = tmp_path / "halt400.toml"
+    async with PagerDuty().serve() as pager, Slack().serve() as slack:
+        slack.always = (403, {}, b"invalid_token")
+        file.write_text(TWO_ROUTES.format(pager=pager.url))
+        found = await run(
+            "alerts", "test", "--route", "shop", "--file", str(file), PD_KEY=ROUTING_KEY, SLACK_URL=slack.url
+        )
+        assert found.code == 1
+        assert "refused" in found.out
+        assert "403 invalid_token" in found.out
+        assert pager.received == []
+
+
+async def test_a_mistake_in_the_file_is_one_line_that_names_the_place(tmp_path: Path) -> None:
+    file = tmp_path / "halt400.toml"
+    file.write_text('[alerts.sink.x]\nkind = "fax"\n')
+    found = await run("alerts", "routes", "--file", str(file))
+    assert found.code == 1
+    assert "halt400.toml, line 2: alerts.sink.x.kind = 'fax'" in found.err
+
+
+async def test_routes_are_listed_and_a_target_shows_who_would_be_told(tmp_path: Path) -> None:
+    file = tmp_path / "halt400.toml"
+    file.write_text(TWO_ROUTES.format(pager="http://127.0.0.1:1"))
+    listed = await run("alerts", "routes", "--file", str(file))
+    assert "oncall (pagerduty)" in listed.out
+    assert "22:00-07:00 Europe/Berlin" in listed.out
+    assert "pages after 15m 0s" in listed.out
+    whole = await run("alerts", "routes", "--file", str(file), "--target", TARGET)
+    assert [line.split()[:4] for line in whole.lines[2:4]] == [
+        ["channel", "slack", "shop", "page"],
+        ["oncall", "pagerduty", "pages", "page"],
+    ]
+    nobody = await run("alerts", "routes", "--file", str(file), "--target", "other.example", "--job", "j")
+    assert nobody.code == 1
+    assert "nobody would be told" in nobody.out
+
+
+async def test_what_was_not_delivered_is_sent_again_and_someone_acknowledges(bench: Bench) -> None:
+    def command() -> Command:
+        return make(None, at=int(time.time() * 1000))
+
+    bench.configure('name = "pages"\nsinks = ["pager"]')
+    bench.pager.script = [(400, {}, b"not today")]
+    file, key = ("--file", str(bench.config)), {"TEST_ROUTING_KEY": ROUTING_KEY}
+    async with bench.worker():
+        await bench.publish(command())
+        await until(lambda: bench.read("alerts.dlq"))
+        await until(bench.is_committed)
+        sent = await run("alerts", "resend", *file, settings=bench.settings, **key)
+        assert (sent.code, "sent" in sent.out) == (0, True)
+        assert list(bench.pager.open) == [f"halt400/{TARGET}/malformed_json"]
+        key_of = f"halt400/{TARGET}/malformed_json"
+        said = await run("alerts", "ack", key_of, "--by", "alice", settings=bench.settings)
+        assert said.lines == [f"{TARGET}/malformed_json is acknowledged by alice; 1 still halted."]
+        await until(lambda: bench.pager.acknowledged)
+        nothing = await run("alerts", "ack", "x/unknown", settings=bench.settings)
+        assert (nothing.code, "No incident 'x/unknown' is open." in nothing.err) == (1, True)
