@@ -30,7 +30,7 @@ _REMEDIES = {
     expat.errors.codes[expat.errors.XML_ERROR_DUPLICATE_ATTRIBUTE]: "Give each attribute once.",
     expat.errors.codes[
         expat.errors.XML_ERROR_UNDEFINED_ENTITY
-    ]: "Write & as &amp; and use only &lt; &gt; &amp; &quot; &apos; or numeric references: HTML's names are unknown to XML.",
+    ]: "Write & as &amp; and use &lt; &gt; &quot; &apos; or numeric references: XML knows no name of HTML.",
     expat.errors.codes[expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]: "Send one root element and nothing after it.",
     expat.errors.codes[
         expat.errors.XML_ERROR_MISPLACED_XML_PI

@@ -4,6 +4,7 @@ The limits are those that the vendors document as defaults (each with its page).
 its own limit; the others by the smallest limits in wide use, with less confidence.
 """
 
+# ruff: noqa: E501 - a table of expressions or sources reads best with one entry a line
 from __future__ import annotations
 
 import re

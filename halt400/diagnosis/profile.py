@@ -26,6 +26,8 @@ MAX_QUERY_KEYS = 32
 ENOUGH = 3
 """Successes of a template from which its profile says anything about a request."""
 _HALVE_AT = 1024
+_LONGEST = 1 << 16
+_MOST = 1000
 
 
 class HeaderStatistics(Struct, array_like=True):
@@ -112,6 +114,8 @@ class Profile(Struct, array_like=True):
         fingerprint
             Its request fingerprint, where the caller has it already.
         """
+        if len(request.url) > _LONGEST or len(request.headers) > _MOST:
+            return
         exchange = Exchange(request)
         self._remember(fingerprint or fingerprint_request(request), time_ms, where)
         key = template_key(request)

@@ -25,16 +25,14 @@ __all__ = ["find"]
 
 _STATUSES = frozenset({400, 406, 409, 412, 415, 422})
 _HTML = re.compile(r"\s{0,64}<(?:!doctype html|html|head|body)", re.IGNORECASE)
-_STATE = re.compile(
-    r"already exist|not found|does not exist|doesn't exist|conflict|must be unique|not (?:allowed|supported|permitted|granted|available|enabled)",
-    re.IGNORECASE,
-)
 _MISSING = re.compile(
-    r"required|missing|must (?:be )?(?:provided|specified|present|not be (?:blank|empty|null))|not provided|weren't supplied|can't be blank|no \w+ provided|at least one",
+    r"required|missing|must (?:be )?(?:provided|specified|present|not be (?:blank|empty|null))|not provided"
+    r"|weren't supplied|can't be blank|no \w+ provided|at least one",
     re.IGNORECASE,
 )
 _UNKNOWN = re.compile(
-    r"additional propert|unknown (?:field|param|arg|key|prop)|unexpected (?:field|param|arg|key|prop)|not allowed|unrecognized|extra fields|extra_forbidden|was unexpected|cannot be set",
+    r"additional propert|(?:unknown|unexpected) (?:field|param|arg|key|prop)|not allowed|unrecognized|extra fields"
+    r"|extra_forbidden|was unexpected|cannot be set",
     re.IGNORECASE,
 )
 
@@ -74,9 +72,9 @@ def _by_server(exchange: Exchange, said: Said) -> Finding | None:
             confidence = max(confidence, 0.92 if one.structured else 0.87)
             continue
         if not one.structured:
-            value = locate_value(exchange, one.field, f"The server repeats this value: {reason}")
-            if value is not None:
-                evidence.append(value)
+            repeated = locate_value(exchange, one.field, f"The server repeats this value: {reason}")
+            if repeated is not None:
+                evidence.append(repeated)
                 confidence = max(confidence, 0.82)
                 continue
         if one.structured or one is named[0][0]:
@@ -154,7 +152,9 @@ def _disproved(exchange: Exchange, message: str) -> Finding | None:
     if exchange.json is None:
         return None
     body_kind = "object" if isinstance(exchange.json, dict) else "array" if isinstance(exchange.json, list) else "value"
-    detail = f"The server says {mask(message[:200])!r}; the body is valid JSON (one {body_kind}), so its content is what it refuses."
+    detail = (
+        f"The server says {mask(message[:200])!r}; the body is valid JSON (one {body_kind}): its content is refused."
+    )
     evidence = [
         Evidence(where="body", detail=detail, offset=0, line=1, column=1),
         Evidence(where="response_body", detail=f"The server says: {mask(message[:400])}"),

@@ -6,6 +6,7 @@ Google (``fieldViolations``, AIP-193), AWS (``Value at 'x' failed to satisfy con
 (``propertyPath``), Microsoft (``target``), ajv, joi and zod (``path``), GitHub (``field``, ``code``), and plain text.
 """
 
+# ruff: noqa: E501 - a table of expressions or sources reads best with one entry a line
 from __future__ import annotations
 
 import re
