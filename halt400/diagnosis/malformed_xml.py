@@ -1,4 +1,4 @@
-"""The cause malformed_xml: a body declared as XML that is not well-formed (XML 1.0, fifth edition, section 2.1).
+"""The cause malformed_xml: a body declared as XML that is not well-formed (https://www.w3.org/TR/xml/, section 2.1).
 
 Expat reads the body; it gives the line and column of the first error. Nothing external is ever fetched: no handler for
 external entities exists. Internal entities are followed only while their whole expansion stays small, so a "billion

@@ -38,7 +38,8 @@ _NAMED = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         r"(?:missing|no|required|requires|must (?:include|specify|provide|send|have|set|contain)|expected|provide|need)\s"
-        rf"(?:an?\s|the\s|valid\s|required\s|request\s|http\s){{0,4}}headers?:?\s{{0,4}}(?:parameter\s|named\s|called\s)?{_NAME}",
+        r"(?:an?\s|the\s|valid\s|required\s|request\s|http\s){0,4}"
+        rf"headers?:?\s{{0,4}}(?:parameter\s|named\s|called\s)?{_NAME}",
         rf"headers?\s{_NAME}\s(?:for\s.{{0,80}}\s)?(?:is|was|are|must|not|cannot|should|required|missing)",
         rf"{_NAME}(?::)?\s(?:request\s|http\s)?headers?:?\s(?:field\s)?"
         r"(?:is\s|was\s|are\s|must\s|not\s|cannot\s|should\s|required|missing|with)",
@@ -48,7 +49,8 @@ _NAMED = tuple(
 )
 _HEADER_ELEMENT = re.compile(r"(?i)<headername>([^<]{1,80})</headername>")
 _MISSING = re.compile(
-    r"missing|required|requires|not present|absent|must|no\s|expected|not (?:set|found|provided|specified|included)|need",
+    r"missing|required|requires|not present|absent|must|no\s|expected|need"
+    r"|not (?:set|found|provided|specified|included)",
     re.IGNORECASE,
 )
 _CSRF_FIELDS = (

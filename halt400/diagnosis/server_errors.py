@@ -14,6 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.message_names import names_in, value_in
 
@@ -115,6 +116,8 @@ def read(exchange: Exchange) -> Said:
         _Walk(said).run(document)
     else:
         _plain_text(exchange.response_text[:65536], said)
+    # Masked first: what is secret in a message can then be neither a name nor a value that the request is searched for.
+    said.messages = [mask(message) for message in said.messages]
     for message in said.messages[:8]:
         for name, location in names_in(message):
             _add(said, Named(name, message, location, structured=False))
