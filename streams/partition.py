@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 from msgspec import Struct
 
+from halt400.diagnosis import Profile
 from halt400.records import (
     Command,
     Diagnosis,
@@ -30,6 +31,8 @@ __all__ = ["CountedEvent", "Outcome", "PartitionState", "Record", "Refusal", "Ru
 
 WINDOWS_ON_COMMANDS_S = (60, 300, 3600)
 ISSUER = "halt400.detect"
+LESSONS = 2
+"""Successes of one fold that profiles learn from: all of them in light traffic, a sample where folds are large."""
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
 """What hostile bytes can raise while they are decoded; TypeError is a null value."""
 
@@ -61,6 +64,8 @@ class CountedEvent(Struct, gc=False):
 
 decode_counted = msgspec.json.Decoder(CountedEvent).decode
 _decode_event = msgspec.json.Decoder(ResponseEvent).decode
+_decode_profile = msgspec.msgpack.Decoder(Profile).decode
+_encode_profile = msgspec.msgpack.Encoder().encode
 
 
 class Refusal(NamedTuple):
@@ -84,9 +89,14 @@ class Outcome:
 
 
 class Diagnose(Protocol):
-    """Finds what is wrong with the request of a 400; the ratio is the target's 400s / all of the last hour."""
+    """Finds what is wrong with the request of a 400.
 
-    def __call__(self, event: ResponseEvent, malformed_payload_ratio: float | None, /) -> Diagnosis | None: ...
+    Beside the event it gets what good requests to the target look like, and the target's 400s / all of the last hour.
+    """
+
+    def __call__(
+        self, event: ResponseEvent, profile: Profile | None, malformed_payload_ratio: float | None, /
+    ) -> Diagnosis | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +131,19 @@ def command_id(scope_id: str, state: str, cause: str) -> str:
 
 
 class _Target:
-    """A target in memory: its name, and its row."""
+    """A target in memory: its name, its row, and what good requests to it look like."""
 
-    __slots__ = ("name", "row")
+    __slots__ = ("name", "profile", "row")
 
     def __init__(self, name: str, row: Row) -> None:
         self.name, self.row = name, row
+        self.profile = _decode_profile(row.profile) if row.profile else None
+
+    def encode(self) -> bytes:
+        """The row for the changelog."""
+        if self.profile is not None:
+            self.row.profile = _encode_profile(self.profile)
+        return encode_row(self.row)
 
 
 class PartitionState:
@@ -154,7 +171,7 @@ class PartitionState:
         A record that this process has applied before is passed over, so is one that the target's recovered row
         includes: what followed from it was on the broker before the row was.
         """
-        outcome = Outcome()
+        outcome, lessons = Outcome(), LESSONS
         targets, dirty, skew_ms, next_offset = self._targets, self._dirty, self._rules.skew_ms, self.next_offset
         for record in records:
             offset = record.offset
@@ -188,9 +205,11 @@ class PartitionState:
                     outcome.refusals.append(Refusal(record, "invalid_event", f"a 400 must be whole: {error}"))
                     continue
                 row.count(time_ms, status)
-                self._judge(whole, row, offset, time_ms, now_ms, outcome)
+                self._judge(whole, target, offset, time_ms, now_ms, outcome)
             else:
                 row.count(time_ms, status)
+                if lessons and status < 300 and b'"headers"' in record.value:  # type: ignore[operator]
+                    lessons -= _learn(target, record.value, time_ms)  # type: ignore[arg-type]
             row.offset = offset
             if skewed:
                 row.skewed += 1
@@ -201,7 +220,7 @@ class PartitionState:
     def take_changed(self) -> list[tuple[bytes, bytes]]:
         """The rows that changed since the last call, encoded for the changelog as they are at this moment."""
         targets = self._targets
-        changed = [(key, encode_row(targets[key].row)) for key in self._dirty]
+        changed = [(key, targets[key].encode()) for key in self._dirty]
         self._dirty.clear()
         return changed
 
@@ -227,14 +246,17 @@ class PartitionState:
         target = self._targets[key] = _Target(name, decode_row(value) if value is not None else Row())
         return target
 
-    def _judge(self, event: ResponseEvent, row: Row, offset: int, time_ms: int, now_ms: int, outcome: Outcome) -> None:
+    def _judge(
+        self, event: ResponseEvent, target: _Target, offset: int, time_ms: int, now_ms: int, outcome: Outcome
+    ) -> None:
         """Policy `strict`: the first 400 of a job on a target halts that job on it."""
-        rules = self._rules
+        rules, row = self._rules, target.row
         row.bad_request_seen = max(row.bad_request_seen, time_ms)
         source = Source(topic=self.topic, partition=self.partition, offset=offset)
         archive_uri = rules.archive_uri(source, event.target, event.time)
         windows = [window_counts(row, seconds, time_ms + 1).figures() for seconds in WINDOWS_ON_COMMANDS_S]
-        diagnosis = rules.diagnose(event, windows[-1].bad_request_ratio) if rules.diagnose is not None else None
+        ratio = windows[-1].bad_request_ratio
+        diagnosis = rules.diagnose(event, target.profile, ratio) if rules.diagnose is not None else None
         scope = Scope(kind="job", target=event.target, job_id=event.job_id)
         scope_id = scope.id
         command = self._commands.get(scope_id) or rules.latest_command(scope_id)
@@ -270,6 +292,21 @@ class PartitionState:
                 diagnosis=diagnosis,
             )
         )
+
+
+def _learn(target: _Target, value: bytes, time_ms: int) -> int:
+    """Learn from a success that carries its request's headers; how many lessons that took, 0 or 1."""
+    try:
+        event = _decode_event(value)
+    except UNDECODABLE:
+        return 0
+    if not event.request.headers:
+        return 0
+    if target.profile is None:
+        target.profile = Profile()
+    where = event.proxy.id if event.proxy is not None else event.region or ""
+    target.profile.observe(event.request, time_ms=time_ms, where=where)
+    return 1
 
 
 def _reason(event: ResponseEvent, diagnosis: Diagnosis | None) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from halt400.diagnosis import diagnose
+from halt400.diagnosis import Profile, diagnose
 from halt400.fingerprints import fingerprints
 from halt400.records import Command, Diagnosis, Fingerprints, ResponseEvent, Source
 from streams.archive.naming import archive_uri, object_key
@@ -29,15 +29,15 @@ def build_rules(
         partition_of=partition_of,
         latest_command=latest_command,
         fingerprints=_fingerprints,
-        diagnose=None,
+        diagnose=_diagnose,
         skew_ms=int(detection.skew_s * 1000),
         old_news_ms=int(detection.old_news_s * 1000),
         hold_ms=int(detection.hold_s * 1000),
     )
 
 
-def _diagnose(event: ResponseEvent, malformed_payload_ratio: float | None) -> Diagnosis:
-    return diagnose(event.request, event.response, malformed_payload_ratio=malformed_payload_ratio)
+def _diagnose(event: ResponseEvent, profile: Profile | None, malformed_payload_ratio: float | None) -> Diagnosis:
+    return diagnose(event.request, event.response, profile, malformed_payload_ratio=malformed_payload_ratio)
 
 
 def _fingerprints(event: ResponseEvent) -> Fingerprints:
