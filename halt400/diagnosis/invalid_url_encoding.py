@@ -23,7 +23,7 @@ from halt400.records import Evidence
 __all__ = ["Component", "components", "find", "unescaped_count"]
 
 _CLEAN = re.compile(
-    r"https?://[A-Za-z0-9._~-]++(?::[0-9]{1,4})?"
+    r"https?://(?:[A-Za-z0-9_-]++\.)*+[A-Za-z](?:[A-Za-z0-9-]*+)(?::[0-9]{1,4})?"
     r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%(?:2[1-46-9A-Fa-f]|[3-7][0-9A-Ea-e]|20))*+)?"
     r"(?:\?(?:[A-Za-z0-9._~!$'()*+,;=:@/?-]|&(?!amp;)|%(?:2[1-46-9A-Fa-f]|[3-7][0-9A-Ea-e]|20))*+)?"
 )

@@ -37,8 +37,8 @@ _NAME = (
 _NAMED = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        r"(?:missing|no|required|requires|must (?:include|specify|provide|send|have|set|contain)|expected|provide|need)\s"
-        r"(?:an?\s|the\s|valid\s|required\s|request\s|http\s){0,4}"
+        r"(?:missing|no|required|requires|must (?:include|specify|provide|send|have|set|contain)|expected|provide|need)"
+        r"\s(?:an?\s|the\s|valid\s|required\s|request\s|http\s){0,4}"
         rf"headers?:?\s{{0,4}}(?:parameter\s|named\s|called\s)?{_NAME}",
         rf"headers?\s{_NAME}\s(?:for\s.{{0,80}}\s)?(?:is|was|are|must|not|cannot|should|required|missing)",
         rf"{_NAME}(?::)?\s(?:request\s|http\s)?headers?:?\s(?:field\s)?"

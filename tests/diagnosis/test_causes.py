@@ -159,3 +159,11 @@ def test_unknown_says_what_was_ruled_out():
     assert found.cause == "unknown"
     assert "the body parses as JSON" in found.ruled_out
     assert "the URL is well-formed and fully escaped" in found.ruled_out
+
+
+@pytest.mark.parametrize("url", ["https://256.0.0.1/test", "http://0..0x300/", "http://foo.2.3.4", "http://1.2.3.08"])
+def test_a_host_that_ends_in_a_number_and_is_no_address_is_unparsable(url):
+    found = find_defect(get(url))
+    assert found is not None
+    assert "No client can parse" in found.evidence[0].detail
+    assert find_defect(get("http://192.0.2.7:8080/test")) is None
