@@ -43,9 +43,16 @@ class Report:
     bars: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, section: str, row: dict[str, Any]) -> None:
+        """Add what was measured."""
         self.sections.setdefault(section, []).append(row)
 
+    @property
+    def holds(self) -> bool:
+        """Whether no bar was missed."""
+        return all(bar["holds"] for bar in self.bars)
+
     def check(self, bar: str, measured: object, *, holds: bool) -> None:
+        """Add a bar and whether it holds."""
         self.bars.append({"bar": bar, "measured": measured, "holds": bool(holds)})
 
 
@@ -209,12 +216,13 @@ def main(arguments: list[str]) -> int:
     _storms(report, 60 if quick else 400, 5 if quick else 40)
     _side_by_side(report, 10**5 if quick else 2 * 10**6, 5 if quick else 30)
     _cost(report)
-    holds = all(bar["holds"] for bar in report.bars)
     if options.json:
-        json.dump({**asdict(report), "holds": holds, "took_s": round(time.perf_counter() - start, 1)}, sys.stdout)
+        json.dump(
+            {**asdict(report), "holds": report.holds, "took_s": round(time.perf_counter() - start, 1)}, sys.stdout
+        )
         print()
     else:
         _print(report, Console(width=200))
-        verdict = "All bars hold" if holds else "A bar is missed"
+        verdict = "All bars hold" if report.holds else "A bar is missed"
         print(f"{verdict}; seed {options.seed}, {time.perf_counter() - start:.0f} s")
-    return 0 if holds else 1
+    return 0 if report.holds else 1
