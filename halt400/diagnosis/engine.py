@@ -70,7 +70,7 @@ _CHECKED = {
 def findings(exchange: Exchange, profile: Profile | None = None) -> list[Finding]:
     """Everything that the modules find in one exchange, the likeliest first."""
     found = [finding for find in _SYNTAX for finding in find(exchange)]
-    known = profile.of(exchange.request) if profile is not None else None
+    known = profile.of_exchange(exchange) if profile is not None else None
     found.extend(payload_too_large.find(exchange, known.largest if known is not None else None))
     found.extend(missing_required_header.find(exchange, profile))
     found.extend(waf_block.find(exchange))
@@ -177,7 +177,7 @@ def _is_named(exchange: Exchange, finding: Finding) -> bool:
 def _diagnosis(exchange: Exchange, found: list[Finding], profile: Profile | None, ratio: float | None) -> Diagnosis:
     figures = BadRequestFigures(
         malformed_payload_ratio=ratio,
-        header_mismatch=header_mismatch(exchange.headers, profile.of(exchange.request))
+        header_mismatch=header_mismatch(exchange.headers, profile.of_exchange(exchange))
         if profile is not None
         else None,
         url_encoding_failures=invalid_url_encoding.unescaped_count(exchange.url),

@@ -144,7 +144,7 @@ def _csrf(exchange: Exchange) -> list[Finding]:
 
 
 def _against_profile(exchange: Exchange, profile: Profile | None) -> list[Finding]:
-    known = profile.of(exchange.request) if profile is not None else None
+    known = profile.of_exchange(exchange) if profile is not None else None
     if known is None or known.successes < ENOUGH:
         return []
     missing = [

@@ -100,6 +100,13 @@ class Profile(Struct, array_like=True):
         """What is known of the template of this request."""
         return self.templates.get(template_key(request))
 
+    def of_exchange(self, exchange: Exchange) -> TemplateProfile | None:
+        """The same for an exchange under diagnosis, whose template is made once."""
+        key = exchange.memo.get("template")
+        if key is None:
+            key = exchange.memo["template"] = template_key(exchange.request)
+        return self.templates.get(key)
+
     def observe(self, request: Request, *, time_ms: int = 0, where: str = "", fingerprint: str | None = None) -> None:
         """Learn from a request that the target answered with a 2xx; the caller has checked that.
 
