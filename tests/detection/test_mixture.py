@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.detection.mixture import COMPONENTS, MOST_EVIDENCE, SETTLED, Mixture, Tiers
@@ -68,6 +68,7 @@ def test_other_bytes_are_refused(data: bytes) -> None:
         Mixture.unpack(data)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 10**18), st.integers(1, 200)), max_size=20), st.floats(1e-6, 0.8))
 def test_no_run_however_long_overflows(runs: list[tuple[int, int]], p0: float) -> None:
     mixture = Mixture(p0)

@@ -1,11 +1,14 @@
 """The policy file says what it means, and every mistake in it is named with its line."""
 
+from pathlib import Path
+
 import pytest
 
 from halt400.errors import SettingError
-from streams.detection import Holds, Rule, Tiers, parse_policies
+from streams.detection import FleetRules, Holds, Retries, Rule, Tiers, parse_policies
 from streams.detection.toml_lines import line_of
 
+GUIDE = Path(__file__).parents[2] / "docs" / "detection.md"
 EXAMPLE = """\
 # What Halt400 does with a 400.
 [defaults]
@@ -109,3 +112,24 @@ def test_lines_are_found_past_values_over_many_lines() -> None:
     ]
     assert line_of(text, ("b", "unknown")) == 9
     assert line_of(text, ("unknown",)) == 1
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    rows = {
+        cells[2].strip().strip("`"): cells[3].strip().strip('`"')
+        for line in GUIDE.read_text().splitlines()
+        if len(cells := line.split("|")) == 6 and cells[2].strip().startswith("`")
+    }
+    kinds = (Rule(), Tiers(), FleetRules(), Retries())
+    settings = {name: getattr(kind, name) for kind in kinds for name in kind.__struct_fields__ if name != "line"}
+    assert rows.keys() == settings.keys()
+    for name, default in settings.items():
+        if name != "pattern":
+            assert type(default)(rows[name]) == default, name
+
+
+def test_the_example_of_the_guide_is_valid() -> None:
+    example = GUIDE.read_text().split("```toml\n")[1].split("```")[0]
+    policies = parse_policies(example)
+    assert policies.rule_for("api.shop.example").policy == "evidence"
+    assert policies.rule_for("legacy.example").mode == "shadow"

@@ -349,7 +349,7 @@ def test_rules_may_change_between_two_events() -> None:
 KINDS = st.sampled_from(["bad", "bad", "good", "retry", "wait", "release", "claim"])
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(KINDS, st.integers(0, 3), st.integers(0, 20 * MINUTE)), max_size=40), st.booleans())
 def test_the_same_log_gives_the_same_commands(steps: list[tuple[str, int, int]], strict: bool) -> None:
     def run(policies: Policies) -> tuple[list[object], bytes]:
