@@ -22,6 +22,7 @@ from streams.web.server import ApiServer
 
 __all__ = ["build_detect_app"]
 
+DETECT_GROUP = "worker"
 WATCH_INTERVAL_S = 5.0
 
 log = logging.getLogger("halt400.worker")
@@ -33,9 +34,14 @@ def build_detect_app(settings: Settings) -> Halt400App:
     """Make the app: one agent on `responses`, one changelogged table."""
     kafka = settings.kafka
     responses, offences, rates = (kafka.topic(name) for name in (topics.RESPONSES, topics.OFFENCES, topics.RATES))
-    app = new_app(settings, "worker")
+    app = new_app(settings, DETECT_GROUP)
     durability = install(app)
-    control = Follower(topic=kafka.topic(topics.CONTROL), newer=_later_command, **kafka.client_options())
+    control = Follower(
+        kafka.bootstrap_servers,
+        kafka.topic(topics.CONTROL),
+        newer=_later_command,
+        client_options={name: value for name, value in kafka.client_options().items() if name != "bootstrap_servers"},
+    )
     app.neighbours.append(control)
     if settings.api.enabled:
         app.neighbours.append(ApiServer.of(settings))

@@ -51,6 +51,9 @@ _SYNTAX: tuple[Callable[[Exchange], list[Finding]], ...] = (
     content_type_mismatch.find,
 )
 _PROVEN = 0.85
+_MALFORMED = ("malformed_json", "malformed_xml", "malformed_form")
+_UNPARSABLE = 0.95
+"""From here on a body has no fields that a schema could speak of; what the server says describes the same defect."""
 _WORDS_ONLY = 0.75
 _CHECKED = {
     "malformed_json": "the body parses as JSON",
@@ -76,7 +79,8 @@ def findings(exchange: Exchange, profile: Profile | None = None) -> list[Finding
     found.extend(waf_block.find(exchange))
     if exchange.refused:
         found.extend(transient.find(exchange, profile))
-    if exchange.refused or known is not None:
+    unparsable = any(finding.confidence >= _UNPARSABLE for finding in found if finding.cause in _MALFORMED)
+    if (exchange.refused or known is not None) and not unparsable:
         found.extend(schema_violation.find(exchange, profile))
     return _weighed(exchange, found)
 

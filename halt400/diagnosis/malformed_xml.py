@@ -47,7 +47,7 @@ _TRUNCATED = {
 }
 
 
-class XmlDefect(Exception):  # noqa: N818 - a value that is returned, and raised only inside Expat's callbacks
+class XmlDefect(Exception):
     """Where XML stops being well-formed; `offset` counts bytes, `code` is Expat's."""
 
     def __init__(self, offset: int, detail: str, code: int = 0) -> None:
