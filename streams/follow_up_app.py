@@ -41,7 +41,8 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
     durability = install(app)
     config = settings.config.path
     redactor = redactor_of(settings)
-    writer = ArchiveWriter(open_archive(settings.archive), parallel=settings.archive.parallel_uploads)
+    archive = open_archive(settings.archive)
+    writer = ArchiveWriter(archive, parallel=min(settings.archive.parallel_uploads, archive.most_parallel))
     app.neighbours.append(writer)
     ledger = Ledger(
         durability,

@@ -64,6 +64,7 @@ class BucketArchive:
     """
 
     batch = 1
+    most_parallel = 1024
 
     def __init__(
         self,

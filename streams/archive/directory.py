@@ -33,6 +33,7 @@ class DirectoryArchive:
     """
 
     batch = 32
+    most_parallel = 4
 
     def __init__(self, base_uri: str, *, synced: bool = True) -> None:
         parts = urlsplit(base_uri)

@@ -23,6 +23,8 @@ class Archive(Protocol):
     base_uri: str
     batch: int
     """How many objects one thread writes after each other; 1 where writing is waiting."""
+    most_parallel: int
+    """Threads beyond which writing gets no faster."""
 
     def check(self) -> None:
         """Make sure that objects can be written here."""
