@@ -387,7 +387,7 @@ class _Waiter:
         self.future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
 
-class _CallbackFailed(Exception):  # noqa: N818 - never leaves this module
+class _CallbackFailed(Exception):
     """A function given by the user failed; a new connection would not mend that."""
 
     def __init__(self, error: Exception) -> None:
