@@ -6,6 +6,7 @@ What follows is returned, not done: the caller sends it, and says when the broke
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from heapq import heapify, heappop, heappush
 
 from halt400.records import Offence, Operation, ResponseEvent, Source, WindowFigures
@@ -164,10 +165,9 @@ class PartitionState:
             if self._was_carried_out(operation):
                 target.state.remember_operation(operation.operation_id)
                 continue
-            row = target.row
             around = Circumstances(
                 source=Source(topic=topic, partition=self.partition, offset=record.offset),
-                windows=lambda row=row: _figures(row, now_ms),
+                windows=partial(_figures, target.row, now_ms),
                 latest_command=self._rules.latest_command,
             )
             target.settle()
@@ -281,7 +281,7 @@ class PartitionState:
         around = Circumstances(
             source=source,
             archive_uri=archive_uri,
-            windows=lambda: _figures(row, time_ms + 1),
+            windows=partial(_figures, row, time_ms + 1),
             time_ms=time_ms,
             latest_command=rules.latest_command,
         )

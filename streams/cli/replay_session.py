@@ -11,6 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from halt400.errors import InputError
 from halt400.records import ResponseEvent
 from streams.cli.replay_report import Reported, printable
+from streams.policy_file import PolicyFile
 from streams.replay import (
     STDIN,
     DryRun,
@@ -80,12 +81,8 @@ class Session:
 
     def judge(self) -> Reported:
         """Judge every event as the worker would have; no Kafka."""
-        detection = load_settings().detection
-        dry_run = DryRun(
-            skew_ms=int(detection.skew_s * 1000),
-            old_news_ms=int(detection.old_news_s * 1000),
-            hold_ms=int(detection.hold_s * 1000),
-        )
+        settings = load_settings()
+        dry_run = DryRun(settings, PolicyFile(settings.detection).policies)
         quarantines: list[Quarantine] = []
         interrupted = False
         try:

@@ -5,11 +5,17 @@ from typing import NamedTuple
 
 import msgspec
 
-from halt400.records import Command, ResponseEvent, Source
-from streams.partition import PartitionState, Record, Refusal, Rules
+from halt400.records import Command, ResponseEvent
+from streams.detection import Finding, Policies
+from streams.fleet import Fleet
+from streams.intake import Record, Refusal
+from streams.partition import PartitionState
+from streams.rules import build_rules
+from streams.settings import Settings
 
 __all__ = ["DryRun", "Quarantine"]
 
+_TOPIC = "recorded"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -25,25 +31,31 @@ class DryRun:
 
     Parameters
     ----------
-    skew_ms, old_news_ms, hold_ms
-        See `streams.settings.DetectionSettings`.
+    settings
+        Of detection and of where evidence would lie.
+    policies
+        What the events are judged by.
 
     Attributes
     ----------
     refusals
         Events that the worker would have sent to the dead-letter topic.
+    findings
+        What would have been told besides commands.
     """
 
-    def __init__(self, skew_ms: int, old_news_ms: int, hold_ms: int) -> None:
-        rules = Rules(
-            archive_uri=_nowhere,
+    def __init__(self, settings: Settings, policies: Policies) -> None:
+        self._fleet = Fleet(_TOPIC)
+        rules = build_rules(
+            settings,
             partition_of=_only_partition,
             latest_command=_none_issued,
-            skew_ms=skew_ms,
-            old_news_ms=old_news_ms,
-            hold_ms=hold_ms,
+            policies=lambda: policies,
+            fleet=self._fleet,
         )
-        self._state = PartitionState("recorded", 0, rules)
+        self._state = PartitionState(_TOPIC, 0, rules)
+        self._fleet.watch(lambda: (self._state,))
+        self.findings: list[Finding] = []
         self._offset = 0
         self._clock_ms = 0
         self._offences: Counter[str] = Counter()
@@ -58,20 +70,21 @@ class DryRun:
         self._clock_ms = max(self._clock_ms, event.time)
         record = Record(self._offset, self._clock_ms, event.target.encode(), _encode(event))
         self._offset += 1
+        passed = self._state.tick(self._clock_ms)
         outcome = self._state.apply([record], self._clock_ms)
         self.refusals += outcome.refusals
+        self.findings += outcome.findings
+        for command in (*passed.commands, *outcome.commands):
+            if command.scope.kind == "target":
+                self._fleet.learn(command)
         for offence in outcome.offences:
             if offence.command_id is not None:
                 self._offences[offence.command_id] += 1
-        return [Quarantine(command, event) for command in outcome.commands]
+        return [Quarantine(command, event) for command in outcome.commands if command.state == "quarantined"]
 
     def bad_requests_of(self, command: Command) -> int:
         """Number of 400s seen that led to this command, or came while it held."""
         return self._offences[command.command_id]
-
-
-def _nowhere(_source: Source, _target: str, _time_ms: int) -> str:
-    return ""
 
 
 def _only_partition(_key: bytes) -> int:
