@@ -2,7 +2,7 @@
 
 import typer
 
-from streams.cli import alerts, api, demo, local, queries, replay, run, settings, topics, worker
+from streams.cli import alerts, api, demo, explain, local, operations, queries, replay, run, settings, topics, worker
 
 __all__ = ["register"]
 
@@ -12,7 +12,9 @@ def register(app: typer.Typer) -> None:
     alerts.register(app)
     api.register(app)
     demo.register(app)
+    explain.register(app)
     local.register(app)
+    operations.register(app)
     queries.register(app)
     replay.register(app)
     run.register(app)
