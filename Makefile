@@ -57,7 +57,7 @@ clean: ## Everything that was made here; the jars in the user's cache stay.
 
 .venv/.ready: pyproject.toml $(LOCKS) streams/local/artifacts/kafka/jars.lock streams/local/artifacts/s3proxy/jars.lock
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; install it, or: make PYTHON=/path/to/python3" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo "$(PYTHON) is not Python 3.11 or newer; install one, or: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv || { rm -rf .venv; exit 1; }
 	@echo "Installing the pinned dependencies into .venv …"

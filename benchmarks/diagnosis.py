@@ -45,10 +45,12 @@ class Score(Struct, kw_only=True):
 
     @property
     def ratio(self) -> float:
+        """The share, 0-1."""
         return self.good / self.total if self.total else 0.0
 
     @property
     def passed(self) -> bool:
+        """Whether the share is on the good side of the bar."""
         if self.bar is None:
             return True
         return self.ratio >= self.bar if self.at_least else self.ratio <= self.bar
@@ -226,7 +228,8 @@ def recorded_suite(confusion: Counter[tuple[str, str]]) -> list[Score]:
     good, blind, refused, named = [], [], [], []
     for row, request, response in recorded("recorded_2xx_negatives.jsonl"):
         for results, found in ((good, find_defect(request, response)), (blind, find_defect(request))):
-            label = f"{row['method']} {row['url'][:90]} {found.cause if found else ''} {found.evidence[0].detail[:90] if found else ''}"
+            what = f"{found.cause} {found.evidence[0].detail[:90]}" if found else ""
+            label = f"{row['method']} {row['url'][:90]} {what}"
             results.append((label, found is None or found.confidence < SURE))
     for row, request, response in recorded("recorded_4xx.jsonl"):
         found = diagnose(request, response)
@@ -395,9 +398,8 @@ def main(argv: list[str]) -> int:
     for score in scores:
         sign = "≥" if score.at_least else "≤"
         bar = f"{sign} {score.bar:.0%}" if score.bar is not None else "no bar"
-        print(
-            f"{'pass' if score.passed else 'FAIL'}  {score.name:<50} {score.good:>5}/{score.total:<5} {score.ratio:7.2%}  {bar}"
-        )
+        counts = f"{score.good:>5}/{score.total:<5} {score.ratio:7.2%}"
+        print(f"{'pass' if score.passed else 'FAIL'}  {score.name:<50} {counts}  {bar}")
         if "--verbose" in argv or not score.passed:
             for miss in score.misses[:60]:
                 print(f"        {miss}")

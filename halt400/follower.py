@@ -11,20 +11,21 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, ParamSpec, Self, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
 
 from halt400.errors import BrokerUnavailable, Halt400Error, TopicMismatch
-from halt400.kafka_clients import close_consumer, load_partitions
+from halt400.kafka_clients import close_consumer, end_offsets, load_partitions
+from halt400.latest import Changes, Latest
 
 __all__ = ["Changes", "Follower"]
 
 log = logging.getLogger(__name__)
 
-Changes = Mapping[bytes, bytes | None]
-"""What one poll changed: key -> new value, ``None`` where the key was deleted."""
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Follower:
@@ -87,10 +88,10 @@ class Follower:
     ) -> None:
         self.bootstrap_servers = bootstrap_servers
         self.topic = topic
-        self.values: dict[bytes, bytes] = {}
+        self._latest = Latest(None if newer is None else _guarded(newer))
+        self.values = self._latest.values
         self.failure: BaseException | None = None
-        self._on_changes = on_changes
-        self._newer = newer
+        self._on_changes = None if on_changes is None else _guarded(on_changes)
         self._at_start = at_start
         self._stale_after_s = stale_after_s
         self._max_backoff_s = max_backoff_s
@@ -113,7 +114,6 @@ class Follower:
         self._positions: dict[int, int] = {}
         self._last_contact: float | None = None
         self._caught_up = False
-        self._reload: _Reload | None = None
         self._waiting: list[_Waiter] = []
         self._predicates: list[tuple[Callable[[Mapping[bytes, bytes]], bool], asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
@@ -179,7 +179,7 @@ class Follower:
             consumer, lost = self._consumer, self._lost
             if consumer is None or lost is None:
                 continue
-            asked = asyncio.ensure_future(_end_offsets(consumer))
+            asked = asyncio.ensure_future(end_offsets(consumer))
             try:
                 either: list[asyncio.Future[Any]] = [asked, lost]
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -193,7 +193,7 @@ class Follower:
             if error is not None:
                 raise BrokerUnavailable(f"Kafka does not tell the end of {self.topic} ({error!r}).") from error
             waiter = _Waiter(asked.result())
-            if self._reload is None and self._is_met(waiter):
+            if not self._latest.is_reloading and self._is_met(waiter):
                 return
             self._waiting.append(waiter)
             if await waiter.future:
@@ -216,14 +216,13 @@ class Follower:
     # The loop
 
     async def _run(self, consumer: AIOKafkaConsumer | None) -> None:
-        backoff_s = 0.1
-        told = ""
+        backoff_s, told = 0.1, ""
         try:
             while True:
+                began = self._clock()
                 try:
                     if consumer is None:
                         consumer = await self._connect()
-                    told, backoff_s = "", 0.1
                     await self._follow(consumer)
                 except OffsetOutOfRangeError:
                     log.warning("%s was truncated or made anew; reading it again from its beginning.", self.topic)
@@ -235,19 +234,23 @@ class Follower:
                     if str(error) != told:
                         told = str(error)
                         log.warning("Following %s: %s Trying again; what is known is kept.", self.topic, error)
-                    await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
-                    backoff_s = min(backoff_s * 2, self._max_backoff_s)
+                except _CallbackFailed:
+                    raise
+                except Exception:
+                    log.exception("Following %s failed; trying again with a new connection.", self.topic)
                 finally:
                     self._disconnected()
                     if consumer is not None:
                         await close_consumer(consumer)
                         consumer = None
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:
-            self.failure = error
-            log.exception("The follower of %s ended.", self.topic)
-            self._fail_waiters(error)
+                if self._clock() - began > 2 * self._max_backoff_s:
+                    backoff_s, told = 0.1, ""
+                await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+                backoff_s = min(backoff_s * 2, self._max_backoff_s)
+        except _CallbackFailed as failed:
+            self.failure = failed.error
+            log.error("The follower of %s ended: its callback failed.", self.topic, exc_info=failed.error)
+            self._fail_waiters(failed.error)
             self._connected.set()
 
     async def _connect(self) -> AIOKafkaConsumer:
@@ -286,8 +289,8 @@ class Follower:
     async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         assigned = sorted(consumer.assignment())
         first_ends: _Waiter | None = None
-        if not self._caught_up or self._reload is not None:
-            first_ends = _Waiter(await _end_offsets(consumer))
+        if not self._caught_up or self._latest.is_reloading:
+            first_ends = _Waiter(await end_offsets(consumer))
         self._consumer = consumer
         self._last_contact = self._clock()
         self._lost = asyncio.get_running_loop().create_future()
@@ -312,9 +315,10 @@ class Follower:
                 )
             if first_ends is not None and self._is_met(first_ends):
                 first_ends = None
-                self._end_reload()
                 self._caught_up = True
-            if self._waiting and self._reload is None:
+                if changes := self._latest.end_reload():
+                    self._tell(changes)
+            if self._waiting and not self._latest.is_reloading:
                 self._release_waiters()
             known = len(consumer.partitions_for_topic(self.topic) or ())
             if known > len(assigned):
@@ -329,25 +333,8 @@ class Follower:
             self._lost.set_result(None)
 
     def _apply(self, polled: Mapping[TopicPartition, list[Any]]) -> None:
-        values = self.values if self._reload is None else self._reload.values
-        newer = self._newer
-        changes: dict[bytes, bytes | None] = {}
-        for records in polled.values():
-            for record in records:
-                key, value = record.key, record.value
-                if key is None:
-                    continue
-                if value is None:
-                    if values.pop(key, None) is not None:
-                        changes[key] = None
-                    continue
-                if newer is not None:
-                    old = values.get(key)
-                    if old is not None and not newer(old, value):
-                        continue
-                values[key] = value
-                changes[key] = value
-        if changes and self._reload is None:
+        changes = self._latest.apply((record.key, record.value) for records in polled.values() for record in records)
+        if changes:
             self._tell(changes)
 
     def _tell(self, changes: Changes) -> None:
@@ -360,23 +347,11 @@ class Follower:
     def _begin_reload(self) -> None:
         """Read the topic anew beside the values known, which stand until the new ones are whole."""
         self._positions.clear()
-        self._reload = _Reload()
+        self._latest.begin_reload()
         for waiter in self._waiting:
             if not waiter.future.done():
                 waiter.future.set_result(False)
         self._waiting.clear()
-
-    def _end_reload(self) -> None:
-        reload, self._reload = self._reload, None
-        if reload is None:
-            return
-        changes: dict[bytes, bytes | None] = {key: None for key in self.values if key not in reload.values}
-        changes.update({key: value for key, value in reload.values.items() if self.values.get(key) != value})
-        for key in changes.keys() - reload.values.keys():
-            del self.values[key]
-        self.values.update(reload.values)
-        if changes:
-            self._tell(changes)
 
     # Those who wait
 
@@ -412,13 +387,18 @@ class _Waiter:
         self.future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
 
-class _Reload:
-    """The values of a topic that is being read again from its beginning."""
+class _CallbackFailed(Exception):  # noqa: N818 - never leaves this module
+    """A function given by the user failed; a new connection would not mend that."""
 
-    def __init__(self) -> None:
-        self.values: dict[bytes, bytes] = {}
+    def __init__(self, error: Exception) -> None:
+        self.error = error
 
 
-async def _end_offsets(consumer: AIOKafkaConsumer) -> dict[int, int]:
-    ends = await consumer.end_offsets(list(consumer.assignment()))
-    return {found.partition: offset for found, offset in ends.items()}
+def _guarded(function: Callable[P, T]) -> Callable[P, T]:
+    def call(*arguments: P.args, **named: P.kwargs) -> T:
+        try:
+            return function(*arguments, **named)
+        except Exception as error:
+            raise _CallbackFailed(error) from error
+
+    return call

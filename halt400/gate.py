@@ -15,7 +15,8 @@ from typing import Any, Self
 import msgspec
 
 from halt400.errors import BrokerUnavailable, JobQuarantined
-from halt400.follower import Changes, Follower
+from halt400.follower import Follower
+from halt400.latest import Changes
 from halt400.records import Command
 
 __all__ = ["Gate"]

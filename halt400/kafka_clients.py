@@ -1,4 +1,4 @@
-"""What we need of aiokafka's clients and they keep private (all aiokafka 0.14); touched here and nowhere else.
+"""What aiokafka's clients lack for us, with all that we touch of what they keep private (aiokafka 0.14).
 
 They are closed within seconds, whatever state their broker is in. Their own ``stop`` waits for everything pending, for
 ever where the broker does not come back; when it is cancelled it leaves tasks behind; and a consumer's may end in a
@@ -6,17 +6,60 @@ ever where the broker does not come back; when it is cancelled it leaves tasks b
 """
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.codec import has_lz4, has_zstd
+from aiokafka.partitioner import DefaultPartitioner
 
-from halt400.errors import BrokerUnavailable
+from halt400.errors import BrokerUnavailable, SettingError
 
-__all__ = ["close_consumer", "close_producer", "load_partitions"]
+__all__ = [
+    "CachedPartitioner",
+    "Compression",
+    "available_codec",
+    "close_consumer",
+    "close_producer",
+    "end_offsets",
+    "load_partitions",
+]
+
+log = logging.getLogger(__name__)
+
+Compression = Literal["gzip", "lz4", "zstd"]
 
 _DEADLINE_S = 2.0
+
+
+class CachedPartitioner(DefaultPartitioner):  # type: ignore[misc]
+    """Kafka's default partitioner (murmur2, as in Java); it is pure Python, hence one computation per target."""
+
+    def __init__(self) -> None:
+        self._partitions: dict[tuple[bytes, int], int] = {}
+
+    def __call__(self, key: bytes, all_partitions: list[int], available: list[int]) -> int:
+        """Return the partition of `key`."""
+        found = self._partitions.get((key, len(all_partitions)))
+        if found is None:
+            if len(self._partitions) >= 10_000:
+                self._partitions.clear()
+            found = int(DefaultPartitioner.__call__(key, all_partitions, available))
+            self._partitions[key, len(all_partitions)] = found
+        return found
+
+
+def available_codec(compression: Compression | None) -> Compression | None:
+    """Return `compression` where it is installed, and otherwise ``None``, with a warning; SettingError if unknown."""
+    codecs = {"gzip": True, "lz4": has_lz4(), "zstd": has_zstd()}
+    if compression is not None and compression not in codecs:
+        raise SettingError(f"compression is {compression!r}.", f"Choose one of {', '.join(codecs)}, or None.")
+    if compression is not None and not codecs[compression]:
+        log.warning("%s is not installed (pip install cramjam); events are published uncompressed.", compression)
+        return None
+    return compression
 
 
 async def close_producer(producer: AIOKafkaProducer) -> None:
@@ -42,6 +85,12 @@ async def load_partitions(consumer: AIOKafkaConsumer, topic: str) -> int:
     """Ask for the topic's metadata, which is fresh from then on, and return its number of partitions."""
     await consumer._client.set_topics([topic])
     return len(consumer.partitions_for_topic(topic) or ())
+
+
+async def end_offsets(consumer: AIOKafkaConsumer) -> dict[int, int]:
+    """Return the end of each assigned partition."""
+    ends = await consumer.end_offsets(list(consumer.assignment()))
+    return {found.partition: offset for found, offset in ends.items()}
 
 
 async def _run(work: Coroutine[Any, Any, None]) -> None:

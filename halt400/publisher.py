@@ -18,14 +18,12 @@ from typing import Any, Literal, Self
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.codec import has_lz4, has_zstd
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
-from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.structs import RecordMetadata
 
 from halt400.buffer import Buffer, Entry
-from halt400.errors import BrokerUnavailable, Halt400Error, PublishError, SettingError, TopicMismatch
-from halt400.kafka_clients import close_producer
+from halt400.errors import BrokerUnavailable, Halt400Error, PublishError, TopicMismatch
+from halt400.kafka_clients import CachedPartitioner, Compression, available_codec, close_producer
 from halt400.records import ResponseEvent
 from halt400.sampling import HeaderSampler
 
@@ -33,11 +31,10 @@ __all__ = ["Compression", "Publisher", "PublisherStats"]
 
 log = logging.getLogger(__name__)
 
-Compression = Literal["gzip", "lz4", "zstd"]
-
 LARGEST_EVENT_BYTES = 8 * 1024 * 1024
 LARGEST_BATCH_BYTES = 256 * 1024
 MOST_IN_FLIGHT = 20_000
+SENT_IN_A_ROW = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ class Publisher:
     sampler
         Slims the events that are no 400s; ``None`` publishes every event whole, as a replay wants it.
     linger_ms
-        How long Kafka's batches wait for company, in milliseconds.
+        How long an event waits for company, in milliseconds; a 400 does not wait.
     compression
         A codec that every reader must have too; ``lz4`` and ``zstd`` need ``pip install cramjam`` and are left out
         with a warning where it is missing.
@@ -127,15 +124,14 @@ class Publisher:
             "client_id": "halt400-publisher",
             "acks": "all",
             "enable_idempotence": True,
-            "linger_ms": linger_ms,
             "max_batch_size": LARGEST_BATCH_BYTES,
             "max_request_size": LARGEST_EVENT_BYTES,
             "request_timeout_ms": int(max(stale_after_s, 10) * 1000),
             "retry_backoff_ms": 1000,
-            "compression_type": _available(compression),
+            "compression_type": available_codec(compression),
             **(client_options or {}),
             "bootstrap_servers": bootstrap_servers,
-            "partitioner": _CachedPartitioner(),
+            "partitioner": CachedPartitioner(),
         }
         self._in_flight: dict[int, Entry] = {}
         self._published = 0
@@ -143,7 +139,9 @@ class Publisher:
         self._rejected = 0
         self._last_progress = clock()
         self._broken: BaseException | None = None
+        self._linger_s = linger_ms / 1000
         self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._progress = asyncio.Event()
         self._connected = False
         self._accepting = True
@@ -185,11 +183,13 @@ class Publisher:
     def publish(self, event: ResponseEvent) -> None:
         """Hand in one event. Returns at once and never raises: what cannot be published is counted in `stats`."""
         if self.accept(event):
-            self.wake()
+            self.wake(hurry=event.response.status == 400)
 
-    def wake(self) -> None:
-        """Tell the sending task that there is something to send; to be called in its event loop."""
+    def wake(self, *, hurry: bool = False) -> None:
+        """Tell the sending task that there is something to send, perhaps at once; to be called in its event loop."""
         self._wake.set()
+        if hurry:
+            self._hurry.set()
 
     @property
     def is_idle(self) -> bool:
@@ -244,6 +244,7 @@ class Publisher:
             Whether that was so within `timeout_s` seconds.
         """
         target = self._buffer.last_sequence
+        self._hurry.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 while not self._is_done_up_to(target):
@@ -282,6 +283,9 @@ class Publisher:
                 if str(error) != told:
                     told = str(error)
                     log.warning("Publishing to %s: %s Trying again; the scraper goes on.", self.topic, error)
+            except Exception:
+                # Whatever it is, it must end neither the scraper nor its publishing.
+                log.exception("Publishing to %s failed; trying again with a new connection.", self.topic)
             finally:
                 self._connected = False
                 if producer is not None:
@@ -314,6 +318,7 @@ class Publisher:
         return producer
 
     async def _send(self, producer: AIOKafkaProducer) -> None:
+        sent_in_a_row = 0
         while True:
             if self._broken is not None:
                 raise BrokerUnavailable(f"Kafka did not take an event ({self._broken!r}).") from self._broken
@@ -327,6 +332,10 @@ class Publisher:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(1.0 if self._in_flight else None):
                         await self._wake.wait()
+                    # Many events in one go cost a small part of what each would cost alone.
+                    async with asyncio.timeout(self._linger_s):
+                        await self._hurry.wait()
+                self._hurry.clear()
                 continue
             if not self._in_flight:
                 self._last_progress = self._clock()
@@ -337,6 +346,10 @@ class Publisher:
                 self._reject(entry, error)
             else:
                 sent.add_done_callback(partial(self._on_sent, entry))
+            # Sending need not wait for anything, and the scraper's own tasks want their turn.
+            sent_in_a_row += 1
+            if sent_in_a_row % SENT_IN_A_ROW == 0:
+                await asyncio.sleep(0)
 
     def _on_sent(self, entry: Entry, sent: "asyncio.Future[RecordMetadata]") -> None:
         error = asyncio.CancelledError() if sent.cancelled() else sent.exception()
@@ -363,7 +376,7 @@ class Publisher:
     def _take_back(self) -> None:
         """Return to the buffer what the lost connection did not acknowledge.
 
-        Some of it may have arrived: such an event is published twice, with the same id, and counted once.
+        Some of it may have arrived: such an event is published twice, with the same id.
         """
         taken = list(self._in_flight.values())
         self._in_flight.clear()
@@ -378,29 +391,3 @@ class Publisher:
         given_up = self._buffer.give_up()
         if given_up:
             log.warning("%d events were not published to %s before the end.", given_up, self.topic)
-
-
-class _CachedPartitioner(DefaultPartitioner):  # type: ignore[misc]
-    """Kafka's default partitioner (murmur2, as in Java); it is pure Python, hence one computation per target."""
-
-    def __init__(self) -> None:
-        self._partitions: dict[tuple[bytes, int], int] = {}
-
-    def __call__(self, key: bytes, all_partitions: list[int], available: list[int]) -> int:
-        found = self._partitions.get((key, len(all_partitions)))
-        if found is None:
-            if len(self._partitions) >= 10_000:
-                self._partitions.clear()
-            found = int(DefaultPartitioner.__call__(key, all_partitions, available))
-            self._partitions[key, len(all_partitions)] = found
-        return found
-
-
-def _available(compression: Compression | None) -> Compression | None:
-    codecs = {"gzip": True, "lz4": has_lz4(), "zstd": has_zstd()}
-    if compression is not None and compression not in codecs:
-        raise SettingError(f"compression is {compression!r}.", f"Choose one of {', '.join(codecs)}, or None.")
-    if compression is not None and not codecs[compression]:
-        log.warning("%s is not installed (pip install cramjam); events are published uncompressed.", compression)
-        return None
-    return compression

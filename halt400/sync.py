@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -95,10 +96,11 @@ class SyncPublisher:
         thread = self._thread
         with self._lock:
             accepted = self._publisher.accept(event)
-        if accepted and thread is not None and self._publisher.is_idle:
+        hurry = accepted and event.response.status == 400
+        if accepted and thread is not None and (hurry or self._publisher.is_idle):
             # The loop is closed where another thread closes the publisher in between, which counts the event.
             with suppress(RuntimeError):
-                thread.loop.call_soon_threadsafe(self._publisher.wake)
+                thread.loop.call_soon_threadsafe(partial(self._publisher.wake, hurry=hurry))
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Wait until every event handed in so far was acknowledged or given up; return whether that was so in time."""

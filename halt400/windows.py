@@ -77,6 +77,8 @@ class Row(Struct, array_like=True, gc=False):
         Time of the latest 400, milliseconds since the epoch; 0 for none.
     detection
         Opaque state of detection for this target, empty where there is none.
+    profile
+        What good requests to this target look like, see `halt400.diagnosis.Profile`; empty before the first.
     """
 
     version: int = ROW_VERSION
@@ -91,6 +93,7 @@ class Row(Struct, array_like=True, gc=False):
     skewed: int = 0
     bad_request_seen: int = 0
     detection: bytes = b""
+    profile: bytes = b""
 
     def count(self, time_ms: int, status: int) -> bool:
         """Count one response at its event time; false where its bucket has left the ring (then it is late).

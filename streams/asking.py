@@ -20,7 +20,7 @@ _decode = msgspec.json.Decoder(Command).decode
 _RESULTS = {"release": "released", "extend": "quarantined", "quarantine": "quarantined"}
 
 
-class NotCarriedOut(Halt400Error):  # noqa: N818 - the tree names conditions, not errors
+class NotCarriedOut(Halt400Error):
     """An operation had no effect, or none that was seen in time."""
 
     code = "not_carried_out"

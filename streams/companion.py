@@ -10,7 +10,7 @@ from streams.local.process import GuardedProcess
 __all__ = ["Companion", "CompanionEnded"]
 
 
-class CompanionEnded(Halt400Error):  # noqa: N818 - the tree names conditions, not errors
+class CompanionEnded(Halt400Error):
     """The process beside the worker ended by itself."""
 
     code = "companion_ended"

@@ -24,6 +24,7 @@ from streams.web.server import ApiServer
 
 __all__ = ["build_detect_app"]
 
+DETECT_GROUP = "worker"
 WATCH_INTERVAL_S = 5.0
 TICK_INTERVAL_S = 1.0
 
@@ -37,15 +38,16 @@ def build_detect_app(settings: Settings) -> Halt400App:
     kafka = settings.kafka
     policies = PolicyFile(settings.detection)
     responses, offences, rates = (kafka.topic(name) for name in (topics.RESPONSES, topics.OFFENCES, topics.RATES))
-    app = new_app(settings, "worker")
+    app = new_app(settings, DETECT_GROUP)
     durability = install(app)
     operations = kafka.topic(topics.OPERATIONS)
     fleet = Fleet(responses, share=lambda: len(engine.states) / kafka.partitions)
     control = Follower(
-        topic=kafka.topic(topics.CONTROL),
+        kafka.bootstrap_servers,
+        kafka.topic(topics.CONTROL),
         newer=_later_command,
         on_changes=partial(_tell_fleet, fleet),
-        **kafka.client_options(),
+        client_options={name: value for name, value in kafka.client_options().items() if name != "bootstrap_servers"},
     )
     app.neighbours.append(control)
     if settings.api.enabled:

@@ -1,14 +1,18 @@
-"""The follow-up process: what comes after a command, apart from detection: evidence to the archive.
+"""The follow-up process: what comes of detection, apart from it: evidence to the archive, and people are told.
 
 A process of its own, so that neither the archive's threads nor its absence takes anything from detection.
 """
 
+import os
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 from halt400.redaction import Redactor
 from halt400.redaction import Rules as RedactionRules
 from streams import agents, topics
+from streams.alerts.config import load_alerts
+from streams.alerts.toml_source import TomlSource
 from streams.app import Halt400App, new_app
 from streams.archive import ArchiveWriter, open_archive
 from streams.archive.archivist import Archivist
@@ -19,15 +23,23 @@ from streams.transport import FoldingConsumer, install
 
 __all__ = ["build_follow_up_app"]
 
+FOLLOW_UP_GROUP = "follow-up"
 OPEN_OFFENCES = 5000
 """Offences that may wait for the archive in memory before reading of them stops."""
 
 
 def build_follow_up_app(settings: Settings) -> Halt400App:
-    """Make the app: one agent on `offences`."""
-    app = new_app(settings, "follow-up")
+    """Make the app: an agent on `offences` for the archive, and one on `control` for the pager.
+
+    Raises
+    ------
+    SettingError
+        Something in halt400.toml is wrong; the message has its line.
+    """
+    app = new_app(settings, FOLLOW_UP_GROUP)
     durability = install(app)
-    redactor = Redactor(RedactionRules(), settings.archive.redaction_key.get_secret_value().encode())
+    config = settings.config.path
+    redactor = Redactor(_redaction_rules(config), settings.archive.redaction_key.get_secret_value().encode())
     writer = ArchiveWriter(open_archive(settings.archive), parallel=settings.archive.parallel_uploads)
     app.neighbours.append(writer)
     ledger = Ledger(
@@ -38,7 +50,10 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
         on_failure=partial(end_process, app),
     )
     durability.on_settle(ledger.settle)
-    agents.archive.register(app, settings.kafka.topic(topics.OFFENCES), Archivist(writer, redactor.event), ledger)
+    agents.archive.register(app, settings.kafka.topic(topics.OFFENCES), Archivist(writer, redactor), ledger)
+    alerts = load_alerts(config)
+    sinks = alerts.make_sinks(os.environ)
+    agents.alert.register(app, settings, durability, routing=alerts.routing, sinks=sinks, redact=redactor.text)
 
     @app.on_partitions_revoked.connect  # type: ignore[arg-type]
     async def forget(_app: Any, *arguments: Any, **_: Any) -> None:
@@ -46,3 +61,7 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
         durability.drop(*arguments)
 
     return app
+
+
+def _redaction_rules(config: Path | None) -> RedactionRules:
+    return RedactionRules.from_table(TomlSource.read(config).document.get("redaction", {}) if config else {})

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from halt400.diagnosis import Profile
 from halt400.fingerprints import fingerprints as fingerprints_of
 from halt400.records import Command, Diagnosis, Fingerprints, Offence, ResponseEvent, Source
 from streams.detection import Decision, Finding, Policies
@@ -36,9 +37,14 @@ class Outcome:
 
 
 class Diagnose(Protocol):
-    """Finds what is wrong with the request of a 400; the ratio is the target's 400s / all of the last hour."""
+    """Finds what is wrong with the request of a 400.
 
-    def __call__(self, event: ResponseEvent, malformed_payload_ratio: float | None, /) -> Diagnosis | None: ...
+    Beside the event it gets what good requests to the target look like, and the target's 400s / all of the last hour.
+    """
+
+    def __call__(
+        self, event: ResponseEvent, profile: Profile | None, malformed_payload_ratio: float | None, /
+    ) -> Diagnosis | None: ...
 
 
 def _default_fingerprints(event: ResponseEvent) -> Fingerprints:

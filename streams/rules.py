@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from halt400.diagnosis import diagnose
+from halt400.diagnosis import Profile, diagnose
 from halt400.records import Command, Diagnosis, ResponseEvent, Source
 from streams.archive.naming import archive_uri, object_key
 from streams.detection import Policies
@@ -33,10 +33,10 @@ def build_rules(
         latest_command=latest_command,
         policies=policies,
         fleet=fleet,
-        diagnose=None,
+        diagnose=_diagnose,
         skew_ms=int(detection.skew_s * 1000),
     )
 
 
-def _diagnose(event: ResponseEvent, malformed_payload_ratio: float | None) -> Diagnosis:
-    return diagnose(event.request, event.response, malformed_payload_ratio=malformed_payload_ratio)
+def _diagnose(event: ResponseEvent, profile: Profile | None, malformed_payload_ratio: float | None) -> Diagnosis:
+    return diagnose(event.request, event.response, profile, malformed_payload_ratio=malformed_payload_ratio)

@@ -18,6 +18,7 @@ from halt400.errors import SettingError
 __all__ = [
     "ApiSettings",
     "ArchiveSettings",
+    "ConfigSettings",
     "DetectionSettings",
     "KafkaSettings",
     "Settings",
@@ -145,6 +146,16 @@ class ApiSettings(_Section):
     enabled: bool = Field(True, description="Whether the worker serves the API itself.")
 
 
+class ConfigSettings(_Section):
+    """The file with what does not fit into a variable: routes and sinks of alerts, redaction rules."""
+
+    path: Path | None = Field(
+        default_factory=lambda: Path("halt400.toml") if Path("halt400.toml").is_file() else None,
+        description="The file halt400.toml.",
+        json_schema_extra={"default_text": "halt400.toml in the working directory, if there"},
+    )
+
+
 class WorkerSettings(_Section):
     """The engine."""
 
@@ -195,6 +206,7 @@ class Settings(BaseSettings):
     archive: ArchiveSettings = Field(default_factory=lambda: ArchiveSettings())
     api: ApiSettings = Field(default_factory=lambda: ApiSettings())
     worker: WorkerSettings = Field(default_factory=lambda: WorkerSettings())
+    config: ConfigSettings = Field(default_factory=lambda: ConfigSettings())
 
     @classmethod
     def settings_customise_sources(

@@ -105,4 +105,6 @@ def _text(value: Any) -> str:
 
 
 def _choices(annotation: Any) -> tuple[str, ...]:
-    return tuple(map(str, get_args(annotation))) if get_origin(annotation) is Literal else ()
+    if get_origin(annotation) is Literal:
+        return tuple(map(str, get_args(annotation)))
+    return tuple(choice for option in get_args(annotation) for choice in _choices(option))

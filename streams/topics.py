@@ -10,7 +10,13 @@ from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    GroupCoordinatorNotAvailableError,
+    KafkaError,
+    for_code,
+)
 
 from halt400.errors import BrokerUnavailable, TopicMismatch
 from streams.settings import KafkaSettings
@@ -188,6 +194,40 @@ def _new_topic(topic: Declaration) -> NewTopic:
     # aiokafka takes a replication factor of -1 for a missing one unless there are assignments, even if empty ones.
     assignments: dict[int, list[int]] | None = {} if topic.replication_factor == -1 else None
     return NewTopic(topic.name, topic.partitions, topic.replication_factor, assignments, dict(topic.config))
+
+
+_NO_COORDINATOR_YET = (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    GroupCoordinatorNotAvailableError,
+)
+
+
+async def await_group_coordinator(kafka: KafkaSettings, group: str) -> None:
+    """Wait until the cluster has a coordinator for a consumer group.
+
+    A cluster makes the topic that holds committed offsets when it is first asked; a consumer that joins meanwhile can
+    be left without records.
+
+    Raises
+    ------
+    BrokerUnavailable
+        There is none in time.
+    """
+    try:
+        async with _Admin(kafka) as admin, asyncio.timeout(APPEARS_WITHIN_S):
+            while True:
+                try:
+                    await admin.find_coordinator(kafka.topic(group))
+                except _NO_COORDINATOR_YET:
+                    await asyncio.sleep(0.1)
+                else:
+                    return
+    except TimeoutError as error:
+        raise BrokerUnavailable(
+            f"Kafka at {kafka.bootstrap_servers} has no coordinator for the group {kafka.topic(group)}.",
+            "Is the topic __consumer_offsets whole?",
+        ) from error
 
 
 async def _known_everywhere(admin: AIOKafkaAdminClient, names: list[str]) -> None:

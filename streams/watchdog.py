@@ -11,7 +11,7 @@ from halt400.errors import Halt400Error
 __all__ = ["StalledWorker", "Watchdog"]
 
 
-class StalledWorker(Halt400Error):  # noqa: N818 - the tree names conditions, not errors
+class StalledWorker(Halt400Error):
     """The worker stood still although there was work."""
 
     code = "stalled_worker"

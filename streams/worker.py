@@ -11,11 +11,11 @@ import faust
 
 from streams.app import Halt400App
 from streams.companion import Companion
-from streams.detect_app import build_detect_app
+from streams.detect_app import DETECT_GROUP, build_detect_app
 from streams.failure import EXIT_FAILURE, end_process
-from streams.follow_up_app import build_follow_up_app
+from streams.follow_up_app import FOLLOW_UP_GROUP, build_follow_up_app
 from streams.settings import Settings
-from streams.topics import check_topics
+from streams.topics import await_group_coordinator, check_topics
 from streams.web.server import ApiServer
 
 __all__ = ["Role", "run_worker"]
@@ -42,6 +42,7 @@ def run_worker(settings: Settings, role: Role = "all") -> NoReturn:
     _log_to_stderr(settings.worker.log_level)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its account of a broker that is away; ours is one line
     asyncio.run(check_topics(settings.kafka))
+    asyncio.run(await_group_coordinator(settings.kafka, FOLLOW_UP_GROUP if role == "follow-up" else DETECT_GROUP))
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     # Records and rows live long and form no cycles: the default thresholds would walk them thousands of times a minute.
     gc.set_threshold(100_000, 50, 100)

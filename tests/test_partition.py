@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from halt400.records import Command, Source
-from halt400.windows import encode_row, window_counts
+from halt400.diagnosis import Profile
+from halt400.records import Command, Request, ResponseEvent, Source
+from halt400.windows import decode_row, encode_row, window_counts
 from streams.partition import Outcome, PartitionState, Record, Rules
 
 NOW = 1_760_000_000_000
@@ -206,3 +207,34 @@ def test_fields_that_we_do_not_know_are_accepted() -> None:
 def test_a_command_survives_encoding() -> None:
     command = apply(state(), record(0, event(400))).commands[0]
     assert msgspec.json.decode(msgspec.json.encode(command), type=Command) == command
+
+
+def test_profiles_learn_from_successes_that_carry_headers_and_come_back_with_the_row() -> None:
+    seen: list[Any] = []
+
+    def diagnose(found: ResponseEvent, profile: Profile | None, ratio: float | None) -> None:
+        seen.append((profile, ratio))
+
+    good = event(request={"method": "GET", "url": "https://api.shop.example/a/7", "headers": [["X-Client", "7"]]})
+    before = state(diagnose=diagnose)
+    for offset in range(3):
+        apply(before, record(offset, good))
+    apply(before, record(3, event()))
+    after = state(dict(before.take_changed()), diagnose=diagnose)
+    apply(after, record(4, event(400)))
+    ((profile, ratio),) = seen
+    assert profile is not None
+    assert profile.of(Request(method="GET", url="https://api.shop.example/a/9")).presence("x-client") == 1.0
+    assert ratio == 1 / 5
+
+
+def test_one_fold_teaches_little_so_that_counting_stays_fast() -> None:
+    good = event(request={"method": "GET", "url": "https://api.shop.example/a/7", "headers": [["X-Client", "7"]]})
+    partition = state()
+    apply(partition, *(record(offset, good) for offset in range(100)))
+    row = partition.rows()["api.shop.example"]
+    assert row.totals()["responses"] == 100
+    (profile,) = [
+        msgspec.msgpack.decode(decode_row(value).profile, type=Profile) for _, value in partition.take_changed()
+    ]
+    assert profile.of(Request(method="GET", url="https://api.shop.example/a/9")).successes == 2

@@ -57,8 +57,7 @@ def _block(one: Recorded, diagnosis: Diagnosis, width: int) -> Group:
     tail = "  ·  ".join(piece for piece in (diagnosis.cause, sure, blame) if piece)
     name.append(f"   {tail}", style="dim")
     parts.append(name)
-    for evidence in diagnosis.evidence:
-        parts.append(Padding.indent(_evidence(evidence, width - 4), 2))
+    parts.extend(Padding.indent(_evidence(evidence, width - 4), 2) for evidence in diagnosis.evidence)
     parts.append(Text())
     remedy = Table.grid(padding=(0, 1))
     remedy.add_row(Text("→", style="bold green"), Text(diagnosis.remedy, style="green"))

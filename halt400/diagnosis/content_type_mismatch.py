@@ -151,7 +151,8 @@ def _against_body(exchange: Exchange) -> list[Finding]:
     family = _family(essence)
     top_level = _TOP_LEVEL.get(essence)
     if top_level is not None and actual == "json" and not isinstance(exchange.json, top_level[0]):
-        detail = f"{essence} is {top_level[1]}; the body is {'an array' if isinstance(exchange.json, list) else 'an object'}."
+        kind = "an array" if isinstance(exchange.json, list) else "an object"
+        detail = f"{essence} is {top_level[1]}; the body is {kind}."
         return [_finding(0.85, f"Send {top_level[1]}, or declare another type.", at_body(body, 0, detail))]
     if actual is None or family == actual or not essence:
         return []

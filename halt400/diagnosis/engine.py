@@ -51,6 +51,9 @@ _SYNTAX: tuple[Callable[[Exchange], list[Finding]], ...] = (
     content_type_mismatch.find,
 )
 _PROVEN = 0.85
+_MALFORMED = ("malformed_json", "malformed_xml", "malformed_form")
+_UNPARSABLE = 0.95
+"""From here on a body has no fields that a schema could speak of; what the server says describes the same defect."""
 _WORDS_ONLY = 0.75
 _CHECKED = {
     "malformed_json": "the body parses as JSON",
@@ -70,13 +73,14 @@ _CHECKED = {
 def findings(exchange: Exchange, profile: Profile | None = None) -> list[Finding]:
     """Everything that the modules find in one exchange, the likeliest first."""
     found = [finding for find in _SYNTAX for finding in find(exchange)]
-    known = profile.of(exchange.request) if profile is not None else None
+    known = profile.of_exchange(exchange) if profile is not None else None
     found.extend(payload_too_large.find(exchange, known.largest if known is not None else None))
     found.extend(missing_required_header.find(exchange, profile))
     found.extend(waf_block.find(exchange))
     if exchange.refused:
         found.extend(transient.find(exchange, profile))
-    if exchange.refused or known is not None:
+    unparsable = any(finding.confidence >= _UNPARSABLE for finding in found if finding.cause in _MALFORMED)
+    if (exchange.refused or known is not None) and not unparsable:
         found.extend(schema_violation.find(exchange, profile))
     return _weighed(exchange, found)
 
@@ -177,7 +181,7 @@ def _is_named(exchange: Exchange, finding: Finding) -> bool:
 def _diagnosis(exchange: Exchange, found: list[Finding], profile: Profile | None, ratio: float | None) -> Diagnosis:
     figures = BadRequestFigures(
         malformed_payload_ratio=ratio,
-        header_mismatch=header_mismatch(exchange.headers, profile.of(exchange.request))
+        header_mismatch=header_mismatch(exchange.headers, profile.of_exchange(exchange))
         if profile is not None
         else None,
         url_encoding_failures=invalid_url_encoding.unescaped_count(exchange.url),

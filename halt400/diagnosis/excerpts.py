@@ -20,10 +20,10 @@ def _redactor() -> Redactor:
     return Redactor(Rules(), _KEY)
 
 
-def mask(text: str, *, secret: bool = False) -> str:
+def mask(text: str, *, secret: bool = False, header: str | None = None) -> str:
     """Replace every secret by as many bullets as it has characters, so that positions stay true.
 
-    What a secret is, `halt400.redaction` says.
+    What a secret is, `halt400.redaction` says; `header` names the field whose value `text` is.
 
     Examples
     --------
@@ -32,7 +32,10 @@ def mask(text: str, *, secret: bool = False) -> str:
     """
     if secret:
         return "•" * len(text)
-    redacted = _redactor().text(text)
+    if header is not None:
+        (_, redacted), *_ = _redactor().headers([(header, text)])
+    else:
+        redacted = _redactor().text(text)
     if redacted == text:
         return text
     if len(redacted) != len(text):
@@ -62,7 +65,7 @@ def visible(text: str) -> str:
     return text.translate(_CONTROL)
 
 
-def window(text: str, index: int, *, secret: bool = False) -> tuple[str, int]:
+def window(text: str, index: int, *, secret: bool = False, header: str | None = None) -> tuple[str, int]:
     """Cut a short, masked, printable piece of `text` around `index`; the caret is the index into the piece.
 
     Examples
@@ -71,7 +74,9 @@ def window(text: str, index: int, *, secret: bool = False) -> tuple[str, int]:
     37
     """
     left = max(0, index - 2048)
-    near = mask(text[left : index + 2048], secret=secret)
+    if header is not None and len(text) > 2048:
+        secret = True  # a piece of a long value may have lost the name that betrays it
+    near = mask(text[left : index + 2048], secret=secret, header=header)
     index -= left
     start = max(0, index - _WIDTH)
     end = min(len(near), index + _WIDTH)

@@ -68,6 +68,7 @@ class Exchange:
         self.headers = request.headers
         self.fields = fields_of(request.headers)
         self.status = response.status if response is not None else None
+        self.memo: dict[str, Any] = {}
 
     @property
     def refused(self) -> bool:

@@ -52,7 +52,8 @@ def at_text(
     2
     """
     index = max(0, min(index, len(text)))
-    excerpt, caret = window(text, index, secret=secret)
+    header = name if where == "header" and text != name else None
+    excerpt, caret = window(text, index, secret=secret, header=header)
     offset = index if text.isascii() else len(text[:index].encode("utf-8", "surrogatepass"))
     return Evidence(
         where=where, detail=mask(detail), name=name, offset=offset, length=length, excerpt=excerpt, caret=caret

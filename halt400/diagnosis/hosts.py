@@ -1,7 +1,8 @@
 """Hosts of URLs after the WHATWG URL standard: which hosts no client can parse, and why.
 
-Sources: https://url.spec.whatwg.org/#host-parsing, UTS #46 (domain to ASCII, non-transitional, not strict), RFC 5892 for
-joiners, RFC 5893 for right-to-left labels. The mapping of UTS #46 is Unicode's NFKC with case folding, as Python has it.
+Sources: https://url.spec.whatwg.org/#host-parsing, UTS #46 (domain to ASCII, non-transitional, not strict), RFC 5892
+for joiners, RFC 5893 for right-to-left labels. The mapping of UTS #46 is Unicode's NFKC with case folding, as Python
+has it.
 """
 
 from __future__ import annotations
@@ -164,9 +165,9 @@ def _check_label(text: str) -> str | None:
     for index, character in enumerate(text):
         category = unicodedata.category(character)
         if character in "\u200c\u200d":
-            if index == 0 or unicodedata.combining(text[index - 1]) != 9:
-                if character == "\u200d" or not _joining(text, index):
-                    return "a joiner stands where it joins nothing"
+            after_virama = index > 0 and unicodedata.combining(text[index - 1]) == 9
+            if not after_virama and (character == "\u200d" or not _joining(text, index)):
+                return "a joiner stands where it joins nothing"
         elif category in {"Cn", "Co", "Cs", "Cc", "Zs", "Zl", "Zp", "Cf"} or character in "\ufffc\ufffd\u2ff0":
             return f"the host holds the forbidden character U+{ord(character):04X}"
     return None

@@ -24,7 +24,7 @@ REMEDIES = {
     "trailing_comma": "Remove the comma before the closing bracket; build the body with a JSON encoder.",
     "missing_comma": "Put a comma between the two values; build the body with a JSON encoder.",
     "extra_comma": "Remove the extra comma; build the body with a JSON encoder.",
-    "unquoted_key": "Put the key in double quotes: this is a JavaScript object literal, so encode it with JSON.stringify.",
+    "unquoted_key": "Put the key in double quotes: a JavaScript object literal is no JSON, JSON.stringify makes it so.",
     "single_quotes": "Send json.dumps(value) instead of str(value): JSON strings are in double quotes.",
     "python_literal": "Send json.dumps(value) instead of str(value): JSON writes true, false and null.",
     "undefined": "Replace undefined by null, or leave the key out.",

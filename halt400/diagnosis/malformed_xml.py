@@ -1,4 +1,4 @@
-"""The cause malformed_xml: a body declared as XML that is not well-formed (XML 1.0, fifth edition, section 2.1).
+"""The cause malformed_xml: a body declared as XML that is not well-formed (https://www.w3.org/TR/xml/, section 2.1).
 
 Expat reads the body; it gives the line and column of the first error. Nothing external is ever fetched: no handler for
 external entities exists. Internal entities are followed only while their whole expansion stays small, so a "billion
@@ -30,7 +30,7 @@ _REMEDIES = {
     expat.errors.codes[expat.errors.XML_ERROR_DUPLICATE_ATTRIBUTE]: "Give each attribute once.",
     expat.errors.codes[
         expat.errors.XML_ERROR_UNDEFINED_ENTITY
-    ]: "Write & as &amp; and use only &lt; &gt; &amp; &quot; &apos; or numeric references: HTML's names are unknown to XML.",
+    ]: "Write & as &amp; and use &lt; &gt; &quot; &apos; or numeric references: XML knows no name of HTML.",
     expat.errors.codes[expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]: "Send one root element and nothing after it.",
     expat.errors.codes[
         expat.errors.XML_ERROR_MISPLACED_XML_PI
@@ -47,7 +47,7 @@ _TRUNCATED = {
 }
 
 
-class XmlDefect(Exception):  # noqa: N818 - a value that is returned, and raised only inside Expat's callbacks
+class XmlDefect(Exception):
     """Where XML stops being well-formed; `offset` counts bytes, `code` is Expat's."""
 
     def __init__(self, offset: int, detail: str, code: int = 0) -> None:

@@ -8,9 +8,9 @@ from msgspec import Struct
 
 __all__ = ["MediaType", "is_json", "is_xml", "parse_media_type"]
 
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_TYPE = re.compile(rf"[ \t]*({_TOKEN})/({_TOKEN})[ \t]*")
-_PARAMETER = re.compile(rf"[ \t]*({_TOKEN})=(?:({_TOKEN})|\"((?:[^\"\\]|\\.)*+)\")[ \t]*")
+_TCHARS = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_TYPE = re.compile(rf"[ \t]*({_TCHARS})/({_TCHARS})[ \t]*")
+_PARAMETER = re.compile(rf"[ \t]*({_TCHARS})=(?:({_TCHARS})|\"((?:[^\"\\]|\\.)*+)\")[ \t]*")
 _LOOSE = re.compile(r"[ \t]*([^=;,]*)(?:=([^;,]*))?")
 
 

@@ -4,6 +4,7 @@ Sentences such as "The parameter 'month/day' is required", "invalid parameter "a
 "start_hr must be before end_hr". Quoted words and words that look like identifiers are names; English is not.
 """
 
+# ruff: noqa: E501 - a table of expressions or sources reads best with one entry a line
 from __future__ import annotations
 
 import re

@@ -30,19 +30,27 @@ CLIENT_FIELDS = frozenset(
     }
 )
 """Fields that the client library adds itself or only sometimes has: their absence from a recording says little."""
-_NAME = r"[\"'`‘“]?(?P<name>[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)+|Authorization|Origin|Referer|Accept|Cookie|Host|User-Agent)[\"'`’”]?"
+_NAME = (
+    r"[\"'`‘“]?(?P<name>[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)+"
+    r"|Authorization|Origin|Referer|Accept|Cookie|Host|User-Agent)[\"'`’”]?"
+)
 _NAMED = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"(?:missing|no|required|requires|must (?:include|specify|provide|send|have|set|contain)|expected|provide|need)\s(?:an?\s|the\s|valid\s|required\s|request\s|http\s|a\s){{0,4}}headers?:?\s{{0,4}}(?:parameter\s|named\s|called\s)?{_NAME}",
+        r"(?:missing|no|required|requires|must (?:include|specify|provide|send|have|set|contain)|expected|provide|need)"
+        r"\s(?:an?\s|the\s|valid\s|required\s|request\s|http\s){0,4}"
+        rf"headers?:?\s{{0,4}}(?:parameter\s|named\s|called\s)?{_NAME}",
         rf"headers?\s{_NAME}\s(?:for\s.{{0,80}}\s)?(?:is|was|are|must|not|cannot|should|required|missing)",
-        rf"{_NAME}(?::)?\s(?:request\s|http\s)?headers?:?\s(?:field\s)?(?:is\s|was\s|are\s|must\s|not\s|cannot\s|should\s|required|missing|with)",
-        rf"(?:missing|required|requires?|has|have|with|needs?|set|add|include|specify|provide|send|without|no)\s(?:an?\s|the\s|valid\s|required\s){{0,3}}{_NAME}\s(?:request\s|http\s)?headers?\b",
+        rf"{_NAME}(?::)?\s(?:request\s|http\s)?headers?:?\s(?:field\s)?"
+        r"(?:is\s|was\s|are\s|must\s|not\s|cannot\s|should\s|required|missing|with)",
+        r"(?:missing|required|requires?|has|have|with|needs?|set|add|include|specify|provide|send|without|no)\s"
+        rf"(?:an?\s|the\s|valid\s|required\s){{0,3}}{_NAME}\s(?:request\s|http\s)?headers?\b",
     )
 )
 _HEADER_ELEMENT = re.compile(r"(?i)<headername>([^<]{1,80})</headername>")
 _MISSING = re.compile(
-    r"missing|required|requires|not present|absent|must|no\s|expected|not (?:set|found|provided|specified|included)|need",
+    r"missing|required|requires|not present|absent|must|no\s|expected|need"
+    r"|not (?:set|found|provided|specified|included)",
     re.IGNORECASE,
 )
 _CSRF_FIELDS = (
@@ -136,7 +144,7 @@ def _csrf(exchange: Exchange) -> list[Finding]:
 
 
 def _against_profile(exchange: Exchange, profile: Profile | None) -> list[Finding]:
-    known = profile.of(exchange.request) if profile is not None else None
+    known = profile.of_exchange(exchange) if profile is not None else None
     if known is None or known.successes < ENOUGH:
         return []
     missing = [

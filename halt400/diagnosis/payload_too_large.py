@@ -1,9 +1,10 @@
 """The cause payload_too_large: a body, URL, header or cookie above what the server, its CDN, or the target takes.
 
-The limits are those that the vendors document as defaults (each with its page). A server that names itself is judged by
+Sources: RFC 9110 sections 15.5.14 and 15.5.15, RFC 6585 section 5; many servers answer 400 instead. The limits are those that the vendors document as defaults (each with its page). A server that names itself is judged by
 its own limit; the others by the smallest limits in wide use, with less confidence.
 """
 
+# ruff: noqa: E501 - a table of expressions or sources reads best with one entry a line
 from __future__ import annotations
 
 import re

@@ -13,7 +13,7 @@ from halt400.records import Evidence
 __all__ = ["locate_name", "locate_value"]
 
 _PIECE = re.compile(rb'"((?:[^"\\]|\\.)*+)"([ \t\n\r]*+:)?+|[{}\[\],]', re.DOTALL)
-_MAX_PIECES = 60_000
+_MAX_PIECES = 40_000
 _QUERY_PAIR = re.compile(r"[?&]([^=&#]*)(?:=([^&#]*))?")
 _FORM_PAIR = re.compile(rb"(?:^|&)([^=&]*)(?:=([^&]*))?")
 _NOT_NAME = re.compile(r"[^a-z0-9]+")
@@ -57,6 +57,18 @@ def _members(body: bytes) -> Iterator[tuple[list[str], int, int]]:
             # Under an object, path[-1] is the name that led to it; of the outermost it is empty.
             path[-1] = key
             yield [str(part) for part in path], piece.start(), len(piece[1]) + 2
+
+
+def _by_last_name(exchange: Exchange, body: bytes) -> dict[str, list[tuple[list[str], int, int]]]:
+    """The members by the plain form of their own name; made once for an exchange, however many names are looked up."""
+    index: dict[str, list[tuple[list[str], int, int]]] | None = exchange.memo.get("members")
+    if index is None:
+        index = exchange.memo["members"] = {}
+        for path, offset, length in _members(body):
+            found = index.setdefault(_plain(path[-1]), [])
+            if len(found) < 64:
+                found.append((path, offset, length))
+    return index
 
 
 def locate_name(exchange: Exchange, name: str, location: str | None, detail: str) -> Evidence | None:
@@ -109,9 +121,7 @@ def _in_body(exchange: Exchange, name: str, detail: str) -> Evidence | None:
     if exchange.json is None or not last:
         return None
     best: tuple[int, int, int] | None = None
-    for path, offset, length in _members(body):
-        if _plain(path[-1]) != last:
-            continue
+    for path, offset, length in _by_last_name(exchange, body).get(last, ()):
         named = [part for part in path if not part.isdigit()]
         score = sum(
             1

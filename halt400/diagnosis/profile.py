@@ -26,6 +26,8 @@ MAX_QUERY_KEYS = 32
 ENOUGH = 3
 """Successes of a template from which its profile says anything about a request."""
 _HALVE_AT = 1024
+_LONGEST = 1 << 16
+_MOST = 1000
 
 
 class HeaderStatistics(Struct, array_like=True):
@@ -98,6 +100,13 @@ class Profile(Struct, array_like=True):
         """What is known of the template of this request."""
         return self.templates.get(template_key(request))
 
+    def of_exchange(self, exchange: Exchange) -> TemplateProfile | None:
+        """The same for an exchange under diagnosis, whose template is made once."""
+        key = exchange.memo.get("template")
+        if key is None:
+            key = exchange.memo["template"] = template_key(exchange.request)
+        return self.templates.get(key)
+
     def observe(self, request: Request, *, time_ms: int = 0, where: str = "", fingerprint: str | None = None) -> None:
         """Learn from a request that the target answered with a 2xx; the caller has checked that.
 
@@ -112,6 +121,8 @@ class Profile(Struct, array_like=True):
         fingerprint
             Its request fingerprint, where the caller has it already.
         """
+        if len(request.url) > _LONGEST or len(request.headers) > _MOST:
+            return
         exchange = Exchange(request)
         self._remember(fingerprint or fingerprint_request(request), time_ms, where)
         key = template_key(request)

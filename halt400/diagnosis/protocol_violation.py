@@ -25,6 +25,7 @@ _FOLD = re.compile(r"\r?\n[ \t]")
 _VERSIONS = frozenset({"1.0", "1.1", "2", "2.0", "3", "3.0", "h2", "h3", "h2c", "unknown", ""})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-9]{0,5})?")
+_LONGEST_HOST = 261  # 255 of a name, a colon and a port
 _SINGLETONS = {
     "authorization": "Authorization",
     "user-agent": "User-Agent",
@@ -172,6 +173,9 @@ def _host(exchange: Exchange) -> list[Finding]:
     if not value:
         evidence = at_text("header", value, 0, "Host is empty.", name="Host")
         return [_finding(0.9, remedy, evidence)]
+    if len(value) > _LONGEST_HOST:
+        evidence = at_text("header", value, _LONGEST_HOST, "Host is longer than any name (RFC 1035).", name="Host")
+        return [_finding(0.93, remedy, evidence)]
     if not _HOST.fullmatch(value):
         bad = next((i for i, c in enumerate(value) if not re.match(r"[A-Za-z0-9._:\[\]-]", c)), 0)
         what = "a scheme or a path" if "/" in value else "two hosts" if "," in value else f"{value[bad : bad + 1]!r}"

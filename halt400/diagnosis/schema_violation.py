@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 
-from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import Finding
 from halt400.diagnosis.places import locate_name, locate_value
@@ -25,16 +24,14 @@ __all__ = ["find"]
 
 _STATUSES = frozenset({400, 406, 409, 412, 415, 422})
 _HTML = re.compile(r"\s{0,64}<(?:!doctype html|html|head|body)", re.IGNORECASE)
-_STATE = re.compile(
-    r"already exist|not found|does not exist|doesn't exist|conflict|must be unique|not (?:allowed|supported|permitted|granted|available|enabled)",
-    re.IGNORECASE,
-)
 _MISSING = re.compile(
-    r"required|missing|must (?:be )?(?:provided|specified|present|not be (?:blank|empty|null))|not provided|weren't supplied|can't be blank|no \w+ provided|at least one",
+    r"required|missing|must (?:be )?(?:provided|specified|present|not be (?:blank|empty|null))|not provided"
+    r"|weren't supplied|can't be blank|no \w+ provided|at least one",
     re.IGNORECASE,
 )
 _UNKNOWN = re.compile(
-    r"additional propert|unknown (?:field|param|arg|key|prop)|unexpected (?:field|param|arg|key|prop)|not allowed|unrecognized|extra fields|extra_forbidden|was unexpected|cannot be set",
+    r"additional propert|(?:unknown|unexpected) (?:field|param|arg|key|prop)|not allowed|unrecognized|extra fields"
+    r"|extra_forbidden|was unexpected|cannot be set",
     re.IGNORECASE,
 )
 
@@ -68,15 +65,15 @@ def _by_server(exchange: Exchange, said: Said) -> Finding | None:
     evidence: list[Evidence] = []
     confidence = 0.0
     for one, place in named[:6]:
-        reason = mask((one.message or message)[:240])
+        reason = (one.message or message)[:240]
         if place is not None:
             evidence.append(place)
             confidence = max(confidence, 0.92 if one.structured else 0.87)
             continue
         if not one.structured:
-            value = locate_value(exchange, one.field, f"The server repeats this value: {reason}")
-            if value is not None:
-                evidence.append(value)
+            repeated = locate_value(exchange, one.field, f"The server repeats this value: {reason}")
+            if repeated is not None:
+                evidence.append(repeated)
                 confidence = max(confidence, 0.82)
                 continue
         if one.structured or one is named[0][0]:
@@ -85,7 +82,7 @@ def _by_server(exchange: Exchange, said: Said) -> Finding | None:
             confidence = max(confidence, 0.88 if one.structured else 0.72)
     if not evidence:
         for value in said.values:
-            place = locate_value(exchange, value, f"The server repeats this value: {mask(message[:240])}")
+            place = locate_value(exchange, value, f"The server repeats this value: {message[:240]}")
             if place is not None:
                 evidence.append(place)
                 confidence = 0.82
@@ -96,7 +93,7 @@ def _by_server(exchange: Exchange, said: Said) -> Finding | None:
             evidence.append(place)
             confidence = 0.75
     if message:
-        evidence.append(Evidence(where="response_body", detail=f"The server says: {mask(message[:400])}"))
+        evidence.append(Evidence(where="response_body", detail=f"The server says: {message[:400]}"))
         confidence = max(confidence, 0.68)
     if not evidence or _HTML.match(exchange.response_text) is not None:
         return None
@@ -112,7 +109,7 @@ def _sort(exchange: Exchange, named: list[Named]) -> list[tuple[Named, Evidence 
     for one in named:
         if one.location == "header":
             continue
-        reason = mask(one.message[:240]) if one.message else "the server refuses it"
+        reason = one.message[:240] if one.message else "the server refuses it"
         placed.append((one, locate_name(exchange, one.field, one.location, f"{one.field}: {reason}")))
     return sorted(placed, key=lambda pair: (not pair[0].structured, pair[1] is None))
 
@@ -143,7 +140,7 @@ def _by_words(exchange: Exchange, message: str) -> Evidence | None:
                 "error",
             }:
                 continue
-            place = locate_name(exchange, name, None, f"The server says: {mask(message[:240])}")
+            place = locate_name(exchange, name, None, f"The server says: {message[:240]}")
             if place is not None and place.where != "header":
                 return place
     return None
@@ -154,17 +151,17 @@ def _disproved(exchange: Exchange, message: str) -> Finding | None:
     if exchange.json is None:
         return None
     body_kind = "object" if isinstance(exchange.json, dict) else "array" if isinstance(exchange.json, list) else "value"
-    detail = f"The server says {mask(message[:200])!r}; the body is valid JSON (one {body_kind}), so its content is what it refuses."
+    detail = f"The server says {message[:200]!r}; the body is valid JSON (one {body_kind}): its content is refused."
     evidence = [
         Evidence(where="body", detail=detail, offset=0, line=1, column=1),
-        Evidence(where="response_body", detail=f"The server says: {mask(message[:400])}"),
+        Evidence(where="response_body", detail=f"The server says: {message[:400]}"),
     ]
     remedy = "Compare the keys and types of the body with the target's documentation or with a request that it took."
     return Finding(cause="schema_violation", confidence=0.7, remedy=remedy, evidence=evidence)
 
 
 def _remedy(named: list[tuple[Named, Evidence | None]], message: str) -> str:
-    said = mask(message[:200].rstrip(". "))
+    said = message[:200].rstrip(". ")
     if not named:
         return (
             f"Change the request so that the target takes it; it says: {said}."
@@ -172,7 +169,7 @@ def _remedy(named: list[tuple[Named, Evidence | None]], message: str) -> str:
             else "Compare the body with the target's documentation."
         )
     field, place = named[0][0].field, named[0][1]
-    reason = mask((named[0][0].message or message)[:200].rstrip(". "))
+    reason = (named[0][0].message or message)[:200].rstrip(". ")
     if place is None and _MISSING.search(reason):
         return f"Add {field}: {reason}"
     if _UNKNOWN.search(reason) and place is not None:
@@ -181,7 +178,7 @@ def _remedy(named: list[tuple[Named, Evidence | None]], message: str) -> str:
 
 
 def _by_profile(exchange: Exchange, profile: Profile) -> list[Finding]:
-    known = profile.of(exchange.request)
+    known = profile.of_exchange(exchange)
     if known is None or known.successes < ENOUGH:
         return []
     found = []

@@ -6,6 +6,7 @@ Google (``fieldViolations``, AIP-193), AWS (``Value at 'x' failed to satisfy con
 (``propertyPath``), Microsoft (``target``), ajv, joi and zod (``path``), GitHub (``field``, ``code``), and plain text.
 """
 
+# ruff: noqa: E501 - a table of expressions or sources reads best with one entry a line
 from __future__ import annotations
 
 import re
@@ -13,6 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.message_names import names_in, value_in
 
@@ -108,12 +110,22 @@ def read(exchange: Exchange) -> Said:
     >>> said.named[0].field, said.named[0].message
     ('/data/attributes/name', 'missing required field')
     """
-    said = Said([], [], [])
+    known: Said | None = exchange.memo.get("said")
+    if known is not None:
+        return known
+    said = exchange.memo["said"] = Said([], [], [])
     document = exchange.response_json
     if document is not None:
         _Walk(said).run(document)
     else:
         _plain_text(exchange.response_text[:65536], said)
+    # Masked first: what is secret in a message can then be neither a name nor a value that the request is searched for.
+    masked: dict[str, str] = {}
+    said.messages = [masked.setdefault(message, mask(message)) for message in said.messages]
+    for named in said.named:
+        if named.message not in masked:
+            masked[named.message] = mask(named.message[:1000])
+        named.message = masked[named.message]
     for message in said.messages[:8]:
         for name, location in names_in(message):
             _add(said, Named(name, message, location, structured=False))

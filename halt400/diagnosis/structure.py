@@ -25,7 +25,8 @@ def structure_of(exchange: Exchange) -> dict[str, str] | None:
     --------
     >>> from halt400.records import Request
     >>> headers = [("Content-Type", "application/json")]
-    >>> request = Request(method="POST", url="https://a.example/", headers=headers, body='{"ids": [1], "deep": {"a": null}}')
+    >>> body = '{"ids": [1], "deep": {"a": null}}'
+    >>> request = Request(method="POST", url="https://a.example/", headers=headers, body=body)
     >>> structure_of(Exchange(request))
     {'ids': 'array', 'ids[]': 'number', 'deep': 'object', 'deep.a': 'null'}
     """
@@ -34,7 +35,7 @@ def structure_of(exchange: Exchange) -> dict[str, str] | None:
         return None
     if exchange.media_type.essence == "application/x-www-form-urlencoded":
         try:
-            pairs = parse_qsl(body.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PATHS)
+            pairs = parse_qsl(body[:65536].decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_PATHS)
         except ValueError:
             return None
         return {name[:120]: "string" for name, _ in pairs}

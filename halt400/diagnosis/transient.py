@@ -37,8 +37,12 @@ _BALANCERS = (
     ("Envoy", re.compile(r"upstream connect error|no healthy upstream|protocol error\Z", re.IGNORECASE)),
     ("Squid", re.compile(r"<!-- ERR_|\(squid/|cache administrator", re.IGNORECASE)),
 )
+_LONGEST = 1 << 16
+_MOST = 1000
+"""A longer URL, or more fields, no server takes: no success of such a request is remembered."""
 _PASSING = re.compile(
-    r"(?:temporar|try again|retry|timed? ?out|timeout|connection (?:reset|closed)|upstream|service unavailable|overload|throttl|race condition)",
+    r"(?:temporar|try again|retry|timed? ?out|timeout|connection (?:reset|closed)|upstream|service unavailable|overload"
+    r"|throttl|race condition)",
     re.IGNORECASE,
 )
 
@@ -57,8 +61,9 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[Finding]:
     if exchange.status is None or exchange.status < 400:
         return []
     found: list[Finding] = []
-    if profile is not None and profile.successes:
-        success = profile.successes.get(fingerprint_request(exchange.request))
+    request = exchange.request
+    if profile is not None and profile.successes and len(request.url) <= _LONGEST and len(request.headers) <= _MOST:
+        success = profile.successes.get(fingerprint_request(request))
         if success is not None:
             when = datetime.fromtimestamp(min(success.time, 253_402_300_799_000) / 1000, UTC).strftime(
                 "%Y-%m-%d %H:%M:%S UTC"
@@ -76,7 +81,9 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[Finding]:
             evidence = Evidence(
                 where="response_body", detail=f"The answer is {name}'s own page; the target itself did not speak."
             )
-            remedy = "Send it once more from another connection; if it fails again, compare the raw bytes with a good request."
+            remedy = (
+                "Compare the raw bytes with a good request, by hand and over another connection; nothing else is wrong."
+            )
             found.append(
                 Finding(cause="transient", confidence=0.55, blame="transport", remedy=remedy, evidence=[evidence])
             )

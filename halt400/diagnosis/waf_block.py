@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/waf/latest/developerguide/customizing-the-response-f
 https://wicg.github.io/ua-client-hints/ (brand, mobile and platform must agree with the User-Agent).
 """
 
+# ruff: noqa: E501 - a table of expressions or sources reads best with one entry a line
 from __future__ import annotations
 
 import re

@@ -16,12 +16,14 @@ from halt400.records import Header, Request
 __all__ = ["read_curl", "shell_words"]
 
 _WITH_VALUE = frozenset(
-    """-X --request -H --header -d --data --data-raw --data-binary --data-ascii --data-urlencode --json -F --form
+    """
+    -X --request -H --header -d --data --data-raw --data-binary --data-ascii --data-urlencode --json -F --form
     --form-string -A --user-agent -e --referer -b --cookie -u --user --url -o --output -x --proxy -m --max-time
-    --connect-timeout --retry -c --cookie-jar -w --write-out -E --cert --key --cacert --resolve -T --upload-file -r
-    --range --oauth2-bearer --proxy-user -U --interface --ciphers --limit-rate -K --config --proxy-header --connect-to
-    --max-redirs --dns-servers --aws-sigv4 -D --dump-header --retry-delay --unix-socket --tls-max --cert-type
-    --url-query -Y -y -z --time-cond -C --continue-at --request-target --haproxy-clientip""".split()
+    --connect-timeout --retry -c --cookie-jar -w --write-out -E --cert --key --cacert --resolve -T --upload-file
+    -r --range --oauth2-bearer --proxy-user -U --interface --ciphers --limit-rate -K --config --proxy-header
+    --connect-to --max-redirs --dns-servers --aws-sigv4 -D --dump-header --retry-delay --unix-socket --tls-max
+    --cert-type --url-query -Y -y -z --time-cond -C --continue-at --request-target --haproxy-clientip
+    """.split()  # noqa: SIM905
 )
 _SHORT_WITH_VALUE = frozenset("XHdFAebuoxmcwETrUKDYyzC")
 _VERSIONS = {

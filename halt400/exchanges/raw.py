@@ -59,12 +59,17 @@ def read_raw(data: bytes) -> Recorded:
     request = Request(
         method=method or " ",
         url=_url(method, target, headers) or " ",
-        http_version=version[5:] if re.fullmatch(r"HTTP/\d\.\d", version) else version or "missing",
+        http_version=version[5:] if re.fullmatch(r"HTTP/\d\.\d", version) else _no_version(version),
         headers=headers,
         body=content,
         body_base64=encoded,
     )
     return Recorded(label="request", request=request, as_sent=True)
+
+
+def _no_version(text: str) -> str:
+    """What stands in the version's place; a bare number is kept apart from ``HTTP/`` and the number."""
+    return f"{text} without HTTP/" if re.fullmatch(r"\d(?:\.\d)?", text) and text != "0.9" else text or "missing"
 
 
 def _line(data: bytes, at: int) -> tuple[bytes, int]:

@@ -57,8 +57,8 @@ def headers_of(value: Any, label: str) -> list[Header]:
         raise InputError(f"{label}: the headers are neither an object nor a list.", "Correct the headers.")
     headers: list[Header] = []
     for name, content in pairs:
-        for one in content if isinstance(content, list) else [content]:
-            headers.append((str(name), "" if one is None else str(one)))
+        contents = content if isinstance(content, list) else [content]
+        headers.extend((str(name), "" if one is None else str(one)) for one in contents)
     return headers
 
 

@@ -19,7 +19,7 @@ from streams.alerts.routing import Owner, QuietHours, Route, Routing
 from streams.alerts.sink_settings import SinkSettings, StdoutSettings, make_sink, renewal_s
 from streams.alerts.toml_source import Place, TomlSource
 
-__all__ = ["AlertsConfig", "load_alerts", "parse_alerts"]
+__all__ = ["AlertsConfig", "OwnerTable", "RouteTable", "load_alerts", "parse_alerts"]
 
 Patterns = str | tuple[str, ...]
 Seconds = Annotated[float, Meta(ge=0, le=604_800)]
@@ -29,7 +29,9 @@ STDOUT = "stdout"
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 
 
-class _RouteTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class RouteTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """One ``[[alerts.route]]`` as it stands in the file; see `streams.alerts.routing.Route`."""
+
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
     sinks: Annotated[list[str], Meta(min_length=1)]
     target: Patterns = "*"
@@ -46,7 +48,9 @@ class _RouteTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     direct: bool = True
 
 
-class _OwnerTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class OwnerTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """One ``[[alerts.owner]]`` as it stands in the file."""
+
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     target: Patterns = "*"
     job: Patterns = "*"
@@ -103,10 +107,10 @@ def parse_alerts(source: TomlSource) -> AlertsConfig:
     owners = tuple(
         Owner(found.name, _patterns(found.target), _patterns(found.job))
         for index, value in enumerate(table.owner)
-        for found in [_convert(source, value, _OwnerTable, ("alerts", "owner", index))]
+        for found in [_convert(source, value, OwnerTable, ("alerts", "owner", index))]
     )
     tables = [
-        _convert(source, value, _RouteTable, ("alerts", "route", index)) for index, value in enumerate(table.route)
+        _convert(source, value, RouteTable, ("alerts", "route", index)) for index, value in enumerate(table.route)
     ]
     routes = tuple(_route(source, found, ("alerts", "route", index)) for index, found in enumerate(tables))
     if not sinks and not routes:
@@ -117,7 +121,7 @@ def parse_alerts(source: TomlSource) -> AlertsConfig:
     return AlertsConfig(Routing(routes, owners, renewals), sinks, source)
 
 
-def _route(source: TomlSource, table: _RouteTable, place: Place) -> Route:
+def _route(source: TomlSource, table: RouteTable, place: Place) -> Route:
     return Route(
         name=table.name,
         sinks=tuple(table.sinks),
@@ -135,7 +139,7 @@ def _route(source: TomlSource, table: _RouteTable, place: Place) -> Route:
     )
 
 
-def _quiet_hours(source: TomlSource, table: _RouteTable, place: Place) -> QuietHours | None:
+def _quiet_hours(source: TomlSource, table: RouteTable, place: Place) -> QuietHours | None:
     zone: tzinfo = UTC
     if table.timezone != "UTC":
         try:

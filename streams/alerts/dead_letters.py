@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Literal, NamedTuple
 
-import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
@@ -16,7 +15,7 @@ from streams import topics
 from streams.alerts.delivery import Report, Sink
 from streams.alerts.incident import decode_incident
 from streams.alerts.message import Notification, decode_notification
-from streams.alerts.rows import follow_alerts
+from streams.alerts.rows import UNDECODABLE, follow_alerts
 from streams.settings import KafkaSettings
 
 __all__ = ["Resent", "dead_letter_headers", "resend"]
@@ -100,7 +99,7 @@ async def _resend(record: Any, sinks: Mapping[str, Sink], alerts: Follower, *, d
     name = headers.get("halt400.sink", "")
     try:
         notification = decode_notification(record.value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         return Resent(record.partition, record.offset, name, "", "unreadable", f"no notification: {error}")
 
     def ended(result: Literal["sent", "over", "kept", "waiting"], detail: str) -> Resent:

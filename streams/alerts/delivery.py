@@ -111,8 +111,9 @@ async def deliver_patiently(
         pause_s = wait_s * (0.5 + jitter() / 2)
         if delivery.throttled:
             pause_s = patience.throttled_s * (1 + jitter() / 2)
-        if delivery.retry_after_s is not None:
-            pause_s = delivery.retry_after_s
+        if delivery.retry_after_s:
+            # A tenth more at the most, so that those who were sent away together do not come back together.
+            pause_s = delivery.retry_after_s * (1 + jitter() / 10)
         if delivery.outcome != "unavailable" or clock() + pause_s - started > patience.give_up_after_s:
             return Report(delivery, notification, attempts)
         await sleep(pause_s)

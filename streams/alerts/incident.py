@@ -106,6 +106,11 @@ class Incident(Struct, kw_only=True, omit_defaults=True):
         """The scopes that are not released."""
         return {name: scope for name, scope in self.of_episode().items() if scope.open}
 
+    def holds(self, name: str) -> bool:
+        """Whether a scope is open in this episode."""
+        scope = self.scopes.get(name)
+        return scope is not None and scope.episode == self.episode and scope.open
+
     @property
     def expires_at(self) -> int:
         """When the last open scope expires; 0 where none is open."""

@@ -42,9 +42,11 @@ class Incidents:
         self.by_key: dict[str, Incident] = {}
         self._sequences: dict[str, int] = {}
         self._where: dict[str, str] = {}
+        self._open: dict[str, int] = {}
         self._changed: dict[str, None] = {}
         for incident in rows:
             self.by_key[incident.key] = incident
+            self._open[incident.key] = len(incident.open_scopes())
             for name, scope in incident.scopes.items():
                 if scope.sequence > self._sequences.get(name, 0):
                     self._sequences[name] = scope.sequence
@@ -56,9 +58,9 @@ class Incidents:
         if command.sequence <= self._sequences.get(name, 0):
             return
         known = self.by_key.get(self._where.get(name, ""))
-        was_open = known is not None and name in known.open_scopes()
+        was_open = known is not None and known.closed_at is None and known.holds(name)
         if command.state == "released":
-            if known is not None:
+            if known is not None and name in known.scopes:
                 self._settle_scope(known, name, command, now_ms)
             return
         if not was_open and command.expires_at <= now_ms:
@@ -82,12 +84,13 @@ class Incidents:
             )
         elif incident.closed_at is not None:
             _reopen(incident, command, now_ms)
+            self._open[key] = 0
         elif incident.acknowledged is None and _acknowledges(command, incident.scopes.get(name)):
             incident.acknowledged = Acknowledgement(by=command.issued_by, at=command.issued_at)
-        kinds = {scope.kind for scope in incident.of_episode().values()}
-        if command.scope.kind == "target" and "target" not in kinds:
+        if command.scope.kind == "target" and incident.lead.scope.kind != "target":
             incident.lead = command
         incident.opened_at = min(incident.opened_at, command.opened_at)
+        self._open[key] = self._open.get(key, 0) + (not incident.holds(name))
         incident.scopes[name] = _scope_state(command, incident.episode, now_ms)
         self._note(incident, name, command.sequence)
 
@@ -100,9 +103,10 @@ class Incidents:
         """
         scope = incident.scopes[name]
         sequence = scope.sequence if moved else command.sequence
+        self._open[incident.key] -= incident.holds(name)
         incident.scopes[name] = msgspec.structs.replace(scope, state="released", sequence=sequence, changed_at=now_ms)
         self._note(incident, name, sequence)
-        if incident.closed_at is None and not incident.open_scopes():
+        if incident.closed_at is None and not self._open[incident.key]:
             incident.closed_at = now_ms
             incident.closed_by, incident.closing_reason = command.issued_by, command.reason
 
@@ -158,6 +162,7 @@ class Incidents:
             if self._where.get(name) == key:
                 del self._where[name], self._sequences[name]
         self._changed.pop(key, None)
+        self._open.pop(key, None)
 
     def take_changed(self) -> list[tuple[str, bytes]]:
         """The rows that changed since the last call, as they are at this moment, the one that changed last behind."""

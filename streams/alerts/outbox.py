@@ -22,7 +22,7 @@ from streams.alerts.incident import Acknowledgement
 from streams.alerts.incidents import Incidents
 from streams.alerts.message import Notification, compose, told_of
 from streams.alerts.routing import Routing, Step
-from streams.alerts.rows import ACKNOWLEDGED, acknowledged_key, rows_of
+from streams.alerts.rows import ACKNOWLEDGED, UNDECODABLE, acknowledged_key, rows_of
 
 __all__ = ["Outbox", "Outputs"]
 
@@ -123,7 +123,7 @@ class Outbox:
                 continue
             try:
                 command = _decode_command(record.value)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            except UNDECODABLE as error:
                 log.error("%s/%s is no command, and is passed over: %s", partition, record.offset, error)
                 continue
             held.incidents.absorb(command, self._now_ms())
@@ -159,7 +159,7 @@ class Outbox:
             return
         word = self._follower.values.get(acknowledged_key(key))
         if word is not None:
-            with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            with suppress(*UNDECODABLE):
                 incidents.acknowledge(key, _decode_acknowledgement(word))
         later: list[int] = []
         for route, at_ms in self._routing.escalations(incident):
@@ -201,7 +201,8 @@ class Outbox:
             if report is not None and self._partitions.get(held.incidents.partition) is held:
                 notification, accepted = report.notification, report.delivery.outcome == "accepted"
                 if accepted:
-                    log.info("%s: %s %s told of %s.", sink, notification.severity, notification.action, key)
+                    said = (sink, key, notification.severity, notification.action, report.delivery.detail)
+                    log.info("%s was told of %s (%s, %s): %s", *said)
                 else:
                     log.error("%s was not told of %s: %s", sink, key, report.delivery.detail)
                     value, headers = msgspec.json.encode(notification), dead_letter_headers(sink, report)
@@ -254,6 +255,11 @@ class Outbox:
             held = self._partitions.pop(partition, None)
             for task in list(held.under_way.values()) if held is not None else ():
                 task.cancel()
+
+    @property
+    def partitions(self) -> list[int]:
+        """The partitions that are loaded in this process."""
+        return sorted(self._partitions)
 
     async def start(self) -> None:
         """Begin to follow what was told."""

@@ -146,9 +146,10 @@ class Routing:
             if route.takes(incident, owner) or route.name in incident.escalated_to:
                 for sink in route.sinks:
                     found.setdefault(sink, route)
+        known = {sink for route in self.routes for sink in route.sinks}
         for sink in incident.told:
             told = incident.told_to(sink)
-            if told is not None and sink not in found:
+            if told is not None and sink in known and sink not in found:
                 # What was told once is also told to be over, though the routes have changed meanwhile.
                 found[sink] = self.route(told.route) or Route(told.route, (sink,))
         return found

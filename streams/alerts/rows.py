@@ -1,5 +1,6 @@
 """The topic `alerts`: one row per incident, and the acknowledgements that people leave beside them."""
 
+import logging
 from collections.abc import Callable
 from typing import Literal
 
@@ -14,10 +15,14 @@ from streams import topics
 from streams.alerts.incident import Acknowledgement, Incident, decode_incident
 from streams.settings import KafkaSettings
 
-__all__ = ["ACKNOWLEDGED", "acknowledge", "acknowledged_key", "follow_alerts", "rows_of"]
+__all__ = ["ACKNOWLEDGED", "UNDECODABLE", "acknowledge", "acknowledged_key", "follow_alerts", "rows_of"]
 
 ACKNOWLEDGED = "ack/"
 """Prefix of the key of an acknowledgement; a target holds no slash, so no incident has such a key."""
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What bytes that are none of ours can raise while they are decoded."""
+
+log = logging.getLogger("halt400.alerts")
 
 
 class _Revision(Struct):
@@ -46,10 +51,19 @@ def follow_alerts(
 
 
 def rows_of(follower: Follower, partition: int) -> list[Incident]:
-    """The incidents of one partition of `control`."""
-    prefix = ACKNOWLEDGED.encode()
-    rows = (decode_incident(value) for key, value in follower.values.items() if not key.startswith(prefix))
-    return [incident for incident in rows if incident.partition == partition]
+    """The incidents of one partition of `control`; a row that is none is passed over."""
+    found: list[Incident] = []
+    for key, value in follower.values.items():
+        if key.startswith(ACKNOWLEDGED.encode()):
+            continue
+        try:
+            incident = decode_incident(value)
+        except UNDECODABLE as error:
+            log.error("The row %r of %s is no incident, and is passed over: %s", key, follower.topic, error)
+            continue
+        if incident.partition == partition:
+            found.append(incident)
+    return found
 
 
 def acknowledged_key(incident: str) -> bytes:
@@ -93,4 +107,11 @@ async def acknowledge(kafka: KafkaSettings, key: str, acknowledgement: Acknowled
 
 
 def _newer(found: bytes, candidate: bytes) -> bool:
-    return _decode_revision(candidate).revision >= _decode_revision(found).revision
+    return _revision(candidate) >= _revision(found)
+
+
+def _revision(row: bytes) -> int:
+    try:
+        return _decode_revision(row).revision
+    except UNDECODABLE:
+        return -1

@@ -1,4 +1,4 @@
-"""`halt400 explain`: which rule applies to a target, how far each tier is from firing, and why the last 400 led where."""
+"""`halt400 explain`: which rule applies to a target, how far each tier is from firing, and what its last 400 led to."""
 
 import asyncio
 import time
@@ -33,15 +33,14 @@ def register(app: typer.Typer) -> None:
         from streams.detection import explain as explain_state
         from streams.policy_file import PolicyFile
         from streams.settings import load_settings
-        from streams.target_rows import unpack_target
+        from streams.targets import Target
 
         settings = load_settings()
         policies = PolicyFile(settings.detection).policies
         value = asyncio.run(_row(settings.kafka, target, timeout))
         if value is None:
             raise QueryError(f"No response of target {target!r} was counted.", "`halt400 rates` lists the targets.")
-        _, state = unpack_target(value, target)
-        explanation = explain_state(state, policies, int(time.time() * 1000))
+        explanation = explain_state(Target.decode(value, target).state, policies, int(time.time() * 1000))
         if output == "json":
             print_json(to_builtins(explanation))
             return

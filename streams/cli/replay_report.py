@@ -64,7 +64,7 @@ def _quarantine(dry_run: DryRun, found: Quarantine) -> dict[str, Any]:
     return {
         "scope_id": command.scope.id,
         "target": event.target,
-        "job_id": event.job_id,
+        "job_id": command.scope.job_id,
         "at": _iso(command.opened_at),
         "until": _iso(command.expires_at),
         "method": event.request.method,

@@ -54,7 +54,7 @@ class Witness:
 
     def retry_aborted(self, refused: JobQuarantined) -> None:
         """Tell that the scraper's own retry policy was overruled."""
-        self._story.saw("retry aborted", "the scraper's retry policy wanted a second attempt and was not let")
+        self._story.saw("retry aborted", "the scraper's retry policy asked for a second attempt; the transport refused")
 
     def command_seen(self, command: Command) -> None:
         """Tell of the command, as the gate read it from the control topic."""

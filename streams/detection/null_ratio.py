@@ -1,8 +1,9 @@
 """The null ratio p0: how often a healthy target may answer 400, learned from its clean history.
 
-p0 is the 95% upper confidence bound (Clopper and Pearson, Biometrika 26, 1934) for `bad` 400s in `trials` logical
-requests: the 0.95 quantile of Beta(bad + 1, trials - bad), never under a floor. A target without a history is granted
-`ASSUMED_CLEAN` good requests: the bare bound for nothing seen is 1, with which no detector could ever speak.
+p0 is the 99% upper confidence bound (Clopper and Pearson, Biometrika 26, 1934) for `bad` 400s in `trials` logical
+requests: the 0.99 quantile of Beta(bad + 1, trials - bad), never under a floor. A target without a history is granted
+`ASSUMED_CLEAN` good requests: the bare bound for nothing seen is 1, with which no detector could ever speak. Why 99%
+and not 95%: docs/adr/0003-detection.md.
 """
 
 from math import exp, lgamma, log, log1p, sqrt
@@ -14,10 +15,10 @@ FLOOR: Final = 1e-4
 HIGHEST: Final = 0.8
 """A target that answers 400 more often than this by habit cannot be watched."""
 ASSUMED_CLEAN: Final = 300
-"""Good requests granted to a target in advance: p0 begins at 0.0099 and reaches the floor after 30,000 good ones."""
-CONFIDENCE: Final = 0.95
-_Z: Final = 1.6448536269514722
-"""The 0.95 quantile of the normal distribution."""
+"""Good requests granted to a target in advance: p0 begins at 0.0152 and reaches the floor after 46,000 good ones."""
+CONFIDENCE: Final = 0.99
+_Z: Final = 2.3263478740408408
+"""The 0.99 quantile of the normal distribution."""
 
 
 def _beta_fraction(a: float, b: float, x: float) -> float:
@@ -50,12 +51,12 @@ def _beta_cdf(a: float, b: float, x: float) -> float:
 
 
 def upper_bound(bad: int, trials: int) -> float:
-    """The 0.95 quantile of Beta(bad + 1, trials - bad); 1 where all trials were bad or none was made.
+    """The 0.99 quantile of Beta(bad + 1, trials - bad); 1 where all trials were bad or none was made.
 
     Examples
     --------
-    >>> round(upper_bound(0, 30_000) * 1e4, 3)
-    0.999
+    >>> round(upper_bound(0, 46_050) * 1e4, 3)
+    1.0
     """
     if bad >= trials:
         return 1.0

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import httpx
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
 from halt400.errors import LocalServiceError
 
@@ -29,6 +30,7 @@ __all__ = ["ARTIFACTS", "MAVEN_CENTRAL", "Artifact", "Jar", "cache_dir", "instal
 MAVEN_CENTRAL = "https://repo.maven.apache.org/maven2"
 _CHUNK_BYTES = 1 << 20
 _TIMEOUT_S = 30.0
+_RETRY_PAUSES_S = (0.5, 2.0, None)
 
 
 @dataclass(frozen=True)
@@ -174,8 +176,8 @@ def _fetch(artifact: Artifact, staging: Path, console: Console, *, repository: s
         failures.append(f"{repository}: {error}")
         raise LocalServiceError(
             f"The jars of {artifact.name} cannot be had ({'; '.join(failures)}).",
-            "Check the network and the proxy variables (HTTPS_PROXY), or set HALT400_KAFKA_BOOTSTRAP_SERVERS to use "
-            "a Kafka of your own.",
+            "Check the network and the proxy variables (HTTPS_PROXY), or, for Kafka, name a cluster of your own in "
+            "HALT400_KAFKA_BOOTSTRAP_SERVERS.",
         ) from error
     _check(artifact, target)
 
@@ -184,20 +186,33 @@ def _download(artifact: Artifact, target: Path, console: Console, repository: st
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     console.print(f"Fetching {len(artifact.jars)} jars of {artifact.name} from {repository} …")
     with (
-        httpx.Client(timeout=_TIMEOUT_S, follow_redirects=True, transport=httpx.HTTPTransport(retries=2)) as client,
+        httpx.Client(timeout=_TIMEOUT_S, follow_redirects=True) as client,
         Progress(*columns, console=console, transient=True) as progress,
     ):
         for number, jar in enumerate(artifact.jars, start=1):
             path = target / jar.path
             path.parent.mkdir(parents=True, exist_ok=True)
-            with client.stream("GET", f"{repository}/{jar.path}") as response, path.open("wb") as file:
-                response.raise_for_status()
-                size = int(response.headers.get("content-length", 0)) or None
-                task = progress.add_task(f"{number}/{len(artifact.jars)} {path.name}", total=size)
-                for chunk in response.iter_bytes(_CHUNK_BYTES):
-                    file.write(chunk)
-                    progress.advance(task, len(chunk))
-                progress.remove_task(task)
+            task = progress.add_task(f"{number}/{len(artifact.jars)} {path.name}")
+            for pause_s in _RETRY_PAUSES_S:
+                try:
+                    _download_one(client, f"{repository}/{jar.path}", path, progress, task)
+                    break
+                except httpx.HTTPError as error:
+                    refused = isinstance(error, httpx.HTTPStatusError) and error.response.status_code in range(400, 429)
+                    if refused or pause_s is None:
+                        raise
+                    time.sleep(pause_s)
+            progress.remove_task(task)
+
+
+def _download_one(client: httpx.Client, url: str, path: Path, progress: Progress, task: TaskID) -> None:
+    with client.stream("GET", url) as response, path.open("wb") as file:
+        response.raise_for_status()
+        size = int(response.headers.get("content-length", 0)) or None
+        progress.update(task, total=size, completed=0)
+        for chunk in response.iter_bytes(_CHUNK_BYTES):
+            file.write(chunk)
+            progress.advance(task, len(chunk))
 
 
 def _check(artifact: Artifact, home: Path) -> None:

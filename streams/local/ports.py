@@ -12,6 +12,7 @@ HOST = "127.0.0.1"
 # Below the range from which Linux (32768) and macOS (49152) number outgoing connections: while a server is away
 # between `kill` and `start`, no client's socket can take its port.
 _FIRST, _LAST = 20000, 32000
+_ATTEMPTS = 200
 
 
 def free_ports(count: int) -> list[int]:
@@ -24,12 +25,12 @@ def free_ports(count: int) -> list[int]:
     """
     held: list[socket.socket] = []
     try:
-        for _ in range(200):
+        for _ in range(_ATTEMPTS):
+            if len(held) == count:
+                return [port.getsockname()[1] for port in held]
             candidate = _bound(random.randint(_FIRST, _LAST))  # noqa: S311
             if candidate is not None:
                 held.append(candidate)
-            if len(held) == count:
-                return [port.getsockname()[1] for port in held]
     finally:
         for port in held:
             port.close()

@@ -88,6 +88,8 @@ class LocalService(ABC):
         """
         if self.running:
             return self
+        if self._process is not None:
+            self._process.stop()
         keep_ports = bool(self._ports) or self._wanted_port != 0
         for attempt in range(1, _PORT_ATTEMPTS + 1):
             self._choose_ports()

@@ -18,7 +18,7 @@ from halt400.errors import Halt400Error
 __all__ = ["FoldingConsumerThread", "LostRecords", "Records"]
 
 
-class LostRecords(Halt400Error):  # noqa: N818 - the tree names conditions, not errors
+class LostRecords(Halt400Error):
     """Records were fetched and never handed to an agent."""
 
     code = "lost_records"

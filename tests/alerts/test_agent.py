@@ -77,6 +77,24 @@ async def test_a_worker_killed_at_the_worst_moment_pages_under_the_same_key_and_
     assert len({found.id for found in bench.hook.received if found.action == "trigger"}) == 1
 
 
+async def test_partitions_that_move_between_workers_take_their_incidents_along(bench: Bench) -> None:
+    bench.configure(PAGES, HOOKS)
+    targets = [f"t{number}.example" for number in range(8)]
+    async with bench.worker():
+        await bench.publish(*(command(None, target=target) for target in targets))
+        await until(lambda: len(bench.pager.open) == len(targets) == len(bench.hook.received))
+        async with bench.worker() as second:
+            await until(lambda: second.partitions)
+            await bench.publish(*(command("a-job", target=target) for target in targets))
+            await until(lambda: len(bench.hook.received) == 2 * len(targets))
+            await until(bench.is_committed)
+        for job in (None, "a-job"):
+            await bench.publish(*(command(job, "released", sequence=2, target=target) for target in targets))
+        await until(lambda: not bench.pager.open)
+    assert sorted(bench.pager.incidents) == [f"halt400/{target}/malformed_json" for target in targets]
+    assert len(bench.hook.ids) == len(set(bench.hook.ids))
+
+
 async def test_a_pager_that_hangs_holds_up_neither_the_others_nor_the_offsets(bench: Bench) -> None:
     bench.configure(PAGES, HOOKS)
     bench.pager.always = HANG
@@ -185,7 +203,7 @@ async def test_nobody_acknowledges_and_the_next_route_is_told(bench: Bench) -> N
     assert [found.action for found in bench.hook.received] == ["trigger", "resolve"]
 
 
-async def test_what_is_no_command_is_passed_over(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_is_no_command_and_no_row_is_passed_over(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     from aiokafka import AIOKafkaProducer
 
     bench.configure(PAGES)
@@ -193,9 +211,11 @@ async def test_what_is_no_command_is_passed_over(bench: Bench, caplog: pytest.Lo
     await producer.start()
     for value in (b"{", b"null", None, b"[" * 100_000):
         await producer.send_and_wait(bench.settings.kafka.topic("control"), value, key=b"job/x/y")
+        await producer.send_and_wait(bench.settings.kafka.topic("alerts"), value, key=b"x/unknown", partition=0)
     await producer.stop()
     await bench.publish(command(None))
     async with bench.worker():
         await until(lambda: bench.pager.open)
         await until(bench.is_committed)
     assert caplog.text.count("is no command") == 3
+    assert "is no incident" in caplog.text

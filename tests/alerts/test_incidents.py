@@ -1,5 +1,7 @@
 """One cause is one incident however many jobs it halts, and what is read again changes nothing."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,6 +113,27 @@ def test_what_nobody_hears_of_any_more_lapses_and_is_forgotten_later() -> None:
     found.forget(only(found).key)
     found.absorb(command("a", sequence=2, at=later), later)
     assert only(found).episode == 1
+
+
+def test_what_has_lapsed_opens_anew_and_ends_when_the_last_of_the_new_episode_is_released() -> None:
+    found = incidents(command("a"), command("b"))
+    later = only(found).expires_at + LAPSE_AFTER_MS + 1
+    found.lapse(later)
+    found.absorb(command("a", sequence=2, at=later), later)
+    assert (only(found).episode, only(found).closed_at) == (2, None)
+    found.absorb(command("b", "released", sequence=2), later)
+    assert only(found).closed_at is None
+    found.absorb(command("a", "released", sequence=3), later + 1)
+    assert only(found).closed_at == later + 1
+
+
+def test_five_thousand_jobs_are_taken_in_and_released_in_a_moment() -> None:
+    started = time.process_time()
+    found = incidents(*(command(f"job-{number}") for number in range(5000)))
+    for number in range(5000):
+        found.absorb(command(f"job-{number}", "released", sequence=2), T0)
+    assert only(found).closed_at == T0
+    assert time.process_time() - started < 3.0  # a twentieth of what a walk over all scopes per command would take
 
 
 states = st.sampled_from(["quarantined", "probing", "released"])

@@ -5,6 +5,7 @@ import shlex
 from hypothesis import given
 from hypothesis import strategies as st
 
+from halt400.redaction import Redactor, Rules
 from streams.alerts.message import compose, facts, requests_saved
 from streams.alerts.routing import Route, Step
 from tests.alerts.commands import MINUTE, T0, TARGET, command, diagnosis, incidents, notification, only
@@ -108,6 +109,26 @@ def test_every_text_of_a_scraper_passes_the_redaction() -> None:
             lambda text: text.replace(secret, "(redacted)"),
         )
         assert secret not in str([*facts(found), found.title, found.dedup_key])
+
+
+def test_the_redaction_of_the_archive_takes_secrets_out_of_an_alert_and_leaves_the_rest() -> None:
+    redactor = Redactor(Rules(), b"a key for the tests of alerts")
+    secret = "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc"
+    header = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
+    held = incidents(
+        command(
+            "extract-099",
+            reason=f"400 to POST https://ann:pa55word@{TARGET}/?api_key={secret}",
+            diagnosis=diagnosis(remedy=f"Do not send Authorization: Bearer {header}"),
+        )
+    )
+    found = compose(only(held), Step("pager", ROUTE, "trigger", T0), None, T0, redactor.text)
+    text = str([*facts(found), found.title])
+    for hidden in (secret, header, "pa55word"):
+        assert hidden not in text
+    assert found.release_commands == [f'halt400 release job/{TARGET}/extract-099 --reason "..."']
+    assert found.dedup_key == f"halt400/{TARGET}/malformed_json"
+    assert found.title == f"{TARGET}: job extract-099 is halted: malformed_json"
 
 
 def test_the_same_message_has_the_same_id_and_another_another() -> None:

@@ -197,4 +197,12 @@ def test_a_route_that_is_gone_from_the_file_still_ends_what_it_began() -> None:
     found = incidents(command(None))
     tell(found, routing(Route("old", ("pager",))), T0)
     found.absorb(command(None, "released", sequence=2), T0 + 1)
-    assert tell(found, routing(Route("new", ("slack",))), T0 + 1) == ["resolve"]
+    later = routing(Route("new", ("slack",)), Route("other", ("pager",), targets=("elsewhere",)))
+    assert tell(found, later, T0 + 1) == ["resolve"]
+
+
+def test_a_sink_that_is_gone_from_the_file_is_told_nothing_more() -> None:
+    found = incidents(command(None))
+    tell(found, routing(Route("old", ("pager",))), T0)
+    found.absorb(command(None, "released", sequence=2), T0 + 1)
+    assert tell(found, routing(Route("new", ("slack",))), T0 + 1) == []

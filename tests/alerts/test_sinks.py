@@ -317,6 +317,21 @@ def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | N
     assert retry_after_s(header, datetime.fromtimestamp(NOW_S, UTC)) == seconds
 
 
+async def test_a_sink_that_says_at_once_is_not_hammered() -> None:
+    async with Slack().serve() as server:
+        server.always, waits = (429, {"Retry-After": "0"}, b""), []
+        sink = SlackSink("sink", server.url)
+
+        async def sleep(seconds: float) -> None:
+            waits.append(seconds)
+
+        report = await deliver_patiently(sink, notification, clock=lambda: sum(waits), sleep=sleep)
+        assert report is not None
+        assert report.attempts < 40
+        assert min(waits) >= 30
+        await sink.close()
+
+
 async def test_a_pause_longer_than_the_patience_ends_it_at_once() -> None:
     async with Slack().serve() as server:
         server.script = [(429, {"Retry-After": "86400"}, b"")]

@@ -48,7 +48,11 @@ def test_every_listed_variable_is_read_from_the_environment_and_from_a_file(
             assert found.value == ("(hidden)" if entry.secret else value)
 
 
-OTHER = {"HALT400_ARCHIVE_URI": "s3://evidence/halt400", "HALT400_API_ENABLED": "false"}
+OTHER = {
+    "HALT400_ARCHIVE_URI": "s3://evidence/halt400",
+    "HALT400_ARCHIVE_REDACTION_KEY": "at least sixteen bytes",
+    "HALT400_API_ENABLED": "false",
+}
 NEEDED = {
     "HALT400_KAFKA_SECURITY_PROTOCOL": {"HALT400_KAFKA_SASL_USERNAME": "u", "HALT400_KAFKA_SASL_PASSWORD": "p"},
 }

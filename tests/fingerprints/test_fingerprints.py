@@ -270,6 +270,6 @@ HOSTILE = {
 def test_a_megabyte_of_malice_takes_less_than_half_a_second(text: str) -> None:
     for content_type in ("application/json", "text/xml", "application/x-www-form-urlencoded", "multipart/form-data"):
         request = Request(method="GET", url="http://h/" + text, headers=[("Content-Type", content_type)], body=text)
-        start = time.perf_counter()
+        start = time.process_time()
         fingerprints("t", request)
-        assert time.perf_counter() - start < 0.5
+        assert time.process_time() - start < 0.5

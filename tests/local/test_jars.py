@@ -19,6 +19,16 @@ FILES = {"org/one/1.0/one-1.0.jar": b"one" * 1000, "org/two/2.0/two-2.0.jar": b"
 
 
 class Handler(SimpleHTTPRequestHandler):
+    """Serves a directory; a file beside which lies ``NAME.busy`` is refused with 503 once."""
+
+    def do_GET(self) -> None:
+        busy = Path(f"{self.translate_path(self.path)}.busy")
+        if busy.exists():
+            busy.unlink()
+            self.send_error(503)
+        else:
+            super().do_GET()
+
     def log_message(self, *_: object) -> None:
         pass
 
@@ -56,6 +66,12 @@ def test_the_pinned_files_are_downloaded_into_the_cache(artifact: Artifact, url:
     home = install(artifact, tmp_path / "cache", repository=url, maven=None)
     assert {path: (home / path).read_bytes() for path in FILES} == FILES
     assert artifact.class_path(home).split(":") == [str(home / path) for path in FILES]
+
+
+def test_a_server_that_is_busy_is_asked_again(artifact: Artifact, url: str, repository: Path, tmp_path: Path) -> None:
+    (repository / "org/two/2.0/two-2.0.jar.busy").touch()
+    home = install(artifact, tmp_path / "cache", repository=url, maven=None)
+    assert {path: (home / path).read_bytes() for path in FILES} == FILES
 
 
 def test_a_second_installation_needs_no_network(artifact: Artifact, url: str, tmp_path: Path) -> None:

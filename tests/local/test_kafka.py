@@ -14,7 +14,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 
 from halt400.errors import LocalServiceError
 from streams.local import LocalKafka
-from streams.local.ports import HOST, is_free
+from streams.local.ports import HOST, free_ports, is_free
 from tests.local.waiting import until
 
 pytestmark = pytest.mark.broker
@@ -93,8 +93,10 @@ async def test_after_a_kill_it_is_back_on_its_port_with_its_records() -> None:
     assert not directory.exists()
 
 
-async def test_a_data_directory_of_ones_own_is_kept(tmp_path: Path) -> None:
-    with LocalKafka(data_dir=tmp_path / "data") as broker:
+async def test_a_port_and_a_data_directory_of_ones_own_are_kept(tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    with LocalKafka(port, data_dir=tmp_path / "data") as broker:
+        assert broker.bootstrap_servers == f"127.0.0.1:{port}"
         await make_topic(broker.bootstrap_servers, "topic")
         await produce(broker.bootstrap_servers, "topic", b"kept")
     with LocalKafka(data_dir=tmp_path / "data") as broker:

@@ -5,7 +5,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from streams.local import LocalS3
-from streams.local.ports import is_free
+from streams.local.ports import free_ports, is_free
 
 pytestmark = pytest.mark.s3
 
@@ -37,6 +37,13 @@ def test_a_wrong_signature_is_refused(s3: LocalS3, credentials: dict[str, str], 
 
 def test_an_unsigned_request_is_refused(s3: LocalS3) -> None:
     assert httpx.get(s3.endpoint_url).status_code == 403
+
+
+def test_it_listens_on_the_port_that_was_asked_for() -> None:
+    [port] = free_ports(1)
+    with LocalS3(port) as server:
+        assert server.endpoint_url == f"http://127.0.0.1:{port}"
+        assert httpx.get(server.endpoint_url).status_code == 403
 
 
 def test_after_a_kill_it_is_back_on_its_port_with_its_objects() -> None:

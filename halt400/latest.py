@@ -1,0 +1,70 @@
+"""The latest value of every key, out of records as they come; no Kafka in here."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+__all__ = ["Changes", "Latest"]
+
+Changes = Mapping[bytes, bytes | None]
+"""What one poll changed: key -> new value, ``None`` where the key was deleted."""
+
+
+class Latest:
+    """Fold records into the latest value per key.
+
+    Parameters
+    ----------
+    newer
+        ``newer(old, new) -> bool``: whether `new` replaces `old`; default: always. A delete always wins.
+
+    Attributes
+    ----------
+    values
+        The latest value per key; the same object for good.
+    """
+
+    def __init__(self, newer: Callable[[bytes, bytes], bool] | None = None) -> None:
+        self.values: dict[bytes, bytes] = {}
+        self._newer = newer
+        self._fresh: dict[bytes, bytes] | None = None
+
+    @property
+    def is_reloading(self) -> bool:
+        """Whether records are gathered beside `values`, which stand meanwhile."""
+        return self._fresh is not None
+
+    def apply(self, records: Iterable[tuple[bytes | None, bytes | None]]) -> Changes:
+        """Take in pairs of key and value in the order of the log, and return what changed in `values`."""
+        values = self.values if self._fresh is None else self._fresh
+        newer = self._newer
+        changes: dict[bytes, bytes | None] = {}
+        for key, value in records:
+            if key is None:
+                continue
+            if value is None:
+                if values.pop(key, None) is not None:
+                    changes[key] = None
+                continue
+            if newer is not None and (old := values.get(key)) is not None and not newer(old, value):
+                continue
+            values[key] = value
+            changes[key] = value
+        return changes if self._fresh is None else {}
+
+    def begin_reload(self) -> None:
+        """Begin to gather the log anew, from its beginning."""
+        self._fresh = {}
+
+    def end_reload(self) -> Changes:
+        """Put what was gathered in the place of what was known, and return what that changed."""
+        fresh, self._fresh = self._fresh, None
+        if fresh is None:
+            return {}
+        changes: dict[bytes, bytes | None] = {
+            key: value for key, value in fresh.items() if self.values.get(key) != value
+        }
+        gone = self.values.keys() - fresh.keys()
+        changes.update(dict.fromkeys(gone))
+        for key in gone:
+            del self.values[key]
+        self.values.update(fresh)
+        return changes

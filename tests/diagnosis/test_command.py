@@ -1,0 +1,77 @@
+"""`halt400 diagnose` as a person and a program meet it."""
+# ruff: noqa: E501 - requests on one line each
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from halt400.cli import build
+from halt400.errors import InputError
+
+BROKEN = '{"method":"POST","url":"https://a.example/x?token=abc123def456ghi","request_headers":{"Content-Type":"application/json"},"request_body":"{\\"page\\": 1,}","status":400}'
+FINE = '{"method":"GET","url":"https://a.example/x"}'
+UNKNOWN = '{"method":"GET","url":"https://a.example/x","status":400}'
+
+
+def run(text, *options, **environment):
+    return CliRunner().invoke(build(), ["diagnose", "-", *options], input=text, env=environment)
+
+
+def test_a_defect_is_shown_with_its_caret_and_remedy_and_ends_with_three():
+    result = run(BROKEN)
+    assert result.exit_code == 3
+    lines = result.stdout.splitlines()
+    shown = next(line for line in lines if '{"page": 1,}' in line)
+    caret = lines[lines.index(shown) + 1]
+    assert shown[caret.index("^")] == ","
+    assert "→ Remove the comma" in result.stdout
+    assert "abc123def456ghi" not in result.stdout
+
+
+def test_nothing_wrong_ends_with_zero():
+    result = run(FINE)
+    assert result.exit_code == 0
+    assert "No defect found in 1 request" in result.stdout
+
+
+def test_an_unknown_cause_is_stated_and_is_no_defect():
+    result = run(UNKNOWN)
+    assert result.exit_code == 0
+    assert "Unknown cause" in result.stdout
+    assert "ruled out" in result.stdout
+
+
+def test_json_is_one_object_for_each_exchange():
+    result = run(f"{BROKEN}\n{FINE}\n{UNKNOWN}", "--format", "json")
+    assert result.exit_code == 3
+    objects = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [one["cause"] for one in objects] == ["malformed_json", None, "unknown"]
+    assert {"cause", "blame", "confidence", "evidence", "remedy"} <= set(objects[0])
+    assert objects[0]["evidence"][0]["offset"] == 10
+
+
+@pytest.mark.parametrize("width", ["40", "80", "200"])
+def test_the_report_fits_the_terminal(width):
+    result = run(BROKEN, COLUMNS=width)
+    assert max(map(len, result.stdout.splitlines())) <= int(width)
+    assert "^" in result.stdout
+
+
+def test_no_colour_means_no_escape_codes():
+    assert "\x1b" not in run(BROKEN, NO_COLOR="1").stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [("nonsense", []), ("", []), (FINE, ["--input", "xml"]), (FINE, ["--format", "xml"]), (FINE, ["--input", "har"])],
+)
+def test_bad_input_is_one_clear_error(text, options):
+    result = run(text, *options)
+    assert isinstance(result.exception, InputError)
+    assert result.exit_code == 1
+
+
+def test_a_file_that_is_not_there_is_one_clear_error():
+    result = CliRunner().invoke(build(), ["diagnose", "/nowhere/at/all"])
+    assert isinstance(result.exception, InputError)

@@ -1,0 +1,42 @@
+"""The bars of the benchmark hold; each corpus that is absent is skipped and named."""
+
+from collections import Counter
+
+import pytest
+
+from benchmarks.diagnosis import CORPORA, OWN, SUITES, own_cases, own_diagnosis, own_suite
+from halt400.diagnosis import parse_failure
+
+
+@pytest.mark.parametrize(("name", "suite"), SUITES, ids=[name for name, _ in SUITES])
+def test_every_bar_on_a_shared_corpus_holds(name, suite):
+    if not (CORPORA / name).exists():
+        pytest.skip(f"the corpus {name} is not in {CORPORA}")
+    below = [(score.name, score.good, score.total, score.misses[:10]) for score in suite(Counter()) if not score.passed]
+    assert not below
+
+
+def test_our_corpus_covers_every_cause_with_a_citation_each():
+    cases = list(own_cases())
+    assert len(cases) >= 150
+    assert {path.stem for path in OWN.glob("*.jsonl")} == {case["cause"] for case in cases}
+    assert len({case["cause"] for case in cases}) == 12
+    assert all(case["source"].startswith("https://") for case in cases)
+
+
+def test_our_corpus_is_diagnosed_and_its_twins_are_left_alone():
+    below = [(score.name, score.misses) for score in own_suite(Counter()) if not score.passed]
+    assert not below
+
+
+@pytest.mark.parametrize("case", [case for case in own_cases() if case.get("names")], ids=lambda case: case["id"])
+def test_the_evidence_names_the_field_or_header(case):
+    found = own_diagnosis(case, "broken")
+    assert found is not None
+    named = " ".join(item.name or "" for item in found.evidence)
+    assert all(name in named for name in case["names"])
+
+
+def test_a_url_is_only_unparsable_against_its_base():
+    assert parse_failure("cart?page=2") is not None
+    assert parse_failure("cart?page=2", base="https://shop.example/") is None
