@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from heapq import heapify, heappop, heappush
 
-from halt400.records import Offence, Operation, ResponseEvent, Source, WindowFigures
+from halt400.records import Command, Offence, Operation, ResponseEvent, Source, WindowFigures
 from halt400.windows import FINE_S, Row, decode_row, window_counts
 from streams.detection import (
     Circumstances,
@@ -179,6 +179,11 @@ class PartitionState:
         """Every row by target, recovered ones included."""
         found = {key.decode(): decode_row(value) for key, value in self._recovered.items()}
         return found | {target.name: target.row for target in self._targets.values()}
+
+    def held_by(self, target: str, job_id: str, fingerprint: str | None, now_ms: int) -> Command | None:
+        """The command that halts such a request at `now_ms`, None where it may be sent."""
+        known = self._targets.get(target.encode())
+        return known.state.held_by(job_id, fingerprint, now_ms) if known is not None else None
 
     def active_targets(self, since_ms: int) -> int:
         """Number of targets with a response since `since_ms`."""

@@ -23,6 +23,7 @@ from streams.replay import (
     detect_format,
     publish_replay,
     read_events,
+    under_policy,
 )
 from streams.settings import load_settings
 
@@ -82,22 +83,36 @@ class Session:
     def judge(self) -> Reported:
         """Judge every event as the worker would have; no Kafka."""
         settings = load_settings()
-        dry_run = DryRun(settings, PolicyFile(settings.detection).policies)
+        policies = PolicyFile(settings.detection).policies
+        dry_run = DryRun(settings, under_policy(policies))
+        compared = {
+            "strict": DryRun(settings, under_policy(policies, "strict")),
+            "evidence": DryRun(settings, under_policy(policies, "evidence")),
+        }
         quarantines: list[Quarantine] = []
         interrupted = False
         try:
             with self._progress:
                 for recording in self._open():
                     with recording:
-                        dry_run.begin_file()
+                        for run in (dry_run, *compared.values()):
+                            run.begin_file()
                         for item in self._read(recording):
                             self._saw(recording, item)
                             if not isinstance(item, Unread):
                                 quarantines += dry_run.judge(item)
+                                for run in compared.values():
+                                    run.judge(item)
         except KeyboardInterrupt:
             interrupted = True
         self._tell_untold()
-        return Reported(tally=self._tally, dry_run=dry_run, quarantines=quarantines, interrupted=interrupted)
+        return Reported(
+            tally=self._tally,
+            dry_run=dry_run,
+            quarantines=quarantines,
+            savings={name: run.savings() for name, run in compared.items()},
+            interrupted=interrupted,
+        )
 
     def publish(self, speed: float | None, keep_times: bool) -> Reported:
         """Publish every event through Kafka."""

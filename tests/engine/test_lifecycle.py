@@ -1,11 +1,14 @@
 """The life of a quarantine on the real broker: what breaks together, what is let go, and what stays let go."""
 
+import asyncio
+import sys
 import time
 from collections.abc import Iterator
 from itertools import count
 
 import msgspec
 
+from halt400.gate import Gate
 from halt400.operations import operation_id
 from halt400.records import Operation, Scope
 from tests.cli.command import run
@@ -185,3 +188,100 @@ async def test_a_person_releases_extends_and_quarantines_on_the_command_line(clu
     cluster.stop_workers()
     code, said = await halt400("release", target, "--reason", "over", "--timeout", "3")
     assert (code, "no worker has carried it out in 3 s" in said) == (1, True), said
+
+
+GATE = """
+import asyncio, sys
+from halt400 import Gate
+
+async def main(kafka, prefix, report):
+    async with Gate(kafka, prefix=prefix) as gate:
+        await gate.wait_caught_up()
+        print("ready", flush=True)
+        while gate.check("api.shop.example", "job-0") is not None:
+            await asyncio.sleep(0.02)
+        print("sends", flush=True)
+        if report == "hang":
+            await asyncio.sleep(600)
+        gate.report("api.shop.example", "job-0", 200)
+        await asyncio.sleep(600)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def start_gate(cluster: Cluster, report: str) -> asyncio.subprocess.Process:
+    gate = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", GATE, cluster.bootstrap_servers, cluster.prefix, report, stdout=asyncio.subprocess.PIPE
+    )
+    assert gate.stdout is not None
+    assert await gate.stdout.readline() == b"ready\n"
+    return gate
+
+
+async def test_a_probe_is_single_across_three_gates_with_one_killed_while_it_holds_the_lease(cluster: Cluster) -> None:
+    cluster.write_policies("[defaults]\nhold_s = 4\nlease_s = 5\nexpiry_grace_s = 60\n")
+    cluster.start_worker()
+    await cluster.publish([event(400)])
+    await cluster.until_idle()
+    async with asyncio.timeout(60):
+        # The first holder never reports, as a scraper would that hangs; then it is killed.
+        gates = [await start_gate(cluster, "hang") for _ in range(3)]
+        says = [asyncio.create_task(gate.stdout.readline()) for gate in gates if gate.stdout is not None]
+        done, waiting = await asyncio.wait(says, return_when=asyncio.FIRST_COMPLETED)
+        assert [task.result() for task in done] == [b"sends\n"]
+        holder = says.index(done.pop())
+        gates[holder].kill()
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        assert [task.result() for task in done] == [b"sends\n"]
+        second = says.index(done.pop())
+        leases = [c for c in await cluster.commands() if c.issued_by.startswith("gate/")]
+        assert len(leases) == len({lease.issued_by for lease in leases}) == 2
+        assert leases[1].issued_at - leases[0].issued_at >= 5_000
+        await cluster.operate(
+            operation(
+                "probe_result",
+                job("job-0"),
+                actor=leases[1].issued_by,
+                probe_status=200,
+                probe_id=leases[1].command_id,
+            )
+        )
+        (third,) = {0, 1, 2} - {holder, second}
+        assert await says[third] == b"sends\n"
+    for gate in gates:
+        if gate.returncode is None:
+            gate.kill()
+        await gate.wait()
+    released = (await cluster.latest())[job("job-0").id]
+    assert (released.state, released.issued_by, released.reason) == (
+        "released",
+        leases[1].issued_by,
+        "the probe got a 200",
+    )
+
+
+async def test_a_gate_reports_what_its_probe_got_and_a_400_doubles_the_hold(cluster: Cluster) -> None:
+    cluster.write_policies("[defaults]\nhold_s = 2\nlease_s = 30\nexpiry_grace_s = 60\n")
+    cluster.start_worker()
+    await cluster.publish([event(400)])
+    await cluster.until_idle()
+    async with Gate(cluster.bootstrap_servers, prefix=cluster.prefix) as gate, asyncio.timeout(60):
+        await gate.wait_caught_up()
+        for status in (400, 200):
+            await cluster.until(lambda: gate.check(TARGET, "job-0") is None)
+            assert gate.check(TARGET, "job-0") is not None
+            gate.report(TARGET, "job-0", status)
+        await cluster.until(lambda: gate.commands() == [])
+    commands = await cluster.commands()
+    assert [command.state for command in commands] == [
+        "quarantined",
+        "probing",
+        "probing",
+        "quarantined",
+        "probing",
+        "probing",
+        "released",
+    ]
+    first, again = commands[0], commands[3]
+    assert (first.expires_at - first.issued_at, again.expires_at - again.issued_at) == (62_000, 64_000)

@@ -149,3 +149,34 @@ def test_arguments_that_make_no_sense_are_refused(replay: Replay) -> None:
     assert replay("--speed", "0", "x").exit_code == 2
     assert replay("--speed", "nan", "x").exit_code == 2
     assert replay("--dry-run", "--times", "shift", "x").exit_code == 2
+
+
+def test_each_policy_is_weighed_by_what_it_would_have_saved(tmp_path: Path, replay: Replay) -> None:
+    path = tmp_path / "x.jsonl"
+    started = 1_760_000_000_000
+    statuses = [200] * 400 + [400] * 3 + [200] * 7
+    path.write_text(
+        "\n".join(
+            json.dumps(
+                {
+                    "id": f"e{number}",
+                    "time": started + number * 1000,
+                    "target": "api.shop.example",
+                    "job_id": "extract-099",
+                    "request": {"method": "GET", "url": f"https://api.shop.example/products?page={number}"},
+                    "response": {"status": status},
+                    "duration_ms": 500,
+                }
+            )
+            for number, status in enumerate(statuses)
+        )
+    )
+    judged = _judged(replay, str(path))
+    strict, evidence = judged["policies"]["strict"], judged["policies"]["evidence"]
+    assert (strict["jobs_held"], strict["requests_saved"], strict["proxy_time_saved_s"]) == (1, 9, 4.5)
+    assert (evidence["jobs_held"], evidence["requests_held"], evidence["requests_saved"]) == (0, 3, 0)
+    assert strict["logical_requests"] == evidence["logical_requests"] == 410
+    assert strict["false_job_holds_bound"] is None
+    assert evidence["false_job_holds_bound"] == 410 / 1e9
+    assert evidence["false_pages_bound"] == 410 / 8.64e10
+    assert "What each policy would have done" in replay("--dry-run", str(path)).stdout
