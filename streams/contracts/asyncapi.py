@@ -122,6 +122,19 @@ def asyncapi_document(examples: Mapping[str, list[tuple[str, Any]]]) -> dict[str
             "headers": _UNDELIVERED_HEADERS,
             "payload": {"description": "The notification, as the generic webhook gets it; see docs/alerts.md."},
         },
+        topics.FINDINGS: {
+            "name": "finding",
+            "title": "Finding",
+            "summary": "Something that a person should know besides commands.",
+            "contentType": "application/json",
+            "payload": {"description": "See streams/detection/findings.py; its encoding may grow."},
+            "bindings": {
+                "kafka": {
+                    "key": {"type": "string", "description": "the target, or `fleet`"},
+                    "bindingVersion": _BINDING,
+                }
+            },
+        },
         topics.RATES: {
             "name": "rates-row",
             "title": "Rates row",
