@@ -5,17 +5,14 @@ A process of its own, so that neither the archive's threads nor its absence take
 
 import os
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
-from halt400.redaction import Redactor
-from halt400.redaction import Rules as RedactionRules
 from streams import agents, topics
 from streams.alerts.config import load_alerts
-from streams.alerts.toml_source import TomlSource
 from streams.app import Halt400App, new_app
 from streams.archive import ArchiveWriter, open_archive
 from streams.archive.archivist import Archivist
+from streams.archive.redacting import redactor_of
 from streams.failure import end_process
 from streams.ledger import Ledger
 from streams.settings import Settings
@@ -39,7 +36,7 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
     app = new_app(settings, FOLLOW_UP_GROUP)
     durability = install(app)
     config = settings.config.path
-    redactor = Redactor(_redaction_rules(config), settings.archive.redaction_key.get_secret_value().encode())
+    redactor = redactor_of(settings)
     writer = ArchiveWriter(open_archive(settings.archive), parallel=settings.archive.parallel_uploads)
     app.neighbours.append(writer)
     ledger = Ledger(
@@ -61,7 +58,3 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
         durability.drop(*arguments)
 
     return app
-
-
-def _redaction_rules(config: Path | None) -> RedactionRules:
-    return RedactionRules.from_table(TomlSource.read(config).document.get("redaction", {}) if config else {})

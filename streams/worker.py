@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import sys
 from functools import partial
 from typing import Literal, NoReturn, cast
@@ -19,6 +20,9 @@ from streams.topics import await_group_coordinator, check_topics
 from streams.web.server import ApiServer
 
 __all__ = ["Role", "run_worker"]
+
+FOLLOW_UP_NICENESS = 10
+"""Where processors are scarce, detection goes first."""
 
 Role = Literal["all", "detect", "follow-up"]
 
@@ -46,6 +50,8 @@ def run_worker(settings: Settings, role: Role = "all") -> NoReturn:
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     # Records and rows live long and form no cycles: the default thresholds would walk them thousands of times a minute.
     gc.set_threshold(100_000, 50, 100)
+    if role == "follow-up":
+        os.nice(FOLLOW_UP_NICENESS)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     app = build_follow_up_app(settings) if role == "follow-up" else build_detect_app(settings)

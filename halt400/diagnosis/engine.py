@@ -52,8 +52,9 @@ _SYNTAX: tuple[Callable[[Exchange], list[Finding]], ...] = (
 )
 _PROVEN = 0.85
 _MALFORMED = ("malformed_json", "malformed_xml", "malformed_form")
+_NEEDS_A_PARSABLE_BODY = ("missing_required_header", "waf_block", "transient", "schema_violation")
 _UNPARSABLE = 0.95
-"""From here on a body has no fields that a schema could speak of; what the server says describes the same defect."""
+"""From here on the body is proven broken, and nothing that servers or profiles say could outrank that (rule 2)."""
 _WORDS_ONLY = 0.75
 _CHECKED = {
     "malformed_json": "the body parses as JSON",
@@ -75,14 +76,19 @@ def findings(exchange: Exchange, profile: Profile | None = None) -> list[Finding
     found = [finding for find in _SYNTAX for finding in find(exchange)]
     known = profile.of_exchange(exchange) if profile is not None else None
     found.extend(payload_too_large.find(exchange, known.largest if known is not None else None))
+    if _is_unparsable(found):
+        return _weighed(exchange, found)
     found.extend(missing_required_header.find(exchange, profile))
     found.extend(waf_block.find(exchange))
     if exchange.refused:
         found.extend(transient.find(exchange, profile))
-    unparsable = any(finding.confidence >= _UNPARSABLE for finding in found if finding.cause in _MALFORMED)
-    if (exchange.refused or known is not None) and not unparsable:
+    if exchange.refused or known is not None:
         found.extend(schema_violation.find(exchange, profile))
     return _weighed(exchange, found)
+
+
+def _is_unparsable(found: list[Finding]) -> bool:
+    return any(finding.confidence >= _UNPARSABLE for finding in found if finding.cause in _MALFORMED)
 
 
 def _weighed(exchange: Exchange, found: list[Finding]) -> list[Finding]:
@@ -195,6 +201,8 @@ def _diagnosis(exchange: Exchange, found: list[Finding], profile: Profile | None
             runner = RunnerUp(cause=finding.cause, confidence=round(finding.confidence, 3), detail=finding.detail[:300])
             runners_up.setdefault(finding.cause, runner)
     spoken = {finding.cause for finding in found if not finding.warning}
+    if _is_unparsable(found):
+        spoken.update(_NEEDS_A_PARSABLE_BODY)
     ruled_out = [text for cause, text in _CHECKED.items() if cause not in spoken and _applies(exchange, cause)]
     if best is None:
         return Diagnosis(

@@ -55,8 +55,9 @@ class Redactor:
         self._octets = TextRedactor(names, rules, self._tokens, octets=True)
 
     def text(self, text: str) -> str:
-        """Any text: a log line, a traceback, a message, a body."""
-        return self._text.text(text)
+        """Any text: a log line, a traceback, a message, a record that cannot be decoded."""
+        known = Known()
+        return known.seal_echoes(self._text.text(text, known), self._text.sealer)
 
     def url(self, url: str) -> str:
         """A URL: its userinfo, query, fragment, matrix parameters, and what shows by its shape."""

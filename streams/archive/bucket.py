@@ -1,15 +1,18 @@
 """An archive in an S3 bucket: ``s3://bucket/prefix``, on AWS or any server that speaks its protocol."""
 
+from base64 import b64encode
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
 from halt400.errors import ArchiveError
-from streams.archive.port import ArchiveAway
+from streams.archive.naming import archive_uri
+from streams.archive.port import ArchiveAway, checked_key
 
 __all__ = ["BucketArchive"]
 
-PERMANENT = {
+MENDS = {
     "AccessDenied": "Give these credentials the right to put objects there.",
     "AllAccessDisabled": "The bucket is disabled; ask its owner.",
     "ExpiredToken": "Renew the credentials.",
@@ -19,16 +22,34 @@ PERMANENT = {
     "KMS.NotFoundException": "Correct HALT400_ARCHIVE_KMS_KEY_ID.",
     "NoSuchBucket": "Make the bucket, or correct HALT400_ARCHIVE_URI.",
     "NoSuchKey": "There is no such object.",
+    "NotImplemented": "This server cannot do that.",
     "PermanentRedirect": "Correct HALT400_ARCHIVE_REGION.",
     "SignatureDoesNotMatch": "Correct HALT400_ARCHIVE_SECRET_ACCESS_KEY.",
     "404": "There is no such bucket or object.",
     "403": "Check the credentials and their rights.",
 }
-"""S3's error codes that no retry mends, and what does."""
+"""What mends S3's errors that no retry does."""
+
+PASSING = {
+    "BadDigest",
+    "OperationAborted",
+    "RequestTimeTooSkewed",
+    "RequestTimeout",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequests",
+    "XAmzContentSHA256Mismatch",
+}
+"""S3's errors of the 4xx kind that a retry can mend; any other 4xx is refused again however often it is sent."""
+
+CHECKSUM = "sha256"
+"""User metadata with the object's SHA-256, for servers that keep no checksums."""
+RULE_ID = "halt400-retention"
 
 
 class BucketArchive:
-    """Objects in a bucket, encrypted at rest as asked, with a checksum that the server verifies.
+    """Objects in a bucket, encrypted at rest as asked, with a checksum that the server verifies on the way in.
 
     Parameters
     ----------
@@ -38,6 +59,8 @@ class BucketArchive:
         ``AES256`` or ``aws:kms``, and the key of the latter.
     parallel
         Connections kept open.
+    timeout_s
+        An answer that takes longer is given up, and the object sent again.
     """
 
     batch = 1
@@ -53,6 +76,7 @@ class BucketArchive:
         server_side_encryption: str | None = None,
         kms_key_id: str | None = None,
         parallel: int = 64,
+        timeout_s: float = 30.0,
     ) -> None:
         import boto3
         from botocore.config import Config
@@ -75,65 +99,145 @@ class BucketArchive:
             aws_secret_access_key=secret_access_key,
             config=Config(
                 max_pool_connections=parallel,
-                connect_timeout=5,
-                read_timeout=30,
+                connect_timeout=min(5.0, timeout_s),
+                read_timeout=timeout_s,
+                # boto3's standard mode: exponential backoff with jitter. What outlasts it is the writer's to wait for.
                 retries={"mode": "standard", "max_attempts": 3},
                 s3={"addressing_style": "path"} if endpoint_url else {},
             ),
         )
+        # Without it an upload first asks whether it may upload: one more way there and back for a few kilobytes.
+        self._s3.meta.events.register_last("before-call.s3", _without_asking)
 
     def check(self) -> None:
         """Ask for the bucket."""
-        self._call("head_bucket", Bucket=self._bucket)
+        self._call("head_bucket")
 
     def write(self, key: str, data: bytes) -> None:
-        """Put an object."""
+        """Put an object; the server compares the checksum with what arrived."""
+        digest = sha256(data)
         self._call(
             "put_object",
-            Bucket=self._bucket,
             Key=self._full(key),
             Body=data,
             ContentType="application/json",
-            ChecksumAlgorithm="SHA256",
+            ChecksumSHA256=b64encode(digest.digest()).decode(),
+            Metadata={CHECKSUM: digest.hexdigest()},
             **self._options,
         )
 
     def read(self, key: str) -> bytes:
-        """Get an object."""
-        answer = self._call("get_object", Bucket=self._bucket, Key=self._full(key), ChecksumMode="ENABLED")
-        data: bytes = answer["Body"].read()
-        return data
+        """Get an object and compare its checksum.
+
+        Raises
+        ------
+        ArchiveError
+            There is none, or it is not what was written.
+        """
+        answer = self._call("get_object", Key=self._full(key), ChecksumMode="ENABLED")
+        data = self._guarded(answer["Body"].read)
+        stored = answer.get("Metadata", {}).get(CHECKSUM)
+        if stored is not None and sha256(data).hexdigest() != stored:
+            raise ArchiveError(
+                f"{self.uri(key)} is not what was written: its SHA-256 is not {stored}.",
+                "Restore it from a version of the bucket, and see who can write there.",
+            )
+        return bytes(data)
+
+    def exists(self, key: str) -> bool:
+        """Ask for the object's head."""
+        from botocore.exceptions import ClientError
+
+        try:
+            self._call("head_object", Key=self._full(key))
+        except ArchiveError as error:
+            cause = error.__cause__
+            if isinstance(cause, ClientError) and _status(cause) == 404:
+                return False
+            raise
+        return True
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """List the bucket, a page at a time."""
-        start = len(self._prefix) + 1 if self._prefix else 0
+        base = f"{self._prefix}/" if self._prefix else ""
         options: dict[str, Any] = {}
         while True:
-            page = self._call("list_objects_v2", Bucket=self._bucket, Prefix=self._full(prefix), **options)
+            page = self._call("list_objects_v2", Prefix=base + prefix, **options)
             for found in page.get("Contents", ()):
-                yield found["Key"][start:]
+                yield found["Key"][len(base) :]
             if not page.get("IsTruncated"):
                 return
             options["ContinuationToken"] = page["NextContinuationToken"]
 
+    def uri(self, key: str) -> str:
+        """``s3://bucket/…`` of that key."""
+        return archive_uri(self.base_uri, key)
+
+    def keep_for(self, days: int) -> None:
+        """Set a lifecycle rule for this prefix; the bucket's other rules stay as they are."""
+        try:
+            rules = self._call("get_bucket_lifecycle_configuration").get("Rules", [])
+        except ArchiveError as error:
+            if "NoSuchLifecycleConfiguration" not in str(error):
+                raise
+            rules = []
+        rule_id = f"{RULE_ID}-{self._prefix}".rstrip("-")[:255]
+        rule = {
+            "ID": rule_id,
+            "Status": "Enabled",
+            "Filter": {"Prefix": f"{self._prefix}/" if self._prefix else ""},
+            "Expiration": {"Days": days},
+            "NoncurrentVersionExpiration": {"NoncurrentDays": days},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+        }
+        rules = [*(other for other in rules if other.get("ID") != rule_id), rule]
+        self._call("put_bucket_lifecycle_configuration", LifecycleConfiguration={"Rules": rules})
+
     def _full(self, key: str) -> str:
+        checked_key(key)
         return f"{self._prefix}/{key}" if self._prefix else key
 
     def _call(self, operation: str, **arguments: Any) -> Any:
-        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+        return self._guarded(getattr(self._s3, operation), Bucket=self._bucket, **arguments)
+
+    def _guarded(self, function: Any, **arguments: Any) -> Any:
+        from botocore.exceptions import (
+            BotoCoreError,
+            ClientError,
+            FlexibleChecksumError,
+            NoCredentialsError,
+            ParamValidationError,
+            PartialCredentialsError,
+        )
 
         try:
-            return getattr(self._s3, operation)(**arguments)
+            return function(**arguments)
         except (NoCredentialsError, PartialCredentialsError) as error:
             raise ArchiveError(
                 f"The archive {self.base_uri} needs credentials: {error}.",
                 "Set HALT400_ARCHIVE_ACCESS_KEY_ID and HALT400_ARCHIVE_SECRET_ACCESS_KEY, or boto3's own.",
             ) from error
+        except ParamValidationError as error:
+            raise ArchiveError(f"The archive {self.base_uri}: {error}.", "Correct HALT400_ARCHIVE_URI.") from error
+        except FlexibleChecksumError as error:
+            raise ArchiveError(
+                f"The archive {self.base_uri}: {error}.", "The object is damaged: restore it from a version."
+            ) from error
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code", ""))
-            mend = PERMANENT.get(code)
-            if mend is None:
-                raise ArchiveAway(f"The archive {self.base_uri}: {error}.", "It is tried again.") from error
-            raise ArchiveError(f"The archive {self.base_uri}: {error}.", mend) from error
+            status = _status(error)
+            refused = code in MENDS or status == 501 or (400 <= status < 500 and status not in {408, 429})
+            if refused and code not in PASSING:
+                mend = MENDS.get(code, "It is refused however often it is sent; see the store's answer.")
+                raise ArchiveError(f"The archive {self.base_uri}: {error}.", mend) from error
+            raise ArchiveAway(f"The archive {self.base_uri}: {error}.", "It is tried again.") from error
         except BotoCoreError as error:
             raise ArchiveAway(f"The archive {self.base_uri}: {error}.", "It is tried again.") from error
+
+
+def _without_asking(params: dict[str, Any], **_: Any) -> None:
+    params["headers"].pop("Expect", None)
+
+
+def _status(error: Any) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

@@ -1,12 +1,15 @@
 """An archive in a directory: ``file:///var/lib/halt400``."""
 
+import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from halt400.errors import ArchiveError
-from streams.archive.port import ArchiveAway
+from streams.archive.naming import archive_uri
+from streams.archive.port import ArchiveAway, checked_key
 
 __all__ = ["DirectoryArchive"]
 
@@ -14,7 +17,14 @@ GONE_FOR_NOW = {"ENOSPC", "EDQUOT", "EIO", "ESTALE", "ETIMEDOUT", "EAGAIN", "EBU
 
 
 class DirectoryArchive:
-    """Objects as files; each appears whole or not at all, and is on the disk when `write` returns.
+    """Objects as files; each appears whole or not at all, and survives a power cut once `write` has returned.
+
+    Parameters
+    ----------
+    base_uri
+        ``file:///path``.
+    synced
+        Whether file and directory are flushed to the disk. Without it a write is whole but not durable.
 
     Raises
     ------
@@ -24,7 +34,7 @@ class DirectoryArchive:
 
     batch = 32
 
-    def __init__(self, base_uri: str) -> None:
+    def __init__(self, base_uri: str, *, synced: bool = True) -> None:
         parts = urlsplit(base_uri)
         if parts.netloc not in ("", "localhost"):
             raise ArchiveError(
@@ -32,6 +42,7 @@ class DirectoryArchive:
             )
         self.base_uri = base_uri.rstrip("/")
         self._root = Path(unquote(parts.path))
+        self._synced = synced
         self._made: set[Path] = set()
 
     def check(self) -> None:
@@ -48,49 +59,121 @@ class DirectoryArchive:
             ) from error
 
     def write(self, key: str, data: bytes) -> None:
-        """Write a file beside its place, sync it, and move it there."""
-        path = self._root / key
+        """Write a file beside its place, sync it, move it there, and sync the directory."""
+        path = self._path(key)
         # The same name each time: what a killed process left here is replaced when its offence is read again.
         temporary = path.parent / f".{path.name}.part"
         try:
-            if path.parent not in self._made:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._made.add(path.parent)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+            self._make(path.parent)
+            descriptor = _open_alone(temporary)
             try:
+                os.ftruncate(descriptor, 0)
                 with os.fdopen(descriptor, "wb", closefd=False) as file:
                     file.write(data)
-                os.fdatasync(descriptor)
+                if self._synced:
+                    os.fdatasync(descriptor)
+                temporary.replace(path)
             finally:
                 os.close(descriptor)
-            temporary.replace(path)
+            if self._synced:
+                _sync_directory(path.parent)
         except FileNotFoundError as error:
             self._made.discard(path.parent)
-            raise ArchiveAway(
-                f"{path.parent} was removed, or {path.name} written twice.", "It is tried again."
-            ) from error
+            raise ArchiveAway(f"{path.parent} was removed.", "It is made again.") from error
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise _as_archive_error(error, path) from error
 
     def read(self, key: str) -> bytes:
         """Read a file."""
-        path = self._root / key
+        path = self._path(key)
         try:
             return path.read_bytes()
         except OSError as error:
             raise _as_archive_error(error, path) from error
 
+    def exists(self, key: str) -> bool:
+        """Whether there is such a file."""
+        return self._path(key).is_file()
+
     def keys(self, prefix: str = "") -> Iterator[str]:
-        """Every file below the directory; those that are being written are left out."""
-        found = (path for path in self._root.rglob("*") if path.is_file() and not path.name.startswith("."))
-        keys = sorted(path.relative_to(self._root).as_posix() for path in found)
-        return (key for key in keys if key.startswith(prefix))
+        """Every file below the directory in the order of its key; those that are being written are left out."""
+        return self._below(self._root, "", prefix)
+
+    def uri(self, key: str) -> str:
+        """``file:///…`` of that key."""
+        return archive_uri(self.base_uri, key)
+
+    def keep_for(self, days: int) -> None:
+        """Refused: a directory has no rules of its own.
+
+        Raises
+        ------
+        ArchiveError
+            Always.
+        """
+        raise ArchiveError(
+            f"A directory removes nothing by itself, so {self._root} cannot keep for {days} days.",
+            f"Run `find {self._root} -name '*.har' -mtime +{days} -delete` daily, or archive to s3://.",
+        )
+
+    def _path(self, key: str) -> Path:
+        return self._root / checked_key(key)
+
+    def _make(self, directory: Path) -> None:
+        """Make a directory that is durable by its name: the directories above it are synced."""
+        if directory in self._made:
+            return
+        missing = [directory, *directory.parents]
+        missing = missing[: next(index for index, parent in enumerate(missing) if parent.is_dir())]
+        directory.mkdir(parents=True, exist_ok=True)
+        if self._synced:
+            for made in missing:
+                _sync_directory(made.parent)
+        self._made.add(directory)
+
+    def _below(self, directory: Path, key: str, prefix: str) -> Iterator[str]:
+        try:
+            with os.scandir(directory) as entries:
+                found = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in entries)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _as_archive_error(error, directory) from error
+        for name in found:
+            path = key + name
+            if name.startswith(".") or not (path.startswith(prefix) or prefix.startswith(path)):
+                continue
+            if name.endswith("/"):
+                yield from self._below(directory / name, path, prefix)
+            elif path.startswith(prefix):
+                yield path
+
+
+def _open_alone(path: Path) -> int:
+    """Open the file for ourselves: after a replay two processes can write one object, and each must write it whole."""
+    while True:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.fstat(descriptor).st_ino == path.stat().st_ino:
+                return descriptor
+        except FileNotFoundError:
+            pass  # Moved to its place by the one who had it.
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _as_archive_error(error: OSError, path: Path) -> ArchiveError:
-    import errno
-
     name = errno.errorcode.get(error.errno or 0, "")
     kind = ArchiveAway if name in GONE_FOR_NOW else ArchiveError
     return kind(f"{path}: {error.strerror}.", "Check the directory of HALT400_ARCHIVE_URI.")

@@ -3,15 +3,16 @@
 from base64 import b64decode
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 import orjson
 
+from halt400.errors import ArchiveError
 from halt400.records import Header, Offence, Request, Response
 
-__all__ = ["har_of"]
+__all__ = ["har_of", "offence_of"]
 
 CREATOR = {"name": "halt400", "version": version("halt400")}
 
@@ -33,6 +34,37 @@ def har_of(offence: Offence) -> bytes:
         "_halt400": msgspec.to_builtins(offence),
     }
     return orjson.dumps({"log": {"version": "1.2", "creator": CREATOR, "entries": [entry]}})
+
+
+class _Entry(msgspec.Struct):
+    offence: Offence = msgspec.field(name="_halt400")
+
+
+class _Log(msgspec.Struct):
+    entries: Annotated[list[_Entry], msgspec.Meta(min_length=1)]
+
+
+class _Har(msgspec.Struct):
+    log: _Log
+
+
+_decode = msgspec.json.Decoder(_Har).decode
+
+
+def offence_of(har: bytes) -> Offence:
+    """The offence that an archived HAR holds, its request byte for byte as it was archived.
+
+    Raises
+    ------
+    ArchiveError
+        The bytes are no HAR of ours.
+    """
+    try:
+        return _decode(har).log.entries[0].offence
+    except msgspec.DecodeError as error:
+        raise ArchiveError(
+            f"This is no evidence of Halt400: {error}.", "Name an object that `halt400` has archived."
+        ) from None
 
 
 def _request(request: Request) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 
 from halt400.records import Source
 
-__all__ = ["archive_uri", "object_key", "target_segment", "target_of_segment"]
+__all__ = ["archive_uri", "object_key", "target_of_segment", "target_segment"]
 
 DAY_MS = 86_400_000
 SEGMENT_MAX = 180
@@ -33,9 +33,8 @@ def object_key(source: Source, target: str, time_ms: int) -> str:
     >>> object_key(Source(topic="halt400.responses", partition=3, offset=1207), "api.shop.example", 1_760_000_000_000)
     'api.shop.example/2025-10-09/halt400.responses-3-00000000000000001207.har'
     """
-    return (
-        f"{target_segment(target)}/{_date(time_ms // DAY_MS)}/{source.topic}-{source.partition}-{source.offset:020d}.har"
-    )
+    directory = f"{target_segment(target)}/{_date(time_ms // DAY_MS)}"
+    return f"{directory}/{source.topic}-{source.partition}-{source.offset:020d}.har"
 
 
 def archive_uri(base: str, key: str) -> str:

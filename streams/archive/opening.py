@@ -1,11 +1,14 @@
 """From a URI to an archive."""
 
+from urllib.parse import unquote
+
+from halt400.errors import ArchiveError
 from streams.archive.bucket import BucketArchive
 from streams.archive.directory import DirectoryArchive
 from streams.archive.port import Archive
 from streams.settings import ArchiveSettings
 
-__all__ = ["open_archive", "read_uri"]
+__all__ = ["open_archive", "read_uri", "split_uri"]
 
 
 def open_archive(archive: ArchiveSettings, base_uri: str | None = None) -> Archive:
@@ -25,6 +28,27 @@ def open_archive(archive: ArchiveSettings, base_uri: str | None = None) -> Archi
     )
 
 
+def split_uri(uri: str) -> tuple[str, str]:
+    """The base and the name of an archived object's URI.
+
+    Raises
+    ------
+    ArchiveError
+        It is no URI of an archived object.
+
+    Examples
+    --------
+    >>> split_uri("s3://evidence/halt400/api.shop.example/2026-01-01/halt400.responses-0-7.har")
+    ('s3://evidence/halt400/api.shop.example/2026-01-01', 'halt400.responses-0-7.har')
+    """
+    base, _, name = uri.rpartition("/")
+    if not uri.startswith(("file://", "s3://")) or not name or base in {"file:/", "file://", "s3:/"}:
+        raise ArchiveError(
+            f"{uri} is no URI of an archived object.", "Take the one that the offence or the command carries."
+        )
+    return base, unquote(name) if uri.startswith("file:") else name
+
+
 def read_uri(archive: ArchiveSettings, uri: str) -> bytes:
     """The bytes of one archived object, by the URI that a command or an offence carries.
 
@@ -33,5 +57,5 @@ def read_uri(archive: ArchiveSettings, uri: str) -> bytes:
     ArchiveError
         There is no such object, or it cannot be read.
     """
-    base, _, name = uri.rpartition("/")
+    base, name = split_uri(uri)
     return open_archive(archive, base).read(name)

@@ -8,7 +8,7 @@ from halt400.errors import ArchiveError
 __all__ = ["Archive", "ArchiveAway", "checked_key"]
 
 
-class ArchiveAway(ArchiveError):  # noqa: N818 - the tree names conditions, not errors
+class ArchiveAway(ArchiveError):
     """The archive does not take objects at the moment; the same call may succeed later."""
 
     code = "archive_away"

@@ -32,12 +32,18 @@ class ArchiveWriter:
     ----------
     away_since
         Event-loop time since when the archive takes nothing, None while it does.
+    away_reason
+        What it said last while it was away, None while it is not.
+    written
+        Objects that are durable since the start.
     """
 
     def __init__(self, archive: Archive, *, parallel: int) -> None:
         self._archive = archive
         self._threads = ThreadPoolExecutor(parallel, thread_name_prefix="archive")
         self.away_since: float | None = None
+        self.away_reason: str | None = None
+        self.written = 0
 
     async def start(self) -> None:
         """Make sure that the archive can be written; one that is only away is waited for later."""
@@ -70,6 +76,7 @@ class ArchiveWriter:
             try:
                 await loop.run_in_executor(self._threads, self._write_all, batch)
             except ArchiveAway as error:
+                self.away_reason = error.message
                 if self.away_since is None:
                     self.away_since = loop.time()
                     log.warning("%s Evidence waits; detection goes on.", error)
@@ -78,7 +85,8 @@ class ArchiveWriter:
             else:
                 if self.away_since is not None:
                     log.info("The archive takes evidence again, after %.0f s.", loop.time() - self.away_since)
-                    self.away_since = None
+                    self.away_since = self.away_reason = None
+                self.written += len(batch)
                 metrics.ARCHIVED.inc(len(batch))
                 return
 

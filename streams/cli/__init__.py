@@ -2,7 +2,21 @@
 
 import typer
 
-from streams.cli import alerts, api, demo, explain, local, operations, queries, replay, run, settings, topics, worker
+from streams.cli import (
+    alerts,
+    api,
+    archive,
+    demo,
+    explain,
+    local,
+    operations,
+    queries,
+    replay,
+    run,
+    settings,
+    topics,
+    worker,
+)
 
 __all__ = ["register"]
 
@@ -11,6 +25,7 @@ def register(app: typer.Typer) -> None:
     """Add the service's commands to the command line."""
     alerts.register(app)
     api.register(app)
+    archive.register(app)
     demo.register(app)
     explain.register(app)
     local.register(app)

@@ -1,0 +1,45 @@
+"""The log of offences, from its beginning to the end that it had when reading began."""
+
+from collections.abc import AsyncIterator
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from halt400.errors import BrokerUnavailable, TopicMismatch
+from streams import topics
+from streams.settings import KafkaSettings
+
+__all__ = ["offence_values"]
+
+
+async def offence_values(kafka: KafkaSettings) -> AsyncIterator[bytes | None]:
+    """The values of every record of `offences`, partition by partition, without joining a group.
+
+    Raises
+    ------
+    BrokerUnavailable
+        Kafka does not answer.
+    TopicMismatch
+        There is no such topic.
+    """
+    topic = kafka.topic(topics.OFFENCES)
+    consumer = AIOKafkaConsumer(enable_auto_commit=False, **kafka.client_options())
+    try:
+        await consumer.start()
+        if topic not in await consumer.topics():
+            raise TopicMismatch(f"There is no topic {topic}.", "Make it: `halt400 topics apply`.")
+        partitions = [TopicPartition(topic, number) for number in range(kafka.partitions)]
+        consumer.assign(partitions)
+        beginnings, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        for partition in partitions:
+            consumer.pause(*partitions)
+            consumer.resume(partition)
+            consumer.seek(partition, beginnings[partition])
+            while await consumer.position(partition) < ends[partition]:
+                for record in (await consumer.getmany(partition, timeout_ms=500)).get(partition, ()):
+                    if record.offset < ends[partition]:
+                        yield record.value
+    except (KafkaError, OSError) as error:
+        raise BrokerUnavailable(f"Kafka at {kafka.bootstrap_servers} failed ({error}).", "Try again.") from error
+    finally:
+        await consumer.stop()

@@ -1,0 +1,20 @@
+"""The redaction that the settings ask for: the key of the environment, the rules of halt400.toml."""
+
+from halt400.redaction import Redactor, Rules
+from streams.alerts.toml_source import TomlSource
+from streams.settings import Settings
+
+__all__ = ["redactor_of"]
+
+
+def redactor_of(settings: Settings) -> Redactor:
+    """The redactor of the settings; every process of an installation makes the same tokens.
+
+    Raises
+    ------
+    SettingError
+        halt400.toml cannot be read, or a rule of its table [redaction] is wrong.
+    """
+    path = settings.config.path
+    rules = Rules.from_table(TomlSource.read(path).document.get("redaction", {}) if path else {})
+    return Redactor(rules, settings.archive.redaction_key.get_secret_value().encode())

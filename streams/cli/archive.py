@@ -1,0 +1,194 @@
+"""`halt400 archive`: look at the evidence, send it again, set its retention, compare it with the log."""
+
+import asyncio
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from streams.cli.output import Format, print_json
+
+if TYPE_CHECKING:
+    from halt400.records import Header, Offence, Request, Response
+
+__all__ = ["register"]
+
+EXCERPT = 4000
+
+Uri = Annotated[str, typer.Argument(help="file://… or s3://…, as the offence or the command carries it.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    archive = typer.Typer(name="archive", no_args_is_help=True, help="The evidence: every 400, redacted, as HAR.")
+    app.add_typer(archive)
+
+    @archive.command()
+    def show(
+        uri: Uri,
+        raw: Annotated[bool, typer.Option("--raw", help="Only the request, byte for byte, to stdout.")] = False,
+    ) -> None:
+        """Tell what was sent, what came back, what was wrong with it and what it led to."""
+        from streams.archive.resending import raw_request
+
+        offence = _offence(uri)
+        if raw:
+            sys.stdout.buffer.write(raw_request(offence.event.request))
+            return
+        _print(offence, Console(highlight=False, soft_wrap=True))
+
+    @archive.command()
+    def har(
+        uri: Uri,
+        output: Annotated[
+            Path | None, typer.Option("--output", "-o", help="Write it to this file.", show_default="stdout")
+        ] = None,
+    ) -> None:
+        """Fetch the object as it lies there: HAR 1.2, for the network panel of a browser's devtools."""
+        from streams.archive import read_uri
+        from streams.settings import load_settings
+
+        data = read_uri(load_settings().archive, uri)
+        if output is None:
+            sys.stdout.buffer.write(data + b"\n")
+        else:
+            output.write_bytes(data)
+
+    @archive.command()
+    def curl(
+        uri: Uri,
+        as_archived: Annotated[
+            bool,
+            typer.Option("--as-archived", help="Do not redact again; only matters for evidence that never was."),
+        ] = False,
+    ) -> None:
+        """Print a shell command that sends the request again, byte for byte, with tokens in place of its secrets.
+
+        Put the secrets in yourself before you run it. What curl would mend goes through a plain connection.
+        """
+        from streams.archive.redacting import redactor_of
+        from streams.archive.resending import curl_command
+        from streams.settings import load_settings
+
+        request = _offence(uri).event.request
+        if not as_archived:
+            request = redactor_of(load_settings()).request(request)
+        typer.echo(curl_command(request))
+
+    @archive.command()
+    def init(
+        keep_days: Annotated[
+            int | None,
+            typer.Option(min=1, max=36_500, help="Remove evidence after so many days.", show_default="never"),
+        ] = None,
+    ) -> None:
+        """Make sure that evidence can be written, and set how long the bucket keeps it.
+
+        Only the rule of this archive's prefix is set; the bucket's other lifecycle rules stay.
+        """
+        from streams.archive import open_archive
+        from streams.settings import load_settings
+
+        archive = open_archive(load_settings().archive)
+        archive.check()
+        typer.echo(f"{archive.base_uri} can be written.")
+        if keep_days is not None:
+            archive.keep_for(keep_days)
+            typer.echo(f"Evidence is removed after {keep_days} days.")
+
+    @archive.command()
+    def verify(
+        output: Annotated[Format, typer.Option("--format", help="A summary, or all of it as JSON.")] = "table",
+    ) -> None:
+        """Read the archive back and compare it with the log of offences, object by object.
+
+        An object is sound when it is what archiving its offence makes, with the redaction key and the rules that are
+        set. Exit codes: 0 every offence is there and sound, 1 one is missing, different or unreadable.
+        """
+        from functools import partial
+
+        from streams.archive import open_archive
+        from streams.archive.archivist import seal
+        from streams.archive.offence_log import offence_values
+        from streams.archive.redacting import redactor_of
+        from streams.archive.verifying import verify
+        from streams.settings import load_settings
+
+        settings = load_settings()
+        archive = open_archive(settings.archive)
+        found = asyncio.run(verify(archive, offence_values(settings.kafka), partial(seal, redactor_of(settings))))
+        if output == "json":
+            print_json(asdict(found) | {"whole": found.whole})
+        else:
+            typer.echo(f"{found.offences} offences in the log, {found.sound} sound in {archive.base_uri}.")
+            for kind in ("missing", "different", "unreadable"):
+                count, uris = getattr(found, f"{kind}_count"), getattr(found, kind)
+                if count:
+                    typer.echo(f"{count} {kind}, the first of them:\n  " + "\n  ".join(uris))
+            if found.undecodable:
+                typer.echo(f"{found.undecodable} records of the log cannot be decoded.")
+        if not found.whole:
+            raise typer.Exit(1)
+
+
+def _offence(uri: str) -> "Offence":
+    from streams.archive import read_uri
+    from streams.archive.har import offence_of
+    from streams.settings import load_settings
+
+    return offence_of(read_uri(load_settings().archive, uri))
+
+
+def _print(offence: "Offence", console: Console) -> None:
+    event, diagnosis = offence.event, offence.diagnosis
+    when = datetime.fromtimestamp(event.time / 1000, UTC)
+    console.print(
+        f"[bold]{escape(_plain(event.target))}[/]  job {escape(_plain(event.job_id))}  {when:%Y-%m-%d %H:%M:%SZ}"
+    )
+    if diagnosis is not None:
+        console.print(
+            f"[bold red]{diagnosis.cause}[/] ({diagnosis.confidence:.0%}, blame: {diagnosis.blame})\n"
+            f"  {escape(_plain(diagnosis.remedy))}"
+        )
+        for evidence in diagnosis.evidence:
+            place = f" at {evidence.offset}" if evidence.offset is not None else ""
+            console.print(f"  {evidence.where}{place}: {escape(_plain(evidence.detail))}")
+    source = offence.source
+    console.print(f"[dim]record {source.topic}/{source.partition}/{source.offset}, command {offence.command_id}[/]\n")
+    request = event.request
+    console.print(f"[bold]> {escape(_plain(f'{request.method} {request.url}'))} HTTP/{request.http_version}[/]")
+    _message(console, "> ", request.headers, request)
+    console.print(f"\n[bold]< {event.response.status}[/]")
+    _message(console, "< ", event.response.headers, event.response)
+
+
+def _when(time_ms: int) -> str:
+    try:
+        return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M:%SZ}"
+    except (OverflowError, ValueError, OSError):
+        return f"{time_ms} ms since the epoch"
+
+
+def _message(console: Console, mark: str, headers: "list[Header]", message: "Request | Response") -> None:
+    for name, value in headers:
+        console.print(f"{mark}{escape(_plain(name))}: {escape(_plain(value))}")
+    if message.body is not None:
+        more = f"\n… {len(message.body) - EXCERPT} more characters" if len(message.body) > EXCERPT else ""
+        console.print(f"\n{escape(_plain(message.body[:EXCERPT], lines=True))}[dim]{more}[/]")
+    elif message.body_base64 is not None:
+        console.print(f"\n[dim]{len(message.body_base64) * 3 // 4} bytes that are no text[/]")
+    if message.body_truncated:
+        console.print(f"[dim]cut; {message.body_size} bytes in all[/]")
+
+
+def _plain(text: str, *, lines: bool = False) -> str:
+    """The text with control characters made visible: evidence must not steer the terminal."""
+    kept = "\n\t" if lines else ""
+    return "".join(
+        character if character.isprintable() or character in kept else f"\\x{ord(character):02x}" for character in text
+    )

@@ -1,0 +1,207 @@
+"""`halt400 archive`, as a person runs it."""
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from halt400.redaction import Redactor, Rules
+from streams import topics
+from streams.archive import ArchiveWriter, har_of, open_archive
+from streams.archive.archivist import Archivist, seal
+from streams.archive.naming import object_key
+from streams.archive.resending import raw_request
+from streams.local import LocalS3
+from streams.settings import ArchiveSettings, KafkaSettings, Settings
+from streams.topics import apply_topics
+from tests.archive.offences import BODY, SECRETS, offence
+from tests.cli.command import run
+
+KEY = "the key of the archive's tests"
+redactor = Redactor(Rules(), KEY.encode())
+
+
+@pytest.fixture
+def variables(tmp_path: Path) -> dict[str, str]:
+    return {"HALT400_ARCHIVE_URI": (tmp_path / "x").as_uri(), "HALT400_ARCHIVE_REDACTION_KEY": KEY}
+
+
+@pytest.fixture
+def uri(tmp_path: Path) -> str:
+    archive = open_archive(ArchiveSettings(uri=(tmp_path / "x").as_uri()))
+    key = object_key(offence().source, "..\\x1b[31m", 0)
+    archive.write(key, har_of(seal(redactor, offence(target="..\\x1b[31m"))))
+    return archive.uri(key)
+
+
+async def test_show_tells_the_story_without_secrets(uri: str, variables: dict[str, str]) -> None:
+    outcome = await run("archive", "show", uri, **variables)
+    assert outcome.code == 0
+    for said in ("malformed_json", "Remove the comma.", "extract-099", "> POST https://api.shop.example", "< 400"):
+        assert said in outcome.out
+    assert "\x1b" not in outcome.out
+    for secret in SECRETS:
+        assert secret not in outcome.out
+
+
+async def test_show_raw_prints_the_request_byte_for_byte(uri: str, variables: dict[str, str]) -> None:
+    outcome = await run("archive", "show", "--raw", uri, **variables)
+    assert outcome.out.encode() == raw_request(redactor.request(offence().event.request))
+
+
+async def test_har_is_the_object_as_it_lies_there(uri: str, variables: dict[str, str], tmp_path: Path) -> None:
+    outcome = await run("archive", "har", uri, **variables)
+    written = await run("archive", "har", uri, "-o", str(tmp_path / "a.har"), **variables)
+    assert written.code == outcome.code == 0
+    assert json.loads(outcome.out) == json.loads((tmp_path / "a.har").read_text())
+    assert json.loads(outcome.out)["log"]["version"] == "1.2"
+
+
+async def test_curl_never_prints_a_secret_unless_asked(variables: dict[str, str], tmp_path: Path) -> None:
+    archive = open_archive(ArchiveSettings(uri=(tmp_path / "x").as_uri()))
+    archive.write("t/d/never-redacted.har", har_of(offence()))
+    uri = archive.uri("t/d/never-redacted.har")
+    outcome = await run("archive", "curl", uri, **variables)
+    assert outcome.out.startswith("curl ")
+    for secret in SECRETS:
+        assert secret not in outcome.out
+    asked = await run("archive", "curl", "--as-archived", uri, **variables)
+    assert BODY in asked.out
+
+
+async def test_what_is_not_there_is_one_line_with_its_mend(variables: dict[str, str], tmp_path: Path) -> None:
+    for uri in ((tmp_path / "x" / "t" / "nothing.har").as_uri(), "nonsense"):
+        outcome = await run("archive", "show", uri, **variables)
+        assert outcome.code == 1
+        assert outcome.err.startswith("halt400: ")
+
+
+async def test_init_makes_a_directory_and_says_who_can_clean_it(variables: dict[str, str], tmp_path: Path) -> None:
+    outcome = await run("archive", "init", **variables)
+    assert outcome.code == 0
+    assert (tmp_path / "x").is_dir()
+    outcome = await run("archive", "init", "--keep-days", "30", **variables)
+    assert outcome.code == 1
+    assert "find " in outcome.err
+
+
+async def test_init_on_a_server_without_lifecycle_rules_says_so(s3: LocalS3) -> None:
+    s3.create_bucket("evidence-init")
+    outcome = await run(
+        "archive",
+        "init",
+        "--keep-days",
+        "30",
+        HALT400_ARCHIVE_URI="s3://evidence-init/x",
+        HALT400_ARCHIVE_ENDPOINT_URL=s3.endpoint_url,
+        HALT400_ARCHIVE_ACCESS_KEY_ID=s3.access_key,
+        HALT400_ARCHIVE_SECRET_ACCESS_KEY=s3.secret_key,
+    )
+    assert outcome.code == 1
+    assert "This server cannot do that." in outcome.err
+    assert outcome.lines == ["s3://evidence-init/x can be written."]
+
+
+class Lifecycle(http.server.HTTPServer):
+    """An S3 server as far as lifecycle rules go; it holds one rule of someone else."""
+
+    rules = (
+        "<LifecycleConfiguration><Rule><ID>theirs</ID><Filter><Prefix>logs/</Prefix></Filter>"
+        "<Status>Enabled</Status><Expiration><Days>7</Days></Expiration></Rule></LifecycleConfiguration>"
+    )
+
+
+class _LifecycleHandler(http.server.BaseHTTPRequestHandler):
+    server: Lifecycle
+
+    def _answer(self, body: str = "") -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        assert self.path == "/evidence?lifecycle"
+        self._answer(self.server.rules)
+
+    def do_PUT(self) -> None:
+        assert self.path == "/evidence?lifecycle"
+        self.server.rules = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self._answer()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def lifecycle() -> Iterator[Lifecycle]:
+    server = Lifecycle(("127.0.0.1", 0), _LifecycleHandler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+async def test_init_sets_the_rule_of_its_prefix_and_keeps_the_others(lifecycle: Lifecycle) -> None:
+    for days in ("30", "90"):
+        outcome = await run(
+            "archive",
+            "init",
+            "--keep-days",
+            days,
+            HALT400_ARCHIVE_URI="s3://evidence/halt400",
+            HALT400_ARCHIVE_ENDPOINT_URL=f"http://127.0.0.1:{lifecycle.server_port}",
+            HALT400_ARCHIVE_ACCESS_KEY_ID="a",
+            HALT400_ARCHIVE_SECRET_ACCESS_KEY="b",
+        )
+        assert outcome.code == 0, outcome.err
+    rules = {
+        (rule.findtext("{*}ID"), rule.findtext("{*}Filter/{*}Prefix"), rule.findtext("{*}Expiration/{*}Days"))
+        for rule in ElementTree.fromstring(lifecycle.rules)
+    }
+    assert rules == {("theirs", "logs/", "7"), ("halt400-retention-halt400", "halt400/", "90")}
+
+
+async def test_verify_reads_back_all_of_the_log(
+    kafka: str, prefix: str, tmp_path: Path, variables: dict[str, str]
+) -> None:
+    settings = Settings(kafka=KafkaSettings(bootstrap_servers=kafka, topic_prefix=prefix, partitions=2))
+    empty = await run("archive", "verify", settings=settings, **variables)
+    assert empty.code == 1
+    assert "topics apply" in empty.err
+    await apply_topics(settings.kafka)
+    offences = [offence(number, target=f"t{number % 5}.example") for number in range(300)]
+    topic = settings.kafka.topic(topics.OFFENCES)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    for one in offences:
+        await producer.send(topic, msgspec.json.encode(one), key=one.target.encode())
+    await producer.stop()
+
+    archive = open_archive(ArchiveSettings(uri=(tmp_path / "x").as_uri()))
+    writer = ArchiveWriter(archive, parallel=8)
+    values = [type("Record", (), {"offset": n, "value": msgspec.json.encode(one)}) for n, one in enumerate(offences)]
+    await Archivist(writer, redactor).archive(topic, 0, values)
+    await writer.stop()
+
+    outcome = await run("archive", "verify", settings=settings, **variables)
+    assert outcome.code == 0, outcome.out + outcome.err
+    assert "300 offences in the log, 300 sound" in outcome.out
+
+    gone = object_key(offences[7].source, offences[7].target, offences[7].event.time)
+    (tmp_path / "x" / gone).unlink()
+    outcome = await run("archive", "verify", "--format", "json", settings=settings, **variables)
+    assert outcome.code == 1
+    found = json.loads(outcome.out)
+    assert (found["sound"], found["missing"], found["whole"]) == (299, [archive.uri(gone)], False)

@@ -1,0 +1,235 @@
+"""What holds for every archive: run against a directory and against a real S3 server."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+from secrets import token_hex
+
+import pytest
+
+from halt400.errors import ArchiveError
+from streams.archive import Archive, open_archive, read_uri
+from streams.archive.directory import DirectoryArchive
+from streams.archive.naming import object_key
+from streams.archive.port import ArchiveAway
+from streams.local import LocalS3
+from streams.settings import ArchiveSettings
+from tests.archive.offences import offence
+
+TARGETS = [
+    "api.shop.example",
+    "..",
+    ".",
+    ".hidden",
+    "a%2Fb",
+    "ümläut.example",
+    "x" * 255,
+    "密" * 255,
+    "a~b",
+    "UP.example",
+]
+
+
+@pytest.fixture(params=["file", "s3"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> ArchiveSettings:
+    if request.param == "file":
+        return ArchiveSettings(uri=(tmp_path / "a b%c").as_uri())
+    server: LocalS3 = request.getfixturevalue("s3")
+    bucket = f"evidence-{token_hex(4)}"
+    server.create_bucket(bucket)
+    return ArchiveSettings(
+        uri=f"s3://{bucket}/halt400/v1",
+        endpoint_url=server.endpoint_url,
+        access_key_id=server.access_key,
+        secret_access_key=server.secret_key,
+    )
+
+
+@pytest.fixture
+def archive(settings: ArchiveSettings) -> Archive:
+    archive = open_archive(settings)
+    archive.check()
+    return archive
+
+
+def test_what_is_written_is_read_and_listed_in_order(archive: Archive) -> None:
+    keys = [object_key(offence(number).source, target, 0) for number, target in enumerate(TARGETS)]
+    for number, key in enumerate(keys):
+        archive.write(key, b"%d" % number)
+    for number, key in enumerate(keys):
+        assert archive.read(key) == b"%d" % number
+        assert archive.exists(key)
+    assert list(archive.keys()) == sorted(keys)
+    assert list(archive.keys("api.shop.example/")) == [keys[0]]
+    assert list(archive.keys("api.shop")) == [keys[0]]
+    assert list(archive.keys("api.shop.example/1970-01-01/halt400")) == [keys[0]]
+    assert list(archive.keys("no such")) == []
+
+
+def test_writing_twice_is_writing_once(archive: Archive) -> None:
+    for _ in range(3):
+        archive.write("t/2026-01-01/r-0-1.har", b"evidence")
+    assert list(archive.keys()) == ["t/2026-01-01/r-0-1.har"]
+    archive.write("t/2026-01-01/r-0-1.har", b"shorter")
+    assert archive.read("t/2026-01-01/r-0-1.har") == b"shorter"
+
+
+def test_an_object_is_found_by_its_uri(settings: ArchiveSettings, archive: Archive) -> None:
+    for number, target in enumerate(TARGETS):
+        key = object_key(offence(number).source, target, 0)
+        archive.write(key, target.encode())
+        assert archive.uri(key).startswith(settings.uri)
+        assert read_uri(settings, archive.uri(key)) == target.encode()
+
+
+def test_what_is_not_there_is_said_so(archive: Archive) -> None:
+    assert not archive.exists("t/2026-01-01/r-0-9.har")
+    with pytest.raises(ArchiveError) as caught:
+        archive.read("t/2026-01-01/r-0-9.har")
+    assert not isinstance(caught.value, ArchiveAway)
+    assert caught.value.mend
+
+
+@pytest.mark.parametrize("key", ["", "/etc/passwd", "../up", "a/../../up", "a//b", "a/./b", "a/", "a\0b"])
+def test_no_name_leads_out_of_the_archive(archive: Archive, key: str) -> None:
+    for use in (lambda: archive.write(key, b""), lambda: archive.read(key), lambda: archive.exists(key)):
+        with pytest.raises(ArchiveError, match="no name"):
+            use()
+
+
+def test_writers_of_one_object_never_show_half_of_it(archive: Archive) -> None:
+    key = "t/2026-01-01/r-0-1.har"
+    # Two writers of one object write the same bytes; a directory stands more than that. (S3Proxy, unlike S3, stores
+    # content and checksum one after the other.)
+    different = isinstance(archive, DirectoryArchive)
+    bodies = [bytes([65 + number * different]) * 200_000 for number in range(6)]
+    whole = {sha256(body).digest() for body in bodies}
+    archive.write(key, bodies[0])
+    stop = threading.Event()
+    seen: set[bytes] = set()
+
+    def watch() -> None:
+        while not stop.is_set():
+            seen.add(sha256(archive.read(key)).digest())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        with ThreadPoolExecutor(6) as threads:
+            list(threads.map(lambda body: archive.write(key, body), bodies * 4))
+    finally:
+        stop.set()
+        watcher.join()
+    assert seen <= whole
+    assert sha256(archive.read(key)).digest() in whole
+    assert list(archive.keys()) == [key]
+
+
+def until_taken(archive: Archive, key: str, data: bytes) -> None:
+    for _ in range(1000):
+        try:
+            return archive.write(key, data)
+        except ArchiveAway:
+            continue
+    raise AssertionError("never taken")
+
+
+@pytest.fixture
+def s3_settings(s3: LocalS3) -> Callable[..., ArchiveSettings]:
+    bucket = f"evidence-{token_hex(4)}"
+    s3.create_bucket(bucket)
+
+    def make(**changed: object) -> ArchiveSettings:
+        given: dict[str, object] = {
+            "uri": f"s3://{bucket}/x",
+            "endpoint_url": s3.endpoint_url,
+            "access_key_id": s3.access_key,
+            "secret_access_key": s3.secret_key,
+        }
+        return ArchiveSettings(**{**given, **changed})  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("changed", "mend"),
+    [
+        ({"secret_access_key": "wrong"}, "SECRET_ACCESS_KEY"),
+        ({"access_key_id": "nobody"}, "ACCESS_KEY"),
+        ({"uri": "s3://no-such-bucket-here/x"}, "bucket"),
+    ],
+)
+def test_a_wrong_setting_of_s3_is_refused_with_its_mend(
+    s3_settings: Callable[..., ArchiveSettings], changed: dict[str, object], mend: str
+) -> None:
+    archive = open_archive(s3_settings(**changed))
+    for use in (archive.check, lambda: archive.write("t/d/k.har", b"x")):
+        with pytest.raises(ArchiveError) as caught:
+            use()
+        assert not isinstance(caught.value, ArchiveAway), caught.value
+    assert mend in caught.value.mend
+
+
+def test_an_s3_server_that_is_away_is_only_away(s3_settings: Callable[..., ArchiveSettings]) -> None:
+    archive = open_archive(s3_settings(endpoint_url="http://127.0.0.1:9"))
+    with pytest.raises(ArchiveAway):
+        archive.write("t/d/k.har", b"x")
+
+
+def test_a_changed_object_of_s3_is_noticed(s3_settings: Callable[..., ArchiveSettings], s3: LocalS3) -> None:
+    settings = s3_settings()
+    archive = open_archive(settings)
+    archive.write("t/d/k.har", b"evidence")
+    bucket = settings.uri.split("/")[2]
+    with_its_checksum = s3.client().head_object(Bucket=bucket, Key="x/t/d/k.har")["Metadata"]
+    s3.client().put_object(Bucket=bucket, Key="x/t/d/k.har", Body=b"forged", Metadata=with_its_checksum)
+    with pytest.raises(ArchiveError, match="SHA-256"):
+        archive.read("t/d/k.har")
+
+
+def test_a_listing_of_many_pages_is_whole(s3_settings: Callable[..., ArchiveSettings]) -> None:
+    archive = open_archive(s3_settings())
+    keys = [f"t/2026-01-01/r-0-{number:04d}.har" for number in range(1010)]
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(lambda key: archive.write(key, b"x"), keys))
+    assert list(archive.keys()) == keys
+
+
+def test_a_directory_cannot_keep_rules_and_names_what_can(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError) as caught:
+        open_archive(ArchiveSettings(uri=tmp_path.as_uri())).keep_for(30)
+    assert "find" in caught.value.mend
+
+
+def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArchiveError, match="cannot be written"):
+        open_archive(ArchiveSettings(uri=(tmp_path / "file" / "x").as_uri())).check()
+
+
+def test_what_a_killed_writer_left_is_not_listed_and_is_replaced(tmp_path: Path) -> None:
+    archive = open_archive(ArchiveSettings(uri=tmp_path.as_uri()))
+    archive.write("t/d/k.har", b"whole")
+    (tmp_path / "t" / "d" / ".k.har.part").write_bytes(b"half of it, and longer")
+    assert list(archive.keys()) == ["t/d/k.har"]
+    archive.write("t/d/k.har", b"again")
+    assert archive.read("t/d/k.har") == b"again"
+    assert [path.name for path in (tmp_path / "t" / "d").iterdir()] == ["k.har"]
+
+
+def test_a_removed_directory_is_made_again(tmp_path: Path) -> None:
+    import shutil
+
+    archive = open_archive(ArchiveSettings(uri=(tmp_path / "x").as_uri()))
+    archive.write("t/d/k.har", b"1")
+    shutil.rmtree(tmp_path / "x")
+    until_taken(archive, "t/d/k.har", b"2")
+    assert archive.read("t/d/k.har") == b"2"
+
+
+@pytest.mark.parametrize("uri", ["s3://b", "file:///", "https://a/b", "x", "s3:/b/c", "file://k"])
+def test_what_is_no_uri_of_an_object_is_refused(uri: str) -> None:
+    with pytest.raises(ArchiveError, match="no URI"):
+        read_uri(ArchiveSettings(uri="file:///tmp"), uri)

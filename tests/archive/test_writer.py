@@ -1,0 +1,226 @@
+"""Writing in parallel: what is slow is waited for side by side, what is away is waited for, what is wrong ends it."""
+
+import asyncio
+import http.server
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from pydantic import SecretStr
+
+from halt400.errors import ArchiveError
+from halt400.records import Offence
+from halt400.redaction import Redactor, Rules
+from streams.archive import ArchiveWriter, open_archive
+from streams.archive.archivist import Archivist, seal
+from streams.archive.naming import object_key
+from streams.archive.verifying import verify
+from streams.archive.writer import Evidence
+from streams.settings import ArchiveSettings
+from tests.archive.offences import SECRETS, offence
+
+DEADLINE_S = 30.0
+redactor = Redactor(Rules(), b"the key of the archive's tests")
+
+
+class SlowS3(http.server.ThreadingHTTPServer):
+    """Takes PUTs after a delay, or refuses them as it is told."""
+
+    daemon_threads = True
+    request_queue_size = 512
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.delay_s = 0.0
+        self.answers: list[int] = []
+        self.stored: dict[str, bytes] = {}
+        self.most_at_once = self.at_once = 0
+        self.released = threading.Event()
+        self.lock = threading.Lock()
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: SlowS3
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        with self.server.lock:
+            status = self.server.answers.pop(0) if self.server.answers else 200
+            self.server.at_once += 1
+            self.server.most_at_once = max(self.server.most_at_once, self.server.at_once)
+        self.server.released.wait(self.server.delay_s)
+        with self.server.lock:
+            self.server.at_once -= 1
+            if status == 200:
+                self.server.stored[self.path] = body
+        code = {403: "SignatureDoesNotMatch", 400: "InvalidArgument", 503: "SlowDown", 500: "InternalError"}
+        answer = b"" if status == 200 else f"<Error><Code>{code[status]}</Code></Error>".encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[SlowS3]:
+    slow = SlowS3()
+    thread = threading.Thread(target=slow.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield slow
+    slow.released.set()
+    slow.shutdown()
+    thread.join()
+    slow.server_close()
+
+
+def writer_to(port: int, parallel: int) -> ArchiveWriter:
+    settings = ArchiveSettings(
+        uri="s3://evidence/x",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        access_key_id="a",
+        secret_access_key=SecretStr("b"),
+        parallel_uploads=parallel,
+    )
+    return ArchiveWriter(open_archive(settings), parallel=parallel)
+
+
+async def until(condition: Callable[[], Any]) -> Any:
+    """What the condition gives as soon as it gives something."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not (found := condition()):  # noqa: ASYNC110 - another thread changes it
+            await asyncio.sleep(0.01)
+    return found
+
+
+def some(count: int) -> list[Evidence]:
+    return [(f"t/d/{number}.har", partial(b"%d".__mod__, number)) for number in range(count)]
+
+
+async def test_a_slow_store_takes_a_hundred_objects_a_second() -> None:
+    script = str(Path(__file__).parent / "slow_store.py")
+    store = await asyncio.create_subprocess_exec(
+        sys.executable, script, "2", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert store.stdin is not None
+        assert store.stdout is not None
+        port = int(await store.stdout.readline())
+        writer = writer_to(port, 320)
+        start = time.monotonic()
+        await writer.write(some(1280))
+        spent = time.monotonic() - start
+        await writer.stop()
+        answer = await asyncio.to_thread(httpx.get, f"http://127.0.0.1:{port}/")
+    finally:
+        store.kill()
+        await store.wait()
+    stored, most = map(int, answer.text.split())
+    assert stored == writer.written == 1280
+    assert most <= 320
+    assert 1280 / spent >= 100, spent
+
+
+async def test_a_store_that_is_away_is_waited_for_and_nothing_is_lost(server: SlowS3) -> None:
+    server.answers = [503, 500] * 8
+    writer = writer_to(server.server_port, 4)
+    await writer.start()
+    writing = asyncio.create_task(writer.write(some(4)))
+    reasons = await until(lambda: [writer.away_reason] if writer.away_since is not None else [])
+    assert reasons[0] is not None
+    async with asyncio.timeout(DEADLINE_S):
+        await writing
+    assert sorted(server.stored.values()) == [b"0", b"1", b"2", b"3"]
+    assert writer.away_since is None
+    assert writer.away_reason is None
+    await writer.stop()
+
+
+@pytest.mark.parametrize("status", [403, 400])
+async def test_a_refusal_for_good_ends_the_writing_and_is_not_tried_again(server: SlowS3, status: int) -> None:
+    server.answers = [status] * 100
+    writer = writer_to(server.server_port, 2)
+    with pytest.raises(ArchiveError) as caught:
+        await writer.write(some(1))
+    assert caught.value.mend
+    assert len(server.answers) == 99
+    await writer.stop()
+
+
+async def test_a_cancelled_write_ends_at_once(server: SlowS3) -> None:
+    server.delay_s = DEADLINE_S
+    writer = writer_to(server.server_port, 2)
+    writing = asyncio.create_task(writer.write(some(20)))
+    await until(lambda: server.at_once == 2)
+    start = time.monotonic()
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    await writer.stop()
+    assert time.monotonic() - start < 5
+    server.released.set()
+
+
+class Record:
+    def __init__(self, offset: int, value: bytes | None) -> None:
+        self.offset, self.value = offset, value
+
+
+async def test_the_archivist_writes_what_verify_finds_sound(tmp_path: Path) -> None:
+    archive = open_archive(ArchiveSettings(uri=tmp_path.as_uri()))
+    writer = ArchiveWriter(archive, parallel=4)
+    offences = [offence(number, target=f"t{number % 3}.example") for number in range(40)]
+    values = [msgspec.json.encode(one) for one in offences]
+    broken = b'{"password": "hunter2hunter2", "no": "offence"'
+    half = (
+        msgspec.json.encode(msgspec.structs.replace(offences[0], diagnosis=None))
+        .replace(b'"status":400', b'"status":"x"')
+        .replace(b'"offset":0', b'"offset":99')
+    )
+    records = [Record(number, value) for number, value in enumerate([*values, None, broken, half])]
+    await Archivist(writer, redactor).archive("halt400.offences", 3, records)
+    await Archivist(writer, redactor).archive("halt400.offences", 3, records[:10])
+    await writer.stop()
+    keys = list(archive.keys())
+    assert len(keys) == 42
+    assert sum(key.startswith("undecodable/") for key in keys) == 1
+    for key in keys:
+        for secret in SECRETS:
+            assert secret.encode() not in archive.read(key)
+
+    async def log() -> AsyncIterator[bytes | None]:
+        for value in [*values, None]:
+            yield value
+
+    def sealed(one: Offence) -> Offence:
+        return seal(redactor, one)
+
+    found = await verify(archive, log(), sealed)
+    assert found.whole
+    assert found.sound == found.offences == 40
+
+    key = object_key(offences[1].source, offences[1].target, offences[1].event.time)
+    (tmp_path / key).unlink()
+    other = object_key(offences[2].source, offences[2].target, offences[2].event.time)
+    (tmp_path / other).write_bytes(archive.read(other).replace(b"product", b"forgery"))
+    third = object_key(offences[3].source, offences[3].target, offences[3].event.time)
+    (tmp_path / third).write_bytes(b"{")
+    found = await verify(archive, log(), sealed)
+    assert (found.sound, found.missing_count, found.different_count, found.unreadable_count) == (37, 1, 1, 1)
+    assert found.missing == [archive.uri(key)]
+    assert not found.whole
