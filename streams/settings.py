@@ -127,7 +127,7 @@ class ArchiveSettings(_Section):
         None, description="S3 encryption at rest; the bucket's own default where unset."
     )
     kms_key_id: str | None = Field(None, description="Key for aws:kms; the account's default key where unset.")
-    parallel_uploads: int = Field(64, ge=1, le=1024, description="Uploads under way at once.")
+    parallel_uploads: int = Field(256, ge=1, le=1024, description="Uploads under way at once.")
     redaction_key: SecretStr = Field(
         SecretStr("halt400 without a key of its own"),
         min_length=16,

@@ -31,7 +31,7 @@ from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import Finding
 from halt400.diagnosis.header_mismatch import header_mismatch
 from halt400.diagnosis.profile import Profile
-from halt400.records import BadRequestFigures, Diagnosis, Evidence, Request, Response, RunnerUp
+from halt400.records import BadRequestFigures, Cause, Diagnosis, Evidence, Request, Response, RunnerUp
 
 __all__ = ["NAMED", "NAMED_WHEN_REFUSED", "diagnose", "find_defect", "findings"]
 
@@ -52,7 +52,7 @@ _SYNTAX: tuple[Callable[[Exchange], list[Finding]], ...] = (
 )
 _PROVEN = 0.85
 _MALFORMED = ("malformed_json", "malformed_xml", "malformed_form")
-_NEEDS_A_PARSABLE_BODY = ("missing_required_header", "waf_block", "transient", "schema_violation")
+_NEEDS_A_PARSABLE_BODY: tuple[Cause, ...] = ("missing_required_header", "waf_block", "transient", "schema_violation")
 _UNPARSABLE = 0.95
 """From here on the body is proven broken, and nothing that servers or profiles say could outrank that (rule 2)."""
 _WORDS_ONLY = 0.75

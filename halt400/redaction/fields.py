@@ -53,6 +53,7 @@ _WORD = re.compile(
 )
 _FORM = re.compile(r"""[^&\s"'`<>\\]*+""")
 _ENCODED = re.compile(r"""(?:(?!%(?:25){0,3}(?:26|23))[^&\s"'`<>#])*+""")
+_SIGNS = re.compile(r"[+.-]*+(?=[^\s])")
 _NUMBER = re.compile(r"-?0*([0-9][0-9.eE+-]*)")
 
 _TAG_REST = re.compile(r"(?:\s[^<>]{0,512}+)?>(?:\s*+<!\[CDATA\[)?")
@@ -207,6 +208,8 @@ class _Scan:
 
     def _bare(self, name: str, start: int, end: int, verdict: Verdict, *, assigned: bool = False) -> list[Field]:
         number = _NUMBER.fullmatch(self._text, start, end)
+        if number is None and not assigned:
+            start = _end(_SIGNS, self._text, start)
         if number is None:
             return [Field(name, start, end, Position.URL if assigned else Position.TEXT)]
         if verdict is Verdict.PLURAL:

@@ -7,7 +7,7 @@ from copy import copy
 
 import msgspec
 
-from halt400.records import Diagnosis, Evidence, Header, Offence, Proxy, Request, Response, ResponseEvent
+from halt400.records import Diagnosis, Header, Offence, Proxy, Request, Response, ResponseEvent, RunnerUp
 from halt400.redaction.bodies import redact_bytes
 from halt400.redaction.credentials import HEADER_KINDS
 from halt400.redaction.known import Known
@@ -103,8 +103,8 @@ class Redactor:
         response = self._response(event.response, known, gates)
         proxy = event.proxy
         if proxy is not None:
-            pool = proxy.pool and self._text.text(proxy.pool, known)
-            proxy = Proxy(id=self._text.text(proxy.id, known), pool=pool)
+            pool = proxy.pool and self._text.text(proxy.pool, known, gates)
+            proxy = Proxy(id=self._text.text(proxy.id, known, gates), pool=pool)
         changed = copy(event)
         changed.request, changed.response, changed.proxy = self._echoes(request, known), response, proxy
         return changed
@@ -195,26 +195,29 @@ class Redactor:
     def _diagnosis(
         self, diagnosis: Diagnosis, event: ResponseEvent, redacted: ResponseEvent, known: Known
     ) -> Diagnosis:
-        evidence = [self._evidence(found, event, redacted, known) for found in diagnosis.evidence]
-        return msgspec.structs.replace(
-            diagnosis,
-            remedy=self._text.text(diagnosis.remedy, known),
-            evidence=evidence,
-            runners_up=[
-                msgspec.structs.replace(other, detail=self._text.text(other.detail, known))
-                for other in diagnosis.runners_up
-            ],
-            ruled_out=[self._text.text(reason, known) for reason in diagnosis.ruled_out],
-        )
+        said = [diagnosis.remedy, *diagnosis.ruled_out, *(other.detail for other in diagnosis.runners_up)]
+        for found in diagnosis.evidence:
+            said += [found.detail, found.name or "", found.excerpt or ""]
+        gates = self._text.gates("\n".join(said))
 
-    def _evidence(self, evidence: Evidence, event: ResponseEvent, redacted: ResponseEvent, known: Known) -> Evidence:
-        excerpt = evidence.excerpt
-        if excerpt:
-            excerpt = self._text.text(_recut(excerpt, event, redacted), known)
-        name = evidence.name and self._text.text(evidence.name, known)
-        return msgspec.structs.replace(
-            evidence, detail=self._text.text(evidence.detail, known), name=name, excerpt=excerpt
-        )
+        def sealed(text: str) -> str:
+            return self._text.text(text, known, gates)
+
+        changed = copy(diagnosis)
+        changed.remedy = sealed(diagnosis.remedy)
+        changed.ruled_out = [sealed(reason) for reason in diagnosis.ruled_out]
+        changed.runners_up = [
+            RunnerUp(cause=other.cause, confidence=other.confidence, detail=sealed(other.detail))
+            for other in diagnosis.runners_up
+        ]
+        changed.evidence = []
+        for found in diagnosis.evidence:
+            one = copy(found)
+            one.detail = sealed(found.detail)
+            one.name = found.name and sealed(found.name)
+            one.excerpt = found.excerpt and sealed(_recut(found.excerpt, event, redacted))
+            changed.evidence.append(one)
+        return changed
 
 
 def _recut(excerpt: str, event: ResponseEvent, redacted: ResponseEvent) -> str:
@@ -232,6 +235,8 @@ def _texts(event: ResponseEvent, but: Container[str] = ()) -> list[str]:
     """The texts of an event, without the values of the headers in `but`."""
     request, response = event.request, event.response
     texts = [request.url, request.body or "", response.body or ""]
+    if event.proxy is not None:
+        texts += [event.proxy.id, event.proxy.pool or ""]
     texts += [value for name, value in request.headers if name.lower() not in but]
     texts += [value for name, value in response.headers if name.lower() not in but]
     return texts

@@ -43,13 +43,15 @@ _UNITS = (
         re.DOTALL,
     ),
     re.compile(
-        r"(?P<core>[!#$&-;=?-\[\]_a-z~]+)|%(?:25)*(?P<percent>[0-9a-fA-F]{2})|(?P<wide>[^\x00-\x7f]+)|[\x00-\x7f]",
+        r"(?P<core>[!#$&-;=?-\[\]_a-z~]+)|%(?:25)+(?![0-9a-fA-F]{2})(?P<behind>[!#$&-;=?-\[\]_a-z~]{1,2})"
+        r"|%(?:25)*(?P<percent>[0-9a-fA-F]{2})|(?P<wide>[^\x00-\x7f]+)|[\x00-\x7f]"
     ),
     re.compile(r"(?P<core>[0-9]+)|[^0-9]+"),
 )
 
 _PLACEHOLDER = re.compile(
-    r"(?:null|none|nil|undefined|nan|true|false|\[object object\]|\[?(?:redacted|filtered|masked)\]?|\*+|%[sdr])"
+    r"(?:null|none|nil|undefined|[+-]?(?:nan|inf(?:inity)?)|true|false|\[object object\]"
+    r"|\[?(?:redacted|filtered|masked)\]?|\*+|%[sdr])"
     r"|(?:\{\{?|\$\{?|<|%\(|:)\s{0,4}(?P<name>[a-z][a-z_. -]{1,40})\s{0,4}(?:\}\}?|>|\)s)?",
     re.IGNORECASE,
 )
@@ -158,6 +160,10 @@ class Sealer:
                 pieces.append("".join(map(self._mask, unit)))
             elif kind == "percent":
                 pieces.append(f"{unit[:-2]}{_byte_mask(int(unit[-2:], 16)):02X}")
+            elif kind == "behind":
+                # Behind an escaped percent sign no token may look like the rest of an escape.
+                behind = match["behind"]
+                pieces.append(unit[: -len(behind)] + "".join("x" if one.isalnum() else one for one in behind))
             elif kind == "unicode":
                 point = int(unit[2:], 16)
                 surrogate = 0xD800 <= point < 0xE000

@@ -1,0 +1,54 @@
+"""Nothing that is logged holds a secret, tracebacks included."""
+
+import io
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from halt400.redaction import RedactingFormatter, Redactor, Rules
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(RedactingFormatter(Redactor(Rules(), b"the key of the redaction's tests")))
+    log = logging.getLogger("test.redaction")
+    log.addHandler(handler)
+    log.propagate = False
+    yield stream
+    log.removeHandler(handler)
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments"),
+    [
+        ("GET https://ann:s3cret-Pw@a.example/?token=%s failed", ("s3cret-Pw",)),
+        ("headers: %r", ([("Authorization", "Bearer s3cret-Pw"), ("X-Api-Key", "s3cret-Pw")],)),
+        ("headers: %r", ({"authorization": "Basic YTpzM2NyZXQtUHc=", "cookie": "a=s3cret-Pw"},)),
+        ("body %s", ('{"password": "s3cret-Pw", }',)),
+        ("raw %r", (b"POST / HTTP/1.1\r\nAuthorization: Bearer s3cret-Pw\r\n\r\n",)),
+        ("curl -H 'Authorization: Bearer s3cret-Pw' --data 'password=s3cret-Pw&a=1'", ()),
+        ("password=s3cret-Pw refused: s3cret-Pw is wrong", ()),
+    ],
+)
+def test_a_message_is_redacted_with_its_arguments(stream: io.StringIO, message: str, arguments: tuple[object]) -> None:
+    logging.getLogger("test.redaction").warning(message, *arguments)
+    assert "s3cret-Pw" not in stream.getvalue()
+    assert "YTpzM2NyZXQtUHc" not in stream.getvalue()
+    assert stream.getvalue()
+
+
+def test_a_traceback_is_redacted(stream: io.StringIO) -> None:
+    try:
+        try:
+            raise ValueError('cannot decode {"api_key": "s3cret-Pw"}')
+        except ValueError as error:
+            raise RuntimeError("while sending Authorization: Bearer s3cret-Pw") from error
+    except RuntimeError:
+        logging.getLogger("test.redaction").exception("failed")
+    written = stream.getvalue()
+    assert "s3cret-Pw" not in written
+    assert "RuntimeError: while sending Authorization: Bearer " in written
+    assert "ValueError: cannot decode" in written
