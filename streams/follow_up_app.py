@@ -3,12 +3,14 @@
 A process of its own, so that neither the archive's threads nor its absence takes anything from detection.
 """
 
+import logging
 import os
 from functools import partial
 from typing import Any, cast
 
 from streams import agents, topics
 from streams.alerts.config import load_alerts
+from streams.alerts.toml_source import TomlSource
 from streams.app import Halt400App, new_app
 from streams.archive import ArchiveWriter, open_archive
 from streams.archive.archivist import Archivist
@@ -20,13 +22,15 @@ from streams.transport import FoldingConsumer, install
 
 __all__ = ["build_follow_up_app"]
 
+log = logging.getLogger("halt400.worker")
+
 FOLLOW_UP_GROUP = "follow-up"
 OPEN_OFFENCES = 5000
 """Offences that may wait for the archive in memory before reading of them stops."""
 
 
 def build_follow_up_app(settings: Settings) -> Halt400App:
-    """Make the app: an agent on `offences` for the archive, and one on `control` for the pager.
+    """Make the app: an agent on `offences` for the archive, and one on `control` for the pager, where one is set up.
 
     Raises
     ------
@@ -48,9 +52,12 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
     )
     durability.on_settle(ledger.settle)
     agents.archive.register(app, settings.kafka.topic(topics.OFFENCES), Archivist(writer, redactor), ledger)
-    alerts = load_alerts(config)
-    sinks = alerts.make_sinks(os.environ)
-    agents.alert.register(app, settings, durability, routing=alerts.routing, sinks=sinks, redact=redactor.text)
+    if config is not None and "alerts" in TomlSource.read(config).document:
+        alerts = load_alerts(config)
+        sinks = alerts.make_sinks(os.environ)
+        agents.alert.register(app, settings, durability, routing=alerts.routing, sinks=sinks, redact=redactor.text)
+    else:
+        log.info("No section [alerts] in halt400.toml: nobody is told of quarantines.")
 
     @app.on_partitions_revoked.connect  # type: ignore[arg-type]
     async def forget(_app: Any, *arguments: Any, **_: Any) -> None:

@@ -3,7 +3,8 @@
 A token is ``marker + tag + check + padding``. The tag is a keyed BLAKE2b digest of the secret, so that two archives
 made with one key can be compared and nobody without the key can try secrets against it. The check is a keyed digest
 of the tag: only a token made with this key carries it, so a token is recognised and left alone, which makes redacting
-twice the same as redacting once. Below eight characters there is no room for either; the secret becomes a plain mask.
+twice the same as redacting once. Below eight characters, or twelve digits, there is no room for either; the secret
+becomes a plain mask.
 
 Digits stay digits and hexadecimal stays hexadecimal. Everything else is written with consonants and digits that
 cannot form a word.
@@ -17,6 +18,8 @@ __all__ = ["KEY_MIN_BYTES", "MASKED_BELOW", "Tokens"]
 
 KEY_MIN_BYTES = 16
 MASKED_BELOW = 8
+NUMBER_MASKED_BELOW = 12
+"""Digits and hexadecimal say less per character, so that they need more of them."""
 
 _TAG_MAX = 16
 _CHECK_MAX = 8
@@ -93,10 +96,11 @@ class Tokens:
         if not length:
             return core
         alphabet, marker, fill = _markers(core)
-        if length < MASKED_BELOW:
+        if length < (MASKED_BELOW if alphabet == "any" else NUMBER_MASKED_BELOW):
             return fill * length
         room = length - len(marker)
-        check_length = min(_CHECK_MAX, max(2, room // 3))
+        # The odds that a secret passes for a token and stays: at most one in a million, mostly far less.
+        check_length = min(_CHECK_MAX, max(3 if length < NUMBER_MASKED_BELOW else 4, room // 3))
         tag_length = min(_TAG_MAX, room - check_length)
         rest = fill * (room - tag_length - check_length)
         if core.startswith(marker):

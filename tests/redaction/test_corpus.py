@@ -198,9 +198,10 @@ def test_credentials_keep_their_scheme_and_lose_their_secrets(value: str, kept: 
 
 
 def test_an_unknown_scheme_is_sealed_with_its_credentials() -> None:
-    assert redactor.headers([("Authorization", "open-sesame now")]) == [("Authorization", "RDCTBQ77ZZJ xxx")] or (
-        "sesame" not in redactor.headers([("Authorization", "open-sesame now")])[0][1]
-    )
+    [(_, after)] = redactor.headers([("Authorization", "open-sesame now")])
+    assert "sesame" not in after
+    assert "now" not in after
+    assert len(after) == len("open-sesame now")
 
 
 def test_cookies_keep_their_names_and_attributes() -> None:
