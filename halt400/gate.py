@@ -17,6 +17,8 @@ import msgspec
 from halt400.errors import BrokerUnavailable, JobQuarantined
 from halt400.follower import Follower
 from halt400.latest import Changes
+from halt400.operations import OperationPublisher
+from halt400.probing import Prober
 from halt400.records import Command
 
 __all__ = ["Gate"]
@@ -74,8 +76,8 @@ class Gate:
         `BrokerUnavailable` meanwhile.
     may_probe
         Asked for a command in state ``probing``: whether this process holds the lease to send the one request that
-        tries the scope. A yes is good for one request per command. Default: never, so that only the lease holder's
-        gate opens.
+        tries the scope. A yes is good for one request per command. Default: the gate claims the lease itself when it
+        has a request to send, and lets that one through when it is given; say what it got with `report`.
     stale_after_s
         Seconds without contact after which the knowledge is old.
     client_options
@@ -118,6 +120,11 @@ class Gate:
         self._known: dict[bytes, Command] = {}
         self._not_sent: dict[str, int] = {}
         self._probed: dict[str, str] = {}
+        self._open_probes: dict[str, Command] = {}
+        self._prober: Prober | None = None
+        self._operations = OperationPublisher(
+            bootstrap_servers, prefix=prefix, client_options=client_options, clock_ms=clock_ms
+        )
         self._callbacks: list[Callable[[Command], None]] = []
         self._listeners: list[asyncio.Queue[Command]] = []
 
@@ -133,11 +140,15 @@ class Gate:
 
     async def start(self) -> None:
         """Begin to follow `control`, in the background."""
+        if self._may_probe is None:
+            self._prober = Prober(self._operations, asyncio.get_running_loop())
         await self._follower.start()
 
     async def stop(self) -> None:
         """Stop following; what is known holds until it expires."""
         await self._follower.stop()
+        if self._prober is not None:
+            await self._prober.stop()
 
     async def wait_caught_up(self) -> None:
         """Wait until every command issued before this call is known, as long as that takes."""
@@ -210,6 +221,15 @@ class Gate:
                 command,
             )
 
+    def report(self, target: str, job_id: str, status: int, fingerprint: str | None = None) -> None:
+        """Say which status a request got that was let through. Only a probe's goes anywhere; every one may be told."""
+        if not self._open_probes or self._prober is None:
+            return
+        for scope_id in (f"target/{target}", f"job/{target}/{job_id}", f"request/{target}/{fingerprint}"):
+            probe = self._open_probes.pop(scope_id, None)
+            if probe is not None:
+                self._prober.report(probe, status)
+
     def count_not_sent(self, command: Command, requests: int = 1) -> None:
         """Count requests that a job gave up because of `command`, such as the rest of its queue."""
         scope_id = command.scope.id
@@ -261,6 +281,8 @@ class Gate:
 
     def _in_force(self, halts: _Halts, job_id: str, fingerprint: str | None, *, take_probe: bool) -> Command | None:
         now_ms = self._clock_ms()
+        probes: list[Command] = []
+        unclaimed: list[Command] = []
         for command in (
             halts.target,
             halts.jobs.get(job_id),
@@ -268,20 +290,26 @@ class Gate:
         ):
             if command is None or command.expires_at <= now_ms:
                 continue
-            if command.state == "probing" and self._probes(command, take=take_probe):
-                continue
-            return command
+            if command.state != "probing":
+                return command
+            (probes if self._probes(command) else unclaimed).append(command)
+        if unclaimed:
+            if take_probe and self._prober is not None:
+                for command in unclaimed:
+                    self._prober.claim(command)
+            return unclaimed[0]
+        if take_probe:
+            for command in probes:
+                self._probed[command.scope.id] = command.command_id
+                self._open_probes[command.scope.id] = command
         return None
 
-    def _probes(self, command: Command, *, take: bool) -> bool:
-        scope_id = command.scope.id
-        if self._may_probe is None or self._probed.get(scope_id) == command.command_id:
+    def _probes(self, command: Command) -> bool:
+        if self._probed.get(command.scope.id) == command.command_id:
             return False
-        if not self._may_probe(command):
-            return False
-        if take:
-            self._probed[scope_id] = command.command_id
-        return True
+        if self._may_probe is not None:
+            return self._may_probe(command)
+        return self._prober is not None and self._prober.holds(command)
 
     def _is_newer(self, old: bytes, new: bytes) -> bool:
         """A command written again by a worker that was already replaced is older by sequence and by time."""

@@ -139,6 +139,7 @@ class SyncGate:
         self.check = self.gate.check
         self.is_open = self.gate.is_open
         self.raise_if_halted = self.gate.raise_if_halted
+        self.report = self.gate.report
         atexit.register(self.close)
 
     def __enter__(self) -> Self:

@@ -7,13 +7,15 @@ from typing import Any, cast
 
 import msgspec
 
-from halt400.follower import Follower
+from halt400.follower import Changes, Follower
 from halt400.records import Command
 from halt400.windows import row_offset
 from streams import agents, topics
 from streams.app import Halt400App, new_app
 from streams.engine import Engine, Outputs, partition_of
 from streams.failure import ends_the_process
+from streams.fleet import Fleet
+from streams.policy_file import PolicyFile
 from streams.rules import build_rules
 from streams.settings import Settings
 from streams.transport import DurableTable, FoldingConsumer, install
@@ -24,6 +26,7 @@ __all__ = ["build_detect_app"]
 
 DETECT_GROUP = "worker"
 WATCH_INTERVAL_S = 5.0
+TICK_INTERVAL_S = 1.0
 
 log = logging.getLogger("halt400.worker")
 
@@ -31,15 +34,19 @@ _decode_command = msgspec.json.Decoder(Command).decode
 
 
 def build_detect_app(settings: Settings) -> Halt400App:
-    """Make the app: one agent on `responses`, one changelogged table."""
+    """Make the app: agents on `responses` and `operations`, one changelogged table of both."""
     kafka = settings.kafka
+    policies = PolicyFile(settings.detection)
     responses, offences, rates = (kafka.topic(name) for name in (topics.RESPONSES, topics.OFFENCES, topics.RATES))
     app = new_app(settings, DETECT_GROUP)
     durability = install(app)
+    operations = kafka.topic(topics.OPERATIONS)
+    fleet = Fleet(responses, share=lambda: len(engine.states) / kafka.partitions)
     control = Follower(
         kafka.bootstrap_servers,
         kafka.topic(topics.CONTROL),
         newer=_later_command,
+        on_changes=partial(_tell_fleet, fleet),
         client_options={name: value for name, value in kafka.client_options().items() if name != "bootstrap_servers"},
     )
     app.neighbours.append(control)
@@ -50,19 +57,23 @@ def build_detect_app(settings: Settings) -> Halt400App:
     app.tables.add(table)
     engine = Engine(
         responses,
-        Outputs(kafka.topic(topics.CONTROL), offences, kafka.topic(topics.RESPONSES_DLQ)),
+        operations,
+        Outputs(kafka.topic(topics.CONTROL), offences, kafka.topic(topics.RESPONSES_DLQ), kafka.topic(topics.FINDINGS)),
         build_rules(
             settings,
             partition_of=partial(partition_of, partitions=kafka.partitions),
             latest_command=partial(_latest_command, control),
+            policies=policies.current,
+            fleet=fleet,
         ),
         table,
         durability,
         app.send_acknowledged,
         control,
     )
+    fleet.watch(engine.states.values)
     durability.on_settle(engine.flush)
-    agents.detect.register(app, responses, engine)
+    agents.detect.register(app, responses, operations, engine)
 
     @app.on_partitions_revoked.connect  # type: ignore[arg-type]
     async def forget(_app: Any, *arguments: Any, **_: Any) -> None:
@@ -72,7 +83,7 @@ def build_detect_app(settings: Settings) -> Halt400App:
     @table.on_recover
     @ends_the_process(app)
     async def know_every_command() -> None:
-        await engine.recovered()
+        await engine.recovered(app.consumer.assignment)
         app.ready = True
         log.info("Ready: partitions %s of %s.", app.held(responses) or "none", responses)
 
@@ -82,6 +93,14 @@ def build_detect_app(settings: Settings) -> Halt400App:
         while not app.should_stop:
             await app.sleep(settings.worker.flush_interval_s)
             await engine.flush()
+
+    @app.task  # type: ignore[untyped-decorator]
+    @ends_the_process(app)
+    async def pass_time(_app: Any) -> None:
+        while not app.should_stop:
+            await app.sleep(TICK_INTERVAL_S)
+            policies.refresh()
+            await engine.tick()
 
     @app.task  # type: ignore[untyped-decorator]
     @ends_the_process(app)
@@ -102,6 +121,17 @@ def build_detect_app(settings: Settings) -> Halt400App:
 def _latest_command(control: Follower, scope_id: str) -> Command | None:
     value = control.values.get(scope_id.encode())
     return _decode_command(value) if value is not None else None
+
+
+def _tell_fleet(fleet: Fleet, changes: Changes) -> None:
+    for key, value in changes.items():
+        kind, _, target = key.decode(errors="replace").partition("/")
+        if kind != "target":
+            continue
+        if value is None:
+            fleet.forget(target)
+        else:
+            fleet.learn(_decode_command(value))
 
 
 def _later_command(found: bytes, candidate: bytes) -> bool:

@@ -7,8 +7,9 @@ it includes, and replay skips what it includes: counting is exact without transa
 """
 
 import asyncio
+import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,7 +18,8 @@ from faust.types import TP
 
 from halt400.follower import Follower
 from streams import metrics
-from streams.partition import Outcome, PartitionState, Rules
+from streams.judgement import Outcome, Rules
+from streams.partition import PartitionState
 from streams.transport import Durability, DurableTable, Records
 
 __all__ = ["Engine", "Outputs", "partition_of"]
@@ -28,17 +30,24 @@ OPEN_SENDS = 20_000
 encode = msgspec.json.Encoder().encode
 
 
+FLEET_KEY = b"fleet"
+"""Key of a finding that speaks of no single target."""
+
+log = logging.getLogger("halt400.worker")
+
+
 class Outputs(NamedTuple):
     """Full names of the topics that the engine writes to."""
 
     control: str
     offences: str
     dead_letters: str
+    findings: str
 
 
 class _Snapshot(NamedTuple):
     state: PartitionState
-    end: int
+    ends: dict[TP, int]
     sends: list[Awaitable[Any]]
     rows: list[tuple[bytes, bytes]]
 
@@ -53,6 +62,8 @@ class Engine:
 
     Parameters
     ----------
+    source_topic, operations_topic
+        Full names of `responses` and `operations`.
     send
         ``await send(topic, key, value, partition, headers)``: hands a record to the producer and returns a future that
         is done when the broker has acknowledged it.
@@ -65,6 +76,7 @@ class Engine:
     def __init__(
         self,
         source_topic: str,
+        operations_topic: str,
         outputs: Outputs,
         rules: Rules,
         table: DurableTable,
@@ -73,43 +85,83 @@ class Engine:
         control: Follower,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._topic, self._outputs, self._rules = source_topic, outputs, rules
+        self._topic, self._operations, self._outputs, self._rules = source_topic, operations_topic, outputs, rules
         self._table, self._durability, self._send, self._control = table, durability, send, control
         self._clock = clock
         self._states: dict[int, PartitionState] = {}
         self._sends: dict[int, list[Awaitable[Any]]] = {}
-        self._ends: dict[int, int] = {}
+        self._ends: dict[TP, int] = {}
+        self._assignments = 0
         self._applying = asyncio.Lock()
         self._flushing = asyncio.Lock()
+
+    @property
+    def states(self) -> Mapping[int, PartitionState]:
+        """The partitions held, by number."""
+        return self._states
 
     async def process(self, partition: int, records: Records) -> None:
         """Apply one fold and send what follows from it; returns when the producer has taken it, not the broker."""
         async with self._applying:
-            state = self._states.get(partition)
-            if state is None:
-                state = self._states[partition] = PartitionState(
-                    self._topic, partition, self._rules, self._table.rows(partition)
-                )
-                self._sends[partition] = []
-            records.check_follows(self._ends.get(partition))
-            self._ends[partition] = records.end
-            outcome = state.apply(records, int(self._clock() * 1000))
+            state = self._hold(partition, self._topic, records)
+            outcome = state.apply(records, self._now_ms())
             metrics.EVENTS.inc(len(records))
             if outcome:
-                await self._carry_out(partition, outcome)
+                await self._carry_out(partition, outcome, self._topic)
 
-    async def _carry_out(self, partition: int, outcome: Outcome) -> None:
-        sends, send, (control, offences, dead_letters) = self._sends[partition], self._send, self._outputs
+    async def operate(self, partition: int, records: Records) -> None:
+        """Carry out one fold of operations, as `process` does one of events."""
+        async with self._applying:
+            state = self._hold(partition, self._operations, records)
+            outcome = state.operate(self._operations, records, self._now_ms())
+            if outcome:
+                await self._carry_out(partition, outcome, self._operations)
+
+    async def tick(self) -> None:
+        """Do what time alone brings, in every partition held."""
+        async with self._applying:
+            for partition, state in list(self._states.items()):
+                outcome = state.tick(self._now_ms())
+                if outcome:
+                    await self._carry_out(partition, outcome, self._topic)
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
+
+    def _hold(self, partition: int, topic: str | None = None, records: Records | None = None) -> PartitionState:
+        """The state of a partition, made where there is none; the records follow those before or it ends here."""
+        state = self._states.get(partition)
+        if state is None:
+            state = self._states[partition] = PartitionState(
+                self._topic, partition, self._rules, self._table.rows(partition)
+            )
+            self._sends[partition] = []
+        if topic is not None and records is not None:
+            tp = TP(topic, partition)
+            records.check_follows(self._ends.get(tp))
+            self._ends[tp] = records.end
+        return state
+
+    async def _carry_out(self, partition: int, outcome: Outcome, topic: str) -> None:
+        sends, send = self._sends[partition], self._send
+        control, offences, dead_letters, findings = self._outputs
         for command in outcome.commands:
             sends.append(await send(control, command.scope.id.encode(), encode(command), partition, None))
+        for scope_id in outcome.forgotten:
+            sends.append(await send(control, scope_id.encode(), None, partition, None))
         for offence in outcome.offences:
             sends.append(await send(offences, offence.target.encode(), encode(offence), partition, None))
+        for finding in outcome.findings:
+            log.warning("%s (%s): %s", finding.kind, finding.severity, finding.summary)
+            key, place = (finding.target.encode(), partition) if finding.target is not None else (FLEET_KEY, None)
+            sends.append(await send(findings, key, encode(finding), place, None))
+            metrics.FINDINGS.labels(finding.kind).inc()
         for record, code, message in outcome.refusals:
             headers = [
                 *getattr(record, "headers", ()),
                 ("halt400.error", code.encode()),
                 ("halt400.message", message.encode(errors="replace")),
-                ("halt400.topic", self._topic.encode()),
+                ("halt400.topic", topic.encode()),
                 ("halt400.partition", str(partition).encode()),
                 ("halt400.offset", str(record.offset).encode()),
             ]
@@ -143,9 +195,9 @@ class Engine:
             ]
             await asyncio.gather(*acknowledgements)
             for snapshot in snapshots:
-                partition = snapshot.state.partition
-                if self._states.get(partition) is snapshot.state:
-                    self._durability.advance(TP(self._topic, partition), snapshot.end)
+                if self._states.get(snapshot.state.partition) is snapshot.state:
+                    for tp, end in snapshot.ends.items():
+                        self._durability.advance(tp, end)
             if acknowledgements:
                 metrics.ROWS.inc(len(acknowledgements))
                 metrics.FLUSH_SECONDS.observe(time.monotonic() - started)
@@ -153,18 +205,32 @@ class Engine:
     def _snapshot(self, partition: int) -> _Snapshot:
         state, sends = self._states[partition], self._sends[partition]
         self._sends[partition] = []
-        return _Snapshot(state, self._ends[partition], sends, state.take_changed())
+        ends = {tp: end for tp, end in self._ends.items() if tp.partition == partition}
+        return _Snapshot(state, ends, sends, state.take_changed())
 
     def drop(self, revoked: set[TP]) -> None:
         """Forget the partitions that were taken away, rows and all."""
-        partitions = [tp.partition for tp in revoked if tp.topic == self._topic]
+        self._assignments += 1
+        partitions = {tp.partition for tp in revoked if tp.topic in (self._topic, self._operations)}
         for partition in partitions:
             self._states.pop(partition, None)
             self._sends.pop(partition, None)
-            self._ends.pop(partition, None)
+            for topic in (self._topic, self._operations):
+                self._ends.pop(TP(topic, partition), None)
         self._table.drop(partitions)
         self._durability.drop(revoked)
 
-    async def recovered(self) -> None:
-        """Wait until every command that any worker has issued is known: none is issued twice."""
+    async def recovered(self, assigned: Callable[[], Iterable[TP]]) -> None:
+        """Wait until every command that any worker has issued is known: none is issued twice. Then time may pass.
+
+        Parameters
+        ----------
+        assigned
+            ``assigned()``: what this process was given; a partition without traffic has quarantines that end, too.
+        """
+        assignments = self._assignments
         await self._control.wait_caught_up()
+        if assignments == self._assignments:
+            for tp in assigned():
+                if tp.topic == self._topic:
+                    self._hold(tp.partition)

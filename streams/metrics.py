@@ -8,6 +8,7 @@ __all__ = [
     "BAD_REQUESTS",
     "COMMANDS",
     "EVENTS",
+    "FINDINGS",
     "FLUSH_SECONDS",
     "REFUSALS",
     "ROWS",
@@ -16,8 +17,11 @@ __all__ = [
 EVENTS = Counter("halt400_events", "Response events read by this worker, replayed ones included.")
 BAD_REQUESTS = Counter("halt400_bad_requests", "400s judged by this worker; above zero means that a scraper is broken.")
 COMMANDS = Counter("halt400_commands", "Commands issued on the control topic by this worker.")
+FINDINGS = Counter("halt400_findings", "Conclusions for people besides commands, by kind.", ["kind"])
 REFUSALS = Counter(
-    "halt400_refusals", "Records that were no event and went to the dead-letter topic, by code.", ["code"]
+    "halt400_refusals",
+    "Records that were no event or no operation and went to the dead-letter topic, by code.",
+    ["code"],
 )
 ROWS = Counter("halt400_rows", "Rows of the rates table that the broker acknowledged.")
 FLUSH_SECONDS = Histogram(

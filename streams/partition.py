@@ -1,149 +1,42 @@
-"""One partition of `responses`: decode, count, judge. Pure: the worker and a dry run of `halt400 replay` share it.
+"""One partition: its targets' events counted and judged, its operations and its time. Pure: shared with the dry run.
 
-What follows from an event is returned, not done: the caller sends offences, commands and refusals, and says when the
-broker has them.
+What follows is returned, not done: the caller sends it, and says when the broker has it.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from hashlib import blake2b
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Iterable, Iterator
+from functools import partial
+from heapq import heapify, heappop, heappush
 
-import msgspec
-from msgspec import Struct
-
-from halt400.diagnosis import Profile
-from halt400.records import (
-    Command,
-    Diagnosis,
-    Fingerprints,
-    Milliseconds,
-    Name,
-    Offence,
-    ResponseEvent,
-    Scope,
-    Source,
-    Status,
+from halt400.records import Command, Offence, Operation, ResponseEvent, Source, WindowFigures
+from halt400.windows import FINE_S, Row, decode_row, window_counts
+from streams.detection import (
+    Circumstances,
+    Origin,
+    command_id,
+    grant_target,
+    judge_bad_request,
+    judge_operation,
+    judge_time,
 )
-from halt400.windows import Row, decode_row, encode_row, window_counts
+from streams.detection.keeping import take_up
+from streams.intake import (
+    UNDECODABLE,
+    Record,
+    Refusal,
+    check_place,
+    decode_counted,
+    decode_event,
+    read_operation,
+    refuse_undecodable,
+)
+from streams.judgement import Outcome, Rules
+from streams.targets import Target, glance_at_row
 
-__all__ = ["CountedEvent", "Outcome", "PartitionState", "Record", "Refusal", "Rules", "command_id", "decode_counted"]
+__all__ = ["Outcome", "PartitionState", "Record", "Refusal", "Rules", "decode_counted"]
 
 WINDOWS_ON_COMMANDS_S = (60, 300, 3600)
-ISSUER = "halt400.detect"
 LESSONS = 2
-"""Successes of one fold that profiles learn from: all of them in light traffic, a sample where folds are large."""
-UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
-"""What hostile bytes can raise while they are decoded; TypeError is a null value."""
-
-
-class Record(NamedTuple):
-    """A Kafka record as far as this module looks at it; aiokafka's records have the same attributes."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-
-
-class CountedResponse(Struct, gc=False):
-    """The part of a response that is counted."""
-
-    status: Status
-
-
-class CountedEvent(Struct, gc=False):
-    """What is read of every event. Only a 400 is decoded whole: two to three times the cost."""
-
-    target: Name
-    job_id: Name
-    time: Milliseconds
-    response: CountedResponse
-    version: Literal[1] = 1
-
-
-decode_counted = msgspec.json.Decoder(CountedEvent).decode
-_decode_event = msgspec.json.Decoder(ResponseEvent).decode
-_decode_profile = msgspec.msgpack.Decoder(Profile).decode
-_encode_profile = msgspec.msgpack.Encoder().encode
-
-
-class Refusal(NamedTuple):
-    """A record that is no event of ours; it goes to the dead-letter topic whole. `code` is stable."""
-
-    record: Record
-    code: str
-    message: str
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What followed from some records, in their order."""
-
-    offences: list[Offence] = field(default_factory=list)
-    commands: list[Command] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.offences or self.commands or self.refusals)
-
-
-class Diagnose(Protocol):
-    """Finds what is wrong with the request of a 400.
-
-    Beside the event it gets what good requests to the target look like, and the target's 400s / all of the last hour.
-    """
-
-    def __call__(
-        self, event: ResponseEvent, profile: Profile | None, malformed_payload_ratio: float | None, /
-    ) -> Diagnosis | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the judgement of a partition rests on; the same for every partition.
-
-    Parameters
-    ----------
-    archive_uri
-        ``archive_uri(source, target, time_ms)``: where the evidence of an offence will lie.
-    partition_of
-        ``partition_of(key)``: the partition that a key belongs to.
-    latest_command
-        ``latest_command(scope_id)``: the last command known of a scope, None where there is none.
-    skew_ms, old_news_ms, hold_ms
-        See `streams.settings.DetectionSettings`.
-    """
-
-    archive_uri: Callable[[Source, str, int], str]
-    partition_of: Callable[[bytes], int]
-    latest_command: Callable[[str], Command | None]
-    fingerprints: Callable[[ResponseEvent], Fingerprints] | None = None
-    diagnose: Diagnose | None = None
-    skew_ms: int = 30_000
-    old_news_ms: int = 900_000
-    hold_ms: int = 900_000
-
-
-def command_id(scope_id: str, state: str, cause: str) -> str:
-    """Derive a command's id from what caused it: the same cause, after a crash too, gives the same id."""
-    return "cmd-" + blake2b(f"{scope_id}\n{state}\n{cause}".encode(), digest_size=16).hexdigest()
-
-
-class _Target:
-    """A target in memory: its name, its row, and what good requests to it look like."""
-
-    __slots__ = ("name", "profile", "row")
-
-    def __init__(self, name: str, row: Row) -> None:
-        self.name, self.row = name, row
-        self.profile = _decode_profile(row.profile) if row.profile else None
-
-    def encode(self) -> bytes:
-        """The row for the changelog."""
-        if self.profile is not None:
-            self.row.profile = _encode_profile(self.profile)
-        return encode_row(self.row)
+"""Successes of one fold that are decoded whole, to learn from: all in light traffic, a sample where folds are large."""
 
 
 class PartitionState:
@@ -161,9 +54,12 @@ class PartitionState:
         """One behind the last record that was applied, -1 before the first."""
         self._rules = rules
         self._recovered = recovered if recovered is not None else {}
-        self._targets: dict[bytes, _Target] = {}
+        self._targets: dict[bytes, Target] = {}
         self._dirty: set[bytes] = set()
-        self._commands: dict[str, Command] = {}
+        self._dues = [
+            (glance.due_ms, key) for key, value in self._recovered.items() if (glance := glance_at_row(value)).due_ms
+        ]
+        heapify(self._dues)
 
     def apply(self, records: Iterable[Record], now_ms: int) -> Outcome:
         """Count and judge records in their order; `now_ms` is when they are read.
@@ -181,7 +77,7 @@ class PartitionState:
             try:
                 event = decode_counted(record.value)  # type: ignore[arg-type]
             except UNDECODABLE:
-                outcome.refusals.append(_refuse_undecodable(record))
+                outcome.refusals.append(refuse_undecodable(record))
                 continue
             key = record.key
             target = targets.get(key)  # type: ignore[arg-type]
@@ -200,21 +96,76 @@ class PartitionState:
                 time_ms = record.timestamp
             if status == 400:
                 try:
-                    whole = _decode_event(record.value)  # type: ignore[arg-type]
+                    whole = decode_event(record.value)  # type: ignore[arg-type]
                 except UNDECODABLE as error:
                     outcome.refusals.append(Refusal(record, "invalid_event", f"a 400 must be whole: {error}"))
                     continue
                 row.count(time_ms, status)
-                self._judge(whole, target, offset, time_ms, now_ms, outcome)
+                self._judge(key, target, whole, offset, time_ms, now_ms, outcome)  # type: ignore[arg-type]
             else:
                 row.count(time_ms, status)
+                if event.attempt == 1:  # streams.detection.requests.counts_as_trial
+                    target.good[event.job_id] += 1
                 if lessons and status < 300 and b'"headers"' in record.value:  # type: ignore[operator]
-                    lessons -= _learn(target, record.value, time_ms)  # type: ignore[arg-type]
+                    lessons -= target.learn(record.value, time_ms)  # type: ignore[arg-type]
             row.offset = offset
             if skewed:
                 row.skewed += 1
             dirty.add(key)  # type: ignore[arg-type]
         self.next_offset = next_offset
+        return outcome
+
+    def operate(self, topic: str, records: Iterable[Record], now_ms: int) -> Outcome:
+        """Carry out records of `operations`, full name `topic`; one that was carried out before does nothing.
+
+        A row says nothing of offsets in this topic: the target's state remembers the operations' ids instead.
+        """
+        outcome = Outcome()
+        policies = self._rules.policies()
+        for record in records:
+            operation = read_operation(record)
+            if isinstance(operation, Refusal):
+                outcome.refusals.append(operation)
+                continue
+            target = self._targets.get(operation.scope.target.encode())
+            if target is None or record.key != target.name.encode():
+                admitted = self._admit(record, operation.scope.target)
+                if isinstance(admitted, Refusal):
+                    outcome.refusals.append(admitted)
+                    continue
+                target = admitted
+            key = target.name.encode()
+            self._dirty.add(key)
+            if self._was_carried_out(operation):
+                target.state.remember_operation(operation.operation_id)
+                continue
+            around = Circumstances(
+                source=Source(topic=topic, partition=self.partition, offset=record.offset),
+                windows=partial(_figures, target.row, now_ms),
+                latest_command=self._rules.latest_command,
+            )
+            target.settle()
+            outcome.add(judge_operation(target.state, operation, now_ms, policies, around))
+            self._schedule(key, target)
+        return outcome
+
+    def tick(self, now_ms: int) -> Outcome:
+        """Do what time alone brings: holds end, leases run out."""
+        outcome, dues = Outcome(), self._dues
+        while dues and dues[0][0] <= now_ms:
+            due, key = heappop(dues)
+            target = self._targets.get(key)
+            if target is None:
+                value = self._recovered.pop(key, None)
+                if value is None:
+                    continue
+                target = self._take_in(key, value, key.decode())
+            elif target.due != due:
+                continue
+            target.settle()
+            outcome.add(judge_time(target.state, now_ms, self._rules.policies()))
+            self._dirty.add(key)
+            self._schedule(key, target)
         return outcome
 
     def take_changed(self) -> list[tuple[bytes, bytes]]:
@@ -229,57 +180,92 @@ class PartitionState:
         found = {key.decode(): decode_row(value) for key, value in self._recovered.items()}
         return found | {target.name: target.row for target in self._targets.values()}
 
-    def _admit(self, record: Record, name: str) -> "_Target | Refusal":
-        key = record.key
-        if key is None or key != name.encode():
-            return Refusal(record, "key_mismatch", f"key {key!r} is not the target {name!r}: publish with key = target")
-        if "/" in name or name != name.strip() or not name.isprintable():
-            return Refusal(record, "invalid_target", f"target {name!r}: no slash, control character or outer space")
-        belongs = self._rules.partition_of(key)
-        if belongs != self.partition:
-            return Refusal(
-                record,
-                "wrong_partition",
-                f"target {name!r} belongs to partition {belongs}: publish with the murmur2 partitioner",
-            )
-        value = self._recovered.pop(key, None)
-        target = self._targets[key] = _Target(name, decode_row(value) if value is not None else Row())
+    def held_by(self, target: str, job_id: str, fingerprint: str | None, now_ms: int) -> Command | None:
+        """The command that halts such a request at `now_ms`, None where it may be sent."""
+        known = self._targets.get(target.encode())
+        return known.state.held_by(job_id, fingerprint, now_ms) if known is not None else None
+
+    def active_targets(self, since_ms: int) -> int:
+        """Number of targets with a response since `since_ms`."""
+        touched = sum(target.row.latest * FINE_S * 1000 >= since_ms for target in self._targets.values())
+        return touched + sum(glance_at_row(value).latest_ms >= since_ms for value in self._recovered.values())
+
+    def active_origins(self) -> Iterator[Origin]:
+        """Where the jobs send from of which it is known."""
+        for target in self._targets.values():
+            yield from (origin for origin in target.state.active_origins() if origin != Origin())
+
+    def _admit(self, record: Record, name: str) -> Target | Refusal:
+        refusal = check_place(record, name, self.partition, self._rules.partition_of)
+        if refusal is not None:
+            return refusal
+        key = name.encode()
+        return self._take_in(key, self._recovered.pop(key, None), name)
+
+    def _take_in(self, key: bytes, value: bytes | None, name: str) -> Target:
+        target = self._targets[key] = Target.decode(value, name)
+        state = target.state
+        policies = self._rules.policies()
+        for scope_id, life in list(state.lives.items()):
+            # A command can be on `control` whose row was lost with its worker.
+            latest = self._rules.latest_command(scope_id)
+            if latest is not None and latest.sequence > life.command.sequence:
+                take_up(state, latest, policies.rule_for(name).holds())
+        self._schedule(key, target)
         return target
 
+    def _was_carried_out(self, operation: Operation) -> bool:
+        """Whether a worker that died carried it out: its command is on `control`, the row that remembers it is not."""
+        scope_id = operation.scope.id
+        latest = self._rules.latest_command(scope_id)
+        return latest is not None and latest.command_id == command_id(scope_id, latest.state, operation.operation_id)
+
+    def _schedule(self, key: bytes, target: Target) -> None:
+        due = target.state.next_due() or 0
+        if due != target.due:
+            target.due = due
+            if due:
+                heappush(self._dues, (due, key))
+
     def _judge(
-        self, event: ResponseEvent, target: _Target, offset: int, time_ms: int, now_ms: int, outcome: Outcome
+        self,
+        key: bytes,
+        target: Target,
+        event: ResponseEvent,
+        offset: int,
+        time_ms: int,
+        now_ms: int,
+        outcome: Outcome,
     ) -> None:
-        """Policy `strict`: the first 400 of a job on a target halts that job on it."""
-        rules, row = self._rules, target.row
+        target.settle()
+        rules, row, state = self._rules, target.row, target.state
+        policies = rules.policies()
         row.bad_request_seen = max(row.bad_request_seen, time_ms)
         source = Source(topic=self.topic, partition=self.partition, offset=offset)
         archive_uri = rules.archive_uri(source, event.target, event.time)
-        windows = [window_counts(row, seconds, time_ms + 1).figures() for seconds in WINDOWS_ON_COMMANDS_S]
-        ratio = windows[-1].bad_request_ratio
-        diagnosis = rules.diagnose(event, target.profile, ratio) if rules.diagnose is not None else None
-        scope = Scope(kind="job", target=event.target, job_id=event.job_id)
-        scope_id = scope.id
-        command = self._commands.get(scope_id) or rules.latest_command(scope_id)
-        halted = command is not None and command.state == "quarantined" and command.expires_at > now_ms
-        if not halted and now_ms - time_ms <= rules.old_news_ms:
-            command = Command(
-                command_id=command_id(scope_id, "quarantined", f"{self.topic}/{self.partition}/{offset}"),
-                scope=scope,
-                sequence=command.sequence + 1 if command is not None else 1,
-                state="quarantined",
-                reason=_reason(event, diagnosis),
-                issued_by=ISSUER,
-                opened_at=now_ms,
-                issued_at=now_ms,
-                expires_at=now_ms + rules.hold_ms,
-                source=source,
-                diagnosis=diagnosis,
-                windows=windows,
-                archive_uri=archive_uri,
-            )
-            self._commands[scope_id] = command
-            outcome.commands.append(command)
-            halted = True
+        diagnosis = None
+        if rules.diagnose is not None:
+            last_hour = window_counts(row, WINDOWS_ON_COMMANDS_S[-1], time_ms + 1)
+            diagnosis = rules.diagnose(event, target.profile, last_hour.bad_request_ratio)
+        fingerprints = rules.fingerprints(event)
+        around = Circumstances(
+            source=source,
+            archive_uri=archive_uri,
+            windows=partial(_figures, row, time_ms + 1),
+            time_ms=time_ms,
+            latest_command=rules.latest_command,
+        )
+        lives = len(state.lives)
+        decision = judge_bad_request(state, event, fingerprints, diagnosis, now_ms, policies, around)
+        outcome.add(decision)
+        if decision.wish is not None:
+            granted, finding = rules.fleet.ask(state, now_ms, policies) if rules.fleet is not None else (True, None)
+            if finding is not None:
+                outcome.findings.append(finding)
+            if granted:
+                outcome.add(grant_target(state, decision.wish, now_ms, policies))
+        if decision.commands or decision.withheld or decision.wish is not None or len(state.lives) != lives:
+            self._schedule(key, target)
         outcome.offences.append(
             Offence(
                 target=event.target,
@@ -287,43 +273,12 @@ class PartitionState:
                 source=source,
                 archive_uri=archive_uri,
                 seen_at=now_ms,
-                command_id=command.command_id if halted and command is not None else None,
-                fingerprints=rules.fingerprints(event) if rules.fingerprints is not None else None,
+                command_id=decision.held_by,
+                fingerprints=fingerprints,
                 diagnosis=diagnosis,
             )
         )
 
 
-def _learn(target: _Target, value: bytes, time_ms: int) -> int:
-    """Learn from a success that carries its request's headers; how many lessons that took, 0 or 1."""
-    try:
-        event = _decode_event(value)
-    except UNDECODABLE:
-        return 0
-    if not event.request.headers:
-        return 0
-    if target.profile is None:
-        target.profile = Profile()
-    where = event.proxy.id if event.proxy is not None else event.region or ""
-    target.profile.observe(event.request, time_ms=time_ms, where=where)
-    return 1
-
-
-def _reason(event: ResponseEvent, diagnosis: Diagnosis | None) -> str:
-    found = f": {diagnosis.cause}" if diagnosis is not None else ""
-    return f"400 Bad Request to {event.request.method} of job {event.job_id} on {event.target}{found}"
-
-
-def _refuse_undecodable(record: Record) -> Refusal:
-    """Say what is wrong with a record that the fast decoder refused, for the dead-letter topic's headers."""
-    if record.value is None:
-        return Refusal(record, "null_value", "the value is null: an event is a JSON object")
-    try:
-        msgspec.json.decode(record.value)
-    except UNDECODABLE as error:
-        return Refusal(record, "not_json", f"the value is not JSON: {error}")
-    try:
-        _decode_event(record.value)
-    except UNDECODABLE as error:
-        return Refusal(record, "invalid_event", f"the value is no ResponseEvent: {error}")
-    return Refusal(record, "invalid_event", "the value is no ResponseEvent")
+def _figures(row: Row, at_ms: int) -> list[WindowFigures]:
+    return [window_counts(row, seconds, at_ms).figures() for seconds in WINDOWS_ON_COMMANDS_S]

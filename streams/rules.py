@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 from halt400.diagnosis import Profile, diagnose
-from halt400.fingerprints import fingerprints
-from halt400.records import Command, Diagnosis, Fingerprints, ResponseEvent, Source
+from halt400.records import Command, Diagnosis, ResponseEvent, Source
 from streams.archive.naming import archive_uri, object_key
-from streams.partition import Rules
+from streams.detection import Policies
+from streams.fleet import Fleet
+from streams.judgement import Rules
 from streams.settings import Settings
 
 __all__ = ["build_rules"]
@@ -17,8 +18,10 @@ def build_rules(
     *,
     partition_of: Callable[[bytes], int],
     latest_command: Callable[[str], Command | None],
+    policies: Callable[[], Policies],
+    fleet: Fleet,
 ) -> Rules:
-    """The rules of these settings; see `streams.partition.Rules` for the two functions."""
+    """The rules of these settings; see `streams.judgement.Rules` for the rest."""
     base, detection = settings.archive.uri, settings.detection
 
     def place(source: Source, target: str, time_ms: int) -> str:
@@ -28,17 +31,12 @@ def build_rules(
         archive_uri=place,
         partition_of=partition_of,
         latest_command=latest_command,
-        fingerprints=_fingerprints,
+        policies=policies,
+        fleet=fleet,
         diagnose=_diagnose,
         skew_ms=int(detection.skew_s * 1000),
-        old_news_ms=int(detection.old_news_s * 1000),
-        hold_ms=int(detection.hold_s * 1000),
     )
 
 
 def _diagnose(event: ResponseEvent, profile: Profile | None, malformed_payload_ratio: float | None) -> Diagnosis:
     return diagnose(event.request, event.response, profile, malformed_payload_ratio=malformed_payload_ratio)
-
-
-def _fingerprints(event: ResponseEvent) -> Fingerprints:
-    return fingerprints(event.target, event.request)

@@ -97,8 +97,17 @@ class DetectionSettings(_Section):
     skew_s: float = Field(
         30.0, ge=0, description="An event this far ahead of its Kafka timestamp is placed by the latter."
     )
-    old_news_s: float = Field(900.0, ge=0, description="A 400 older than this when read is archived and opens nothing.")
-    hold_s: float = Field(900.0, ge=1, description="A quarantine holds this long.")
+    old_news_s: float = Field(
+        900.0,
+        ge=0,
+        description="A 400 older than this when read is archived and opens nothing, unless the policies say otherwise.",
+    )
+    hold_s: float = Field(
+        900.0, ge=1, description="A quarantine holds this long before its probe, unless the policies say otherwise."
+    )
+    policy_path: Path | None = Field(
+        None, description="The policies' file; halt400.toml in the working directory, if it is there, where unset."
+    )
 
 
 class ArchiveSettings(_Section):

@@ -21,7 +21,17 @@ from aiokafka.errors import (
 from halt400.errors import BrokerUnavailable, TopicMismatch
 from streams.settings import KafkaSettings
 
-__all__ = ["ALERTS", "ALERTS_DLQ", "CONTROL", "OFFENCES", "OPERATIONS", "RATES", "RESPONSES", "RESPONSES_DLQ"]
+__all__ = [
+    "ALERTS",
+    "ALERTS_DLQ",
+    "CONTROL",
+    "FINDINGS",
+    "OFFENCES",
+    "OPERATIONS",
+    "RATES",
+    "RESPONSES",
+    "RESPONSES_DLQ",
+]
 __all__ += ["Declaration", "Difference", "apply_topics", "check_topics", "compare_topics", "declarations"]
 
 RESPONSES = "responses"
@@ -32,6 +42,7 @@ RESPONSES_DLQ = "responses.dlq"
 ALERTS = "alerts"
 ALERTS_DLQ = "alerts.dlq"
 RATES = "rates"
+FINDINGS = "findings"
 
 DAY_MS = 86_400_000
 LARGEST_EVENT_BYTES = 8 * 1024 * 1024
@@ -83,6 +94,7 @@ def declarations(kafka: KafkaSettings) -> list[Declaration]:
         CONTROL: {"cleanup.policy": "compact", "max.message.bytes": largest, "min.cleanable.dirty.ratio": "0.1"},
         OFFENCES: kept | {"retention.ms": str(90 * DAY_MS), "max.message.bytes": largest},
         OPERATIONS: kept | {"retention.ms": str(30 * DAY_MS), "message.timestamp.type": "LogAppendTime"},
+        FINDINGS: kept | {"retention.ms": str(90 * DAY_MS)},
         RESPONSES_DLQ: kept | {"retention.ms": str(30 * DAY_MS), "max.message.bytes": largest},
         ALERTS: {
             "cleanup.policy": "compact",

@@ -11,6 +11,8 @@ from halt400.windows import decode_row, encode_row, window_counts
 from streams.partition import Outcome, PartitionState, Record, Rules
 
 NOW = 1_760_000_000_000
+GRACE_MS = 120_000
+"""A gate halts this much longer than the hold, so that the probing command can reach it."""
 
 
 def event(status: int = 200, **changes: Any) -> dict[str, Any]:
@@ -25,6 +27,8 @@ def event(status: int = 200, **changes: Any) -> dict[str, Any]:
 
 
 def record(offset: int, value: Any, key: bytes | None = b"api.shop.example", timestamp: int = NOW) -> Record:
+    if isinstance(value, dict) and value.get("id") == "e1":
+        value = value | {"id": f"e{offset}"}
     encoded = value if isinstance(value, bytes) or value is None else msgspec.json.encode(value)
     return Record(offset, timestamp, key, encoded)
 
@@ -66,7 +70,7 @@ def test_the_first_400_of_a_job_gives_one_command_and_every_400_an_offence() -> 
     )
     assert command.archive_uri == "file:///a/api.shop.example/0"
     assert command.source == Source(topic="responses", partition=0, offset=0)
-    assert command.expires_at == NOW + 900_000
+    assert command.expires_at == NOW + 900_000 + GRACE_MS
     assert [offence.command_id for offence in outcome.offences] == [command.command_id] * 5
     assert [offence.source.offset for offence in outcome.offences] == list(range(5))
 
@@ -93,7 +97,7 @@ def test_a_quarantine_that_another_worker_opened_is_not_opened_again() -> None:
 def test_a_400_after_the_hold_opens_a_new_quarantine_with_a_higher_sequence() -> None:
     partition = state()
     apply(partition, record(0, event(400)))
-    later = NOW + 900_001
+    later = NOW + 900_000 + GRACE_MS
     (command,) = apply(partition, record(1, event(400, time=later), timestamp=later), now_ms=later).commands
     assert command.sequence == 2
 

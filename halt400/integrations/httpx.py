@@ -109,6 +109,8 @@ class _Exchange:
 
     def answered(self, response: httpx.Response, closed: Callable[[], None] | None = None) -> httpx.Response:
         """Publish the event: at once, but for a 400 when its body has passed or was closed, for that is evidence."""
+        if self.job.gate is not None:
+            self.job.gate.report(self.target, self.job.job_id, response.status_code)
         duration_ms = (time.perf_counter() - self.began) * 1000
         time_ms = time.time_ns() // 1_000_000
         received = Capture() if response.status_code == 400 else None

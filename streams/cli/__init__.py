@@ -2,7 +2,21 @@
 
 import typer
 
-from streams.cli import alerts, api, archive, demo, local, queries, replay, run, settings, topics, worker
+from streams.cli import (
+    alerts,
+    api,
+    archive,
+    demo,
+    explain,
+    local,
+    operations,
+    queries,
+    replay,
+    run,
+    settings,
+    topics,
+    worker,
+)
 
 __all__ = ["register"]
 
@@ -13,7 +27,9 @@ def register(app: typer.Typer) -> None:
     api.register(app)
     archive.register(app)
     demo.register(app)
+    explain.register(app)
     local.register(app)
+    operations.register(app)
     queries.register(app)
     replay.register(app)
     run.register(app)

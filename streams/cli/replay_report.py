@@ -9,7 +9,7 @@ from msgspec import to_builtins
 from rich.markup import escape
 
 from streams.cli.output import print_json, tables_on
-from streams.replay import DryRun, Published, Quarantine, Tally
+from streams.replay import DryRun, Published, Quarantine, Savings, Tally
 
 __all__ = ["Reported", "print_json_report", "print_tables", "printable"]
 
@@ -23,6 +23,7 @@ class Reported:
     tally: Tally
     dry_run: DryRun | None = None
     quarantines: list[Quarantine] = field(default_factory=list)
+    savings: dict[str, Savings] = field(default_factory=dict)
     published: Published | None = None
     interrupted: bool = False
 
@@ -55,6 +56,8 @@ def print_json_report(report: Reported) -> None:
         document["elapsed_s"] = round(report.published.elapsed_s, 3)
     if report.dry_run is not None:
         document["refused"] = len(report.dry_run.refusals)
+        document["policies"] = to_builtins(report.savings)
+        document["findings"] = to_builtins(report.dry_run.findings)
         document["quarantines"] = [_quarantine(report.dry_run, found) for found in report.quarantines]
     print_json(document)
 
@@ -64,7 +67,7 @@ def _quarantine(dry_run: DryRun, found: Quarantine) -> dict[str, Any]:
     return {
         "scope_id": command.scope.id,
         "target": event.target,
-        "job_id": event.job_id,
+        "job_id": command.scope.job_id,
         "at": _iso(command.opened_at),
         "until": _iso(command.expires_at),
         "method": event.request.method,
@@ -80,6 +83,7 @@ def print_tables(report: Reported) -> None:
     dry_run = report.dry_run
     if dry_run is not None:
         _print_quarantines(dry_run, report.quarantines)
+        _print_savings(report.savings)
     console, table = tables_on("", "")
     table.show_header = False
     table.title, table.title_justify = ("Dry run" if dry_run is not None else "Replayed"), "left"
@@ -106,6 +110,26 @@ def _print_quarantines(dry_run: DryRun, quarantines: Iterable[Quarantine]) -> No
     if dry_run.refusals:
         console.print(f"{len(dry_run.refusals)} events would have been refused, the first because:")
         console.print(printable(dry_run.refusals[0].message), markup=False)
+
+
+def _print_savings(savings: dict[str, Savings]) -> None:
+    """One row for each policy, had it been that of every target."""
+    numbers = ("jobs", "targets", "requests", "not sent", "proxy time", "false pages", "false job holds")
+    console, table = tables_on("policy", *numbers, numbers=numbers)
+    table.title, table.title_justify = "What each policy would have done", "left"
+    for name, found in savings.items():
+        spared_s, holds = found.proxy_time_saved_s, found.false_job_holds_bound
+        table.add_row(
+            name,
+            str(found.jobs_held),
+            str(found.targets_held),
+            str(found.requests_held),
+            str(found.requests_saved),
+            "not known" if spared_s is None else f"{spared_s:.1f} s",
+            f"< {found.false_pages_bound:.2g}",
+            "any 400 holds" if holds is None else f"< {holds:.2g}",
+        )
+    console.print(table)
 
 
 def _facts(report: Reported) -> list[tuple[str, str]]:

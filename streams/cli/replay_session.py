@@ -11,6 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from halt400.errors import InputError
 from halt400.records import ResponseEvent
 from streams.cli.replay_report import Reported, printable
+from streams.policy_file import PolicyFile
 from streams.replay import (
     STDIN,
     DryRun,
@@ -22,6 +23,7 @@ from streams.replay import (
     detect_format,
     publish_replay,
     read_events,
+    under_policy,
 )
 from streams.settings import load_settings
 
@@ -80,27 +82,37 @@ class Session:
 
     def judge(self) -> Reported:
         """Judge every event as the worker would have; no Kafka."""
-        detection = load_settings().detection
-        dry_run = DryRun(
-            skew_ms=int(detection.skew_s * 1000),
-            old_news_ms=int(detection.old_news_s * 1000),
-            hold_ms=int(detection.hold_s * 1000),
-        )
+        settings = load_settings()
+        policies = PolicyFile(settings.detection).policies
+        dry_run = DryRun(settings, under_policy(policies))
+        compared = {
+            "strict": DryRun(settings, under_policy(policies, "strict")),
+            "evidence": DryRun(settings, under_policy(policies, "evidence")),
+        }
         quarantines: list[Quarantine] = []
         interrupted = False
         try:
             with self._progress:
                 for recording in self._open():
                     with recording:
-                        dry_run.begin_file()
+                        for run in (dry_run, *compared.values()):
+                            run.begin_file()
                         for item in self._read(recording):
                             self._saw(recording, item)
                             if not isinstance(item, Unread):
                                 quarantines += dry_run.judge(item)
+                                for run in compared.values():
+                                    run.judge(item)
         except KeyboardInterrupt:
             interrupted = True
         self._tell_untold()
-        return Reported(tally=self._tally, dry_run=dry_run, quarantines=quarantines, interrupted=interrupted)
+        return Reported(
+            tally=self._tally,
+            dry_run=dry_run,
+            quarantines=quarantines,
+            savings={name: run.savings() for name, run in compared.items()},
+            interrupted=interrupted,
+        )
 
     def publish(self, speed: float | None, keep_times: bool) -> Reported:
         """Publish every event through Kafka."""

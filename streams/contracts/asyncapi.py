@@ -19,8 +19,10 @@ _ABOUT = {
     "the scope's target in `responses`. Follow it without a consumer group, from its beginning.",
     topics.OFFENCES: "Every 400 whole, with what was concluded from it. Key = target.",
     topics.OPERATIONS: "What people and probing scrapers ask for. Key = the scope's target.",
-    topics.RESPONSES_DLQ: "Records of `responses` that are no events: key, value and headers as they came, and headers "
-    "that say why.",
+    topics.FINDINGS: "What was concluded besides commands: alarms of targets, poison items, retry loops, faults of the "
+    "fleet. Key = the target, or `fleet`. Its encoding may grow.",
+    topics.RESPONSES_DLQ: "Records of `responses` that are no events, and of `operations` that are no operations: key, "
+    "value and headers as they came, and headers that say why.",
     topics.ALERTS: "Internal: the incidents that people are told of, and what they were told; one row per incident. "
     "Its encoding may change.",
     topics.ALERTS_DLQ: "Alerts that no sink took, with headers that say why; `halt400 alerts resend` sends them again.",
@@ -32,6 +34,7 @@ _SERVICE_WRITES = (
     topics.CONTROL,
     topics.OFFENCES,
     topics.RATES,
+    topics.FINDINGS,
     topics.RESPONSES_DLQ,
     topics.ALERTS,
     topics.ALERTS_DLQ,
@@ -45,7 +48,15 @@ _DEAD_LETTER_HEADERS = {
         "halt400.error": {
             "type": "string",
             "description": "Stable code of what is wrong.",
-            "enum": ["null_value", "not_json", "invalid_event", "key_mismatch", "invalid_target", "wrong_partition"],
+            "enum": [
+                "null_value",
+                "not_json",
+                "invalid_event",
+                "key_mismatch",
+                "invalid_target",
+                "wrong_partition",
+                "invalid_operation",
+            ],
         },
         "halt400.message": {"type": "string", "description": "What is wrong, for a person."},
         "halt400.topic": {"type": "string", "description": "Topic that it came from."},
@@ -110,6 +121,19 @@ def asyncapi_document(examples: Mapping[str, list[tuple[str, Any]]]) -> dict[str
             "contentType": "application/json",
             "headers": _UNDELIVERED_HEADERS,
             "payload": {"description": "The notification, as the generic webhook gets it; see docs/alerts.md."},
+        },
+        topics.FINDINGS: {
+            "name": "finding",
+            "title": "Finding",
+            "summary": "Something that a person should know besides commands.",
+            "contentType": "application/json",
+            "payload": {"description": "See streams/detection/findings.py; its encoding may grow."},
+            "bindings": {
+                "kafka": {
+                    "key": {"type": "string", "description": "the target, or `fleet`"},
+                    "bindingVersion": _BINDING,
+                }
+            },
         },
         topics.RATES: {
             "name": "rates-row",

@@ -7,7 +7,7 @@ from streams.detection.decision import Decision
 from streams.detection.lifecycle import Holds, Life, resume
 from streams.detection.target_state import MOST_JOBS, MOST_REQUESTS_HELD, Suspicion, TargetState
 
-__all__ = ["find_life", "keep"]
+__all__ = ["find_life", "keep", "take_up"]
 
 
 def find_life(
@@ -40,6 +40,15 @@ def keep(state: TargetState, decision: Decision, life: Life, *, shadow: bool) ->
     if command.state == "released" and not shadow:
         _start_anew(state, life)
     _bound(lives, decision, shadow=shadow)
+
+
+def take_up(state: TargetState, command: Command, holds: Holds) -> None:
+    """Let the scope stand as `command` says: it was issued by a worker whose state was lost with it."""
+    scope_id = command.scope.id
+    state.lives.pop(scope_id, None)
+    life = state.lives[scope_id] = resume(command, holds)
+    if command.state == "released":
+        _start_anew(state, life)
 
 
 def _start_anew(state: TargetState, life: Life) -> None:

@@ -31,6 +31,7 @@ SETTLED: Final = 0.25
 HISTORY_CAP: Final = 1 << 21
 """Clean trials remembered; beyond it history is halved, so that a target's habits may change."""
 _SMALLEST_BATCH: Final = 64
+_P0_AT_FIRST: Final = null_ratio(0, 0)
 _MOST_U32: Final = (1 << 32) - 1
 _MOST_U64: Final = (1 << 64) - 1
 _AT_REST = Layout("<BQIIIId")
@@ -96,7 +97,7 @@ class Mixture:
     def __init__(self, p0: float | None = None) -> None:
         self.gap = 0
         self.trials = self.bad = self.pending_trials = self.pending_bad = 0
-        self.p0 = null_ratio(0, 0) if p0 is None else p0
+        self.p0 = _P0_AT_FIRST if p0 is None else p0
         self.settled = True
         self._r: tuple[float, ...] | None = None
 

@@ -181,7 +181,7 @@ def _check_holds(file: _File, path: tuple[str | int, ...], rule: Rule) -> None:
         raise file.fault((*path, "hold_s"), rule.hold_s, mend)
 
 
-def parse_policies(text: str, name: str = "halt400.toml") -> Policies:
+def parse_policies(text: str, name: str = "halt400.toml", given: Rule | None = None) -> Policies:
     """Read the policies from the text of a TOML file.
 
     Parameters
@@ -190,6 +190,8 @@ def parse_policies(text: str, name: str = "halt400.toml") -> Policies:
         The file's text; tables that belong to other parts of Halt400 are passed over.
     name
         What the file is called in errors.
+    given
+        What ``[defaults]`` begins with; what is built in unless given.
 
     Raises
     ------
@@ -216,7 +218,7 @@ def parse_policies(text: str, name: str = "halt400.toml") -> Policies:
             near = get_close_matches(key, _OWN | _OTHERS, 1)
             hint = f"Did you mean {near[0]}?" if near else f"Known tables: {', '.join(sorted(_OWN | _OTHERS))}."
             raise file.fault((key,), value, hint)
-    default = _read(file, ("defaults",), document.get("defaults", {}), Rule())
+    default = _read(file, ("defaults",), document.get("defaults", {}), given or Rule())
     _check_holds(file, ("defaults",), default)
     tiers = _read(file, ("tiers",), document.get("tiers", {}), Tiers())
     if tiers.ticket > tiers.page:

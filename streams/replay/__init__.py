@@ -4,7 +4,7 @@ Readers are streaming (all but HAR) and take files as they are: a line that cann
 and the next one is read.
 """
 
-from streams.replay.dry_run import DryRun, Quarantine
+from streams.replay.dry_run import DryRun, Quarantine, Savings, under_policy
 from streams.replay.formats import FORMATS, Format, detect_format, read_events
 from streams.replay.publishing import Published, publish_replay
 from streams.replay.recording import STDIN, Recording, Unread
@@ -19,10 +19,12 @@ __all__ = [
     "Published",
     "Quarantine",
     "Recording",
+    "Savings",
     "Tally",
     "Timeline",
     "Unread",
     "detect_format",
     "publish_replay",
     "read_events",
+    "under_policy",
 ]

@@ -1,15 +1,24 @@
 """Judge recorded events as the worker would have judged them live: the same code, on the recording's own clock."""
 
 from collections import Counter
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
-from halt400.records import Command, ResponseEvent, Source
-from streams.partition import PartitionState, Record, Refusal, Rules
+from halt400.fingerprints import fingerprints
+from halt400.records import Command, ResponseEvent
+from streams.detection import Finding, Policies, Rule, counts_as_trial
+from streams.fleet import Fleet
+from streams.intake import Record, Refusal
+from streams.partition import PartitionState
+from streams.rules import build_rules
+from streams.settings import Settings
 
-__all__ = ["DryRun", "Quarantine"]
+__all__ = ["DryRun", "Quarantine", "Savings", "under_policy"]
 
+_TOPIC = "recorded"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -20,30 +29,75 @@ class Quarantine(NamedTuple):
     event: ResponseEvent
 
 
+class Savings(Struct, kw_only=True):
+    """What some policies would have done to a log.
+
+    Attributes
+    ----------
+    jobs_held, targets_held, requests_held
+        Quarantines opened, of whole jobs, of whole targets, of single requests.
+    requests_saved, proxy_time_saved_s
+        Requests of the log that were sent while their scope would have been held, and how long they took; seconds are
+        None where the log knows no durations.
+    logical_requests
+        Trials of the detectors.
+    false_pages_bound
+        How many pages over whole targets the log was to give, on average and at the most, had nothing been wrong.
+    false_job_holds_bound
+        The same for jobs held by their detector; None where any 400 holds its job.
+    """
+
+    jobs_held: int = 0
+    targets_held: int = 0
+    requests_held: int = 0
+    requests_saved: int = 0
+    proxy_time_saved_s: float | None = None
+    logical_requests: int = 0
+    false_pages_bound: float = 0.0
+    false_job_holds_bound: float | None = None
+
+
+def under_policy(policies: Policies, policy: Literal["strict", "evidence"] | None = None) -> Policies:
+    """The same rules in mode ``live``, all with `policy` where it is given: in a dry run nothing is issued anyway."""
+
+    def changed(rule: Rule) -> Rule:
+        return replace(rule, mode="live", policy=policy or rule.policy)
+
+    rules = tuple(changed(rule) for rule in policies.rules)
+    return replace(policies, rules=rules, default=changed(policies.default))
+
+
 class DryRun:
     """A partition of its own that every event goes through.
 
     Parameters
     ----------
-    skew_ms, old_news_ms, hold_ms
-        See `streams.settings.DetectionSettings`.
+    settings
+        Of detection and of where evidence would lie.
+    policies
+        What the events are judged by.
 
     Attributes
     ----------
     refusals
         Events that the worker would have sent to the dead-letter topic.
+    findings
+        What would have been told besides commands.
     """
 
-    def __init__(self, skew_ms: int, old_news_ms: int, hold_ms: int) -> None:
-        rules = Rules(
-            archive_uri=_nowhere,
+    def __init__(self, settings: Settings, policies: Policies) -> None:
+        self._fleet, self._policies = Fleet(_TOPIC), policies
+        self._savings = Savings()
+        rules = build_rules(
+            settings,
             partition_of=_only_partition,
             latest_command=_none_issued,
-            skew_ms=skew_ms,
-            old_news_ms=old_news_ms,
-            hold_ms=hold_ms,
+            policies=lambda: policies,
+            fleet=self._fleet,
         )
-        self._state = PartitionState("recorded", 0, rules)
+        self._state = PartitionState(_TOPIC, 0, rules)
+        self._fleet.watch(lambda: (self._state,))
+        self.findings: list[Finding] = []
         self._offset = 0
         self._clock_ms = 0
         self._offences: Counter[str] = Counter()
@@ -58,20 +112,54 @@ class DryRun:
         self._clock_ms = max(self._clock_ms, event.time)
         record = Record(self._offset, self._clock_ms, event.target.encode(), _encode(event))
         self._offset += 1
+        passed = self._state.tick(self._clock_ms)
+        self._weigh(event)
         outcome = self._state.apply([record], self._clock_ms)
         self.refusals += outcome.refusals
+        self.findings += outcome.findings
+        for command in (*passed.commands, *outcome.commands):
+            self._count(command)
         for offence in outcome.offences:
             if offence.command_id is not None:
                 self._offences[offence.command_id] += 1
-        return [Quarantine(command, event) for command in outcome.commands]
+        return [Quarantine(command, event) for command in outcome.commands if command.state == "quarantined"]
+
+    def savings(self) -> Savings:
+        """What came of it so far."""
+        tiers, rule, seen = self._policies.tiers, self._policies.default, self._savings.logical_requests
+        by_evidence = rule.policy == "evidence"
+        return replace(
+            self._savings,
+            false_pages_bound=seen / tiers.page,
+            false_job_holds_bound=seen / getattr(tiers, rule.job_tier) if by_evidence else None,
+        )
+
+    def _weigh(self, event: ResponseEvent) -> None:
+        """Take note of a request that would not have been sent."""
+        found = self._savings
+        found.logical_requests += counts_as_trial(event.attempt)
+        fingerprint = fingerprints(event.target, event.request).request if event.response.status == 400 else None
+        if self._state.held_by(event.target, event.job_id, fingerprint, self._clock_ms) is not None:
+            found.requests_saved += 1
+            if event.duration_ms is not None:
+                found.proxy_time_saved_s = (found.proxy_time_saved_s or 0.0) + event.duration_ms / 1000
+
+    def _count(self, command: Command) -> None:
+        found, kind = self._savings, command.scope.kind
+        if kind == "target":
+            self._fleet.learn(command)
+        if command.state != "quarantined":
+            return
+        if kind == "target":
+            found.targets_held += 1
+        elif kind == "job":
+            found.jobs_held += 1
+        else:
+            found.requests_held += 1
 
     def bad_requests_of(self, command: Command) -> int:
         """Number of 400s seen that led to this command, or came while it held."""
         return self._offences[command.command_id]
-
-
-def _nowhere(_source: Source, _target: str, _time_ms: int) -> str:
-    return ""
 
 
 def _only_partition(_key: bytes) -> int:

@@ -1,7 +1,7 @@
 """A Faust consumer that folds each poll into one message per partition, and commits durable watermarks only."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from faust.transport.consumer import RecordMap
@@ -54,6 +54,14 @@ class FoldingConsumer(Consumer):
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:
         polled = await super()._getmany(active_partitions=active_partitions, timeout=timeout)
         return {tp: [Fold(tp, cast(Records, records))] for tp, records in polled.items()}
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Go to the committed offsets, 0 among them: aiokafka's method of this name passes over it."""
+        committed = await super().seek_to_committed()
+        for tp, offset in committed.items():
+            if offset == 0:
+                await self.seek(tp, 0)
+        return committed
 
     def _new_consumer_thread(self) -> FoldingConsumerThread:
         return FoldingConsumerThread(self, loop=self.loop, beacon=self.beacon)

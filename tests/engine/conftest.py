@@ -16,13 +16,15 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
-from halt400.records import Command, Offence
+from halt400.operations import OperationPublisher
+from halt400.records import Command, Offence, Operation
 from halt400.windows import Row, decode_row
+from streams.detection import Finding
 from streams.settings import load_settings
 from streams.topics import apply_topics
 
 PARTITIONS = 4
-GROUPS = {"responses": "worker", "offences": "follow-up"}
+GROUPS = {"responses": "worker", "operations": "worker", "offences": "follow-up"}
 
 
 class Cluster:
@@ -40,6 +42,11 @@ class Cluster:
         }
         self.workers: list[subprocess.Popen[bytes]] = []
         self.logs: list[Path] = []
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The variables of Halt400, for a command on this cluster."""
+        return {name: value for name, value in self.environment.items() if name.startswith("HALT400_")}
 
     async def make_topics(self) -> None:
         settings = load_settings(
@@ -112,6 +119,43 @@ class Cluster:
         finally:
             await consumer.stop()
 
+    def write_policies(self, text: str) -> None:
+        """Write the policies that workers started from here on read, and those that run read again."""
+        path = self.archive.parent / "halt400.toml"
+        path.write_text(text)
+        self.environment["HALT400_DETECTION_POLICY_PATH"] = str(path)
+
+    async def operate(self, *operations: Operation) -> None:
+        async with OperationPublisher(self.bootstrap_servers, prefix=self.prefix) as publisher:
+            for operation in operations:
+                await publisher.send(operation)
+
+    async def latest(self) -> dict[str, Command]:
+        """The command of each scope that stands on `control`."""
+        found: dict[str, Command] = {}
+        for command in await self.commands():
+            known = found.get(command.scope.id)
+            if known is None or command.sequence >= known.sequence:
+                found[command.scope.id] = command
+        return found
+
+    async def findings(self) -> list[Finding]:
+        return [msgspec.json.decode(record.value or b"", type=Finding) for record in await self.read("findings")]
+
+    async def rewind(self, *topics: str) -> None:
+        """Set the group's offsets back to the beginning; no worker may run."""
+        for topic in topics:
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=self.bootstrap_servers,
+                group_id=f"{self.prefix}{GROUPS[topic]}",
+                enable_auto_commit=False,
+            )
+            await consumer.start()
+            tps = [TopicPartition(f"{self.prefix}{topic}", partition) for partition in range(PARTITIONS)]
+            consumer.assign(tps)
+            await consumer.commit(dict.fromkeys(tps, 0))
+            await consumer.stop()
+
     async def rows(self) -> dict[str, Row]:
         rows: dict[str, Row] = {}
         for record in await self.read("rates"):
@@ -124,7 +168,8 @@ class Cluster:
         return rows
 
     async def commands(self) -> list[Command]:
-        return [msgspec.json.decode(record.value or b"", type=Command) for record in await self.read("control")]
+        records = await self.read("control")
+        return [msgspec.json.decode(record.value, type=Command) for record in records if record.value is not None]
 
     async def offences(self) -> list[Offence]:
         return [msgspec.json.decode(record.value or b"", type=Offence) for record in await self.read("offences")]

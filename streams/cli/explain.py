@@ -1,0 +1,71 @@
+"""`halt400 explain`: which rule applies to a target, how far each tier is from firing, and what its last 400 led to."""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from halt400.errors import QueryError
+from streams.cli.output import Format, print_json
+
+if TYPE_CHECKING:
+    from streams.settings import KafkaSettings
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def explain(
+        target: Annotated[str, typer.Argument(help="The target, as `halt400 rates` names it.")],
+        timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for Kafka.")] = 20,
+        output: Annotated[Format, typer.Option("--format", help="Text, or one JSON object.")] = "table",
+    ) -> None:
+        """Say why a target is held or not: its rule, its evidence in each tier, its last 400.
+
+        The policies are those of this process's settings and files; the evidence is as of the worker's last flush.
+        """
+        from msgspec import to_builtins
+
+        from streams.detection import explain as explain_state
+        from streams.policy_file import PolicyFile
+        from streams.settings import load_settings
+        from streams.targets import Target
+
+        settings = load_settings()
+        policies = PolicyFile(settings.detection).policies
+        value = asyncio.run(_row(settings.kafka, target, timeout))
+        if value is None:
+            raise QueryError(f"No response of target {target!r} was counted.", "`halt400 rates` lists the targets.")
+        explanation = explain_state(Target.decode(value, target).state, policies, int(time.time() * 1000))
+        if output == "json":
+            print_json(to_builtins(explanation))
+            return
+        for line in explanation.lines():
+            typer.echo(line)
+
+
+async def _row(kafka: "KafkaSettings", target: str, timeout_s: float) -> bytes | None:
+    from halt400.errors import BrokerUnavailable
+    from halt400.follower import Follower
+    from halt400.windows import row_offset
+    from streams import topics
+
+    options = kafka.client_options()
+    options.pop("bootstrap_servers")
+    async with Follower(
+        kafka.bootstrap_servers,
+        kafka.topic(topics.RATES),
+        newer=lambda found, candidate: row_offset(candidate) >= row_offset(found),
+        at_start="raise",
+        client_options=options,
+    ) as rates:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await rates.wait_caught_up()
+        except TimeoutError:
+            raise BrokerUnavailable(f"{rates.topic} could not be read in {timeout_s:g} s.", "Try again.") from None
+        return rates.values.get(target.encode())

@@ -1,0 +1,91 @@
+"""`halt400 release`, `extend` and `quarantine`: what a person asks of a scope, waited for until it is done."""
+
+import asyncio
+import getpass
+import re
+from typing import Annotated
+
+import typer
+
+from streams.cli.output import Format, moment, print_json
+
+__all__ = ["register"]
+
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+ScopeId = Annotated[str, typer.Argument(metavar="SCOPE", help="job/TARGET/JOB, target/TARGET, as `quarantines` names.")]
+Reason = Annotated[str, typer.Option(help="Why; it is kept on the command.")]
+Actor = Annotated[str | None, typer.Option("--as", help="Who asks.", show_default="the user of this machine")]
+Deadline = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait for a worker.")]
+Output = Annotated[Format, typer.Option("--format", help="A line, or the command as JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+
+    @app.command()
+    def release(
+        scope: ScopeId, reason: Reason, actor: Actor = None, timeout: Deadline = 20, output: Output = "table"
+    ) -> None:
+        """Let a scope go: its requests are sent again. Exit codes: 0 released, 1 not."""
+        _ask("release", scope, reason, actor, None, timeout, output)
+
+    @app.command()
+    def extend(
+        scope: ScopeId,
+        reason: Reason,
+        hold: Annotated[
+            str | None, typer.Option(help="From now on: 90s, 30m, 2h, 1d.", show_default="its hold once more")
+        ] = None,
+        actor: Actor = None,
+        timeout: Deadline = 20,
+        output: Output = "table",
+    ) -> None:
+        """Hold a scope longer; a probe under way is called off. Exit codes: 0 extended, 1 not."""
+        _ask("extend", scope, reason, actor, hold, timeout, output)
+
+    @app.command()
+    def quarantine(
+        scope: ScopeId,
+        reason: Reason,
+        hold: Annotated[
+            str | None, typer.Option(help="From now on: 90s, 30m, 2h, 1d.", show_default="as the target's policy says")
+        ] = None,
+        actor: Actor = None,
+        timeout: Deadline = 20,
+        output: Output = "table",
+    ) -> None:
+        """Halt a job on a target, or the whole target, by hand. Exit codes: 0 halted, 1 not."""
+        _ask("quarantine", scope, reason, actor, hold, timeout, output)
+
+
+def _ask(
+    kind: str, scope: str, reason: str, actor: str | None, hold: str | None, timeout_s: float, output: Format
+) -> None:
+    from msgspec import to_builtins
+
+    from streams.asking import Wanted, ask, read_scope
+    from streams.settings import load_settings
+
+    try:
+        known = read_scope(scope)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="SCOPE") from None
+    if not reason.strip():
+        raise typer.BadParameter("say why", param_hint="--reason")
+    wanted = Wanted(kind=kind, scope=known, actor=actor or getpass.getuser(), reason=reason, hold_s=_seconds(hold))
+    command = asyncio.run(ask(load_settings().kafka, wanted, timeout_s))
+    if output == "json":
+        print_json(to_builtins(command))
+        return
+    until = "" if command.state == "released" else f" until {moment(command.expires_at, now_ms=command.issued_at)} UTC"
+    typer.echo(f"{command.scope.id} is {command.state}{until}: {command.reason} ({command.issued_by})")
+
+
+def _seconds(text: str | None) -> int | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"([1-9][0-9]{0,8})([smhd])", text)
+    if found is None:
+        raise typer.BadParameter(f"{text!r}: write a number and s, m, h or d, such as 30m", param_hint="--hold")
+    return int(found[1]) * _UNITS_S[found[2]]

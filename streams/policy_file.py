@@ -1,0 +1,91 @@
+"""The policies in force: `halt400.toml`, read at the start and again whenever the file has changed."""
+
+import logging
+from pathlib import Path
+
+from halt400.errors import SettingError
+from streams.detection import Policies, Rule, parse_policies
+from streams.settings import DetectionSettings
+
+__all__ = ["PolicyFile"]
+
+log = logging.getLogger("halt400.worker")
+
+DEFAULT_PATH = Path("halt400.toml")
+
+
+class PolicyFile:
+    """Reads the policies of one file and keeps them.
+
+    Parameters
+    ----------
+    detection
+        `policy_path` names the file, which then must be there; unset it is ``halt400.toml`` in the working directory,
+        where there is one. What it does not set is as the other settings say.
+
+    Raises
+    ------
+    SettingError
+        The file cannot be read, or something in it is wrong; names the line.
+
+    Attributes
+    ----------
+    policies
+        Those in force.
+    """
+
+    def __init__(self, detection: DetectionSettings) -> None:
+        self._required = detection.policy_path is not None
+        self._path = detection.policy_path or DEFAULT_PATH
+        hold_s = max(1, round(detection.hold_s))
+        self._default = Rule(
+            hold_s=hold_s, hold_cap_s=max(Rule().hold_cap_s, hold_s), old_news_s=max(0, round(detection.old_news_s))
+        )
+        self._seen = self._stamp()
+        self.policies = self._read()
+
+    def current(self) -> Policies:
+        """The policies in force."""
+        return self.policies
+
+    def refresh(self) -> bool:
+        """Read the file again if it has changed; a file that is wrong is told of in the log, and the policies stay.
+
+        Returns
+        -------
+        bool
+            Whether other policies are in force than before.
+        """
+        stamp = self._stamp()
+        if stamp == self._seen:
+            return False
+        self._seen = stamp
+        try:
+            policies = self._read()
+        except SettingError as error:
+            log.error("The policies stay as they were: %s", error)
+            return False
+        changed, self.policies = policies != self.policies, policies
+        if changed:
+            log.info("%s was read again: %s rule(s) in force.", self._path, len(policies.rules))
+        return changed
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def _read(self) -> Policies:
+        try:
+            text = self._path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            if not self._required:
+                return Policies(default=self._default)
+            raise SettingError(
+                f"HALT400_DETECTION_POLICY_PATH={self._path}: there is no such file.", "Name a file that exists."
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingError(f"{self._path} cannot be read: {error}.", "Make it a readable UTF-8 file.") from error
+        return parse_policies(text, str(self._path), self._default)

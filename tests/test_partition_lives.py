@@ -1,0 +1,168 @@
+"""One partition's operations, time and blast radius, and what is left of them after a crash; without Kafka."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from halt400.records import Command, Operation, Scope
+from streams.detection import Policies, Rule
+from streams.fleet import Fleet
+from streams.intake import Record
+from streams.judgement import Outcome
+from streams.partition import PartitionState
+from streams.targets import Target
+from tests.test_partition import NOW, apply, event, record, state
+
+TARGET = "api.shop.example"
+HOLD_MS = 900_000
+JOB = Scope(kind="job", target=TARGET, job_id="extract-099")
+
+
+def operation(kind: str = "release", number: int = 1, **changes: Any) -> Operation:
+    known = {"operation_id": f"op-{number}", "time": NOW, "actor": "ada", "reason": "mended", "kind": kind}
+    return msgspec.convert(known | {"scope": msgspec.to_builtins(JOB)} | changes, Operation)
+
+
+def operate(partition: PartitionState, *operations: Operation, now_ms: int = NOW) -> Outcome:
+    records = [
+        Record(offset, NOW, found.scope.target.encode(), msgspec.json.encode(found))
+        for offset, found in enumerate(operations)
+    ]
+    return partition.operate("operations", records, now_ms)
+
+
+def latest(*outcomes: Outcome) -> dict[str, Command]:
+    return {command.scope.id: command for outcome in outcomes for command in outcome.commands}
+
+
+def test_an_operation_is_carried_out_once_however_often_it_comes_and_after_a_recovery() -> None:
+    before = state()
+    apply(before, record(0, event(400)))
+    (released,) = operate(before, operation(), operation()).commands
+    assert (released.state, released.sequence, released.issued_by) == ("released", 2, "ada")
+    after = state(dict(before.take_changed()))
+    assert not operate(after, operation())
+
+
+def test_a_release_whose_row_was_lost_stays_and_its_operation_is_not_carried_out_again() -> None:
+    before = state()
+    opened = apply(before, record(0, event(400)))
+    rows = dict(before.take_changed())
+    control = latest(opened, operate(before, operation()))
+    after = state(rows, latest_command=control.get)
+    assert not operate(after, operation())
+    again = apply(after, record(0, event(400)), record(1, event(400, time=NOW - 1)))
+    assert again.commands == []
+    assert len(again.offences) == 1
+
+
+def test_an_extension_whose_row_was_lost_is_not_issued_twice() -> None:
+    before = state()
+    opened = apply(before, record(0, event(400)))
+    rows = dict(before.take_changed())
+    extend = operation("extend", hold_s=7200)
+    control = latest(opened, operate(before, extend))
+    after = state(rows, latest_command=control.get)
+    assert not operate(after, extend)
+    (released,) = operate(after, operation(number=2)).commands
+    assert released.sequence == 3
+
+
+@pytest.mark.parametrize("recovered", [False, True])
+def test_a_hold_ends_by_time_alone(recovered: bool) -> None:
+    partition = state()
+    apply(partition, record(0, event(400)))
+    if recovered:
+        partition = state(dict(partition.take_changed()))
+    assert not partition.tick(NOW + HOLD_MS - 1)
+    (probing,) = partition.tick(NOW + HOLD_MS).commands
+    assert (probing.state, probing.sequence) == ("probing", 2)
+    assert not partition.tick(NOW + HOLD_MS)
+    assert [key for key, _ in partition.take_changed()] == [TARGET.encode()]
+
+
+def test_time_that_a_dead_worker_saw_pass_does_not_pass_twice() -> None:
+    before = state()
+    opened = apply(before, record(0, event(400)))
+    rows = dict(before.take_changed())
+    control = latest(opened, before.tick(NOW + HOLD_MS))
+    after = state(rows, latest_command=control.get)
+    assert not after.tick(NOW + HOLD_MS)
+
+
+def test_only_first_attempts_are_trials() -> None:
+    partition = state()
+    apply(partition, *(record(offset, event(attempt=1 + offset % 2)) for offset in range(10)))
+    ((_, value),) = partition.take_changed()
+    found = Target.decode(value, TARGET).state
+    assert (found.mixture.gap, found.job("extract-099").mixture.gap) == (5, 5)
+
+
+def test_no_event_between_two_flushes_is_lost_for_the_detectors() -> None:
+    partition = state()
+    for offset in range(11):
+        apply(partition, record(offset, event()))
+        if offset % 3 == 0:
+            partition = state(dict(partition.take_changed()))
+    assert Target.decode(partition.take_changed()[0][1], TARGET).state.mixture.gap == 11
+
+
+def test_under_shadow_nothing_is_issued() -> None:
+    shadow = Policies(default=Rule(mode="shadow"))
+    outcome = apply(state(policies=lambda: shadow), record(0, event(400)))
+    assert outcome.commands == []
+    assert [command.state for command in outcome.withheld] == ["quarantined"]
+    assert outcome.offences[0].command_id is None
+
+
+def test_a_key_that_is_no_target_of_an_operation_is_refused() -> None:
+    wrong = Record(0, NOW, b"other.example", msgspec.json.encode(operation()))
+    assert [refusal.code for refusal in state().operate("operations", [wrong], NOW).refusals] == ["key_mismatch"]
+    for value, code in ((None, "null_value"), (b"{", "not_json"), (b"{}", "invalid_operation")):
+        refused = state().operate("operations", [Record(0, NOW, TARGET.encode(), value)], NOW).refusals
+        assert [refusal.code for refusal in refused] == [code]
+
+
+def broken(fleet: Fleet, targets: range) -> list[Outcome]:
+    """Each target in turn breaks over two jobs, in one partition."""
+    partition = state(fleet=fleet)
+    fleet.watch(lambda: (partition,))
+    outcomes, offset = [], 0
+    for number in targets:
+        target = f"api-{number}.example"
+        for request in range(60):
+            found = event(
+                400,
+                target=target,
+                job_id=f"job-{request % 2}",
+                request={"method": "GET", "url": f"https://{target}/products?page={request}"},
+                release="4.2.1",
+            )
+            outcomes.append(apply(partition, record(offset, found, key=target.encode())))
+            offset += 1
+    return outcomes
+
+
+def held_targets(outcomes: list[Outcome]) -> list[str]:
+    return [c.scope.target for outcome in outcomes for c in outcome.commands if c.scope.kind == "target"]
+
+
+def test_the_machine_holds_three_targets_and_tells_once_that_the_fault_is_ours() -> None:
+    outcomes = broken(Fleet("responses"), range(6))
+    assert held_targets(outcomes) == ["api-0.example", "api-1.example", "api-2.example"]
+    faults = [finding for outcome in outcomes for finding in outcome.findings if finding.kind == "fleet_fault"]
+    assert len(faults) == 1
+
+
+def test_what_other_workers_hold_counts_and_what_they_released_does_not() -> None:
+    fleet = Fleet("responses")
+    (held,) = [c for o in broken(Fleet("responses"), range(1)) for c in o.commands if c.scope.kind == "target"]
+    for number in range(100, 103):
+        fleet.learn(msgspec.structs.replace(held, scope=Scope(kind="target", target=f"far-{number}.example")))
+    assert held_targets(broken(fleet, range(2))) == []
+    by_hand = msgspec.structs.replace(held, source=None)
+    other = Fleet("responses")
+    for number in range(100, 103):
+        other.learn(msgspec.structs.replace(by_hand, scope=Scope(kind="target", target=f"far-{number}.example")))
+    assert len(held_targets(broken(other, range(2)))) == 2
