@@ -36,7 +36,7 @@ _decode_command = msgspec.json.Decoder(Command).decode
 def build_detect_app(settings: Settings) -> Halt400App:
     """Make the app: agents on `responses` and `operations`, one changelogged table of both."""
     kafka = settings.kafka
-    policies = PolicyFile(settings.detection)
+    policies = PolicyFile(settings)
     responses, offences, rates = (kafka.topic(name) for name in (topics.RESPONSES, topics.OFFENCES, topics.RATES))
     app = new_app(settings, DETECT_GROUP)
     durability = install(app)

@@ -39,7 +39,7 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
     """
     app = new_app(settings, FOLLOW_UP_GROUP)
     durability = install(app)
-    config = settings.config.path
+    config = settings.config.found
     redactor = redactor_of(settings)
     archive = open_archive(settings.archive)
     writer = ArchiveWriter(archive, parallel=min(settings.archive.parallel_uploads, archive.most_parallel))

@@ -1,17 +1,14 @@
 """The policies in force: `halt400.toml`, read at the start and again whenever the file has changed."""
 
 import logging
-from pathlib import Path
 
 from halt400.errors import SettingError
 from streams.detection import Policies, Rule, parse_policies
-from streams.settings import DetectionSettings
+from streams.settings import DEFAULT_CONFIG_PATH, Settings
 
 __all__ = ["PolicyFile"]
 
 log = logging.getLogger("halt400.worker")
-
-DEFAULT_PATH = Path("halt400.toml")
 
 
 class PolicyFile:
@@ -19,8 +16,8 @@ class PolicyFile:
 
     Parameters
     ----------
-    detection
-        `policy_path` names the file, which then must be there; unset it is ``halt400.toml`` in the working directory,
+    settings
+        `config.path` names the file, which then must be there; unset it is ``halt400.toml`` in the working directory,
         where there is one. What it does not set is as the other settings say.
 
     Raises
@@ -34,9 +31,10 @@ class PolicyFile:
         Those in force.
     """
 
-    def __init__(self, detection: DetectionSettings) -> None:
-        self._required = detection.policy_path is not None
-        self._path = detection.policy_path or DEFAULT_PATH
+    def __init__(self, settings: Settings) -> None:
+        detection = settings.detection
+        self._required = settings.config.path is not None
+        self._path = settings.config.path or DEFAULT_CONFIG_PATH
         hold_s = max(1, round(detection.hold_s))
         self._default = Rule(
             hold_s=hold_s, hold_cap_s=max(Rule().hold_cap_s, hold_s), old_news_s=max(0, round(detection.old_news_s))
@@ -84,7 +82,7 @@ class PolicyFile:
             if not self._required:
                 return Policies(default=self._default)
             raise SettingError(
-                f"HALT400_DETECTION_POLICY_PATH={self._path}: there is no such file.", "Name a file that exists."
+                f"HALT400_CONFIG_PATH={self._path}: there is no such file.", "Name a file that exists."
             ) from None
         except (OSError, UnicodeDecodeError) as error:
             raise SettingError(f"{self._path} cannot be read: {error}.", "Make it a readable UTF-8 file.") from error

@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 PREFIX = "HALT400_"
+DEFAULT_CONFIG_PATH = Path("halt400.toml")
 
 
 class _Section(BaseModel):
@@ -105,9 +106,6 @@ class DetectionSettings(_Section):
     hold_s: float = Field(
         900.0, ge=1, description="A quarantine holds this long before its probe, unless the policies say otherwise."
     )
-    policy_path: Path | None = Field(
-        None, description="The policies' file; halt400.toml in the working directory, if it is there, where unset."
-    )
 
 
 class ArchiveSettings(_Section):
@@ -147,13 +145,16 @@ class ApiSettings(_Section):
 
 
 class ConfigSettings(_Section):
-    """The file with what does not fit into a variable: routes and sinks of alerts, redaction rules."""
+    """The file with what does not fit into a variable: policies, routes and sinks of alerts, redaction rules."""
 
     path: Path | None = Field(
-        default_factory=lambda: Path("halt400.toml") if Path("halt400.toml").is_file() else None,
-        description="The file halt400.toml.",
-        json_schema_extra={"default_text": "halt400.toml in the working directory, if there"},
+        None, description="The file; halt400.toml in the working directory, if it is there, where unset."
     )
+
+    @property
+    def found(self) -> Path | None:
+        """The file to read, None where there is none."""
+        return self.path or (DEFAULT_CONFIG_PATH if DEFAULT_CONFIG_PATH.is_file() else None)
 
 
 class WorkerSettings(_Section):

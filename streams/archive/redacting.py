@@ -15,6 +15,6 @@ def redactor_of(settings: Settings) -> Redactor:
     SettingError
         halt400.toml cannot be read, or a rule of its table [redaction] is wrong.
     """
-    path = settings.config.path
+    path = settings.config.found
     rules = Rules.from_table(TomlSource.read(path).document.get("redaction", {}) if path else {})
     return Redactor(rules, settings.archive.redaction_key.get_secret_value().encode())

@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
         from streams.targets import Target
 
         settings = load_settings()
-        policies = PolicyFile(settings.detection).policies
+        policies = PolicyFile(settings).policies
         value = asyncio.run(_row(settings.kafka, target, timeout))
         if value is None:
             raise QueryError(f"No response of target {target!r} was counted.", "`halt400 rates` lists the targets.")

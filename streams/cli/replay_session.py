@@ -83,7 +83,7 @@ class Session:
     def judge(self) -> Reported:
         """Judge every event as the worker would have; no Kafka."""
         settings = load_settings()
-        policies = PolicyFile(settings.detection).policies
+        policies = PolicyFile(settings).policies
         dry_run = DryRun(settings, under_policy(policies))
         compared = {
             "strict": DryRun(settings, under_policy(policies, "strict")),

@@ -123,7 +123,7 @@ class Cluster:
         """Write the policies that workers started from here on read, and those that run read again."""
         path = self.archive.parent / "halt400.toml"
         path.write_text(text)
-        self.environment["HALT400_DETECTION_POLICY_PATH"] = str(path)
+        self.environment["HALT400_CONFIG_PATH"] = str(path)
 
     async def operate(self, *operations: Operation) -> None:
         async with OperationPublisher(self.bootstrap_servers, prefix=self.prefix) as publisher:
