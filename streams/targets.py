@@ -113,7 +113,7 @@ class Target:
 
 
 def glance_at_row(value: bytes) -> Glance:
-    """What an encoded row says at a glance, at a tenth of the cost of decoding it."""
+    """What an encoded row says at a glance, its counts and its detection state left undecoded."""
     sparse = _decode_sparse(value)
     due_ms = _DUE.unpack_from(sparse.detection)[0] if sparse.detection else 0
     return Glance(sparse.latest * FINE_S * 1000, due_ms)
