@@ -214,7 +214,10 @@ def _failed_probes(case: _Case) -> Scope | None:
 def _apply_policy(case: _Case) -> Decision:
     state, rule, event, now_ms = case.state, case.rule, case.event, case.now_ms
     held = state.held_by(event.job_id, None, now_ms, shadow=case.shadow)
-    if held is not None:
+    job_life = case.life(case.job_scope)
+    # Under strict each job with a 400 is held by itself, also while its target is: a target let go frees no broken job.
+    is_held_itself = job_life is not None and job_life.holds(now_ms)
+    if held is not None and (is_held_itself or rule.policy != "strict"):
         return case.conclude(held.scope, fired=False, why=f"{held.scope.id} is held already, by {held.command_id}")
     for scope in (case.target_scope, case.job_scope):
         if _is_left_over(case.life(scope), case.time_ms):

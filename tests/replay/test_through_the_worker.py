@@ -22,9 +22,7 @@ async def cluster(kafka: str, prefix: str, tmp_path: Path) -> AsyncIterator[Clus
             worker.wait()
 
 
-async def test_every_400_of_the_recorded_apis_is_halted_once_with_its_job_or_its_whole_target(
-    cluster: Cluster, corpora: Path
-) -> None:
+async def test_every_job_of_the_recorded_apis_with_a_400_is_halted_once(cluster: Cluster, corpora: Path) -> None:
     files = sorted((corpora / "recorded_api").glob("*.jsonl"))
     recorded = [json.loads(line) for path in files for line in path.read_text().splitlines()]
     expected = Counter(f"{found['source']}/{found['file']}" for found in recorded if found["status"] == 400)
@@ -34,6 +32,7 @@ async def test_every_400_of_the_recorded_apis_is_halted_once_with_its_job_or_its
     await cluster.until_idle()
     commands = await cluster.commands()
     assert len(expected) == 163
+    assert {command.scope.job_id for command in commands if command.scope.kind == "job"} == expected.keys()
     assert len({command.scope.id for command in commands}) == len(commands)
     assert len({command.command_id for command in commands}) == len(commands)
     assert {command.state for command in commands} == {"quarantined"}
