@@ -223,7 +223,8 @@ class _Scan:
             end = _end(_UNQUOTED if quote == '"' else _UNTICKED, text, start)
         elif quote.startswith("\\"):
             closing = re.compile(r"(?<!\\)" + re.escape(quote)).search(text, start)
-            end = closing.start() if closing else -1
+            # A text within a text that is never closed ends with the text around it.
+            end = closing.start() if closing else _end(_UNQUOTED if quote[-1] == '"' else _UNTICKED, text, start)
         else:
             end = text.find(quote, start)
         if end < 0 or end >= len(text):
