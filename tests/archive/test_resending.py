@@ -30,7 +30,8 @@ class Recorder:
         self.port: int = self._listener.getsockname()[1]
         self.requests: list[bytes] = []
         self._arrived = threading.Condition()
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     def _serve(self) -> None:
         while True:
@@ -63,6 +64,11 @@ class Recorder:
             return self.requests.pop(0)
 
     def close(self) -> None:
+        # A thread that still waits in accept() when its socket is closed goes on waiting on the number, which the next
+        # server of this process is given: shutdown ends the wait.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join(DEADLINE_S)
+        assert not self._thread.is_alive()
         self._listener.close()
 
 
