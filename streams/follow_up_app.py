@@ -30,7 +30,7 @@ OPEN_OFFENCES = 5000
 
 
 def build_follow_up_app(settings: Settings) -> Halt400App:
-    """Make the app: an agent on `offences` for the archive, and one on `control` for the pager, where one is set up.
+    """Make the app: an agent on `offences` for the archive, and where a pager is set up two for it.
 
     Raises
     ------

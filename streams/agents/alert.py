@@ -1,4 +1,4 @@
-"""The alert agent: every transition on `control` passes here once, and people are told what follows."""
+"""The alert agents: every transition on `control` and every finding passes here once, and people are told of it."""
 
 import logging
 import time
@@ -22,7 +22,7 @@ __all__ = ["register"]
 
 log = logging.getLogger("halt400.alerts")
 
-OPEN_COMMANDS = 20_000
+OPEN_RECORDS = 20_000
 TICK_S = 0.5
 
 
@@ -37,7 +37,7 @@ def register(
     clock: Callable[[], float] = time.time,
     tick_s: float = TICK_S,
 ) -> Outbox:
-    """Add the agent to `app`, the outbox that it fills, and the task that empties it.
+    """Add the agents to `app`, the outbox that they fill, and the task that empties it.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def register(
         Seconds since the epoch.
     """
     kafka = settings.kafka
-    control = kafka.topic(topics.CONTROL)
+    control, findings = kafka.topic(topics.CONTROL), kafka.topic(topics.FINDINGS)
     fail = partial(end_process, app)
     outbox = Outbox(
         routing,
@@ -64,7 +64,7 @@ def register(
     )
     ledger = Ledger(
         durability,
-        capacity=OPEN_COMMANDS,
+        capacity=OPEN_RECORDS,
         pause=lambda tps: app.consumer.hold_back(tps),
         resume=lambda tps: app.consumer.let_go(tps),
         on_failure=fail,
@@ -72,7 +72,10 @@ def register(
     app.neighbours.append(outbox)
     durability.on_settle(ledger.settle)
     durability.on_settle(outbox.settle)
-    commands = app.topic(control, key_serializer="raw", value_serializer=PASS_THROUGH, value_type=None)
+    commands, found = (
+        app.topic(name, key_serializer="raw", value_serializer=PASS_THROUGH, value_type=None)
+        for name in (control, findings)
+    )
 
     @app.agent(commands, name="alert")  # type: ignore[untyped-decorator]
     @ends_the_process(app)
@@ -81,13 +84,20 @@ def register(
             tp, records = TP(fold.message.topic, fold.message.partition), fold.value
             ledger.add(tp, records, outbox.process(tp.partition, records))
 
+    @app.agent(found, name="alert-findings")  # type: ignore[untyped-decorator]
+    @ends_the_process(app)
+    async def alert_findings(folds: Any) -> None:
+        async for fold in folds.events():
+            tp, records = TP(fold.message.topic, fold.message.partition), fold.value
+            ledger.add(tp, records, outbox.process_findings(tp.partition, records))
+
     @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
     async def take(_app: Any, assigned: set[TP], **_: Any) -> None:
         outbox.assign(tp.partition for tp in assigned if tp.topic == control)
 
     @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
     async def forget(_app: Any, revoked: set[TP], **_: Any) -> None:
-        ledger.drop({tp for tp in revoked if tp.topic == control})
+        ledger.drop({tp for tp in revoked if tp.topic in (control, findings)})
         outbox.drop([tp.partition for tp in revoked if tp.topic == control])
 
     @app.task  # type: ignore[untyped-decorator]

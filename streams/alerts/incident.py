@@ -1,4 +1,4 @@
-"""One incident: a cause on a target, every scope that it halts, and what every sink was told of it.
+"""One incident: a cause on a target, every scope that it halts, what was found, and what every sink was told of it.
 
 It is a row of the compacted topic `alerts`, key = the incident's key.
 """
@@ -10,24 +10,30 @@ import msgspec
 from msgspec import Struct
 
 from halt400.records import Command
+from streams.detection import Finding
 
 __all__ = [
     "FLEET",
+    "FLEET_FAULT",
     "Acknowledgement",
     "Action",
+    "HeardFinding",
     "Incident",
     "ScopeState",
     "Severity",
     "Told",
     "decode_incident",
     "encode_incident",
+    "finding_key",
     "incident_cause",
     "incident_key",
     "is_person",
 ]
 
+FLEET_FAULT = "fleet/fleet_fault"
+"""Key of the incident that tells of a fault of the fleet."""
 FLEET = "*"
-"""Target of a command that speaks of the whole fleet."""
+"""Target of what concerns the whole fleet."""
 MACHINE_ISSUERS = "halt400."
 LONGEST_KEY = 200
 
@@ -67,6 +73,13 @@ class Told(Struct, kw_only=True, omit_defaults=True):
     undelivered: bool = False
 
 
+class HeardFinding(Struct, kw_only=True):
+    """What was found; where nothing is halted, it is over at `ends_at` unless it is heard of again."""
+
+    finding: Finding
+    ends_at: int
+
+
 class Acknowledgement(Struct, kw_only=True, omit_defaults=True):
     """Someone works on it: nothing is escalated any more."""
 
@@ -78,7 +91,9 @@ class Incident(Struct, kw_only=True, omit_defaults=True):
     """One cause on one target with every scope that it halts. Times are milliseconds since the epoch.
 
     `episode` counts how often it has opened; `revision` every change of the row. `lead` is the command that the message
-    speaks of: the broadest of the episode, else its first.
+    speaks of: the broadest of the episode, else its first; None while nothing is halted. `findings` are those of the
+    episode, `finding_ids` those that were taken in, of earlier ones too. `subsumed`: a fault of the fleet is told
+    instead, so its alarm is no page of its own.
     """
 
     version: Literal[1] = 1
@@ -86,7 +101,7 @@ class Incident(Struct, kw_only=True, omit_defaults=True):
     partition: int
     target: str
     cause: str
-    lead: Command
+    lead: Command | None = None
     opened_at: int
     episode: int = 1
     revision: int = 0
@@ -95,6 +110,9 @@ class Incident(Struct, kw_only=True, omit_defaults=True):
     closing_reason: str | None = None
     acknowledged: Acknowledgement | None = None
     scopes: dict[str, ScopeState] = {}
+    findings: dict[str, HeardFinding] = {}
+    finding_ids: list[str] = []
+    subsumed: bool = False
     told: dict[str, Told] = {}
     escalated_to: list[str] = []
 
@@ -113,8 +131,25 @@ class Incident(Struct, kw_only=True, omit_defaults=True):
 
     @property
     def expires_at(self) -> int:
-        """When the last open scope expires; 0 where none is open."""
-        return max((scope.expires_at for scope in self.open_scopes().values()), default=0)
+        """When the last open scope expires; where none is open, when the last finding is over, 0 without any."""
+        scopes = self.open_scopes()
+        if scopes or self.of_episode():
+            return max((scope.expires_at for scope in scopes.values()), default=0)
+        return max((heard.ends_at for heard in self.findings.values()), default=0)
+
+    def jobs(self) -> set[str]:
+        """The jobs that are halted, or that were found at fault."""
+        halted = {scope.job_id for scope in self.of_episode().values() if scope.job_id is not None}
+        for heard in self.findings.values():
+            halted.update(heard.finding.jobs, [heard.finding.job_id] if heard.finding.job_id is not None else ())
+        return halted
+
+    def alarmed_at(self) -> int | None:
+        """Since when an alarm makes a page of it though its target is not halted as a whole; None where none does."""
+        if any(scope.kind == "target" for scope in self.open_scopes().values()):
+            return None
+        alarms = (heard.finding for heard in self.findings.values() if heard.finding.kind == "target_alarm")
+        return max((finding.at_ms for finding in alarms if finding.severity == "page"), default=None)
 
     def told_to(self, sink: str) -> Told | None:
         """What `sink` was told of this episode, None where nothing."""
@@ -122,8 +157,9 @@ class Incident(Struct, kw_only=True, omit_defaults=True):
         return told if told is not None and told.episode == self.episode else None
 
     def digest(self) -> str:
-        """Changes when there is something to tell: a scope that joined, or another state of one."""
+        """Changes when there is something to tell: a scope that joined, another state of one, a finding."""
         states = sorted(f"{name}={scope.state}" for name, scope in self.of_episode().items())
+        states += sorted(f"{name}={heard.finding.finding_id}" for name, heard in self.findings.items())
         return blake2b("\n".join(states).encode(), digest_size=8).hexdigest()
 
 
@@ -147,7 +183,27 @@ def incident_key(command: Command) -> str:
     parts = [command.scope.target, incident_cause(command)]
     if command.scope.kind == "request" and command.scope.fingerprint is not None:
         parts.append(command.scope.fingerprint)
-    key = "/".join(parts)
+    return _bounded("/".join(parts))
+
+
+def finding_key(finding: Finding) -> str:
+    """The cause that a finding speaks of where nothing is halted for it: retry loops by release, poison items by job.
+
+    Releases and jobs are named as scrapers please, so they are in it by their digest.
+
+    Examples
+    --------
+    >>> finding_key(Finding(finding_id="fnd-1", kind="fleet_fault", severity="page", at_ms=0, summary="..."))
+    'fleet/fleet_fault'
+    """
+    parts = [finding.target if finding.target is not None else "fleet", finding.kind]
+    apart = {"retry_loop": finding.release or finding.worker or "", "poison_item": "\n".join(finding.jobs)}
+    if finding.kind in apart:
+        parts.append(blake2b(apart[finding.kind].encode(errors="replace"), digest_size=4).hexdigest())
+    return _bounded("/".join(parts))
+
+
+def _bounded(key: str) -> str:
     if len(key) <= LONGEST_KEY:
         return key
     return f"{key[: LONGEST_KEY - 17]}~{blake2b(key.encode(), digest_size=8).hexdigest()}"

@@ -15,8 +15,10 @@ import msgspec
 from msgspec import Struct
 
 from halt400.records import Diagnosis, WindowFigures
+from streams.alerts.finding_words import ABOUT, gravest, in_common, remedy_of, title_of, wasted_requests, who
 from streams.alerts.incident import FLEET, Action, Incident, Severity, Told
 from streams.alerts.routing import Step
+from streams.detection import Finding
 
 __all__ = [
     "Notification",
@@ -33,6 +35,7 @@ __all__ = [
 SHOWN_SCOPES = 10
 SHOWN_COMMANDS = 5
 SHOWN_EVIDENCE = 3
+SHOWN_FINDINGS = 10
 LONGEST_TEXT = 2000
 LONGEST_TITLE = 300
 DEDUP_PREFIX = "halt400/"
@@ -55,7 +58,8 @@ class Notification(Struct, kw_only=True, omit_defaults=True):
     """What one sink is told; the body of the generic webhook and the value on `alerts.dlq`.
 
     `dedup_key` names the incident for sinks that keep state; `id` this message: sent again, it has the same.
-    Times are milliseconds since the epoch. `ends_at` is when the last open quarantine expires, or when all was over.
+    Times are milliseconds since the epoch. `ends_at` is when the last open quarantine expires, or when all was over;
+    where nothing is halted, when the findings are over unless they are heard of again.
     """
 
     version: Literal[1] = 1
@@ -86,6 +90,9 @@ class Notification(Struct, kw_only=True, omit_defaults=True):
     saved: Saved | None = None
     archive_uri: str | None = None
     release_commands: list[str] = []
+    findings: list[Finding] = []
+    wasted_requests: int | None = None
+    acknowledge_command: str | None = None
     acknowledged_by: str | None = None
     closed_by: str | None = None
     closing_reason: str | None = None
@@ -110,8 +117,16 @@ def compose(incident: Incident, step: Step, owner: str | None, now_ms: int, reda
     severity = step.route.severity(incident)
     scopes = incident.open_scopes() or incident.of_episode()
     names = sorted(scopes, key=lambda name: (scopes[name].kind != "target", scopes[name].opened_at, name))
-    lead, diagnosis = incident.lead, incident.lead.diagnosis
+    lead = incident.lead
+    diagnosis = lead.diagnosis if lead is not None else None
     closed = incident.closed_at is not None
+    known = [heard.finding for heard in incident.findings.values()]
+    findings = [_cleaned(found, clean) for found in sorted(known, key=_by_gravity)[:SHOWN_FINDINGS]]
+    remedy = clean(diagnosis.remedy) if diagnosis is not None and diagnosis.remedy else None
+    if lead is None and findings:
+        remedy = remedy_of(gravest(findings))
+    acknowledge = f"halt400 alerts ack {shlex.quote(incident.key)}"
+    wanted = not closed and incident.acknowledged is None and acknowledge == clean(acknowledge)
     # One that cleaning would change names another scope, or none.
     commands = [_release(name) for name in names[:SHOWN_COMMANDS]]
     identity = f"{incident.key}\n{incident.episode}\n{step.sink}\n{step.action}\n{incident.digest()}"
@@ -124,10 +139,10 @@ def compose(incident: Incident, step: Step, owner: str | None, now_ms: int, reda
         action=step.action,
         severity=severity,
         route=step.route.name,
-        title=clean(_title(incident, step.action), LONGEST_TITLE),
+        title=clean(_title(incident, findings, step.action), LONGEST_TITLE),
         target=clean(incident.target),
         cause=incident.cause,
-        what=clean(lead.reason),
+        what=clean(lead.reason) if lead is not None else gravest(findings).summary,
         opened_at=incident.opened_at,
         at=now_ms,
         ends_at=incident.closed_at if incident.closed_at is not None else incident.expires_at,
@@ -137,12 +152,15 @@ def compose(incident: Incident, step: Step, owner: str | None, now_ms: int, reda
         owner=owner,
         blame=diagnosis.blame if diagnosis is not None else None,
         confidence=diagnosis.confidence if diagnosis is not None else None,
-        remedy=clean(diagnosis.remedy) if diagnosis is not None and diagnosis.remedy else None,
+        remedy=remedy,
         evidence=[clean(text) for text in _evidence(diagnosis)],
-        windows=lead.windows,
+        windows=lead.windows if lead is not None else [],
         saved=requests_saved(incident, now_ms),
-        archive_uri=clean(lead.archive_uri) if lead.archive_uri is not None else None,
+        archive_uri=clean(lead.archive_uri) if lead is not None and lead.archive_uri is not None else None,
         release_commands=[] if closed else [found for found in commands if found == clean(found)],
+        findings=findings,
+        wasted_requests=wasted_requests(known),
+        acknowledge_command=acknowledge if wanted else None,
         acknowledged_by=clean(incident.acknowledged.by) if incident.acknowledged is not None else None,
         closed_by=clean(incident.closed_by) if incident.closed_by is not None else None,
         closing_reason=clean(incident.closing_reason) if incident.closing_reason is not None else None,
@@ -155,18 +173,19 @@ def requests_saved(incident: Incident, now_ms: int) -> Saved | None:
     They tell for a target that is halted as a whole: the figures count the whole target, so for a single job, whose
     share nobody has counted, they say nothing.
     """
-    if incident.lead.scope.kind != "target" or incident.lead.scope.target == FLEET:
+    lead = incident.lead
+    if lead is None or lead.scope.kind != "target" or lead.scope.target == FLEET:
         return None
-    scope = incident.scopes.get(incident.lead.scope.id)
+    scope = incident.scopes.get(lead.scope.id)
     window = max(
-        (figures for figures in incident.lead.windows if figures.responses and figures.window_s),
+        (figures for figures in lead.windows if figures.responses and figures.window_s),
         key=lambda figures: figures.window_s,
         default=None,
     )
     if scope is None or window is None:
         return None
     end_ms = min(now_ms if scope.open else scope.changed_at, scope.expires_at)
-    halted_s = (end_ms - incident.lead.issued_at) // 1000
+    halted_s = (end_ms - lead.issued_at) // 1000
     per_s = window.responses / window.window_s
     if halted_s * per_s < 1:
         return None
@@ -198,12 +217,19 @@ def facts(notification: Notification) -> list[tuple[str, str]]:
         ("Evidence", "\n".join(notification.evidence) or None),
         ("Responses before", "\n".join(_window(figures) for figures in notification.windows) or None),
         ("Requests saved", _saved(notification)),
+        ("Found too", _found_too(notification)),
+        ("Who", who(notification.findings)),
+        ("Requests wasted", _wasted(notification)),
+        ("In common", in_common(notification.findings)),
+        ("Failing targets", _failing_targets(notification)),
         ("Was halted" if notification.action == "resolve" else "Halted", _scopes(notification)),
         ("Owner", notification.owner),
         ("Acknowledged by", notification.acknowledged_by),
+        ("Closes", _closes(notification)),
         ("Over", _closing(notification)),
         ("Archive", notification.archive_uri),
         ("Release", "\n".join(notification.release_commands) or None),
+        ("Acknowledge", notification.acknowledge_command),
     ]
     return [(label, text) for label, text in found if text is not None]
 
@@ -218,7 +244,21 @@ def shorten(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
-def _title(incident: Incident, action: Action) -> str:
+def _cleaned(finding: Finding, clean: Callable[[str], str]) -> Finding:
+    texts = ("summary", "target", "job_id", "worker", "release", "fingerprint", "signature", "value")
+    found = {name: clean(text) for name in texts if (text := getattr(finding, name)) is not None}
+    lists = {name: tuple(map(clean, getattr(finding, name))) for name in ("jobs", "signatures", "targets")}
+    return msgspec.structs.replace(finding, **found, **lists)
+
+
+def _by_gravity(finding: Finding) -> tuple[bool, int, int]:
+    return finding.severity != "page", -(finding.wasted_requests or 0), -finding.at_ms
+
+
+def _title(incident: Incident, findings: list[Finding], action: Action) -> str:
+    if incident.lead is None and findings:
+        title = title_of(findings, wasted_requests([heard.finding for heard in incident.findings.values()]))
+        return title if action != "resolve" else f"{title}; not heard of any more"
     where = "The fleet" if incident.target == FLEET else incident.target
     scopes = incident.open_scopes() or incident.of_episode()
     jobs = sorted(scope.job_id for scope in scopes.values() if scope.job_id is not None)
@@ -253,6 +293,8 @@ def _release(name: str) -> str:
 
 
 def _cause(notification: Notification) -> str:
+    if notification.cause in ABOUT and notification.blame is None:
+        return f"{notification.cause}: {ABOUT[notification.cause]}"
     if notification.blame is None or notification.confidence is None:
         return f"{notification.cause} (not diagnosed)"
     return f"{notification.cause} (blame: {notification.blame}, confidence {notification.confidence:.0%})"
@@ -271,7 +313,33 @@ def _saved(notification: Notification) -> str | None:
     return f"about {saved.requests:,} ({basis} before it was halted)"
 
 
-def _scopes(notification: Notification) -> str:
+def _found_too(notification: Notification) -> str | None:
+    """The findings that the message does not speak of already."""
+    others = [finding.summary for finding in notification.findings if finding.summary != notification.what]
+    loops = notification.cause == "retry_loop"  # `who` has one line for each
+    return "\n".join(others) if others and not loops else None
+
+
+def _wasted(notification: Notification) -> str | None:
+    return f"at least {notification.wasted_requests:,}" if notification.wasted_requests is not None else None
+
+
+def _failing_targets(notification: Notification) -> str | None:
+    targets = [target for finding in notification.findings for target in finding.targets]
+    shown = list(dict.fromkeys(targets))[:SHOWN_SCOPES]
+    more = ["and more"] if len(set(targets)) > len(shown) else []
+    return "\n".join([*shown, *more]) or None
+
+
+def _closes(notification: Notification) -> str | None:
+    if notification.closed_by is not None or notification.scopes or not notification.ends_at:
+        return None
+    return f"by itself at {moment(notification.ends_at)}, unless it is heard of again until then"
+
+
+def _scopes(notification: Notification) -> str | None:
+    if not notification.scopes:
+        return None
     total = max(notification.open_scopes, len(notification.scopes))
     more = [f"and {total - len(notification.scopes):,} more"] if total > len(notification.scopes) else []
     return "\n".join([*notification.scopes, *more])

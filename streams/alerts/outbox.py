@@ -1,16 +1,16 @@
 """What is owed to people, kept durable on `alerts`, and the deliveries that are under way.
 
-A transition is done with when the broker has acknowledged the row that includes it: what is to be told follows from
-the row, whoever holds it. So a sink that is slow or away delays nothing but its own messages, quiet hours outlast a
-worker, and an offset never waits for a pager. After a delivery the row says what was told; only a worker that dies
-between the two tells it again, under the same dedup key and id.
+A transition, or a finding, is done with when the broker has acknowledged the row that includes it: what is to be told
+follows from the row, whoever holds it. So a sink that is slow or away delays nothing but its own messages, quiet hours
+outlast a worker, and an offset never waits for a pager. After a delivery the row says what was told; only a worker that
+dies between the two tells it again, under the same dedup key and id.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -18,19 +18,23 @@ from halt400.follower import Changes, Follower
 from halt400.records import Command
 from streams.alerts.dead_letters import dead_letter_headers
 from streams.alerts.delivery import GatedSink, Sink, deliver_patiently
-from streams.alerts.incident import Acknowledgement
+from streams.alerts.incident import FLEET_FAULT, Acknowledgement, Incident, decode_incident
 from streams.alerts.incidents import Incidents
 from streams.alerts.message import Notification, compose, told_of
 from streams.alerts.routing import Routing, Step
 from streams.alerts.rows import ACKNOWLEDGED, UNDECODABLE, acknowledged_key, rows_of
+from streams.detection import Finding
 
 __all__ = ["Outbox", "Outputs"]
 
 log = logging.getLogger("halt400.alerts")
 
+T = TypeVar("T")
+
 GRACE_S = 2.0
 """A rebalance and the end wait this long for attempts that are under way."""
 
+_decode_finding = msgspec.json.Decoder(Finding).decode
 _decode_command = msgspec.json.Decoder(Command).decode
 _decode_acknowledgement = msgspec.json.Decoder(Acknowledgement).decode
 
@@ -115,6 +119,20 @@ class Outbox:
 
     async def process(self, partition: int, records: list[Any]) -> None:
         """Take in one fold of `control`; returns when the broker has the rows that include it."""
+        await self._take_in(partition, records, "command", _decode_command, Incidents.absorb)
+
+    async def process_findings(self, partition: int, records: list[Any]) -> None:
+        """Take in one fold of `findings`, as `process` does one of `control`."""
+        await self._take_in(partition, records, "finding", _decode_finding, Incidents.absorb_finding)
+
+    async def _take_in(
+        self,
+        partition: int,
+        records: list[Any],
+        what: str,
+        decode: Callable[[bytes], T],
+        absorb: Callable[[Incidents, T, int], None],
+    ) -> None:
         held = await self._hold(partition)
         if held is None:
             raise RuntimeError(f"partition {partition} was taken away, and its work was not cancelled")
@@ -122,11 +140,11 @@ class Outbox:
             if record.value is None:
                 continue
             try:
-                command = _decode_command(record.value)
+                found = decode(record.value)
             except UNDECODABLE as error:
-                log.error("%s/%s is no command, and is passed over: %s", partition, record.offset, error)
+                log.error("%s/%s is no %s, and is passed over: %s", partition, record.offset, what, error)
                 continue
-            held.incidents.absorb(command, self._now_ms())
+            absorb(held.incidents, found, self._now_ms())
         await self._write(held)
 
     def heard(self, changes: Changes) -> None:
@@ -161,6 +179,8 @@ class Outbox:
         if word is not None:
             with suppress(*UNDECODABLE):
                 incidents.acknowledge(key, _decode_acknowledgement(word))
+        if self._is_of_the_fleet(incident):
+            incidents.subsume(key)
         later: list[int] = []
         for route, at_ms in self._routing.escalations(incident):
             if at_ms <= now_ms:
@@ -180,6 +200,15 @@ class Outbox:
             held.due[key] = min(later)
         else:
             held.due.pop(key, None)
+
+    def _is_of_the_fleet(self, incident: Incident) -> bool:
+        """Whether an alarm would page beside a fault of the fleet, which another worker may be telling."""
+        row = self._follower.values.get(FLEET_FAULT.encode()) if incident.alarmed_at() is not None else None
+        if row is None:
+            return False
+        with suppress(*UNDECODABLE):
+            return decode_incident(row).closed_at is None
+        return False
 
     async def _deliver(self, held: _Held, key: str, sink: str) -> None:
         """Tell one sink what there is to tell of one incident now, and write down that it was told."""

@@ -10,9 +10,12 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
-from streams.alerts.incident import Action, Incident, Severity
+from streams.alerts.incident import FLEET, Action, Incident, Severity
 
 __all__ = ["Owner", "QuietHours", "Route", "Routing", "Step"]
+
+ALARM_WAIT_MS = 10_000
+"""An alarm of a target that is not halted as a whole waits this long: a fault of the fleet is told instead of it."""
 
 Kind = Literal["request", "job", "target"]
 
@@ -57,8 +60,7 @@ class Owner:
         """Whether the incident's target, and one of its jobs where it has any, match."""
         if not _any_match(incident.target, self.targets):
             return False
-        jobs = {scope.job_id for scope in incident.of_episode().values() if scope.job_id is not None}
-        return self.jobs == ("*",) or any(_any_match(job, self.jobs) for job in jobs)
+        return self.jobs == ("*",) or any(_any_match(job, self.jobs) for job in incident.jobs())
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +100,10 @@ class Route:
     direct: bool = True
 
     def severity(self, incident: Incident) -> Severity:
-        """Page or ticket; an incident that was a page stays one until it closes."""
+        """Page or ticket, a finding as it says; an incident that was a page stays one until it closes."""
         kinds = {scope.kind for scope in incident.of_episode().values()}
-        return "page" if kinds & self.page_on else "ticket"
+        found = any(heard.finding.severity == "page" for heard in incident.findings.values())
+        return "page" if kinds & self.page_on or (found and not incident.subsumed) else "ticket"
 
     def takes(self, incident: Incident, owner: str | None) -> bool:
         """Whether the incident is one for this route."""
@@ -139,11 +142,19 @@ class Routing:
         return next((owner.name for owner in self.owners if owner.owns(incident)), None)
 
     def audience(self, incident: Incident) -> dict[str, Route]:
-        """Every sink that is told of an incident, with the route that decides how: the first one that leads to it."""
+        """Every sink that is told of an incident, with the route that decides how: the first one that leads to it.
+
+        What concerns the whole fleet has no target: where no route takes targets of every name, every route takes it.
+        """
         owner = self.owner(incident)
+        taking = {route.name for route in self.routes if route.takes(incident, owner)}
+        if not taking and incident.target == FLEET:
+            taking = {
+                route.name for route in self.routes if route.direct and route.severity(incident) in route.severities
+            }
         found: dict[str, Route] = {}
         for route in self.routes:
-            if route.takes(incident, owner) or route.name in incident.escalated_to:
+            if route.name in taking or route.name in incident.escalated_to:
                 for sink in route.sinks:
                     found.setdefault(sink, route)
         known = {sink for route in self.routes for sink in route.sinks}
@@ -170,6 +181,9 @@ class Routing:
 
         if incident.closed_at is not None:
             return step("resolve", now_ms) if told is not None and told.action != "resolve" else None
+        alarmed_at = incident.alarmed_at()
+        if severity == "page" and alarmed_at is not None and (told is None or told.severity == "ticket"):
+            return step("trigger", alarmed_at + ALARM_WAIT_MS, raised=told is not None)
         if told is None:
             waits = route.group_wait_s if severity == "ticket" and route.name not in incident.escalated_to else 0.0
             return step("trigger", incident.opened_at + waits * 1000)

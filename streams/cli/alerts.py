@@ -188,7 +188,7 @@ def _print_audience(config: "AlertsConfig", target: str, job: str | None) -> Non
             Text(step.sink, "bold"), _kind(config, step.sink), step.route.name, step.route.severity(incident), waits
         )
     if not steps:
-        console.print(f"No route takes a quarantine of {incident.lead.scope.id}: nobody would be told.")
+        console.print(f"No route takes a quarantine of {', '.join(incident.scopes)}: nobody would be told.")
         raise typer.Exit(1)
     console.print(table)
     console.print(f"Owner: {config.routing.owner(incident) or 'none'}", style="dim")

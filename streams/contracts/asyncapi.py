@@ -29,7 +29,15 @@ _ABOUT = {
     topics.RATES: "Internal: the counts of every target, one row per target. Read it by `halt400.rates.RateClient` or "
     "the HTTP API; its encoding may change.",
 }
-_SERVICE_READS = (topics.RESPONSES, topics.OPERATIONS, topics.RATES, topics.CONTROL, topics.ALERTS)
+_SERVICE_READS = (
+    topics.RESPONSES,
+    topics.OPERATIONS,
+    topics.RATES,
+    topics.CONTROL,
+    topics.OFFENCES,
+    topics.FINDINGS,
+    topics.ALERTS,
+)
 _SERVICE_WRITES = (
     topics.CONTROL,
     topics.OFFENCES,

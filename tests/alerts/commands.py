@@ -7,6 +7,7 @@ from streams.alerts.incident import Incident
 from streams.alerts.incidents import Incidents
 from streams.alerts.message import Notification, compose
 from streams.alerts.routing import Route, Step
+from streams.detection import Finding
 
 TARGET = "api.shop.example"
 T0 = 1_763_870_400_000  # 2025-11-23 04:00:00Z
@@ -67,11 +68,58 @@ def command(
     )
 
 
-def incidents(*commands: Command, now: int = T0) -> Incidents:
+def finding(kind: str = "target_alarm", number: int = 1, *, at: int = T0, **changes: Any) -> Finding:
+    """A finding as the detector words it."""
+    about: dict[str, Any] = {
+        "target_alarm": {
+            "severity": "page",
+            "target": TARGET,
+            "jobs": ("extract-098", "extract-099"),
+            "summary": f"{TARGET} answers 400 far more often than 0.01% of requests, over 2 job(s)",
+        },
+        "poison_item": {
+            "severity": "ticket",
+            "target": TARGET,
+            "jobs": ("extract-099",),
+            "summary": f"One poison item on {TARGET}",
+        },
+        "retry_loop": {
+            "severity": "ticket",
+            "target": TARGET,
+            "job_id": "extract-099",
+            "worker": "worker-7",
+            "release": "2.4.0",
+            "fingerprint": "f00d",
+            "wasted_requests": 1,
+            "summary": "worker worker-7 of release 2.4.0 ignores the gate",
+        },
+        "fleet_fault": {
+            "severity": "page",
+            "targets": tuple(f"t{number}.example" for number in range(37)),
+            "attribute": "release",
+            "value": "2.4.0",
+            "lift": 8.25,
+            "coverage_ratio": 0.92,
+            "summary": "37 targets fail at once: your own release, proxy pool or network.",
+        },
+    }[kind]
+    named: dict[str, Any] = {"finding_id": f"fnd-{kind}-{number}", "kind": kind, "at_ms": at}
+    return Finding(**named | about | changes)
+
+
+def incidents(*happened: Command | Finding, now: int = T0) -> Incidents:
     found = Incidents(3)
-    for one in commands:
-        found.absorb(one, now)
+    for one in happened:
+        take_in(found, one, now)
     return found
+
+
+def take_in(found: Incidents, one: Command | Finding, now: int = T0) -> None:
+    """Let it happen, whichever topic it came by."""
+    if isinstance(one, Finding):
+        found.absorb_finding(one, now)
+    else:
+        found.absorb(one, now)
 
 
 def only(found: Incidents) -> Incident:

@@ -17,7 +17,8 @@ from aiokafka.structs import ConsumerRecord
 
 from halt400.records import Command
 from streams.alerts.outbox import Outbox
-from streams.engine import partition_of
+from streams.detection import Finding
+from streams.engine import FLEET_KEY, partition_of
 from streams.settings import Settings, load_settings
 from streams.topics import apply_topics
 from tests.alerts.servers import ROUTING_KEY, SIGNING_SECRET, PagerDuty, Webhook
@@ -80,6 +81,19 @@ class Bench:
             )
         await producer.stop()
 
+    async def find(self, *findings: Finding) -> None:
+        """Publish findings as the engine does: a target's beside its commands, the fleet's by its key."""
+        producer = AIOKafkaProducer(bootstrap_servers=self.settings.kafka.bootstrap_servers)
+        await producer.start()
+        for finding in findings:
+            await producer.send_and_wait(
+                self.settings.kafka.topic("findings"),
+                msgspec.json.encode(finding),
+                key=FLEET_KEY if finding.target is None else finding.target.encode(),
+                partition=partition_of(finding.target.encode(), PARTITIONS) if finding.target is not None else None,
+            )
+        await producer.stop()
+
     async def read(self, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
         consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka.bootstrap_servers, enable_auto_commit=False)
         await consumer.start()
@@ -97,14 +111,18 @@ class Bench:
             await consumer.stop()
 
     async def is_committed(self) -> bool:
-        """Whether everything on `control` is committed."""
+        """Whether everything on `control` and `findings` is committed."""
         kafka = self.settings.kafka
         consumer = AIOKafkaConsumer(
             bootstrap_servers=kafka.bootstrap_servers, group_id=kafka.topic("alert-test"), enable_auto_commit=False
         )
         await consumer.start()
         try:
-            tps = [TopicPartition(kafka.topic("control"), number) for number in range(PARTITIONS)]
+            tps = [
+                TopicPartition(kafka.topic(topic), number)
+                for topic in ("control", "findings")
+                for number in range(PARTITIONS)
+            ]
             ends = await consumer.end_offsets(tps)
             return all([(await consumer.committed(tp) or 0) == ends[tp] for tp in tps])
         finally:

@@ -9,10 +9,10 @@ from halt400.errors import QueryError
 from halt400.records import Command
 from streams.alerts.config import load_alerts
 from streams.alerts.dead_letters import resend
-from streams.alerts.incident import Acknowledgement
+from streams.alerts.incident import FLEET_FAULT, Acknowledgement
 from streams.alerts.message import decode_notification
 from streams.alerts.rows import acknowledge
-from tests.alerts.commands import TARGET
+from tests.alerts.commands import TARGET, finding
 from tests.alerts.commands import command as make
 from tests.alerts.conftest import Bench, until
 from tests.alerts.servers import HANG, ROUTING_KEY, SIGNING_SECRET
@@ -203,6 +203,59 @@ async def test_nobody_acknowledges_and_the_next_route_is_told(bench: Bench) -> N
     assert [found.action for found in bench.hook.received] == ["trigger", "resolve"]
 
 
+async def test_a_fault_of_the_fleet_pages_once_beside_all_its_alarms_and_across_restarts(bench: Bench) -> None:
+    bench.configure(PAGES)
+    targets = [f"t{number}.example" for number in range(8)]
+    for worker in (1, 2):  # each tells of it once
+        async with bench.worker():
+            at = int(bench.clock() * 1000)
+            await bench.find(
+                *(
+                    finding("target_alarm", worker, target=target, finding_id=f"{target}{worker}", at=at)
+                    for target in targets
+                ),
+                finding("fleet_fault", worker, at=at),
+            )
+            await until(lambda: f"halt400/{FLEET_FAULT}" in bench.pager.open)
+            await until(bench.is_committed)
+            bench.ahead_s += 60
+            await until(lambda: list(bench.pager.open.values()).count("warning") == len(targets))
+            assert bench.pager.open[f"halt400/{FLEET_FAULT}"] == "critical"
+    assert len(bench.pager.incidents) == 1 + len(targets)
+    bench.ahead_s += 5 * 3600
+    async with bench.worker():
+        await until(lambda: f"halt400/{FLEET_FAULT}" not in bench.pager.open)
+
+
+async def test_an_alarm_and_the_quarantine_for_it_are_one_page_and_end_together(bench: Bench) -> None:
+    bench.configure(PAGES)
+    async with bench.worker():
+        await bench.find(finding("target_alarm", at=int(time.time() * 1000)))
+        await bench.publish(command("a-job"), command(None))
+        await until(lambda: bench.pager.open)
+        await until(bench.is_committed)
+    async with bench.worker():
+        await bench.find(finding("target_alarm", 2, at=int(time.time() * 1000)))
+        await until(bench.is_committed)
+        assert len(bench.pager.open) == 1
+        for job in ("a-job", None):
+            await bench.publish(command(job, "released", sequence=2))
+        await until(lambda: not bench.pager.open)
+    assert len(bench.pager.incidents) == 1
+
+
+async def test_a_retry_loop_says_who_ignores_the_gate_and_is_told_anew_as_it_grows(bench: Bench) -> None:
+    bench.configure(HOOKS)
+    async with bench.worker():
+        for number, wasted in enumerate((1, 2, 4)):
+            at = int(time.time() * 1000)
+            await bench.find(finding("retry_loop", number, wasted_requests=wasted, at=at))
+            await until(lambda wanted=wasted: bench.hook.received and bench.hook.received[-1].wasted_requests == wanted)
+    told = bench.hook.received[-1]
+    assert [found.action for found in bench.hook.received] == ["trigger", "update", "update"]
+    assert (told.severity, told.cause, told.findings[0].worker) == ("ticket", "retry_loop", "worker-7")
+
+
 async def test_what_is_no_command_and_no_row_is_passed_over(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     from aiokafka import AIOKafkaProducer
 
@@ -211,6 +264,7 @@ async def test_what_is_no_command_and_no_row_is_passed_over(bench: Bench, caplog
     await producer.start()
     for value in (b"{", b"null", None, b"[" * 100_000):
         await producer.send_and_wait(bench.settings.kafka.topic("control"), value, key=b"job/x/y")
+        await producer.send_and_wait(bench.settings.kafka.topic("findings"), value, key=b"x")
         await producer.send_and_wait(bench.settings.kafka.topic("alerts"), value, key=b"x/unknown", partition=0)
     await producer.stop()
     await bench.publish(command(None))
@@ -218,4 +272,5 @@ async def test_what_is_no_command_and_no_row_is_passed_over(bench: Bench, caplog
         await until(lambda: bench.pager.open)
         await until(bench.is_committed)
     assert caplog.text.count("is no command") == 3
+    assert caplog.text.count("is no finding") == 3
     assert "is no incident" in caplog.text

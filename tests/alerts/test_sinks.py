@@ -14,11 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.alerts.delivery import Delivery, Sink, deliver_patiently, retry_after_s
-from streams.alerts.message import Notification, decode_notification
+from streams.alerts.incidents import FINDING_LIVES_MS
+from streams.alerts.message import Notification, compose, decode_notification
+from streams.alerts.routing import Route, Step
 from streams.alerts.signing import REPLAY_WINDOW_S, sign, verify
 from streams.alerts.sinks import AlertmanagerSink, EmailSink, PagerDutySink, SlackSink, StdoutSink, WebhookSink
 from streams.alerts.sinks.slack import escape
-from tests.alerts.commands import MINUTE, T0, diagnosis, notification
+from tests.alerts.commands import MINUTE, T0, diagnosis, finding, incidents, notification, only
 from tests.alerts.servers import (
     BEARER,
     HANG,
@@ -130,15 +132,27 @@ async def test_every_message_keeps_the_documented_contract(rig: Rig, action: str
     assert len(rig.server.received) == 1
 
 
+HOSTILE = '<!channel> <https://evil.example|click> & ``` *bold* _x_ :skull: \r\nBcc: x@evil.example\r\n.\r\n"\\ \u202e'
+
+
+@pytest.mark.parametrize("kind", ["fleet_fault", "target_alarm", "poison_item", "retry_loop"])
+@pytest.mark.parametrize("action", ["trigger", "resolve"])
+async def test_findings_keep_the_contract_too_whatever_a_scraper_calls_itself(rig: Rig, kind: str, action: str) -> None:
+    named = dict.fromkeys(("worker", "release", "job_id", "value", "summary"), HOSTILE * 40)
+    held = incidents(finding(kind, **named, jobs=(HOSTILE * 4,) * 20, targets=(HOSTILE * 4,) * 20))
+    if action == "resolve":
+        held.lapse(T0 + 2 * max(FINDING_LIVES_MS.values()))
+    at = Step("sink", Route("oncall", ("sink",)), action, T0)  # type: ignore[arg-type]
+    delivery, _ = await rig.deliver(compose(only(held), at, None, T0, str))
+    assert (delivery.outcome, rig.server.violations) == ("accepted", [])
+
+
 async def test_the_contract_holds_whatever_a_scraper_writes(rig: Rig) -> None:
-    hostile = (
-        '<!channel> <https://evil.example|click> & ``` *bold* _x_ :skull: \r\nBcc: x@evil.example\r\n.\r\n"\\ \u202e'
-    )
     found = notification(
         page=False,
-        reason=hostile * 400,
-        diagnosis=diagnosis(remedy=hostile * 400),
-        archive_uri="https://archive.example/" + hostile * 30,
+        reason=HOSTILE * 400,
+        diagnosis=diagnosis(remedy=HOSTILE * 400),
+        archive_uri="https://archive.example/" + HOSTILE * 30,
         target="t" * 255,
     )
     delivery, _ = await rig.deliver(found)

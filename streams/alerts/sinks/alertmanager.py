@@ -15,8 +15,15 @@ from streams.alerts.delivery import Delivery, Patience
 from streams.alerts.http_post import HttpPoster
 from streams.alerts.message import Notification, facts
 
-__all__ = ["ALERT_NAME", "RENEWAL_S", "AlertmanagerSink"]
+__all__ = ["ALERT_NAME", "ALERT_NAMES", "RENEWAL_S", "AlertmanagerSink"]
 
+ALERT_NAMES = {
+    "fleet_fault": "Halt400FleetFault",
+    "retry_loop": "Halt400RetryLoop",
+    "poison_item": "Halt400PoisonItem",
+    "target_alarm": "Halt400TargetAlarm",
+}
+"""By the incident's cause, which stays the same while it is open; every other is `ALERT_NAME`."""
 ALERT_NAME = "Halt400Quarantine"
 PATH = "/api/v2/alerts"
 RENEWAL_S = 120.0
@@ -30,10 +37,17 @@ ANNOTATIONS = {
     "Requests saved": "requests_saved",
     "Halted": "halted",
     "Was halted": "halted",
+    "Found too": "found_too",
+    "Who": "who",
+    "Requests wasted": "requests_wasted",
+    "In common": "in_common",
+    "Failing targets": "failing_targets",
     "Acknowledged by": "acknowledged_by",
+    "Closes": "closes",
     "Over": "over",
     "Archive": "archive",
     "Release": "release",
+    "Acknowledge": "acknowledge",
 }
 
 
@@ -65,7 +79,7 @@ def _severity(notification: Notification) -> str:
 
 def _alert(notification: Notification, severity: str, *, over: bool = False) -> dict[str, Any]:
     labels = {
-        "alertname": ALERT_NAME,
+        "alertname": ALERT_NAMES.get(notification.cause, ALERT_NAME),
         "severity": severity,
         "target": notification.target,
         "cause": notification.cause,

@@ -12,6 +12,7 @@ import orjson
 
 from streams.alerts.delivery import Delivery, Patience
 from streams.alerts.http_post import HttpPoster
+from streams.alerts.incident import FLEET
 from streams.alerts.message import Notification, facts, shorten
 
 __all__ = ["EVENTS_URL", "PagerDutySink"]
@@ -51,10 +52,10 @@ class PagerDutySink:
 def _alert(notification: Notification) -> dict[str, Any]:
     payload: dict[str, Any] = {
         "summary": shorten(notification.title, LONGEST_SUMMARY),
-        "source": notification.target,
+        "source": notification.target if notification.target != FLEET else "the fleet",
         "severity": "critical" if notification.severity == "page" else "warning",
         "timestamp": datetime.fromtimestamp(notification.opened_at / 1000, UTC).isoformat(timespec="milliseconds"),
-        "component": notification.scopes[0] if notification.scopes else notification.target,
+        "component": notification.scopes[0] if notification.scopes else notification.incident,
         "class": notification.cause,
         "custom_details": {label: shorten(text, LONGEST_DETAIL) for label, text in facts(notification)},
     }
