@@ -13,7 +13,7 @@ import time
 
 from aiokafka import AIOKafkaConsumer
 
-from streams.partition import decode_counted
+from streams.intake import decode_counted, decode_event
 from streams.settings import load_settings
 
 COMMIT_INTERVAL_S = 0.2
@@ -56,6 +56,7 @@ async def _count(topic: str, group: str, events: int) -> tuple[dict[str, int], i
                     target = event.target
                     by_target[target] = by_target.get(target, 0) + 1
                     if event.response.status == 400:
+                        decode_event(record.value)
                         bad_requests += 1
             if time.monotonic() >= commit_at_s:
                 await consumer.commit()

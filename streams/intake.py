@@ -42,6 +42,7 @@ class CountedResponse(Struct, gc=False):
 class CountedEvent(Struct, gc=False):
     """What is read of every event. Only a 400 is decoded whole: two to three times the cost."""
 
+    id: Name
     target: Name
     job_id: Name
     time: Milliseconds

@@ -12,6 +12,7 @@ from halt400.windows import FINE_S, Row, decode_row, window_counts
 from streams.detection import (
     Circumstances,
     Origin,
+    RecentIds,
     command_id,
     grant_target,
     judge_bad_request,
@@ -32,7 +33,7 @@ from streams.intake import (
 from streams.judgement import Outcome, Rules
 from streams.targets import Target, glance_at_row
 
-__all__ = ["Outcome", "PartitionState", "Record", "Refusal", "Rules", "decode_counted"]
+__all__ = ["Outcome", "PartitionState", "Record", "Refusal", "Rules"]
 
 WINDOWS_ON_COMMANDS_S = (60, 300, 3600)
 LESSONS = 2
@@ -56,6 +57,7 @@ class PartitionState:
         self._recovered = recovered if recovered is not None else {}
         self._targets: dict[bytes, Target] = {}
         self._dirty: set[bytes] = set()
+        self._ids = RecentIds()
         self._dues = [
             (glance.due_ms, key) for key, value in self._recovered.items() if (glance := glance_at_row(value)).due_ms
         ]
@@ -69,6 +71,7 @@ class PartitionState:
         """
         outcome, lessons = Outcome(), LESSONS
         targets, dirty, skew_ms, next_offset = self._targets, self._dirty, self._rules.skew_ms, self.next_offset
+        recent_ids, older_ids = self._ids.recent, self._ids.older
         for record in records:
             offset = record.offset
             if offset < next_offset:
@@ -105,7 +108,11 @@ class PartitionState:
             else:
                 row.count(time_ms, status)
                 if event.attempt == 1:  # streams.detection.requests.counts_as_trial
-                    target.good[event.job_id] += 1
+                    event_id = event.id
+                    if event_id not in recent_ids:
+                        recent_ids.add(event_id)
+                        if event_id not in older_ids:
+                            target.good[event.job_id] += 1
                 if lessons and status < 300 and b'"headers"' in record.value:  # type: ignore[operator]
                     lessons -= target.learn(record.value, time_ms)  # type: ignore[arg-type]
             row.offset = offset
@@ -113,6 +120,7 @@ class PartitionState:
                 row.skewed += 1
             dirty.add(key)  # type: ignore[arg-type]
         self.next_offset = next_offset
+        self._ids.turn_over()
         return outcome
 
     def operate(self, topic: str, records: Iterable[Record], now_ms: int) -> Outcome:

@@ -166,3 +166,22 @@ def test_what_other_workers_hold_counts_and_what_they_released_does_not() -> Non
     for number in range(100, 103):
         other.learn(msgspec.structs.replace(by_hand, scope=Scope(kind="target", target=f"far-{number}.example")))
     assert len(held_targets(broken(other, range(2)))) == 2
+
+
+def test_a_repeated_event_id_is_a_response_and_no_trial() -> None:
+    partition = state()
+    for first in (0, 60):
+        apply(partition, *(record(offset, event(id=f"response-{offset % 50}")) for offset in range(first, first + 60)))
+    [(_, value)] = partition.take_changed()
+    target = Target.decode(value, TARGET)
+    assert target.row.totals()["responses"] == 120
+    assert target.state.mixture.gap == 50
+    assert target.state.job("extract-099").mixture.gap == 50
+
+
+def test_a_response_without_an_id_is_refused() -> None:
+    nameless = event()
+    del nameless["id"]
+    [refusal] = apply(state(), record(0, nameless)).refusals
+    assert refusal.code == "invalid_event"
+    assert "`id`" in refusal.message

@@ -124,6 +124,9 @@ class RequestMemory(Struct, array_like=True):
 class RecentIds:
     """The last event ids of a partition, for events that are no 400s: at least `capacity`, at most twice as many.
 
+    The two sets are public for the loop over every event, which looks in both and adds to `recent`; after it
+    `turn_over` forgets what is old.
+
     Examples
     --------
     >>> ids = RecentIds(2)
@@ -131,20 +134,23 @@ class RecentIds:
     [False, True, False]
     """
 
-    __slots__ = ("_capacity", "_older", "_recent")
+    __slots__ = ("_capacity", "older", "recent")
 
     def __init__(self, capacity: int = 16_384) -> None:
         self._capacity = capacity
-        self._recent: set[str] = set()
-        self._older: set[str] = set()
+        self.recent: set[str] = set()
+        self.older: set[str] = set()
 
     def repeated(self, event_id: str) -> bool:
         """Whether this id was here before; it is remembered."""
-        recent = self._recent
-        if event_id in recent:
+        if event_id in self.recent:
             return True
-        again = event_id in self._older
-        recent.add(event_id)
-        if len(recent) >= self._capacity:
-            self._older, self._recent = recent, set()
+        self.recent.add(event_id)
+        again = event_id in self.older
+        self.turn_over()
         return again
+
+    def turn_over(self) -> None:
+        """Forget the older ids where there are enough recent ones."""
+        if len(self.recent) >= self._capacity:
+            self.older, self.recent = self.recent, set()
