@@ -6,6 +6,7 @@ bounded whatever the body holds: a body that is too long or too deep to walk has
 
 import json
 import re
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote_plus
 
@@ -20,9 +21,13 @@ MAX_SCANNED_BYTES: Final = 65_536
 MAX_DEPTH: Final = 16
 MAX_NODES: Final = 4_096
 MAX_NAMES: Final = 128
+KEPT_NAME_CHARS: Final = 64
+KEPT_BODY_BYTES: Final = 2_048
+"""Names and bodies up to here are remembered with their results: what is remembered is bounded in bytes, too."""
 
 _NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
 _STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"?(?:[ \t\r\n]*(:))?', re.DOTALL)
+_PLAIN_KEY = re.compile(rb"[ !#-\[\]-~]*+")
 _TAG = re.compile(rb"<([A-Za-z_][A-Za-z0-9_.:-]*)")
 _PART_NAME = re.compile(rb'[Nn][Aa][Mm][Ee]="([^"\r\n]*)"')
 
@@ -31,8 +36,13 @@ class _TooLargeError(Exception):
     pass
 
 
-def _quoted(name: str) -> str:
+@lru_cache(maxsize=2_048)
+def _known_quoted(name: str) -> str:
     return json.dumps(slot_name(name))
+
+
+def _quoted(name: str) -> str:
+    return _known_quoted(name) if len(name) <= KEPT_NAME_CHARS else json.dumps(slot_name(name))
 
 
 def _listed(kind: str, names: set[str]) -> str:
@@ -92,6 +102,8 @@ def _json_shape(body: bytes) -> str | None:
 
 
 def _json_key(raw: bytes) -> str:
+    if _PLAIN_KEY.fullmatch(raw):
+        return _quoted(raw.decode())
     try:
         return _quoted(str(json.loads(b'"' + raw + b'"')))
     except ValueError:
@@ -141,6 +153,11 @@ def body_shape(body: str | bytes | None, content_type: str | None) -> str:
     data = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
     if not data:
         return "empty"
+    short = len(data) <= KEPT_BODY_BYTES and len(content_type or "") <= KEPT_NAME_CHARS
+    return _known_shape(data, content_type) if short else _shape(data, content_type)
+
+
+def _shape(data: bytes, content_type: str | None) -> str:
     media = (content_type or "").partition(";")[0].strip().lower()[:255]
     start = data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     if media == "application/x-www-form-urlencoded":
@@ -152,3 +169,7 @@ def body_shape(body: str | bytes | None, content_type: str | None) -> str:
     if media in ("application/xml", "text/xml") or media.endswith("+xml") or start == b"<":
         return _xml_shape(data)
     return "binary" if b"\0" in data[:1024] else "text"
+
+
+_known_shape = lru_cache(maxsize=128)(_shape)
+"""A scraper that sends a broken body sends it again and again."""

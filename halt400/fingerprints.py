@@ -17,7 +17,6 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -101,43 +100,60 @@ _SECRET_ENDINGS: Final = (
     "token",
 )
 _PAGE_TOKENS: Final = ("continuationtoken", "nexttoken", "pagetoken", "paginationtoken", "synctoken")
+_BLANK: Final = " \t"
 _NOT_NAME = re.compile(r"[^a-z0-9]+")
 _USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,31}://)[^/?#]*@")
+_PAIR = re.compile(r"(?<![^&])([^&=]++)=[^&]*+")
+_KEPT_NAME_CHARS: Final = 64
+"""Names up to here are remembered, longer ones judged each time: so what is remembered is bounded in bytes, too."""
 
 
-def _digest(parts: Iterable[str]) -> str:
+def _digest(parts: list[str]) -> str:
     """SHA-256 over netstrings, cut to 128 bits: ``<length in bytes>:<bytes>,`` for each part, in order."""
-    sha = hashlib.sha256()
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
-        sha.update(b"%d:%b," % (len(data), data))
-    return sha.hexdigest()[:32]
+    text = "".join([f"{len(part)}:{part}," for part in parts])
+    if text.isascii():
+        data = text.encode()
+    else:
+        encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+        data = b"".join([b"%d:%b," % (len(part), part) for part in encoded])
+    return hashlib.sha256(data).hexdigest()[:32]
 
 
 @lru_cache(maxsize=4_096)
-def _is_secret_name(name: str) -> bool:
-    plain = _NOT_NAME.sub("", name[:256].lower())
+def _known_secret_name(name: str) -> bool:
+    plain = _NOT_NAME.sub("", name.lower())
     return plain in _SECRET_NAMES or (plain.endswith(_SECRET_ENDINGS) and not plain.endswith(_PAGE_TOKENS))
 
 
+def _is_secret_name(name: str) -> bool:
+    return _known_secret_name(name) if len(name) <= _KEPT_NAME_CHARS else _known_secret_name.__wrapped__(name[:256])
+
+
+def _without_secret(pair: re.Match[str]) -> str:
+    name = pair[1]
+    return f"{name}={{secret}}" if _is_secret_name(name) else pair[0]
+
+
 def _url_without_secrets(url: str) -> str:
-    url = _USERINFO.sub(r"\1{secret}@", url.partition("#")[0], count=1)
+    url = url.partition("#")[0]
+    if "@" in url:
+        url = _USERINFO.sub(r"\1{secret}@", url, count=1)
     path, question, query = url.partition("?")
     if not question:
         return path
-    pairs = []
-    for pair in query.split("&"):
-        name, equals, _ = pair.partition("=")
-        pairs.append(f"{name}={{secret}}" if equals and _is_secret_name(name) else pair)
-    return f"{path}?{'&'.join(pairs)}"
+    return f"{path}?{_PAIR.sub(_without_secret, query)}"
 
 
-def _lasting_headers(request: Request) -> Iterator[tuple[str, str]]:
-    """The headers that two sendings of one request share: (lower-case name, value without white space around it)."""
-    for name, value in request.headers:
-        lower = name.strip().lower()
-        if lower not in TRANSIT_HEADERS and not lower.startswith(("x-b3-", "x-datadog-")):
-            yield lower, value.strip(" \t")
+@lru_cache(maxsize=1_024)
+def _known_header(name: str) -> tuple[str, bool, bool]:
+    """A header's name in lower case, whether two sendings share it, and whether its value belongs to the identity."""
+    lower = name.strip().lower()
+    lasting = lower not in TRANSIT_HEADERS and not lower.startswith(("x-b3-", "x-datadog-"))
+    return lower, lasting, lasting and (lower in VALUE_HEADERS or lower.endswith("-version"))
+
+
+def _header(name: str) -> tuple[str, bool, bool]:
+    return _known_header(name) if len(name) <= _KEPT_NAME_CHARS else _known_header.__wrapped__(name)
 
 
 def _body_bytes(request: Request) -> bytes | None:
@@ -175,11 +191,12 @@ def fingerprint_request(request: Request) -> str:
     True
     """
     parts = ["halt400/request/1", request.method, _url_without_secrets(request.url)]
-    for name, value in _lasting_headers(request):
-        if name == "cookie":
-            continue
-        kept = name in VALUE_HEADERS or name.endswith("-version")
-        parts.append(f"{name}={value}" if kept else name)
+    for name, value in request.headers:
+        lower, lasting, kept = _header(name)
+        if kept:
+            parts.append(f"{lower}={value.strip(_BLANK)}")
+        elif lasting and lower != "cookie":
+            parts.append(lower)
     parts.append(f"sha256:{_body_hash(request)}")
     return _digest(parts)
 
@@ -196,10 +213,12 @@ def signature(target: str, request: Request) -> str:
     """
     names = []
     content_type = None
-    for name, value in _lasting_headers(request):
-        names.append(name)
-        if name == "content-type" and content_type is None:
-            content_type = value
+    for name, value in request.headers:
+        lower, lasting, _ = _header(name)
+        if lasting:
+            names.append(lower)
+            if lower == "content-type" and content_type is None:
+                content_type = value.strip(_BLANK)
     shape = "cut" if request.body_truncated else body_shape(_body_bytes(request), content_type)
     return _digest(["halt400/signature/1", target, request.method, url_template(request.url), *names, shape])
 

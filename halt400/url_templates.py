@@ -6,6 +6,7 @@ a template in linear time.
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["slot_name", "url_template"]
@@ -14,6 +15,9 @@ MAX_URL_CHARS: Final = 16_384
 MAX_SEGMENTS: Final = 64
 MAX_QUERY_KEYS: Final = 64
 LONG_TOKEN_CHARS: Final = 32
+KEPT_NAME_CHARS: Final = 64
+KEPT_URL_CHARS: Final = 1_024
+"""Names and URLs up to here are remembered with their results: what is remembered is bounded in bytes, too."""
 SLUG_WORDS: Final = 4
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,31})://")
@@ -47,7 +51,10 @@ def slot_name(name: str) -> str:
     >>> [slot_name(name) for name in ("orders", "42", "order-12345.json", "2024-05-01", "9s6XKzkNRiz8i3")]
     ['orders', '{n}', 'order-{n}.json', '{date}', '{id}']
     """
-    name = name[:MAX_URL_CHARS]
+    return _known_slot(name) if len(name) <= KEPT_NAME_CHARS else _slot(name[:MAX_URL_CHARS])
+
+
+def _slot(name: str) -> str:
     if _UUID.fullmatch(name):
         return "{uuid}"
     if _DATE.fullmatch(name):
@@ -65,6 +72,9 @@ def slot_name(name: str) -> str:
         else:
             parts.append(token)
     return "".join(parts)
+
+
+_known_slot = lru_cache(maxsize=4_096)(_slot)
 
 
 def _authority_template(authority: str, scheme: str) -> str:
@@ -85,7 +95,11 @@ def url_template(url: str) -> str:
     >>> url_template("https://Bob:pw@API.shop.example:443/v1/orders/42?page=2&limit=10#top")
     'https://api.shop.example/v1/orders/{n}?limit&page'
     """
-    rest = url[:MAX_URL_CHARS].partition("#")[0]
+    return _known_template(url) if len(url) <= KEPT_URL_CHARS else _template(url[:MAX_URL_CHARS])
+
+
+def _template(url: str) -> str:
+    rest = url.partition("#")[0]
     rest, question, query = rest.partition("?")
     head = ""
     if match := _SCHEME.match(rest):
@@ -95,10 +109,14 @@ def url_template(url: str) -> str:
         rest = slash + path
     segments = rest.split("/")
     more = segments[MAX_SEGMENTS:]
-    path = "/".join(slot_name(segment) for segment in segments[:MAX_SEGMENTS]) + ("/{more}" if more else "")
+    path = "/".join([slot_name(segment) for segment in segments[:MAX_SEGMENTS]]) + ("/{more}" if more else "")
     if not question:
         return head + path
     keys = sorted({slot_name(pair.partition("=")[0]) for pair in query.split("&") if pair})
     if len(keys) > MAX_QUERY_KEYS:
         keys[MAX_QUERY_KEYS:] = ["{more}"]
     return f"{head}{path}?{'&'.join(keys)}"
+
+
+_known_template = lru_cache(maxsize=64)(_template)
+"""The fingerprints of a request and its profile ask for the same template, one after the other."""

@@ -56,6 +56,14 @@ def sniff(exchange: Exchange) -> str | None:
     body = exchange.parseable_body
     if not body:
         return None
+    memo = exchange.content.memo
+    if "sniffed" not in memo:
+        memo["sniffed"] = _sniffed(exchange, body)
+    kind: str | None = memo["sniffed"]
+    return kind
+
+
+def _sniffed(exchange: Exchange, body: bytes) -> str | None:
     start = body.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
     if start in (b"{", b"["):
         return "json" if exchange.json is not None else None

@@ -13,6 +13,8 @@ from halt400.records import Evidence
 
 __all__ = ["find"]
 
+_DIGITS = re.compile(r"[0-9]+")
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _CODINGS = frozenset({"chunked", "gzip", "x-gzip", "deflate", "compress", "x-compress", "identity"})
 
 
@@ -42,7 +44,7 @@ def _lengths(lengths: list[str]) -> list[Finding]:
     parts = [part.strip(" \t") for value in lengths for part in value.split(",")]
     for value in lengths:
         for part in value.split(","):
-            if not re.fullmatch(r"[0-9]+", part.strip(" \t")):
+            if not _DIGITS.fullmatch(part.strip(" \t")):
                 bad = re.search(r"[^0-9, \t]", value)
                 index = bad.start() if bad is not None else 0
                 evidence = at_text(
@@ -93,7 +95,7 @@ def _against_body(exchange: Exchange, lengths: list[str], codings: list[str]) ->
     if exchange.body is None or exchange.request.body_truncated or codings or len(lengths) != 1:
         return []
     text = lengths[0].strip(" \t")
-    if not re.fullmatch(r"[0-9]{1,18}", text):
+    if not _LENGTH.fullmatch(text):
         return []
     declared, actual = int(text), len(exchange.body)
     if declared == actual or (not exchange.as_sent and exchange.request.body_size not in (None, actual)):

@@ -30,8 +30,15 @@ _MEMBERS = re.compile(rb"(?:[ \t\n\r]*+" + STRING + rb"[ \t\n\r]*+:[ \t\n\r]*+" 
 _OPEN_RUN = re.compile(rb"\[(?:[ \t\n\r]*+\[)*+")
 
 
-def scan(data: bytes) -> JsonDefect | None:
+def scan(data: bytes, position: int | None = None) -> JsonDefect | None:
     r"""Find the first place where `data` stops being JSON; None when it is JSON.
+
+    Parameters
+    ----------
+    data
+        The text.
+    position
+        Where orjson stopped, for a caller that has asked it already.
 
     Examples
     --------
@@ -42,12 +49,13 @@ def scan(data: bytes) -> JsonDefect | None:
     >>> scan(b"{'a': 1}").detail
     'A key is in single quotes; JSON knows only double quotes.'
     """
-    try:
-        orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        position = error.pos
-    else:
-        return None
+    if position is None:
+        try:
+            orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            position = error.pos
+        else:
+            return None
     early = before_parsing(data)
     if early is not None:
         return early

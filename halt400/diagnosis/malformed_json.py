@@ -80,10 +80,20 @@ def find(exchange: Exchange) -> list[Finding]:
             return []
     elif not body:
         return _empty(exchange, body) if method in _SENDS_BODY and not exchange.request.body_size else []
-    defect = scan(body)
+    memo = exchange.content.memo
+    if "defect" not in memo:
+        memo["defect"] = _defect(exchange, body)
+    defect: JsonDefect | None = memo["defect"]
     if defect is None:
         return _warnings(exchange, body)
-    return [_finding(exchange, body, _recognise(body, defect), declared=declared)]
+    return [_finding(exchange, body, defect, declared=declared)]
+
+
+def _defect(exchange: Exchange, body: bytes) -> JsonDefect | None:
+    if exchange.json is not None:
+        return None
+    defect = scan(body, exchange.content.json_stops_at)
+    return _recognise(body, defect) if defect is not None else None
 
 
 def _absent(exchange: Exchange, method: str) -> list[Finding]:

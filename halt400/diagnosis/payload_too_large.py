@@ -155,6 +155,11 @@ _REMEDIES = {
 }
 _WIDE = {"url": (8190, 32768), "header": (8190, 65536), "headers": (16384, 131072), "header_count": (100, 200)}
 """From the smallest default in wide use, where many refuse, to where nearly all do."""
+_HARMLESS = {
+    what: min(_WIDE.get(what, (1 << 30,))[0], *(known.limit for known in LIMITS if known.what == what))
+    for what in _NAMES
+}
+"""What no known limit refuses."""
 
 
 def sizes(exchange: Exchange) -> tuple[dict[str, int], str | None]:
@@ -194,10 +199,11 @@ def find(exchange: Exchange, largest_success: dict[str, int] | None = None) -> l
     measured, field = sizes(exchange)
     if not exchange.refused and measured["headers"] < 8190 and measured["url"] < 4094 and len(exchange.headers) <= 100:
         return []
-    told = says(exchange, "too_large") or exchange.status in (413, 414, 431)
-    server = _server(exchange)
     found: list[Finding] = []
     for what, size in measured.items():
+        if size <= _HARMLESS[what]:
+            continue
+        server, told = _server(exchange), _told(exchange)
         limit = next(
             (known for known in LIMITS if known.server == server and known.what == what and size > known.limit), None
         )
@@ -214,25 +220,28 @@ def find(exchange: Exchange, largest_success: dict[str, int] | None = None) -> l
             detail = detail.replace(" bytes", "")
         found.append(_finding(what, confidence, detail, field))
     if not found and exchange.refused:
-        found.extend(_by_own_measure(measured, largest_success or {}, told=told, field=field))
+        found.extend(_by_own_measure(exchange, measured, largest_success or {}, field))
     return found
 
 
+def _told(exchange: Exchange) -> bool:
+    return says(exchange, "too_large") or exchange.status in (413, 414, 431)
+
+
 def _by_own_measure(
-    measured: dict[str, int], largest: dict[str, int], *, told: bool, field: str | None
+    exchange: Exchange, measured: dict[str, int], largest: dict[str, int], field: str | None
 ) -> list[Finding]:
     for what in ("body", "headers", "url"):
         size, known = measured.get(what, 0), largest.get(what, 0)
         if known and size > max(1024, 2 * known):
-            confidence = 0.95 if told else 0.5
+            confidence = 0.95 if _told(exchange) else 0.5
             detail = f"{_label(what, field)} is {size:,} bytes; the largest that this target took was {known:,}."
             return [_finding(what, confidence, detail, field)]
-    if told:
-        candidates = {what: measured.get(what, 0) for what in ("body", "headers", "url")}
-        what = max(candidates, key=lambda key: candidates[key])
-        if candidates[what] > 2048:
-            detail = f"The server says that the request is too large; the largest part: {_label(what, field)}, {candidates[what]:,} bytes."
-            return [_finding(what, 0.8, detail, field)]
+    candidates = {what: measured.get(what, 0) for what in ("body", "headers", "url")}
+    what = max(candidates, key=lambda key: candidates[key])
+    if candidates[what] > 2048 and _told(exchange):
+        detail = f"The server says that the request is too large; the largest part: {_label(what, field)}, {candidates[what]:,} bytes."
+        return [_finding(what, 0.8, detail, field)]
     return []
 
 
@@ -249,6 +258,14 @@ def _finding(what: str, confidence: float, detail: str, field: str | None) -> Fi
 def _server(exchange: Exchange) -> str | None:
     if exchange.response is None:
         return None
+    memo = exchange.answer.memo
+    if "server" not in memo:
+        memo["server"] = _named(exchange)
+    name: str | None = memo["server"]
+    return name
+
+
+def _named(exchange: Exchange) -> str | None:
     text = (
         " ".join(exchange.response_fields.get("server", ())) + " " + " ".join(exchange.response_fields.get("via", ()))
     )

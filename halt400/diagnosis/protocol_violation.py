@@ -52,7 +52,7 @@ def find(exchange: Exchange) -> list[Finding]:
     found.extend(_host(exchange))
     found.extend(_repeated(exchange))
     found.extend(_websocket(exchange))
-    if exchange.refused and says(exchange, "tls") and not found:
+    if exchange.refused and not found and says(exchange, "tls"):
         found.append(_plain_to_tls(exchange))
     return found
 
@@ -183,8 +183,8 @@ def _host(exchange: Exchange) -> list[Finding]:
             "header", value, bad, f"Host holds {what}; it is host[:port] (RFC 9110 section 7.2).", name="Host"
         )
         return [_finding(0.93, remedy, evidence)]
-    authority = next((part.text for part in components(exchange.url[:4096]) if part.name == "host"), "")
-    if authority and exchange.method != "CONNECT" and not _same_host(authority, value, exchange.url):
+    authority = _authority(exchange.url, value)
+    if authority not in ("", value) and exchange.method != "CONNECT" and not _same_host(authority, value, exchange.url):
         confidence = 0.5 if not exchange.refused else 0.93 if says(exchange, "host") else 0.7
         detail = f"Host says {value[:80]!r}, the URL {authority[:80]!r}."
         return [_finding(confidence, remedy, at_text("header", value, 0, detail, name="Host"))]
@@ -196,6 +196,15 @@ def _host(exchange: Exchange) -> list[Finding]:
             )
         ]
     return []
+
+
+def _authority(url: str, host: str) -> str:
+    """Host and port of a URL, empty where it has none; `host` is what they are likely to be."""
+    start = 8 if url.startswith("https://") else 7 if url.startswith("http://") else 0
+    end = start + len(host)
+    if start and url.startswith(host, start) and url[end : end + 1] in ("", "/", "?", "#"):
+        return host
+    return next((part.text for part in components(url[:4096]) if part.name == "host"), "")
 
 
 def _same_host(authority: str, host: str, url: str) -> bool:

@@ -110,10 +110,15 @@ def read(exchange: Exchange) -> Said:
     >>> said.named[0].field, said.named[0].message
     ('/data/attributes/name', 'missing required field')
     """
-    known: Said | None = exchange.memo.get("said")
-    if known is not None:
-        return known
-    said = exchange.memo["said"] = Said([], [], [])
+    memo = exchange.answer.memo
+    known: Said | None = memo.get("said in full")
+    if known is None:
+        known = memo["said in full"] = _read(exchange)
+    return known
+
+
+def _read(exchange: Exchange) -> Said:
+    said = Said([], [], [])
     document = exchange.response_json
     if document is not None:
         _Walk(said).run(document)

@@ -101,6 +101,7 @@ class TextRedactor:
         self._names = names
         self.sealer = Sealer(tokens, lambda name: judge(name) is not Verdict.NONE, octets=octets)
         self._shapes = (*custom(rules.patterns), *SHAPES)
+        self._hints = [(hint, shape) for shape in self._shapes for hint in shape.hints]
         self._by_start: dict[str, tuple[Shape, ...]] = {}
         for shape in SHAPES:
             for hint in shape.hints:
@@ -110,7 +111,7 @@ class TextRedactor:
         """What `text` can hold; the gates of joined texts are good for each of them."""
         return Gates(
             self._names.in_text(lower(text)),
-            tuple([shape for shape in self._shapes if _any_in(shape.hints, text)]),
+            tuple(dict.fromkeys([shape for hint, shape in self._hints if hint in text])),
             "@" in text or "%40" in text,
             has_long_digits(text),
         )

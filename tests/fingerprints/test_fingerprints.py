@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -273,3 +274,38 @@ def test_a_megabyte_of_malice_takes_less_than_half_a_second(text: str) -> None:
         start = time.process_time()
         fingerprints("t", request)
         assert time.process_time() - start < 0.5
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """How many calls, of Python and of C, some work makes: a measure of it that no busy machine changes."""
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+@pytest.mark.parametrize("unit", ["&", "=", "%", "/", "a", "?", "://", "@", "&&=", "&=a"])
+def test_a_url_without_names_costs_no_more_calls_when_it_is_longer(unit: str) -> None:
+    costs = [
+        calls_of(lambda size=size: fingerprint_request(Request(method="GET", url="http://h/?" + unit * size)))  # type: ignore[misc]
+        for size in (1_000, 300_000)
+    ]
+    assert costs[1] <= costs[0]
+
+
+@pytest.mark.parametrize("unit", ["a=&", "key=1&", "&k{}=", "&{}secret={}"])
+def test_the_work_for_a_url_grows_with_its_pairs_and_no_faster(unit: str) -> None:
+    def cost(size: int) -> int:
+        url = "http://h/?" + "".join(unit.format(f"{number:06}", number) for number in range(size))
+        return calls_of(lambda: fingerprint_request(Request(method="GET", url=url)))
+
+    fixed = cost(0)
+    assert cost(20_000) - fixed <= 2.1 * (cost(10_000) - fixed)

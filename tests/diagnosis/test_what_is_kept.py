@@ -1,0 +1,109 @@
+"""What is read once for equal answers and equal bodies changes no diagnosis, is bounded, and holds no secret."""
+
+import base64
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.diagnosis import own_cases, own_diagnosis
+from halt400.diagnosis import answer, content, diagnose, excerpts
+from halt400.diagnosis.exchange import Exchange
+from halt400.diagnosis.server_text import _NEEDED, PHRASES, says
+from halt400.diagnosis.waf_block import _BODY_SIGNS, _possible_signs
+from halt400.records import Response
+from tests.diagnosis.builders import get, request
+
+CASES = list(own_cases())
+
+
+def forget() -> None:
+    answer._known.cache_clear()
+    content._known.cache_clear()
+    excerpts._clean.clear()
+
+
+def test_a_diagnosis_is_the_same_after_any_other():
+    alone = []
+    for case in CASES:
+        for side in ("broken", "fine"):
+            forget()
+            alone.append(msgspec.json.encode(own_diagnosis(case, side)))
+    for _ in range(2):
+        assert [
+            msgspec.json.encode(own_diagnosis(case, side)) for case in CASES for side in ("broken", "fine")
+        ] == alone
+
+
+def test_a_diagnosis_does_not_change_when_another_one_is_changed():
+    one = diagnose(request('{"a": 1,}'), Response(status=400, body="Attention Required! | Cloudflare"))
+    before = msgspec.json.encode(one)
+    one.evidence.clear()
+    one.runners_up.clear()
+    two = diagnose(request('{"a": 1,}'), Response(status=400, body="Attention Required! | Cloudflare"))
+    assert msgspec.json.encode(two) == before
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Response(status=422, headers=[("A", "1")], body="x"),
+        Response(status=400, headers=[("A", "2")], body="x"),
+        Response(status=400, headers=[("A", "1")], body="y"),
+        Response(status=400, headers=[("A", "1")]),
+    ],
+)
+def test_answers_that_differ_are_kept_apart(other):
+    one = Response(status=400, headers=[("A", "1")], body="x")
+    assert answer.answer_of(one) is answer.answer_of(msgspec.structs.replace(one))
+    assert answer.answer_of(one) is not answer.answer_of(other)
+
+
+@pytest.mark.parametrize(
+    "long",
+    [
+        Response(status=400, body="x" * 5_000),
+        Response(status=400, body_base64=base64.b64encode(b"x" * 5_000).decode()),
+        Response(status=400, headers=[("A", "x" * 3_000)]),
+        Response(status=400, headers=[("A" * 3_000, "x")]),
+    ],
+)
+def test_nothing_long_is_kept(long):
+    forget()
+    diagnose(request('{"a": "' + "x" * 3_000 + '",}'), long)
+    assert answer._known.cache_info().currsize == content._known.cache_info().currsize == 0
+    assert max(map(len, excerpts._clean), default=0) <= excerpts._KEPT_CHARS
+
+
+def test_what_is_kept_is_bounded():
+    forget()
+    for number in range(1_200):
+        diagnose(request(f'{{"a": {number},}}'), Response(status=400, body=f"no, not {number}"))
+    assert answer._known.cache_info().currsize <= 128
+    assert content._known.cache_info().currsize <= 128
+    assert len(excerpts._clean) <= 1_024
+
+
+def test_no_text_that_held_a_secret_is_kept():
+    forget()
+    diagnose(get("https://a.example/?q=a b&api_key=hunter2hunter2"), Response(status=400))
+    assert excerpts._clean
+    assert not any("hunter2" in text for text in excerpts._clean)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+@pytest.mark.parametrize("family", _NEEDED)
+def test_no_phrase_is_passed_over_for_its_words(family, data):
+    phrase = data.draw(st.from_regex(f"(?i:{PHRASES[family]})", fullmatch=True))
+    assert says(Exchange(get(), Response(status=400, body=f"{{ {phrase} }}")), family)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.data())
+@pytest.mark.parametrize("number", range(len(_BODY_SIGNS)))
+def test_no_block_page_is_passed_over_for_its_words(number, data):
+    vendor, _, sign = _BODY_SIGNS[number]
+    page = data.draw(st.from_regex(sign))
+    assert (vendor, sign) in _possible_signs(page)
