@@ -114,7 +114,7 @@ def _field(exchange: Exchange) -> list[Finding]:
     values = exchange.fields.get("content-type", [])
     if not values:
         return []
-    if len({value.strip().lower() for value in values}) > 1:
+    if len(values) > 1 and len({value.strip().lower() for value in values}) > 1:
         evidence = at_text("header", values[1], 0, "Content-Type is there twice, with two values.", name="Content-Type")
         return [_finding(0.85, "Send Content-Type once.", evidence)]
     value = values[0]

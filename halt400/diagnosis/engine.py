@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from halt400.diagnosis import (
     content_type_mismatch,
     invalid_url_encoding,
@@ -198,7 +200,9 @@ def _diagnosis(exchange: Exchange, found: list[Finding], profile: Profile | None
     runners_up: dict[str, RunnerUp] = {}
     for finding in rest:
         if best is None or finding.cause != best.cause:
-            runner = RunnerUp(cause=finding.cause, confidence=round(finding.confidence, 3), detail=finding.detail[:300])
+            runner = RunnerUp(
+                cause=finding.cause, confidence=round(finding.confidence, 3), detail=_writable(finding.detail[:300])
+            )
             runners_up.setdefault(finding.cause, runner)
     spoken = {finding.cause for finding in found if not finding.warning}
     if _is_unparsable(found):
@@ -223,12 +227,24 @@ def _diagnosis(exchange: Exchange, found: list[Finding], profile: Profile | None
         cause=best.cause,
         blame=best.blame,
         confidence=round(best.confidence, 3),
-        remedy=best.remedy,
-        evidence=evidence[:_MAX_EVIDENCE],
+        remedy=_writable(best.remedy),
+        evidence=[_written(item) for item in evidence[:_MAX_EVIDENCE]],
         figures=figures,
         runners_up=list(runners_up.values())[:_MAX_RUNNERS_UP],
         ruled_out=ruled_out,
     )
+
+
+def _writable(text: str) -> str:
+    """The text with a question mark for each half of a surrogate pair, which UTF-8 cannot hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _written(item: Evidence) -> Evidence:
+    detail, name = _writable(item.detail), item.name
+    if detail == item.detail and (name is None or _writable(name) == name):
+        return item
+    return replace(item, detail=detail, name=name and _writable(name))
 
 
 def _applies(exchange: Exchange, cause: str) -> bool:
@@ -251,4 +267,4 @@ def _refusal(exchange: Exchange) -> list[Evidence]:
     if not text:
         return []
 
-    return [Evidence(where="response_body", detail=f"The server says: {mask(text)[:200]}")]
+    return [Evidence(where="response_body", detail=_writable(f"The server says: {mask(text)[:200]}"))]

@@ -98,4 +98,6 @@ def window(text: str, index: int, *, secret: bool = False, header: str | None = 
         caret += 1
     if end < len(near):
         piece += "…"
+    if piece.isprintable():
+        return piece, caret
     return visible(piece).replace("\ud800", "?").encode("utf-8", "replace").decode(), caret

@@ -49,7 +49,7 @@ def check_host(text: str, *, special: bool = True) -> str | None:
         return _check_ipv4(text.lower())
     if len(text) > 2048:
         return "the host is longer than any name"
-    domain = unquote_to_bytes(text).decode("utf-8", "replace")
+    domain = unquote_to_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
     if "\ufffd" in domain:
         return "the host is not UTF-8"
     # An ASCII domain passes as it is, Punycode unread (whatwg/url, "domain to ASCII", step for ASCII-only input).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -11,10 +12,11 @@ __all__ = ["MediaType", "is_json", "is_xml", "parse_media_type"]
 _TCHARS = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _TYPE = re.compile(rf"[ \t]*({_TCHARS})/({_TCHARS})[ \t]*")
 _PARAMETER = re.compile(rf"[ \t]*({_TCHARS})=(?:({_TCHARS})|\"((?:[^\"\\]|\\.)*+)\")[ \t]*")
+_KEPT_CHARS = 64
 _LOOSE = re.compile(r"[ \t]*([^=;,]*)(?:=([^;,]*))?")
 
 
-class MediaType(Struct):
+class MediaType(Struct, frozen=True):
     """`essence` is ``type/subtype`` in lower case, empty where there is none; `problem` is the first mistake."""
 
     essence: str
@@ -39,7 +41,10 @@ def parse_media_type(value: str) -> MediaType:
     >>> parse_media_type("application").problem
     'it is no type/subtype pair'
     """
-    value = value[:8192]
+    return _known(value) if len(value) <= _KEPT_CHARS else _parse(value[:8192])
+
+
+def _parse(value: str) -> MediaType:
     found = _TYPE.match(value)
     if found is None:
         return MediaType("", {}, "it is no type/subtype pair", 0)
@@ -75,6 +80,9 @@ def parse_media_type(value: str) -> MediaType:
             parameters.setdefault(loose[1].strip().lower(), loose[2].strip(' \t"'))
         at = loose.end()
     return MediaType(essence, parameters, problem, problem_index)
+
+
+_known = lru_cache(maxsize=512)(_parse)
 
 
 def is_json(essence: str) -> bool:

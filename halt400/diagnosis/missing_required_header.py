@@ -105,7 +105,7 @@ def _finding(confidence: float, remedy: str, *evidence: Evidence) -> Finding:
     return Finding(cause="missing_required_header", confidence=confidence, remedy=remedy, evidence=list(evidence))
 
 
-def _asked_for(exchange: Exchange) -> list[Finding]:
+def _header_asked_for(exchange: Exchange) -> tuple[str, bool] | None:
     said = read(exchange)
     named = next(((one.field, True) for one in said.named if one.location == "header"), None)
     if named is None:
@@ -113,6 +113,14 @@ def _asked_for(exchange: Exchange) -> list[Finding]:
         element = _HEADER_ELEMENT.search(exchange.response_text[:8192])
         if element is not None:
             named = (element[1].strip(), True)
+    return named
+
+
+def _asked_for(exchange: Exchange) -> list[Finding]:
+    memo = exchange.answer.memo
+    if "header asked for" not in memo:
+        memo["header asked for"] = _header_asked_for(exchange)
+    named: tuple[str, bool] | None = memo["header asked for"]
     if named is None:
         return []
     name, missing = named

@@ -175,7 +175,7 @@ def _learn_headers(known: TemplateProfile, exchange: Exchange) -> None:
 
 def _learn_query(known: TemplateProfile, url: str) -> None:
     query = url[:16_384].partition("#")[0].partition("?")[2]
-    for name in {pair.partition("=")[0][:80] for pair in query.split("&")[:64] if pair}:
+    for name in dict.fromkeys(pair.partition("=")[0][:80] for pair in query.split("&")[:64] if pair):
         if name in known.query or len(known.query) < MAX_QUERY_KEYS:
             known.query[name] = known.query.get(name, 0) + 1
 

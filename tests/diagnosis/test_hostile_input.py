@@ -4,6 +4,7 @@
 import json
 import time
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -199,3 +200,22 @@ def test_no_secret_reaches_the_evidence(one):
     refusal = Response(status=400, body=f'{{"message": "bad password: {SECRET}", "token": "{SECRET}"}}')
     for response in (None, REFUSED, refusal):
         assert SECRET not in repr(diagnose(one, response))
+
+
+@pytest.mark.parametrize("response", [None, Response(status=400, body='no \ud800: "x\ud800" is missing')])
+@pytest.mark.parametrize(
+    "one",
+    [
+        get("https://a.\ud800/"),
+        get("https://a.example/\ud800x?q=\udc00 b"),
+        get(headers=[("X\ud800", "1")]),
+        get(headers=[("X\ud800", "a\nb")]),
+        request('{"\ud800": 1, "\ud800": 2}'),
+        request("a=\ud800&b=%zz", content_type="application/x-www-form-urlencoded"),
+        request(method="G\ud800", http_version="\ud800"),
+    ],
+    ids=range(7),
+)
+def test_half_a_surrogate_pair_leaves_the_diagnosis_writable(one, response):
+    for found in (diagnose(one, response, profile()), find_defect(one, response)):
+        msgspec.json.encode(found)

@@ -92,3 +92,10 @@ def test_a_profile_is_bounded_whatever_traffic_does():
         assert len(known.headers) <= MAX_HEADERS
         assert len(known.shapes) <= MAX_SHAPES
     assert len(msgspec.msgpack.encode(profile)) < 400_000
+
+
+def test_query_parameters_are_learned_in_their_order_whatever_the_hash_seed():
+    profile = Profile()
+    names = [f"p{number}" for number in range(20)]
+    profile.observe(get("https://api.shop.example/?" + "&".join(f"{name}=1" for name in names)))
+    assert list(next(iter(profile.templates.values())).query) == names
