@@ -267,7 +267,8 @@ class Command(Struct, kw_only=True, omit_defaults=False):
 class Offence(Struct, kw_only=True, omit_defaults=True):
     """A 400 with what was concluded from it. Topic `offences`, key = `target`.
 
-    `command_id` is the command that this 400 led to, or the one that already held its job when it came.
+    `command_id` is the command that this 400 led to, or the one that already held its job when it came. `opens` is true
+    where a command was issued for this very 400: its `archive_uri` points here, so this evidence is always kept.
     """
 
     version: Literal[1] = 1
@@ -277,6 +278,7 @@ class Offence(Struct, kw_only=True, omit_defaults=True):
     archive_uri: str
     seen_at: Milliseconds
     command_id: str | None = None
+    opens: bool = False
     fingerprints: Fingerprints | None = None
     diagnosis: Diagnosis | None = None
 

@@ -14,6 +14,7 @@ from streams.alerts.toml_source import TomlSource
 from streams.app import Halt400App, new_app
 from streams.archive import ArchiveWriter, open_archive
 from streams.archive.archivist import Archivist
+from streams.archive.counting import OffenceCounts
 from streams.archive.redacting import redactor_of
 from streams.failure import end_process
 from streams.ledger import Ledger
@@ -44,15 +45,24 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
     archive = open_archive(settings.archive)
     writer = ArchiveWriter(archive, parallel=min(settings.archive.parallel_uploads, archive.most_parallel))
     app.neighbours.append(writer)
+    counts = OffenceCounts(archive, writer, durability, storm_keep=settings.archive.storm_keep or None)
     ledger = Ledger(
-        durability,
+        counts,
         capacity=OPEN_OFFENCES,
         pause=lambda tps: cast(FoldingConsumer, app.consumer).hold_back(tps),
         resume=lambda tps: cast(FoldingConsumer, app.consumer).let_go(tps),
         on_failure=partial(end_process, app),
     )
     durability.on_settle(ledger.settle)
-    agents.archive.register(app, settings.kafka.topic(topics.OFFENCES), Archivist(writer, redactor), ledger)
+    durability.on_settle(counts.settle)
+    agents.archive.register(
+        app,
+        settings.kafka.topic(topics.OFFENCES),
+        Archivist(writer, redactor, counts),
+        ledger,
+        counts,
+        manifest_interval_s=settings.archive.manifest_interval_s,
+    )
     if config is not None and "alerts" in TomlSource.read(config).document:
         alerts = load_alerts(config)
         sinks = alerts.make_sinks(os.environ)
@@ -63,6 +73,7 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
     @app.on_partitions_revoked.connect  # type: ignore[arg-type]
     async def forget(_app: Any, *arguments: Any, **_: Any) -> None:
         ledger.drop(*arguments)
+        counts.drop(*arguments)
         durability.drop(*arguments)
 
     return app

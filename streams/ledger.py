@@ -2,16 +2,23 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
 
 from faust.types import TP
 
-from streams.transport import Durability, Records
+from streams.transport import Records
 
-__all__ = ["Ledger"]
+__all__ = ["Advances", "Ledger"]
 
 SETTLE_S = 3.0
+
+
+class Advances(Protocol):
+    """Who is told how far a partition is done: `streams.transport.Durability`, or one that lets more be done first."""
+
+    def advance(self, tp: TP, offset: int) -> None:
+        """Take note that everything below `offset` is done."""
 
 
 class Ledger:
@@ -28,7 +35,7 @@ class Ledger:
 
     def __init__(
         self,
-        durability: Durability,
+        durability: Advances,
         *,
         capacity: int,
         pause: Callable[[set[TP]], None],
@@ -43,11 +50,11 @@ class Ledger:
         self._failing: set[asyncio.Task[None]] = set()
         self.open = 0
 
-    def add(self, tp: TP, records: Records, work: Awaitable[None]) -> None:
+    def add(self, tp: TP, records: Records, work: Coroutine[Any, Any, None]) -> None:
         """Start the work of one fold."""
         records.check_follows(self._ends.get(tp))
         self._ends[tp] = records.end
-        task = asyncio.ensure_future(_as_task(work))
+        task = asyncio.create_task(work)
         self._folds.setdefault(tp, deque()).append((records.end, len(records), task))
         self.open += len(records)
         task.add_done_callback(lambda done: self._settle_prefix(tp, done))

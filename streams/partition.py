@@ -282,6 +282,7 @@ class PartitionState:
                 archive_uri=archive_uri,
                 seen_at=now_ms,
                 command_id=decision.held_by,
+                opens=state.was_opened_by(source, event.job_id, fingerprints.request),
                 fingerprints=fingerprints,
                 diagnosis=diagnosis,
             )

@@ -126,6 +126,15 @@ class ArchiveSettings(_Section):
     )
     kms_key_id: str | None = Field(None, description="Key for aws:kms; the account's default key where unset.")
     parallel_uploads: int = Field(256, ge=1, le=1024, description="Uploads under way at once.")
+    storm_keep: int = Field(
+        20,
+        ge=0,
+        description="Of one signature on one target and day this many 400s are kept, then one in 2, 4, 8 and so on; "
+        "a manifest counts all of them. 0 keeps every one.",
+    )
+    manifest_interval_s: float = Field(
+        5.0, gt=0, description="Manifests are written at most this often; what they count is committed no earlier."
+    )
     redaction_key: SecretStr = Field(
         SecretStr("halt400 without a key of its own"),
         min_length=16,

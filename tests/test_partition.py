@@ -73,6 +73,7 @@ def test_the_first_400_of_a_job_gives_one_command_and_every_400_an_offence() -> 
     assert command.expires_at == NOW + 900_000 + GRACE_MS
     assert [offence.command_id for offence in outcome.offences] == [command.command_id] * 5
     assert [offence.source.offset for offence in outcome.offences] == list(range(5))
+    assert [offence.opens for offence in outcome.offences] == [True, False, False, False, False]
 
 
 def test_each_job_is_halted_by_itself() -> None:
@@ -92,6 +93,9 @@ def test_a_quarantine_that_another_worker_opened_is_not_opened_again() -> None:
     outcome = apply(state(latest_command=lambda scope_id: known), record(3, event(400)))
     assert outcome.commands == []
     assert outcome.offences[0].command_id == known.command_id
+    assert outcome.offences[0].opens, "the command points to this evidence, whoever issued it"
+    other = apply(state(latest_command=lambda scope_id: known), record(4, event(400)))
+    assert not other.offences[0].opens
 
 
 def test_a_400_after_the_hold_opens_a_new_quarantine_with_a_higher_sequence() -> None:
@@ -100,6 +104,8 @@ def test_a_400_after_the_hold_opens_a_new_quarantine_with_a_higher_sequence() ->
     later = NOW + 900_000 + GRACE_MS
     (command,) = apply(partition, record(1, event(400, time=later), timestamp=later), now_ms=later).commands
     assert command.sequence == 2
+    again = apply(partition, record(2, event(400, time=later), timestamp=later), now_ms=later)
+    assert not again.offences[0].opens
 
 
 def test_a_400_of_long_ago_is_kept_as_evidence_and_opens_nothing() -> None:

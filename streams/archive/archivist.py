@@ -1,12 +1,15 @@
 """Turns the records of `offences` into evidence in the archive."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import msgspec
+from faust.types import TP
 
 from halt400.records import Offence, Source
 from halt400.redaction import Redactor
+from streams.archive.counting import Counted, OffenceCounts
 from streams.archive.har import har_of
 from streams.archive.limits import BODY_LIMIT_BYTES, shortened
 from streams.archive.naming import object_key
@@ -22,12 +25,25 @@ class _Time(msgspec.Struct, gc=False):
     time: int
 
 
+class _Signature(msgspec.Struct, gc=False):
+    signature: str
+
+
 class _Place(msgspec.Struct, gc=False):
-    """What an object's name is made of."""
+    """What an object's name is made of, and what a storm is judged by."""
 
     target: str
     source: Source
     event: _Time
+    opens: bool = False
+    fingerprints: _Signature | None = None
+
+    def counted(self) -> Counted:
+        """What is counted of it; without a signature it is always kept."""
+        known = self.fingerprints
+        return Counted(
+            self.source, self.target, self.event.time, known.signature if known else "", self.opens or known is None
+        )
 
 
 _decode_place = msgspec.json.Decoder(_Place).decode
@@ -46,29 +62,34 @@ class Archivist:
     ----------
     redactor
         Takes the secrets out of an offence.
+    counts
+        Decides what a storm leaves out.
     """
 
-    def __init__(self, writer: ArchiveWriter, redactor: Redactor) -> None:
-        self._writer, self._redactor = writer, redactor
+    def __init__(self, writer: ArchiveWriter, redactor: Redactor, counts: OffenceCounts) -> None:
+        self._writer, self._redactor, self._counts = writer, redactor, counts
 
-    async def archive(self, topic: str, partition: int, records: list[Any]) -> None:
-        """Write the evidence of some records of `offences`; returns when it is durable.
+    async def archive(self, tp: TP, end: int, records: Sequence[Any]) -> None:
+        """Write the evidence of some records of `offences`, up to the offset `end`; returns when it is durable.
 
         What is no offence is kept below ``undecodable/``, redacted as a text: a topic of ours is never read past in
         silence.
         """
         evidence: list[Evidence] = []
+        places: list[tuple[_Place, bytes]] = []
         for record in records:
             if record.value is None:
                 continue
             try:
-                place = _decode_place(record.value)
+                places.append((_decode_place(record.value), record.value))
             except msgspec.DecodeError:
-                key = f"undecodable/{topic}-{partition}-{record.offset:020d}.json"
+                key = f"undecodable/{tp.topic}-{tp.partition}-{record.offset:020d}.json"
                 evidence.append((key, partial(self._undecodable, record.value)))
-            else:
+        kept = await self._counts.choose(tp, end, [place.counted() for place, _ in places])
+        for (place, value), is_kept in zip(places, kept, strict=True):
+            if is_kept:
                 key = object_key(place.source, place.target, place.event.time)
-                evidence.append((key, partial(self._har, record.value)))
+                evidence.append((key, partial(self._har, value)))
         await self._writer.write(evidence)
 
     def _har(self, value: bytes) -> bytes:

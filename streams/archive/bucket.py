@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from halt400.errors import ArchiveError
 from streams.archive.naming import archive_uri
-from streams.archive.port import ArchiveAway, checked_key
+from streams.archive.port import ArchiveAway, ArchiveChanged, checked_key
 
 __all__ = ["BucketArchive"]
 
@@ -87,6 +87,7 @@ class BucketArchive:
         self._bucket, self._prefix = parts.netloc, parts.path.strip("/")
         if not self._bucket:
             raise ArchiveError(f"The archive {base_uri} names no bucket.", "Write s3://bucket/prefix.")
+        self._conditional = True
         self._options: dict[str, Any] = {}
         if server_side_encryption:
             self._options["ServerSideEncryption"] = server_side_encryption
@@ -116,16 +117,7 @@ class BucketArchive:
 
     def write(self, key: str, data: bytes) -> None:
         """Put an object; the server compares the checksum with what arrived."""
-        digest = sha256(data)
-        self._call(
-            "put_object",
-            Key=self._full(key),
-            Body=data,
-            ContentType="application/json",
-            ChecksumSHA256=b64encode(digest.digest()).decode(),
-            Metadata={CHECKSUM: digest.hexdigest()},
-            **self._options,
-        )
+        self._put(key, data)
 
     def read(self, key: str) -> bytes:
         """Get an object and compare its checksum.
@@ -135,6 +127,45 @@ class BucketArchive:
         ArchiveError
             There is none, or it is not what was written.
         """
+        return self._get(key)[0]
+
+    def read_tagged(self, key: str) -> tuple[bytes, str] | None:
+        """Get an object with its entity tag."""
+        try:
+            return self._get(key)
+        except ArchiveError as error:
+            if _refusal(error) == 404:
+                return None
+            raise
+
+    def replace(self, key: str, data: bytes, tag: str | None) -> str:
+        """Put an object under a condition; a server that knows no conditional writes puts it without one."""
+        condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
+        try:
+            return self._put(key, data, **(condition if self._conditional else {}))
+        except ArchiveError as error:
+            if _refusal(error) in {404, 409, 412}:
+                raise ArchiveChanged(f"{self.uri(key)} was written by another process.", "It is read again.") from error
+            if _refusal(error) != 501 or not self._conditional:
+                raise
+            self._conditional = False
+            return self._put(key, data)
+
+    def _put(self, key: str, data: bytes, **condition: str) -> str:
+        digest = sha256(data)
+        answer = self._call(
+            "put_object",
+            Key=self._full(key),
+            Body=data,
+            ContentType="application/json",
+            ChecksumSHA256=b64encode(digest.digest()).decode(),
+            Metadata={CHECKSUM: digest.hexdigest()},
+            **self._options,
+            **condition,
+        )
+        return str(answer.get("ETag", ""))
+
+    def _get(self, key: str) -> tuple[bytes, str]:
         answer = self._call("get_object", Key=self._full(key), ChecksumMode="ENABLED")
         data = self._guarded(answer["Body"].read)
         stored = answer.get("Metadata", {}).get(CHECKSUM)
@@ -143,17 +174,14 @@ class BucketArchive:
                 f"{self.uri(key)} is not what was written: its SHA-256 is not {stored}.",
                 "Restore it from a version of the bucket, and see who can write there.",
             )
-        return bytes(data)
+        return bytes(data), str(answer.get("ETag", ""))
 
     def exists(self, key: str) -> bool:
         """Ask for the object's head."""
-        from botocore.exceptions import ClientError
-
         try:
             self._call("head_object", Key=self._full(key))
         except ArchiveError as error:
-            cause = error.__cause__
-            if isinstance(cause, ClientError) and _status(cause) == 404:
+            if _refusal(error) == 404:
                 return False
             raise
         return True
@@ -238,6 +266,16 @@ class BucketArchive:
 
 def _without_asking(params: dict[str, Any], **_: Any) -> None:
     params["headers"].pop("Expect", None)
+
+
+def _refusal(error: ArchiveError) -> int | None:
+    """The status of the server's answer that led to the error, None where it was not one."""
+    from botocore.exceptions import ClientError
+
+    cause = error.__cause__
+    if not isinstance(cause, ClientError) or cause.response.get("Error", {}).get("Code") == "NoSuchBucket":
+        return None
+    return _status(cause)
 
 
 def _status(error: Any) -> int:

@@ -3,13 +3,14 @@
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from halt400.errors import ArchiveError
 from streams.archive.naming import archive_uri
-from streams.archive.port import ArchiveAway, checked_key
+from streams.archive.port import ArchiveAway, ArchiveChanged, checked_key
 
 __all__ = ["DirectoryArchive"]
 
@@ -61,6 +62,31 @@ class DirectoryArchive:
 
     def write(self, key: str, data: bytes) -> None:
         """Write a file beside its place, sync it, move it there, and sync the directory."""
+        self._put(key, data)
+
+    def read_tagged(self, key: str) -> tuple[bytes, str] | None:
+        """Read a file; its tag is a digest."""
+        path = self._path(key)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _as_archive_error(error, path) from error
+        return data, _tag(data)
+
+    def replace(self, key: str, data: bytes, tag: str | None) -> str:
+        """Write a file if it is as it was; whoever else replaces it waits meanwhile."""
+
+        def unchanged() -> None:
+            found = self.read_tagged(key)
+            if (found[1] if found is not None else None) != tag:
+                raise ArchiveChanged(f"{self.uri(key)} was written by another process.", "It is read again.")
+
+        self._put(key, data, unchanged)
+        return _tag(data)
+
+    def _put(self, key: str, data: bytes, condition: Callable[[], None] | None = None) -> None:
         path = self._path(key)
         # The same name each time: what a killed process left here is replaced when its offence is read again.
         temporary = path.parent / f".{path.name}.part"
@@ -68,6 +94,12 @@ class DirectoryArchive:
             self._make(path.parent)
             descriptor = _open_alone(temporary)
             try:
+                if condition is not None:
+                    try:
+                        condition()
+                    except ArchiveChanged:
+                        temporary.unlink()
+                        raise
                 os.ftruncate(descriptor, 0)
                 with os.fdopen(descriptor, "wb", closefd=False) as file:
                     file.write(data)
@@ -114,7 +146,7 @@ class DirectoryArchive:
         """
         raise ArchiveError(
             f"A directory removes nothing by itself, so {self._root} cannot keep for {days} days.",
-            f"Run `find {self._root} -name '*.har' -mtime +{days} -delete` daily, or archive to s3://.",
+            f"Run `find {self._root} -type f -mtime +{days} -delete` daily, or archive to s3://.",
         )
 
     def _path(self, key: str) -> Path:
@@ -148,6 +180,10 @@ class DirectoryArchive:
                 yield from self._below(directory / name, path, prefix)
             elif path.startswith(prefix):
                 yield path
+
+
+def _tag(data: bytes) -> str:
+    return blake2b(data, digest_size=16).hexdigest()
 
 
 def _open_alone(path: Path) -> int:

@@ -1,5 +1,6 @@
 """Names of archived objects: sorted by target and date, derived from the source record, so writing twice is once."""
 
+import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
@@ -7,13 +8,25 @@ from urllib.parse import quote, unquote
 
 from halt400.records import Source
 
-__all__ = ["archive_uri", "object_key", "target_of_segment", "target_segment"]
+__all__ = [
+    "MANIFEST",
+    "archive_uri",
+    "day_of",
+    "directory_of",
+    "manifest_key",
+    "object_key",
+    "source_of_name",
+    "target_of_segment",
+    "target_segment",
+]
 
 DAY_MS = 86_400_000
 SEGMENT_MAX = 180
 """Longest quoted target: a file name holds 255 bytes, an S3 key 1,024."""
 SHORTENED_TO = 120
 MARK = "~"
+MANIFEST = ".manifest.json"
+_NAME = re.compile(r"(.+)-([0-9]+)-([0-9]{20})\.har")
 
 
 def object_key(source: Source, target: str, time_ms: int) -> str:
@@ -33,8 +46,42 @@ def object_key(source: Source, target: str, time_ms: int) -> str:
     >>> object_key(Source(topic="halt400.responses", partition=3, offset=1207), "api.shop.example", 1_760_000_000_000)
     'api.shop.example/2025-10-09/halt400.responses-3-00000000000000001207.har'
     """
-    directory = f"{target_segment(target)}/{_date(time_ms // DAY_MS)}"
-    return f"{directory}/{source.topic}-{source.partition}-{source.offset:020d}.har"
+    return f"{directory_of(target, time_ms)}/{source.topic}-{source.partition}-{source.offset:020d}.har"
+
+
+def manifest_key(target: str, time_ms: int, topic: str, partition: int) -> str:
+    """Key of the counts of one target's offences of one date, as one partition of `offences` has them.
+
+    One partition has one owner, so each manifest has one writer.
+
+    Examples
+    --------
+    >>> manifest_key("api.shop.example", 1_760_000_000_000, "halt400.offences", 3)
+    'api.shop.example/2025-10-09/halt400.offences-3.manifest.json'
+    """
+    return f"{directory_of(target, time_ms)}/{topic}-{partition}{MANIFEST}"
+
+
+def directory_of(target: str, time_ms: int) -> str:
+    """Where the evidence of one target's 400s of one UTC date lies, with its manifests."""
+    return f"{target_segment(target)}/{day_of(time_ms)}"
+
+
+def day_of(time_ms: int) -> str:
+    """The UTC date of a time, ``undated`` where it is beyond the calendar."""
+    return _date(time_ms // DAY_MS)
+
+
+def source_of_name(name: str) -> Source | None:
+    """The record that an object's evidence is of, by the last part of its key; None where it is no such name.
+
+    Examples
+    --------
+    >>> source_of_name("halt400.responses-3-00000000000000001207.har")
+    Source(topic='halt400.responses', partition=3, offset=1207)
+    """
+    match = _NAME.fullmatch(name)
+    return Source(topic=match[1], partition=int(match[2]), offset=int(match[3])) if match is not None else None
 
 
 def archive_uri(base: str, key: str) -> str:

@@ -12,8 +12,13 @@ from streams.settings import KafkaSettings
 __all__ = ["offence_values"]
 
 
-async def offence_values(kafka: KafkaSettings) -> AsyncIterator[bytes | None]:
-    """The values of every record of `offences`, partition by partition, without joining a group.
+async def offence_values(kafka: KafkaSettings, only: int | None = None) -> AsyncIterator[tuple[int, bytes | None]]:
+    """Partition and value of every record of `offences`, partition by partition, without joining a group.
+
+    Parameters
+    ----------
+    only
+        Read this partition, and no other.
 
     Raises
     ------
@@ -28,7 +33,7 @@ async def offence_values(kafka: KafkaSettings) -> AsyncIterator[bytes | None]:
         await consumer.start()
         if topic not in await consumer.topics():
             raise TopicMismatch(f"There is no topic {topic}.", "Make it: `halt400 topics apply`.")
-        partitions = [TopicPartition(topic, number) for number in range(kafka.partitions)]
+        partitions = [TopicPartition(topic, number) for number in range(kafka.partitions) if only in (None, number)]
         consumer.assign(partitions)
         beginnings, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         for partition in partitions:
@@ -38,7 +43,7 @@ async def offence_values(kafka: KafkaSettings) -> AsyncIterator[bytes | None]:
             while await consumer.position(partition) < ends[partition]:
                 for record in (await consumer.getmany(partition, timeout_ms=500)).get(partition, ()):
                     if record.offset < ends[partition]:
-                        yield record.value
+                        yield partition.partition, record.value
     except (KafkaError, OSError) as error:
         raise BrokerUnavailable(f"Kafka at {kafka.bootstrap_servers} failed ({error}).", "Try again.") from error
     finally:

@@ -6,6 +6,7 @@ from halt400.errors import ArchiveError
 from streams.archive.bucket import BucketArchive
 from streams.archive.directory import DirectoryArchive
 from streams.archive.port import Archive
+from streams.archive.writer import ASIDE
 from streams.settings import ArchiveSettings
 
 __all__ = ["open_archive", "read_uri", "split_uri"]
@@ -24,7 +25,7 @@ def open_archive(archive: ArchiveSettings, base_uri: str | None = None) -> Archi
         secret_access_key=archive.secret_access_key.get_secret_value() if archive.secret_access_key else None,
         server_side_encryption=archive.server_side_encryption,
         kms_key_id=archive.kms_key_id,
-        parallel=archive.parallel_uploads,
+        parallel=archive.parallel_uploads + ASIDE,
     )
 
 

@@ -5,13 +5,19 @@ from typing import Protocol
 
 from halt400.errors import ArchiveError
 
-__all__ = ["Archive", "ArchiveAway", "checked_key"]
+__all__ = ["Archive", "ArchiveAway", "ArchiveChanged", "checked_key"]
 
 
 class ArchiveAway(ArchiveError):
     """The archive does not take objects at the moment; the same call may succeed later."""
 
     code = "archive_away"
+
+
+class ArchiveChanged(ArchiveError):
+    """The object is not as it was when it was read: another process has written it."""
+
+    code = "archive_changed"
 
 
 class Archive(Protocol):
@@ -34,6 +40,18 @@ class Archive(Protocol):
 
     def read(self, key: str) -> bytes:
         """The bytes of an object, checked against the checksum that was stored with them where there is one."""
+
+    def read_tagged(self, key: str) -> tuple[bytes, str] | None:
+        """The bytes of an object and a tag of what they are; None where there is none."""
+
+    def replace(self, key: str, data: bytes, tag: str | None) -> str:
+        """Write an object only if it still has that tag, or only if there is none (None); its tag from here on.
+
+        Raises
+        ------
+        ArchiveChanged
+            It has another.
+        """
 
     def exists(self, key: str) -> bool:
         """Whether there is such an object."""

@@ -1,17 +1,24 @@
 """Which of a storm's offences are kept: the first of a signature, then fewer and fewer, with all of them counted.
 
-Off unless configured: every 400 is archived. Where one broken release sends a million equal 400s, the twentieth tells
-what the millionth tells, and `Storm` keeps the archive small without hiding anything: each signature is judged by its
-own count only, so a signature that was never seen before is always kept, whatever else is raging.
+Where one broken release sends a million equal 400s, the twentieth tells what the millionth tells, and `Storm` keeps the
+archive small without hiding anything: each signature of a target is judged by its own count of the day only, so one
+that was never seen before is always kept, whatever else is raging. So is the evidence that a command points to.
 
-Pure, and the same for the same input: a signature's offences come from one partition of one target, counted in order.
+Pure, and the same for the same input: a target's offences come from one partition, in the order of their sources.
+Whatever is counted once is known again by its source and passed over, so that redelivery neither counts nor decides
+twice.
 """
 
 from collections import OrderedDict
+from typing import Annotated
 
 import msgspec
 
-__all__ = ["Manifest", "SignatureCount", "Storm", "keep"]
+from halt400.records import Source
+
+__all__ = ["Manifest", "Position", "SignatureCount", "Storm", "decode_manifest", "keep"]
+
+SIGNATURES_MAX = 1000
 
 
 def keep(signature_count: int, storm_keep: int | None = None) -> bool:
@@ -49,27 +56,61 @@ class SignatureCount(msgspec.Struct, kw_only=True):
     last_ms: int
 
 
-class Manifest(msgspec.Struct, kw_only=True):
-    """The exact counts of one target, archived beside the evidence.
+class Position(msgspec.Struct, kw_only=True):
+    """How far a topic's partition is counted: the last source offset, and the latest event time up to it."""
 
-    `forgotten` counts the signatures that were dropped from memory when there were more than it holds; their offences
-    count in `seen` and `kept`, and one that comes back starts at 1 again: it is kept, not hidden.
+    offset: int
+    latest_ms: int
+
+
+class Manifest(msgspec.Struct, kw_only=True):
+    """The exact counts of one target's offences of one UTC date, archived beside the evidence.
+
+    Attributes
+    ----------
+    seen, kept
+        Offences, and those whose evidence is in the archive.
+    forgotten
+        Signatures that were dropped from memory when there were more than it holds. Their offences count in `seen` and
+        `kept`; one that comes back starts at 1 again: it is kept, not hidden.
+    storm_keep
+        The setting at the time of the last count, null where every one is kept.
+    positions
+        ``topic-partition`` of the source -> how far it is counted.
+    signatures
+        The one that was seen last first.
     """
 
+    version: Annotated[int, msgspec.Meta(ge=1, le=1)] = 1
     target: str
+    date: str = ""
     seen: int = 0
     kept: int = 0
     forgotten: int = 0
+    storm_keep: int | None = None
+    positions: dict[str, Position] = {}
     signatures: list[SignatureCount] = []
+
+    def has_counted(self, source: Source) -> bool:
+        """Whether the offence of that record is among those seen, if there was one."""
+        position = self.positions.get(_place(source))
+        return position is not None and source.offset <= position.offset
+
+
+decode_manifest = msgspec.json.Decoder(Manifest).decode
+
+
+def _place(source: Source) -> str:
+    return f"{source.topic}-{source.partition}"
 
 
 class Storm:
-    """Counts one target's offences by signature and says which are kept.
+    """Counts one target's offences of one date by signature and says which are kept.
 
     Parameters
     ----------
-    target
-        Whose offences these are.
+    manifest
+        What was counted before; ``Manifest(target=…)`` at the beginning.
     storm_keep
         See `keep`.
     signatures_max
@@ -77,20 +118,72 @@ class Storm:
 
     Examples
     --------
-    >>> storm = Storm("api.shop.example", storm_keep=1)
-    >>> [storm.offence("a", 0), storm.offence("a", 1), storm.offence("a", 2), storm.offence("b", 3)]
-    [True, True, False, True]
+    >>> storm = Storm(Manifest(target="api.shop.example"), storm_keep=1)
+    >>> places = [Source(topic="responses", partition=0, offset=number) for number in range(5)]
+    >>> [storm.count(place, name, 0) for place, name in zip(places, "aaaba")]
+    [True, True, False, True, True]
+    >>> storm.count(places[4], "a", 0) is None
+    True
     >>> storm.manifest().seen, storm.manifest().kept
-    (4, 3)
+    (5, 4)
     """
 
-    def __init__(self, target: str, *, storm_keep: int | None = None, signatures_max: int = 10_000) -> None:
-        self._manifest = Manifest(target=target)
+    def __init__(
+        self, manifest: Manifest, *, storm_keep: int | None = None, signatures_max: int = SIGNATURES_MAX
+    ) -> None:
+        self._manifest = msgspec.structs.replace(manifest, storm_keep=storm_keep, signatures=[])
         self._storm_keep, self._signatures_max = storm_keep, signatures_max
-        self._counts: OrderedDict[str, SignatureCount] = OrderedDict()
+        self._counts = OrderedDict(
+            (one.signature, msgspec.structs.replace(one)) for one in reversed(manifest.signatures)
+        )
+        self._positions = dict(manifest.positions)
 
-    def offence(self, signature: str, time_ms: int) -> bool:
-        """Count one offence; whether its evidence is kept."""
+    def count(self, source: Source, signature: str, time_ms: int, *, always: bool = False) -> bool | None:
+        """Count the offence of one record.
+
+        Parameters
+        ----------
+        time_ms
+            The event's own time.
+        always
+            Keep it whatever its number.
+
+        Returns
+        -------
+        bool or None
+            Whether its evidence is kept; None where the record was counted before, and decided. A record at an offset
+            that was passed, but of a later time than any before it, is of a log that was made anew: it counts.
+        """
+        place = _place(source)
+        position = self._positions.get(place)
+        if position is not None and source.offset <= position.offset and time_ms <= position.latest_ms:
+            return None
+        latest = max(time_ms, position.latest_ms) if position is not None else time_ms
+        self._positions[place] = Position(offset=source.offset, latest_ms=latest)
+        count = self._of(signature, time_ms)
+        count.seen += 1
+        self._manifest.seen += 1
+        kept = always or keep(count.seen, self._storm_keep)
+        count.kept += kept
+        self._manifest.kept += kept
+        return kept
+
+    @property
+    def seen(self) -> int:
+        """How many offences were counted."""
+        return self._manifest.seen
+
+    def number(self, signature: str) -> int:
+        """How many of a signature were counted."""
+        count = self._counts.get(signature)
+        return count.seen if count is not None else 0
+
+    def manifest(self) -> Manifest:
+        """The counts at this moment."""
+        signatures = [msgspec.structs.replace(one) for one in reversed(self._counts.values())]
+        return msgspec.structs.replace(self._manifest, positions=dict(self._positions), signatures=signatures)
+
+    def _of(self, signature: str, time_ms: int) -> SignatureCount:
         count = self._counts.get(signature)
         if count is None:
             count = self._counts[signature] = SignatureCount(signature=signature, first_ms=time_ms, last_ms=time_ms)
@@ -99,15 +192,5 @@ class Storm:
                 self._manifest.forgotten += 1
         else:
             self._counts.move_to_end(signature)
-        count.seen += 1
         count.first_ms, count.last_ms = min(count.first_ms, time_ms), max(count.last_ms, time_ms)
-        self._manifest.seen += 1
-        kept = keep(count.seen, self._storm_keep)
-        count.kept += kept
-        self._manifest.kept += kept
-        return kept
-
-    def manifest(self) -> Manifest:
-        """The counts, the loudest signature first."""
-        signatures = sorted(self._counts.values(), key=lambda count: (-count.seen, count.signature))
-        return msgspec.structs.replace(self._manifest, signatures=[msgspec.structs.replace(one) for one in signatures])
+        return count

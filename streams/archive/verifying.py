@@ -1,4 +1,4 @@
-"""Read the archive back and compare it with the log of offences, object by object."""
+"""Read the archive back and compare it with the log of offences, object by object and count by count."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -11,8 +11,9 @@ import orjson
 from halt400.errors import ArchiveError
 from halt400.records import Offence
 from streams.archive.har import har_of
-from streams.archive.naming import object_key
+from streams.archive.naming import manifest_key, object_key
 from streams.archive.port import Archive, ArchiveAway
+from streams.archive.storm import Manifest, Storm, decode_manifest
 
 __all__ = ["Verification", "verify"]
 
@@ -22,25 +23,32 @@ _SAMPLES = 20
 
 @dataclass
 class Verification:
-    """What was found. `missing`, `different` and `unreadable` hold the first URIs of their kind."""
+    """What was found. `missing`, `different`, `unreadable` and `miscounted` hold the first URIs of their kind.
+
+    `sampled_out` are offences that a storm's cap left out, and that a manifest accounts for. A manifest is
+    `miscounted` when it has seen as many offences as the log has, and says that fewer are kept than there are.
+    """
 
     offences: int = 0
     undecodable: int = 0
     sound: int = 0
+    sampled_out: int = 0
     missing_count: int = 0
     different_count: int = 0
     unreadable_count: int = 0
+    miscounted_count: int = 0
     missing: list[str] = field(default_factory=list)
     different: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    miscounted: list[str] = field(default_factory=list)
 
     @property
     def whole(self) -> bool:
-        """Whether every offence of the log is in the archive as it should be."""
-        return self.sound == self.offences and not self.undecodable
+        """Whether every offence of the log is in the archive as it should be, or counted there as left out."""
+        return self.sound + self.sampled_out == self.offences and not self.undecodable and not self.miscounted
 
     def add(self, kind: str, uri: str) -> None:
-        """Count one object; kind is sound, missing, different or unreadable."""
+        """Count one object; kind is sound, missing, different, unreadable or miscounted."""
         if kind == "sound":
             self.sound += 1
             return
@@ -50,20 +58,57 @@ class Verification:
             samples.append(uri)
 
 
+class _Day:
+    """The offences of one manifest: those of the log, and which of them are not in the archive."""
+
+    def __init__(self, storm: Storm) -> None:
+        self.storm = storm
+        self.absent = 0
+        self.lost: list[str] = []
+        self.left_out: list[str] = []
+
+    def add_absent(self, uri: str, *, was_kept: bool) -> None:
+        self.absent += 1
+        samples = self.lost if was_kept else self.left_out
+        if len(samples) < _SAMPLES:
+            samples.append(uri)
+
+    def settle(self, found: Verification, manifest: Manifest | None, uri: str) -> None:
+        """Say which of the absent are accounted for."""
+        allowed = manifest.seen - manifest.kept if manifest is not None else 0
+        missing = max(0, self.absent - allowed)
+        found.sampled_out += self.absent - missing
+        samples = [*self.lost, *self.left_out]
+        for number in range(missing):
+            found.add("missing", samples[number] if number < len(samples) else "")
+        if manifest is not None and manifest.seen == self.storm.seen and self.absent < allowed:
+            found.add("miscounted", uri)
+
+
 async def verify(
-    archive: Archive, offences: AsyncIterator[bytes | None], seal: Callable[[Offence], Offence]
+    archive: Archive,
+    offences: AsyncIterator[tuple[int, bytes | None]],
+    seal: Callable[[Offence], Offence],
+    *,
+    topic: str,
+    storm_keep: int | None = None,
 ) -> Verification:
     """Compare the archive with the log.
 
-    An object is sound when it is what archiving the offence makes: the same HAR, whoever wrote it when. Objects that
-    the log no longer knows are left alone: the archive outlives the log.
+    An object is sound when it is what archiving the offence makes: the same HAR, whoever wrote it when. One that is not
+    there must be counted by its day's manifest as not kept. Objects that the log no longer knows are left alone: the
+    archive outlives the log. An offence that is in the log twice, after a crash of the worker, is compared once.
 
     Parameters
     ----------
     offences
-        The values of the records of `offences`, as they came; None (a tombstone) is passed over.
+        Partition and value of the records of `offences`, as they came; None (a tombstone) is passed over.
     seal
         Redacts and shortens an offence as the archive agent does, with the same key.
+    topic
+        Full name of `offences`.
+    storm_keep
+        As the archive agent has it: to name those that are missing although they were to be kept.
 
     Raises
     ------
@@ -71,9 +116,10 @@ async def verify(
         The archive does not answer, or refuses.
     """
     found = Verification()
+    days: dict[str, _Day] = {}
     running: set[asyncio.Task[None]] = set()
     try:
-        async for value in offences:
+        async for partition, value in offences:
             if value is None:
                 continue
             try:
@@ -81,14 +127,25 @@ async def verify(
             except msgspec.DecodeError:
                 found.undecodable += 1
                 continue
+            key = manifest_key(offence.target, offence.event.time, topic, partition)
+            day = days.get(key)
+            if day is None:
+                day = days[key] = _Day(Storm(Manifest(target=offence.target), storm_keep=storm_keep))
+            signature = offence.fingerprints.signature if offence.fingerprints is not None else ""
+            always = offence.opens or offence.fingerprints is None
+            was_kept = day.storm.count(offence.source, signature, offence.event.time, always=always)
+            if was_kept is None:
+                continue
             found.offences += 1
-            running.add(asyncio.create_task(_verify_one(archive, offence, seal, found)))
+            running.add(asyncio.create_task(_verify_one(archive, offence, seal, found, day, was_kept=was_kept)))
             if len(running) >= _AT_ONCE:
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
         for task in list(running):
             await task
+        for key, day in days.items():
+            day.settle(found, await asyncio.to_thread(_manifest, archive, key), archive.uri(key))
     finally:
         for task in running:
             task.cancel()
@@ -96,10 +153,28 @@ async def verify(
 
 
 async def _verify_one(
-    archive: Archive, offence: Offence, seal: Callable[[Offence], Offence], found: Verification
+    archive: Archive,
+    offence: Offence,
+    seal: Callable[[Offence], Offence],
+    found: Verification,
+    day: _Day,
+    *,
+    was_kept: bool,
 ) -> None:
     key = object_key(offence.source, offence.target, offence.event.time)
-    found.add(await asyncio.to_thread(_compare, archive, key, offence, seal), archive.uri(key))
+    kind = await asyncio.to_thread(_compare, archive, key, offence, seal)
+    if kind == "missing":
+        day.add_absent(archive.uri(key), was_kept=was_kept)
+    else:
+        found.add(kind, archive.uri(key))
+
+
+def _manifest(archive: Archive, key: str) -> Manifest | None:
+    stored = archive.read_tagged(key)
+    try:
+        return decode_manifest(stored[0]) if stored is not None else None
+    except msgspec.DecodeError:
+        return None
 
 
 def _compare(archive: Archive, key: str, offence: Offence, seal: Callable[[Offence], Offence]) -> str:

@@ -5,16 +5,21 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from streams import metrics
 from streams.archive.port import Archive, ArchiveAway
 
-__all__ = ["ArchiveWriter", "Evidence"]
+__all__ = ["ASIDE", "ArchiveWriter", "Evidence"]
 
 log = logging.getLogger("halt400.archive")
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 15.0
+ASIDE = 64
+"""Threads for what is not evidence: the manifests."""
+
+Result = TypeVar("Result")
 
 Evidence = tuple[str, Callable[[], bytes]]
 """A key, and what makes the object's bytes: it runs in the writing thread."""
@@ -41,6 +46,7 @@ class ArchiveWriter:
     def __init__(self, archive: Archive, *, parallel: int) -> None:
         self._archive = archive
         self._threads = ThreadPoolExecutor(parallel, thread_name_prefix="archive")
+        self._few_threads = ThreadPoolExecutor(min(parallel, ASIDE), thread_name_prefix="manifests")
         self.away_since: float | None = None
         self.away_reason: str | None = None
         self.written = 0
@@ -56,6 +62,7 @@ class ArchiveWriter:
     async def stop(self) -> None:
         """Let the threads end; what they had not begun is left to the next process."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._few_threads.shutdown(wait=False, cancel_futures=True)
 
     async def write(self, evidence: Sequence[Evidence]) -> None:
         """Write all of it.
@@ -70,11 +77,26 @@ class ArchiveWriter:
             *(self._write_batch(evidence[first : first + size]) for first in range(0, len(evidence), size))
         )
 
+    async def aside(self, function: Callable[[], Result]) -> Result:
+        """Call a function of the archive in threads of its own, where no evidence waits before it.
+
+        Raises
+        ------
+        ArchiveError
+            The archive refuses for good.
+        """
+        return await self._patiently(self._few_threads, function)
+
     async def _write_batch(self, batch: Sequence[Evidence]) -> None:
+        await self._patiently(self._threads, lambda: self._write_all(batch))
+        self.written += len(batch)
+        metrics.ARCHIVED.inc(len(batch))
+
+    async def _patiently(self, threads: ThreadPoolExecutor, function: Callable[[], Result]) -> Result:
         loop, pause_s = asyncio.get_running_loop(), FIRST_PAUSE_S
         while True:
             try:
-                await loop.run_in_executor(self._threads, self._write_all, batch)
+                result = await loop.run_in_executor(threads, function)
             except ArchiveAway as error:
                 self.away_reason = error.message
                 if self.away_since is None:
@@ -86,9 +108,7 @@ class ArchiveWriter:
                 if self.away_since is not None:
                     log.info("The archive takes evidence again, after %.0f s.", loop.time() - self.away_since)
                     self.away_since = self.away_reason = None
-                self.written += len(batch)
-                metrics.ARCHIVED.inc(len(batch))
-                return
+                return result
 
     def _write_all(self, batch: Sequence[Evidence]) -> None:
         for key, make in batch:

@@ -11,10 +11,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from halt400.errors import ArchiveError
 from streams.cli.output import Format, print_json
 
 if TYPE_CHECKING:
     from halt400.records import Header, Offence, Request, Response
+    from streams.settings import Settings
 
 __all__ = ["register"]
 
@@ -25,7 +27,7 @@ Uri = Annotated[str, typer.Argument(help="file://… or s3://…, as the offence
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    archive = typer.Typer(name="archive", no_args_is_help=True, help="The evidence: every 400, redacted, as HAR.")
+    archive = typer.Typer(name="archive", no_args_is_help=True, help="The evidence: 400s, redacted, as HAR.")
     app.add_typer(archive)
 
     @archive.command()
@@ -50,10 +52,10 @@ def register(app: typer.Typer) -> None:
         ] = None,
     ) -> None:
         """Fetch the object as it lies there: HAR 1.2, for the network panel of a browser's devtools."""
-        from streams.archive import read_uri
         from streams.settings import load_settings
 
-        data = read_uri(load_settings().archive, uri)
+        settings = load_settings()
+        data = _read(settings, uri)
         if output is None:
             sys.stdout.buffer.write(data + b"\n")
         else:
@@ -108,7 +110,8 @@ def register(app: typer.Typer) -> None:
         """Read the archive back and compare it with the log of offences, object by object.
 
         An object is sound when it is what archiving its offence makes, with the redaction key and the rules that are
-        set. Exit codes: 0 every offence is there and sound, 1 one is missing, different or unreadable.
+        set. An offence that a storm's cap left out has no object; its day's manifest must count it. Exit codes: 0 every
+        offence is there and sound or accounted for, 1 one is missing, different or unreadable, or a manifest is wrong.
         """
         from functools import partial
 
@@ -118,15 +121,26 @@ def register(app: typer.Typer) -> None:
         from streams.archive.redacting import redactor_of
         from streams.archive.verifying import verify
         from streams.settings import load_settings
+        from streams.topics import OFFENCES
 
         settings = load_settings()
         archive = open_archive(settings.archive)
-        found = asyncio.run(verify(archive, offence_values(settings.kafka), partial(seal, redactor_of(settings))))
+        found = asyncio.run(
+            verify(
+                archive,
+                offence_values(settings.kafka),
+                partial(seal, redactor_of(settings)),
+                topic=settings.kafka.topic(OFFENCES),
+                storm_keep=settings.archive.storm_keep or None,
+            )
+        )
         if output == "json":
             print_json(asdict(found) | {"whole": found.whole})
         else:
             typer.echo(f"{found.offences} offences in the log, {found.sound} sound in {archive.base_uri}.")
-            for kind in ("missing", "different", "unreadable"):
+            if found.sampled_out:
+                typer.echo(f"{found.sampled_out} were left out by the cap of a storm, and are counted in manifests.")
+            for kind in ("missing", "different", "unreadable", "miscounted"):
                 count, uris = getattr(found, f"{kind}_count"), getattr(found, kind)
                 if count:
                     typer.echo(f"{count} {kind}, the first of them:\n  " + "\n  ".join(uris))
@@ -137,11 +151,30 @@ def register(app: typer.Typer) -> None:
 
 
 def _offence(uri: str) -> "Offence":
-    from streams.archive import read_uri
     from streams.archive.har import offence_of
     from streams.settings import load_settings
 
-    return offence_of(read_uri(load_settings().archive, uri))
+    return offence_of(_read(load_settings(), uri))
+
+
+def _read(settings: "Settings", uri: str) -> bytes:
+    """The object at that URI; one that a storm's cap left out is told from one that never was."""
+    from streams.archive import read_uri
+    from streams.archive.absence import absence_of
+    from streams.archive.port import ArchiveAway
+
+    try:
+        return read_uri(settings.archive, uri)
+    except ArchiveAway:
+        raise
+    except ArchiveError as error:
+        why = absence_of(settings.archive, uri)
+        if why is None:
+            raise
+        number = asyncio.run(why.number_in_log(settings.kafka))
+        if number is not None and not number[0]:
+            raise
+        raise why.as_error(number) from error
 
 
 def _print(offence: "Offence", console: Console) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from halt400.records import Command, Milliseconds
+from halt400.records import Command, Milliseconds, Source
 from streams.detection.fleet import Origin
 from streams.detection.lifecycle import Life
 from streams.detection.mixture import Mixture
@@ -127,6 +127,18 @@ class TargetState:
             if life is not None and life.holds(now_ms):
                 return life.command
         return None
+
+    def was_opened_by(self, source: Source, job_id: str, fingerprint: str) -> bool:
+        """Whether the command of the target, the job or the request was issued for the 400 in that very record."""
+        for scope_id in (
+            f"job/{self.name}/{job_id}",
+            f"target/{self.name}",
+            f"request/{self.name}/{fingerprint}",
+        ):
+            life = self.lives.get(scope_id)
+            if life is not None and life.command.source == source:
+                return True
+        return False
 
     def failing_origins(self) -> list[Origin]:
         """Where the jobs that contributed to the evidence send from; one origin per job."""

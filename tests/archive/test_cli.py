@@ -10,16 +10,20 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
+from faust.types import TP
 
 from halt400.redaction import Redactor, Rules
 from streams import topics
 from streams.archive import ArchiveWriter, har_of, open_archive
 from streams.archive.archivist import Archivist, seal
-from streams.archive.naming import object_key
+from streams.archive.counting import OffenceCounts
+from streams.archive.naming import manifest_key, object_key
 from streams.archive.resending import raw_request
+from streams.archive.storm import keep
 from streams.local import LocalS3
 from streams.settings import ArchiveSettings, KafkaSettings, Settings
 from streams.topics import apply_topics
+from streams.transport import Durability
 from tests.archive.offences import BODY, SECRETS, offence
 from tests.cli.command import run
 
@@ -192,7 +196,12 @@ async def test_verify_reads_back_all_of_the_log(
     archive = open_archive(ArchiveSettings(uri=(tmp_path / "x").as_uri()))
     writer = ArchiveWriter(archive, parallel=8)
     values = [type("Record", (), {"offset": n, "value": msgspec.json.encode(one)}) for n, one in enumerate(offences)]
-    await Archivist(writer, redactor).archive(topic, 0, values)
+    tp, durability = TP(topic, 0), Durability()
+    counts = OffenceCounts(archive, writer, durability)
+    await Archivist(writer, redactor, counts).archive(tp, len(values), values)
+    counts.advance(tp, len(values))
+    await counts.flush()
+    assert durability.watermark(tp) == 300
     await writer.stop()
 
     outcome = await run("archive", "verify", settings=settings, **variables)
@@ -205,3 +214,55 @@ async def test_verify_reads_back_all_of_the_log(
     assert outcome.code == 1
     found = json.loads(outcome.out)
     assert (found["sound"], found["missing"], found["whole"]) == (299, [archive.uri(gone)], False)
+
+
+async def test_what_a_storm_left_out_is_accounted_for_and_told_from_what_is_missing(
+    kafka: str, prefix: str, tmp_path: Path, variables: dict[str, str]
+) -> None:
+    settings = Settings(kafka=KafkaSettings(bootstrap_servers=kafka, topic_prefix=prefix, partitions=1))
+    await apply_topics(settings.kafka)
+    offences = [offence(number) for number in range(60)]
+    topic, values = settings.kafka.topic(topics.OFFENCES), [msgspec.json.encode(one) for one in offences]
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    for value in values:
+        await producer.send(topic, value, partition=0)
+    await producer.stop()
+    archive, tp, durability = open_archive(ArchiveSettings(uri=(tmp_path / "x").as_uri())), TP(topic, 0), Durability()
+    writer = ArchiveWriter(archive, parallel=4)
+    counts = OffenceCounts(archive, writer, durability, storm_keep=20)
+    records = [type("Record", (), {"offset": number, "value": value}) for number, value in enumerate(values)]
+    await Archivist(writer, redactor, counts).archive(tp, 60, records)
+    counts.advance(tp, 60)
+    await counts.flush()
+    await writer.stop()
+
+    verified = await run("archive", "verify", settings=settings, **variables)
+    assert verified.code == 0, verified.out + verified.err
+    kept = sum(keep(number, 20) for number in range(1, 61))
+    assert f"60 offences in the log, {kept} sound" in verified.out
+    assert f"{60 - kept} were left out by the cap of a storm" in verified.out
+
+    keys = [object_key(one.source, one.target, one.event.time) for one in offences]
+    manifest = archive.uri(manifest_key(offences[0].target, offences[0].event.time, topic, 0))
+    for command in ("show", "har", "curl"):
+        left_out = await run("archive", command, archive.uri(keys[24]), settings=settings, **variables)
+        assert left_out.code == 1
+        for said in ("was not kept", f"number 25 of signature {'cd' * 16}", f"Of 60 offences of {offences[0].target}"):
+            assert said in left_out.err
+        assert manifest in left_out.err
+    unknown = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"topic_prefix": "none."})})
+    without_log = await run("archive", "show", archive.uri(keys[24]), settings=unknown, **variables)
+    assert "was not kept" in without_log.err
+    for number, name in ((99, "halt400.responses-3"), (24, "halt400.responses-2")):
+        never = archive.uri(f"{keys[24].rpartition('/')[0]}/{name}-{number:020d}.har")
+        assert "was not kept" not in (await run("archive", "show", never, settings=settings, **variables)).err
+
+    (tmp_path / "x" / keys[5]).unlink()
+    verified = await run("archive", "verify", "--format", "json", settings=settings, **variables)
+    found = json.loads(verified.out)
+    assert (found["sound"], found["sampled_out"], found["missing"]) == (kept - 1, 60 - kept, [archive.uri(keys[5])])
+    archive.write(keys[5], har_of(seal(redactor, offences[5])))
+    archive.write(keys[24], har_of(seal(redactor, offences[24])))
+    found = json.loads((await run("archive", "verify", "--format", "json", settings=settings, **variables)).out)
+    assert (found["sound"], found["miscounted"], found["whole"]) == (kept + 1, [manifest], False)

@@ -13,7 +13,7 @@ from halt400.errors import ArchiveError
 from streams.archive import Archive, open_archive, read_uri
 from streams.archive.directory import DirectoryArchive
 from streams.archive.naming import object_key
-from streams.archive.port import ArchiveAway
+from streams.archive.port import ArchiveAway, ArchiveChanged
 from streams.local import LocalS3
 from streams.settings import ArchiveSettings
 from tests.archive.offences import offence
@@ -30,28 +30,6 @@ TARGETS = [
     "a~b",
     "UP.example",
 ]
-
-
-@pytest.fixture(params=["file", "s3"])
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> ArchiveSettings:
-    if request.param == "file":
-        return ArchiveSettings(uri=(tmp_path / "a b%c").as_uri())
-    server: LocalS3 = request.getfixturevalue("s3")
-    bucket = f"evidence-{token_hex(4)}"
-    server.create_bucket(bucket)
-    return ArchiveSettings(
-        uri=f"s3://{bucket}/halt400/v1",
-        endpoint_url=server.endpoint_url,
-        access_key_id=server.access_key,
-        secret_access_key=server.secret_key,
-    )
-
-
-@pytest.fixture
-def archive(settings: ArchiveSettings) -> Archive:
-    archive = open_archive(settings)
-    archive.check()
-    return archive
 
 
 def test_what_is_written_is_read_and_listed_in_order(archive: Archive) -> None:
@@ -82,6 +60,21 @@ def test_an_object_is_found_by_its_uri(settings: ArchiveSettings, archive: Archi
         archive.write(key, target.encode())
         assert archive.uri(key).startswith(settings.uri)
         assert read_uri(settings, archive.uri(key)) == target.encode()
+
+
+def test_an_object_is_replaced_only_as_it_was_last_seen(archive: Archive) -> None:
+    key = "t/2026-01-01/r-0.manifest.json"
+    assert archive.read_tagged(key) is None
+    first = archive.replace(key, b"one", None)
+    assert archive.read_tagged(key) == (b"one", first)
+    second = archive.replace(key, b"two", first)
+    for tag in (None, first):
+        with pytest.raises(ArchiveChanged):
+            archive.replace(key, b"late", tag)
+    assert archive.read_tagged(key) == (b"two", second)
+    with pytest.raises(ArchiveChanged):
+        archive.replace("t/2026-01-01/r-1.manifest.json", b"late", first)
+    assert list(archive.keys()) == [key]
 
 
 def test_what_is_not_there_is_said_so(archive: Archive) -> None:

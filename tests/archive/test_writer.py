@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from faust.types import TP
 from pydantic import SecretStr
 
 from halt400.errors import ArchiveError
@@ -20,7 +21,8 @@ from halt400.records import Offence
 from halt400.redaction import Redactor, Rules
 from streams.archive import ArchiveWriter, open_archive
 from streams.archive.archivist import Archivist, seal
-from streams.archive.naming import object_key
+from streams.archive.counting import OffenceCounts
+from streams.archive.naming import MANIFEST, object_key
 from streams.archive.verifying import verify
 from streams.archive.writer import Evidence
 from streams.settings import ArchiveSettings
@@ -176,6 +178,16 @@ async def test_a_cancelled_write_ends_at_once(server: SlowS3) -> None:
     server.released.set()
 
 
+class Commits:
+    """What may be committed."""
+
+    def __init__(self) -> None:
+        self.offsets: dict[TP, int] = {}
+
+    def advance(self, tp: TP, offset: int) -> None:
+        self.offsets[tp] = offset
+
+
 class Record:
     def __init__(self, offset: int, value: bytes | None) -> None:
         self.offset, self.value = offset, value
@@ -193,24 +205,30 @@ async def test_the_archivist_writes_what_verify_finds_sound(tmp_path: Path) -> N
         .replace(b'"offset":0', b'"offset":99')
     )
     records = [Record(number, value) for number, value in enumerate([*values, None, broken, half])]
-    await Archivist(writer, redactor).archive("halt400.offences", 3, records)
-    await Archivist(writer, redactor).archive("halt400.offences", 3, records[:10])
+    tp, commits = TP("halt400.offences", 3), Commits()
+    for _ in range(2):  # The second process reads all of it again.
+        counts = OffenceCounts(archive, writer, commits)
+        await Archivist(writer, redactor, counts).archive(tp, len(records), records)
+        counts.advance(tp, len(records))
+        await counts.flush()
+    assert commits.offsets == {tp: len(records)}
     await writer.stop()
-    keys = list(archive.keys())
+    assert sum(key.endswith(MANIFEST) for key in archive.keys("")) == 3
+    keys = [key for key in archive.keys("") if not key.endswith(MANIFEST)]
     assert len(keys) == 42
     assert sum(key.startswith("undecodable/") for key in keys) == 1
     for key in keys:
         for secret in SECRETS:
             assert secret.encode() not in archive.read(key)
 
-    async def log() -> AsyncIterator[bytes | None]:
-        for value in [*values, None]:
-            yield value
+    async def log() -> AsyncIterator[tuple[int, bytes | None]]:
+        for value in [*values, None, values[0]]:
+            yield 3, value
 
     def sealed(one: Offence) -> Offence:
         return seal(redactor, one)
 
-    found = await verify(archive, log(), sealed)
+    found = await verify(archive, log(), sealed, topic=tp.topic)
     assert found.whole
     assert found.sound == found.offences == 40
 
@@ -220,7 +238,7 @@ async def test_the_archivist_writes_what_verify_finds_sound(tmp_path: Path) -> N
     (tmp_path / other).write_bytes(archive.read(other).replace(b"product", b"forgery"))
     third = object_key(offences[3].source, offences[3].target, offences[3].event.time)
     (tmp_path / third).write_bytes(b"{")
-    found = await verify(archive, log(), sealed)
+    found = await verify(archive, log(), sealed, topic=tp.topic)
     assert (found.sound, found.missing_count, found.different_count, found.unreadable_count) == (37, 1, 1, 1)
     assert found.missing == [archive.uri(key)]
     assert not found.whole

@@ -5,13 +5,19 @@ import random
 import signal
 import time
 from collections import Counter
+from pathlib import Path
 
 from benchmarks.events import Generated, generate
+from halt400.records import Offence
+from streams.archive.naming import manifest_key
+from streams.archive.storm import Manifest, Storm, decode_manifest
 from tests.engine.conftest import Cluster, counts, totals
 
 EVENTS = 200_000
 TARGETS = 300
 KILLS = 5
+STORM_KEEP = 1
+STORM = {"HALT400_ARCHIVE_STORM_KEEP": str(STORM_KEEP), "HALT400_ARCHIVE_MANIFEST_INTERVAL_S": "1"}
 
 
 def traffic(count: int, seed: int) -> list[Generated]:
@@ -29,14 +35,33 @@ async def assert_exact(cluster: Cluster, events: list[Generated]) -> None:
     assert Counter(offence.target for offence in offences.values()) == Counter(event.target for event in bad_requests)
 
     commands = await cluster.commands()
+    pointed_to = {command.archive_uri for command in commands}
+    assert {offence.archive_uri for offence in offences.values() if offence.opens} == pointed_to
     assert len({command.command_id for command in commands}) == len(commands), "a command was issued twice"
     assert {command.scope.id for command in commands} == {f"job/{e.target}/{e.job_id}" for e in bad_requests}
     assert {offence.command_id for offence in offences.values()} == {command.command_id for command in commands}
 
     assert await cluster.lag("responses", "offences") == 0
-    archived = [path for path in cluster.archive.rglob("*") if path.is_file()]
-    assert len(archived) == len(bad_requests)
-    assert {offence.archive_uri for offence in offences.values()} == {path.as_uri() for path in archived}
+    assert_archived(cluster, list(offences.values()))
+
+
+def assert_archived(cluster: Cluster, offences: list[Offence]) -> None:
+    """The evidence is that of every offence which is to be kept, and the manifests count all of them."""
+    topic, kept = f"{cluster.prefix}offences", set[str]()
+    storms: dict[Path, Storm] = {}
+    for offence in sorted(offences, key=lambda offence: offence.source.offset):
+        place = cluster.archive / manifest_key(offence.target, offence.event.time, topic, offence.source.partition)
+        storm = storms.setdefault(
+            place, Storm(Manifest(target=offence.target, date=place.parent.name), storm_keep=STORM_KEEP)
+        )
+        assert offence.fingerprints is not None
+        if storm.count(offence.source, offence.fingerprints.signature, offence.event.time, always=offence.opens):
+            kept.add(offence.archive_uri)
+    objects = {path for path in cluster.archive.rglob("*") if path.is_file()}
+    assert {path.as_uri() for path in objects if path.suffix == ".har"} == kept
+    manifests = {path: decode_manifest(path.read_bytes()) for path in objects if path.suffix == ".json"}
+    assert manifests == {path: storm.manifest() for path, storm in storms.items()}
+    assert len(kept) < len(offences)
 
 
 async def test_a_worker_killed_five_times_ends_exactly_right(cluster: Cluster) -> None:
@@ -47,12 +72,12 @@ async def test_a_worker_killed_five_times_ends_exactly_right(cluster: Cluster) -
     publishing = asyncio.create_task(cluster.publish(((e.key, e.value) for e in events), per_s=EVENTS / 50))
     for _ in range(KILLS):
         before = await cluster.committed()
-        worker = cluster.start_worker(HALT400_WORKER_POLL_RECORDS="500")
+        worker = cluster.start_worker(HALT400_WORKER_POLL_RECORDS="500", **STORM)
         await cluster.until(lambda before=before: committed_more_than(cluster, before))
         await asyncio.sleep(moments.uniform(0.0, 1.5))
         worker.send_signal(signal.SIGKILL)
         worker.wait()
-    cluster.start_worker()
+    cluster.start_worker(**STORM)
     await publishing
     await cluster.until_idle("responses", "offences")
     assert cluster.stop_workers() == [0]
@@ -65,11 +90,11 @@ async def committed_more_than(cluster: Cluster, count: int) -> bool:
 
 async def test_two_workers_one_killed_and_one_added_end_exactly_right(cluster: Cluster) -> None:
     events = traffic(60_000, seed=7)
-    first, _second = cluster.start_worker(), cluster.start_worker()
+    first, _second = cluster.start_worker(**STORM), cluster.start_worker(**STORM)
     publishing = asyncio.create_task(cluster.publish(((e.key, e.value) for e in events), per_s=2_000))
     await cluster.until(lambda: committed_more_than(cluster, 10_000))
     first.send_signal(signal.SIGKILL)
-    cluster.start_worker()
+    cluster.start_worker(**STORM)
     await publishing
     await cluster.until_idle("responses", "offences")
     assert cluster.stop_workers() == [0, 0]

@@ -1,0 +1,93 @@
+"""Why an offence's URI leads to no object: a storm's cap left it out, and its day's manifest counts it."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from halt400.errors import ArchiveError, BrokerUnavailable, TopicMismatch
+from halt400.records import Offence, Source
+from streams.archive.naming import MANIFEST, day_of, source_of_name
+from streams.archive.offence_log import offence_values
+from streams.archive.opening import open_archive, split_uri
+from streams.archive.storm import Manifest, Storm, decode_manifest
+from streams.settings import ArchiveSettings, KafkaSettings
+
+__all__ = ["Absence", "absence_of"]
+
+_decode_offence = msgspec.json.Decoder(Offence).decode
+
+
+@dataclass(frozen=True)
+class Absence:
+    """An offence that was counted and not kept."""
+
+    uri: str
+    source: Source
+    manifest: Manifest
+    manifest_uri: str
+
+    @property
+    def partition(self) -> int:
+        """The partition of `offences` that the manifest is of."""
+        return int(self.manifest_uri.removesuffix(MANIFEST).rpartition("-")[2])
+
+    async def number_in_log(self, kafka: KafkaSettings) -> tuple[int, str] | None:
+        """Which one of which signature it was, after the log of offences; None where the log cannot tell.
+
+        The log can tell while it has all that the manifest counts. Number 0: there was no such offence.
+        """
+        storm, found = Storm(Manifest(target=self.manifest.target)), None
+        try:
+            async for _, value in offence_values(kafka, self.partition):
+                if value is None:
+                    continue
+                try:
+                    offence = _decode_offence(value)
+                except msgspec.DecodeError:
+                    continue
+                day = day_of(offence.event.time)
+                if (offence.target, day) != (self.manifest.target, self.manifest.date):
+                    continue
+                signature = offence.fingerprints.signature if offence.fingerprints is not None else ""
+                storm.count(offence.source, signature, offence.event.time)
+                if offence.source == self.source and found is None:
+                    found = storm.number(signature), signature
+        except (BrokerUnavailable, TopicMismatch):
+            return None
+        return (found or (0, "")) if storm.seen >= self.manifest.seen else None
+
+    def as_error(self, number: tuple[int, str] | None) -> ArchiveError:
+        """What to tell whoever asked for it."""
+        manifest = self.manifest
+        which = f"number {number[0]} of signature {number[1]}" if number is not None else "one of many alike"
+        return ArchiveError(
+            f"{self.uri} was not kept: it was {which} that day. Of {manifest.seen} offences of {manifest.target} on "
+            f"{manifest.date}, {manifest.kept} are in the archive, each signature's first and then a growing sample.",
+            f"The manifest {self.manifest_uri} has the counts; HALT400_ARCHIVE_STORM_KEEP=0 keeps every one from here "
+            "on.",
+        )
+
+
+def absence_of(settings: ArchiveSettings, uri: str) -> Absence | None:
+    """Find the manifest that counts the offence of that URI; None where none does, so that it never was there.
+
+    Raises
+    ------
+    ArchiveError
+        The archive does not answer, or refuses.
+    """
+    base, name = split_uri(uri)
+    source = source_of_name(name)
+    if source is None:
+        return None
+    archive = open_archive(settings, base)
+    for key in archive.keys(""):
+        if "/" in key or not key.endswith(MANIFEST):
+            continue
+        try:
+            manifest = decode_manifest(archive.read(key))
+        except msgspec.DecodeError:
+            continue
+        if manifest.kept < manifest.seen and manifest.has_counted(source):
+            return Absence(uri, source, manifest, archive.uri(key))
+    return None
