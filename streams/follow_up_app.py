@@ -9,8 +9,7 @@ from functools import partial
 from typing import Any, cast
 
 from streams import agents, topics
-from streams.alerts.config import load_alerts
-from streams.alerts.toml_source import TomlSource
+from streams.alerts.config import NOBODY_IS_TOLD, has_alerts, load_alerts
 from streams.app import Halt400App, new_app
 from streams.archive import ArchiveWriter, open_archive
 from streams.archive.archivist import Archivist
@@ -63,12 +62,12 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
         counts,
         manifest_interval_s=settings.archive.manifest_interval_s,
     )
-    if config is not None and "alerts" in TomlSource.read(config).document:
+    if has_alerts(config):
         alerts = load_alerts(config)
         sinks = alerts.make_sinks(os.environ)
         agents.alert.register(app, settings, durability, routing=alerts.routing, sinks=sinks, redact=redactor.text)
     else:
-        log.info("No section [alerts] in halt400.toml: nobody is told of quarantines.")
+        log.warning(NOBODY_IS_TOLD)
 
     @app.on_partitions_revoked.connect  # type: ignore[arg-type]
     async def forget(_app: Any, *arguments: Any, **_: Any) -> None:

@@ -44,7 +44,6 @@ def run_worker(settings: Settings, role: Role = "all") -> NoReturn:
         The broker does not answer, or a topic is not as declared: the worker is not started.
     """
     _log_to_stderr(settings.worker.log_level)
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its account of a broker that is away; ours is one line
     asyncio.run(check_topics(settings.kafka))
     asyncio.run(await_group_coordinator(settings.kafka, FOLLOW_UP_GROUP if role == "follow-up" else DETECT_GROUP))
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
@@ -92,5 +91,5 @@ def _log_to_stderr(level: str) -> None:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr)
     quiet = max(logging.WARNING, logging.getLogger().level)
     # Faust's services log under the module of their class, ours included.
-    for name in ("aiokafka", "boto3", "botocore", "faust", "mode", "streams.app", "streams.transport", "urllib3"):
+    for name in ("boto3", "botocore", "faust", "mode", "streams.app", "streams.transport", "urllib3"):
         logging.getLogger(name).setLevel(quiet)

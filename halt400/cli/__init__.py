@@ -4,6 +4,7 @@ A command is a module with a ``register(app)`` function. Packages add theirs by 
 ``halt400.commands``; that is the one door from `halt400` to `streams`.
 """
 
+import logging
 import sys
 from importlib import metadata
 from typing import Annotated
@@ -50,6 +51,8 @@ def _show_version(wanted: bool) -> None:
 
 def main() -> None:
     """Run the command line; an error of ours is one clear line on stderr and exit code 1, never a traceback."""
+    # What Kafka's client would log of a broker that does not answer is in the error; what runs on undoes it.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         build()()
     except Halt400Error as error:

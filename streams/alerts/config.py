@@ -19,7 +19,12 @@ from streams.alerts.routing import Owner, QuietHours, Route, Routing
 from streams.alerts.sink_settings import SinkSettings, StdoutSettings, make_sink, renewal_s
 from streams.alerts.toml_source import Place, TomlSource
 
-__all__ = ["AlertsConfig", "OwnerTable", "RouteTable", "load_alerts", "parse_alerts"]
+__all__ = ["NOBODY_IS_TOLD", "AlertsConfig", "OwnerTable", "RouteTable", "has_alerts", "load_alerts", "parse_alerts"]
+
+NOBODY_IS_TOLD = (
+    "Nobody is told of quarantines: halt400.toml has no section [alerts]. That line alone writes alerts to "
+    "the worker's output, docs/alerts.md has PagerDuty, Slack, mail and the rest; `halt400 alerts test` tries them."
+)
 
 Patterns = str | tuple[str, ...]
 Seconds = Annotated[float, Meta(ge=0, le=604_800)]
@@ -79,6 +84,17 @@ class AlertsConfig:
             When a secret is missing or wrong.
         """
         return {name: make_sink(name, settings, self.source, environ) for name, settings in self.sinks.items()}
+
+
+def has_alerts(path: Path | None) -> bool:
+    """Whether a file says who is told; `NOBODY_IS_TOLD` where it does not.
+
+    Raises
+    ------
+    SettingError
+        When the file cannot be read or is no TOML.
+    """
+    return path is not None and "alerts" in TomlSource.read(path).document
 
 
 def load_alerts(path: Path | None) -> AlertsConfig:

@@ -2,7 +2,6 @@
 
 import asyncio
 import getpass
-import logging
 import os
 import time
 from pathlib import Path
@@ -148,8 +147,6 @@ def _load(file: Path | None) -> "AlertsConfig":
 def _kafka() -> "KafkaSettings":
     from streams.settings import load_settings
 
-    # What the client would log of a broker that does not answer is in the error already.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     return load_settings().kafka
 
 

@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
             format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
             stream=sys.stderr,
         )
-        for chatty in ("aiokafka", "kafka", "aiohttp"):
+        for chatty in ("kafka", "aiohttp"):
             logging.getLogger(chatty).setLevel(logging.CRITICAL)
         asyncio.run(_serve(settings))
 

@@ -20,14 +20,12 @@ def register(app: typer.Typer) -> None:
         Example: halt400 demo --once
         """
         import asyncio
-        import logging
 
         from rich.console import Console
 
         from streams.demo import run_demo
         from streams.settings import load_settings
 
-        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
         settings = load_settings()
         kafka = settings.kafka
         try:

@@ -1,12 +1,14 @@
 """`halt400 run`: Kafka, topics, worker and the demonstration on this machine, until Ctrl-C."""
 
+import shutil
 import signal
 import sys
+from pathlib import Path
 
 import typer
 from rich.console import Console
 
-__all__ = ["register"]
+__all__ = ["register", "show"]
 
 
 def register(app: typer.Typer) -> None:
@@ -19,30 +21,64 @@ def register(app: typer.Typer) -> None:
         """Start everything on this machine and show it at work.
 
         A local Kafka is started unless HALT400_KAFKA_BOOTSTRAP_SERVERS names a cluster. Ctrl-C stops all of it and
-        leaves nothing behind but the archive.
+        leaves nothing behind but the archive and the worker's log.
 
         Example: halt400 run
         """
-        import asyncio
-
-        from streams.demo import run_demo
-        from streams.running import running
-        from streams.web.server import base_url
-
         console = Console()
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         try:
-            with running(console) as settings:
-                outcome = asyncio.run(
-                    run_demo(settings.kafka.bootstrap_servers, settings.kafka.topic_prefix, once=True, console=console)
-                )
-                url = base_url(settings.api.host, settings.api.port)
-                console.print(f"\nThe HTTP API answers at [bold]{url}[/], for instance:")
-                console.print(f"  curl {url}/v1/quarantines", highlight=False)
-                console.print("  halt400 rates", highlight=False)
-                if once:
-                    raise typer.Exit(0 if outcome.complete else 1)
-                console.print("Ctrl-C stops all of it.")
-                signal.pause()
+            complete = show(console, stay=not once)
         except KeyboardInterrupt:
             console.print("\nStopped; nothing is left running.")
+        else:
+            raise typer.Exit(0 if complete else 1)
+
+
+def show(console: Console, *, stay: bool) -> bool:
+    """Start everything, show the demonstration, say what to look at, and stop everything again.
+
+    Parameters
+    ----------
+    stay
+        Keep it running until a signal comes.
+
+    Returns
+    -------
+    bool
+        Whether every step of the demonstration was seen.
+
+    Raises
+    ------
+    Halt400Error
+        Something that is needed cannot be had.
+    """
+    import asyncio
+
+    from streams.alerts.config import NOBODY_IS_TOLD, has_alerts
+    from streams.demo import run_demo
+    from streams.running import running
+    from streams.web.server import base_url
+
+    with running(console) as settings:
+        outcome = asyncio.run(
+            run_demo(settings.kafka.bootstrap_servers, settings.kafka.topic_prefix, once=True, console=console)
+        )
+        url, halt400 = base_url(settings.api.host, settings.api.port), _called()
+        console.print(f"\nThe HTTP API answers at [bold]{url}[/], for instance:", highlight=False)
+        for command in (f"curl {url}/v1/quarantines", f"{halt400} quarantines", f"{halt400} rates"):
+            console.print(f"  {command}", highlight=False, soft_wrap=True)
+        if not has_alerts(settings.config.found):
+            console.print(NOBODY_IS_TOLD, highlight=False, markup=False)
+        if stay:
+            console.print("Ctrl-C stops all of it.")
+            signal.pause()
+    return outcome.complete
+
+
+def _called() -> str:
+    """How `halt400` was called, for commands to copy: `make run` calls the one in ``.venv``, which is on no path."""
+    called = Path(sys.argv[0])
+    if called.name != "halt400":
+        return "python -m halt400"
+    return "halt400" if shutil.which("halt400") == str(called.absolute()) else str(called)

@@ -1,7 +1,6 @@
 """`halt400 topics`: make the topics, compare them with their declarations, list these."""
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -66,8 +65,6 @@ def register(app: typer.Typer) -> None:
 def _kafka() -> "KafkaSettings":
     from streams.settings import load_settings
 
-    # What the client would log of a broker that does not answer is in the error already.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     return load_settings().kafka
 
 

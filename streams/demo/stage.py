@@ -23,8 +23,8 @@ from streams.topics import CONTROL, RATES
 
 __all__ = ["run_demo"]
 
-GOOD_REQUESTS = 40
-PLANNED_REQUESTS = 5000
+GOOD_PRODUCTS = range(2, 42)
+BROKEN_PRODUCTS = range(42, 5042)
 WORKER_DEADLINE_S = 20.0
 STEP_DEADLINE_S = 30.0
 
@@ -84,7 +84,7 @@ async def run_demo(
             on_retry_aborted=witness.retry_aborted,
         )
         story.say(f"\n[bold]The scraper[/] {job_id} asks {url} through {len(pool.scores())} proxies.")
-        good = await scraper.run(GOOD_RELEASE, range(GOOD_REQUESTS))
+        good = await scraper.run(GOOD_RELEASE, GOOD_PRODUCTS)
         await _counted(rates, target)
         story.say(
             f"[bold]Release {GOOD_RELEASE.version}[/]: {good.sent} requests, {good.refused} refused; the worker counts."
@@ -93,11 +93,13 @@ async def run_demo(
         gate.on_change(witness.command_seen)
         gate.on_change(pool.obey)
         pool.on_release(witness.proxy_released)
-        story.say(f"[bold]Release {BROKEN_RELEASE.version}[/] sends {escape(BROKEN_RELEASE.template % 42)}\n")
+        story.say(
+            f"[bold]Release {BROKEN_RELEASE.version}[/] sends {escape(BROKEN_RELEASE.template % BROKEN_PRODUCTS[0])}\n"
+        )
         archived = asyncio.create_task(witness.payload_saved())
         try:
             async with asyncio.timeout(STEP_DEADLINE_S):
-                run = await scraper.run(BROKEN_RELEASE, range(PLANNED_REQUESTS))
+                run = await scraper.run(BROKEN_RELEASE, BROKEN_PRODUCTS)
                 witness.run_ended(run)
                 await archived
         except TimeoutError:

@@ -78,7 +78,10 @@ class Story:
         self._console.print(text, highlight=False, soft_wrap=True)
 
     def saw(self, name: str, detail: str) -> None:
-        """Note that `name` was seen, if it was not before; the clock starts with the first step."""
+        """Note that `name` was seen, if it was not before; the clock starts with the first step.
+
+        The lines of `detail` are shown below one another.
+        """
         now = self._clock()
         if any(step.name == name for step in self.outcome.steps):
             return
@@ -86,4 +89,7 @@ class Story:
             self._began = now
         step = Step(name, (now - self._began) * 1000, detail)
         self.outcome.steps.append(step)
-        self.say(f"  [dim]{step.elapsed_ms:+8.1f} ms[/]  [bold]{name:<17}[/]  {escape(detail)}")
+        first, *more = detail.splitlines()
+        self.say(f"  [dim]{step.elapsed_ms:+8.1f} ms[/]  [bold]{name:<17}[/]  {escape(first)}")
+        for line in more:
+            self.say(f"{'':34}{escape(line)}")

@@ -62,10 +62,7 @@ class Witness:
             return
         if command.state == "quarantined" and not self._commanded.done():
             until = datetime.fromtimestamp(command.expires_at / 1000, UTC).strftime("%H:%M:%S UTC")
-            self._story.saw(
-                "state quarantined",
-                f"{command.scope.id} until {until}, command {command.command_id} on {self._control}",
-            )
+            self._story.saw("state quarantined", f"{command.scope.id} until {until}, told on {self._control}")
             self._story.outcome.command = command
             self._commanded.set_result(command)
 
@@ -85,7 +82,8 @@ class Witness:
         self._story.outcome.not_sent = run.not_sent
         self._story.saw(
             "job suspended",
-            f"by its own gate: {run.sent:,} requests sent, {run.not_sent:,} of {run.planned:,} not sent",
+            f"by its own gate: {run.sent:,} request{'s' * (run.sent != 1)} sent, "
+            f"{run.not_sent:,} of {run.planned:,} not sent",
         )
 
     async def payload_saved(self) -> None:
@@ -103,7 +101,7 @@ class Witness:
         offence = msgspec.json.decode(data, type=_Har).log.entries[0].halt400
         if offence.event.job_id == self._job_id and offence.event.response.status == 400:
             self._story.outcome.archive_uri = uri
-            self._story.saw("payload saved", f"{uri}, {len(data):,} bytes, read back: {offence.event.request.body}")
+            self._story.saw("payload saved", f"{len(data):,} bytes, read back: {offence.event.request.body}\n{uri}")
 
     def conclude(self) -> None:
         """Show what was wrong, as the command says."""

@@ -7,10 +7,12 @@ from textwrap import dedent
 import pytest
 
 from halt400.errors import SettingError
-from streams.alerts.config import AlertsConfig, load_alerts, parse_alerts
+from streams.alerts.config import NOBODY_IS_TOLD, AlertsConfig, load_alerts, parse_alerts
 from streams.alerts.routing import Owner
 from streams.alerts.sinks import AlertmanagerSink, EmailSink, PagerDutySink, SlackSink, StdoutSink, WebhookSink
 from streams.alerts.toml_source import TomlSource
+from streams.follow_up_app import build_follow_up_app
+from streams.settings import load_settings
 
 KEY = "0123456789abcdef0123456789ABCDEF"
 WHOLE = """\
@@ -189,3 +191,17 @@ def test_a_secret_written_into_the_file_is_refused_and_not_repeated() -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="cannot be read"):
         load_alerts(tmp_path / "halt400.toml")
+
+
+@pytest.mark.parametrize(("text", "told"), [(None, False), ("[policies]\n", False), ("[alerts]\n", True)])
+def test_a_worker_without_alerts_says_in_one_line_that_nobody_is_told_and_what_to_do(
+    text: str | None, told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if text is not None:
+        Path("halt400.toml").write_text(text)
+    app = build_follow_up_app(load_settings())
+    assert ("alert" in {name.rpartition(".")[2] for name in app.agents}) is told
+    said = [record.message for record in caplog.records if record.name == "halt400.worker"]
+    assert said == ([] if told else [NOBODY_IS_TOLD])
+    assert "\n" not in NOBODY_IS_TOLD

@@ -1,4 +1,5 @@
 import asyncio
+from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
@@ -85,10 +86,23 @@ async def test_the_command_tells_created_as_declared_missing_and_differs(setting
     assert (differing.code, states(differing.lines)) == (1, {"differs partitions is 3, declared 4"})
 
 
-async def test_the_command_without_a_broker_is_one_line() -> None:
-    outcome = await run("topics", "apply", HALT400_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
+@pytest.mark.parametrize(
+    "command",
+    [
+        "topics apply",
+        "run --once",
+        "demo --once",
+        "worker",
+        "explain api.shop.example",
+        "alerts resend",
+        "archive verify",
+    ],
+)
+async def test_a_command_without_a_broker_is_one_line_that_names_it(command: str, tmp_path: Path) -> None:
+    archive = (tmp_path / "archive").as_uri()
+    outcome = await run(*command.split(), HALT400_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1", HALT400_ARCHIVE_URI=archive)
     assert outcome.code == 1
-    assert len(outcome.err.splitlines()) == 1
+    assert len(outcome.err.splitlines()) == 1, outcome.err
     assert "127.0.0.1:1" in outcome.err
 
 

@@ -124,10 +124,12 @@ async def test_every_step_is_seen_and_the_job_stops_by_itself(kafka: str, prefix
     assert outcome.sent + outcome.not_sent == 5000
     assert outcome.command is not None
     assert outcome.archive_uri == outcome.command.archive_uri
-    assert archived_body(str(outcome.archive_uri)) == BROKEN_RELEASE.body(0).decode()
+    assert archived_body(str(outcome.archive_uri)) == BROKEN_RELEASE.body(42).decode()
     text = shown.getvalue()
     assert all(name in text for name in STEPS)
     assert "without blame" in text
+    assert f"sends {BROKEN_RELEASE.body(42).decode()}" in text
+    assert "for product 42," in text
 
 
 @pytest.mark.usefixtures("worker")
