@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, Self, TypeVar
@@ -40,6 +40,9 @@ class Follower:
     on_changes
         Called after each poll that changed something, with the changes of that poll folded to one per key. It runs in
         the event loop and must not block. An exception in it ends the follower, see `failure`.
+    on_records
+        Called before that with each poll's records of a partition, in order, as aiokafka gives them; for a topic that
+        is a log. After a broken connection records may come again. The same holds for it as for `on_changes`.
     newer
         ``newer(old, new) -> bool``: whether `new` replaces `old`. Default: the record written last wins. A delete
         always wins.
@@ -78,6 +81,7 @@ class Follower:
         topic: str,
         *,
         on_changes: Callable[[Changes], None] | None = None,
+        on_records: Callable[[Sequence[Any]], None] | None = None,
         newer: Callable[[bytes, bytes], bool] | None = None,
         at_start: Literal["wait", "raise"] = "wait",
         stale_after_s: float = 10.0,
@@ -92,6 +96,7 @@ class Follower:
         self.values = self._latest.values
         self.failure: BaseException | None = None
         self._on_changes = None if on_changes is None else _guarded(on_changes)
+        self._on_records = None if on_records is None else _guarded(on_records)
         self._at_start = at_start
         self._stale_after_s = stale_after_s
         self._max_backoff_s = max_backoff_s
@@ -333,6 +338,9 @@ class Follower:
             self._lost.set_result(None)
 
     def _apply(self, polled: Mapping[TopicPartition, list[Any]]) -> None:
+        if self._on_records is not None:
+            for records in polled.values():
+                self._on_records(records)
         changes = self._latest.apply((record.key, record.value) for records in polled.values() for record in records)
         if changes:
             self._tell(changes)

@@ -1,7 +1,9 @@
 """The detect process: reads every response event, keeps the windows, issues commands, and serves the API."""
 
+import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -12,9 +14,10 @@ from halt400.records import Command
 from halt400.windows import row_offset
 from streams import agents, topics
 from streams.app import Halt400App, new_app
+from streams.detection.fleet_log import Answer
 from streams.engine import Engine, Outputs, partition_of
 from streams.failure import ends_the_process
-from streams.fleet import Fleet
+from streams.fleet import UNUSED_AFTER_MS, Fleet
 from streams.policy_file import PolicyFile
 from streams.rules import build_rules
 from streams.settings import Settings
@@ -41,15 +44,25 @@ def build_detect_app(settings: Settings) -> Halt400App:
     app = new_app(settings, DETECT_GROUP)
     durability = install(app)
     operations = kafka.topic(topics.OPERATIONS)
-    fleet = Fleet(responses, share=lambda: len(engine.states) / kafka.partitions)
+    place = partial(partition_of, partitions=kafka.partitions)
+    unused_after_ms = max(UNUSED_AFTER_MS, int(kafka.session_timeout_s * 1000))
+    fleet = Fleet(responses, kafka.partitions, place, unused_after_ms)
+    client_options = {name: value for name, value in kafka.client_options().items() if name != "bootstrap_servers"}
     control = Follower(
         kafka.bootstrap_servers,
         kafka.topic(topics.CONTROL),
         newer=_later_command,
         on_changes=partial(_tell_fleet, fleet),
-        client_options={name: value for name, value in kafka.client_options().items() if name != "bootstrap_servers"},
+        client_options=client_options,
     )
-    app.neighbours.append(control)
+    answers: asyncio.Queue[list[Answer]] = asyncio.Queue()
+    fleet_log = Follower(
+        kafka.bootstrap_servers,
+        kafka.topic(topics.FLEET),
+        on_records=partial(_hear_fleet, fleet, answers),
+        client_options=client_options,
+    )
+    app.neighbours += [control, fleet_log]
     if settings.api.enabled:
         app.neighbours.append(ApiServer.of(settings))
 
@@ -58,20 +71,27 @@ def build_detect_app(settings: Settings) -> Halt400App:
     engine = Engine(
         responses,
         operations,
-        Outputs(kafka.topic(topics.CONTROL), offences, kafka.topic(topics.RESPONSES_DLQ), kafka.topic(topics.FINDINGS)),
+        Outputs(
+            kafka.topic(topics.CONTROL),
+            offences,
+            kafka.topic(topics.RESPONSES_DLQ),
+            kafka.topic(topics.FINDINGS),
+            kafka.topic(topics.FLEET),
+        ),
         build_rules(
             settings,
-            partition_of=partial(partition_of, partitions=kafka.partitions),
+            partition_of=place,
             latest_command=partial(_latest_command, control),
             policies=policies.current,
-            fleet=fleet,
+            is_granted=fleet.is_granted,
         ),
         table,
         durability,
         app.send_acknowledged,
         control,
+        fleet_log,
+        fleet,
     )
-    fleet.watch(engine.states.values)
     durability.on_settle(engine.flush)
     agents.detect.register(app, responses, operations, engine)
 
@@ -104,10 +124,18 @@ def build_detect_app(settings: Settings) -> Halt400App:
 
     @app.task  # type: ignore[untyped-decorator]
     @ends_the_process(app)
+    async def carry_out_answers(_app: Any) -> None:
+        while not app.should_stop:
+            await engine.answer(await answers.get())
+
+    @app.task  # type: ignore[untyped-decorator]
+    @ends_the_process(app)
     async def watch(_app: Any) -> None:
         watchdog = Watchdog()
         while not app.should_stop:
             await app.sleep(WATCH_INTERVAL_S)
+            if fleet_log.failure is not None:
+                raise fleet_log.failure
             watchdog.check(
                 time.monotonic(),
                 broker_answers=control.healthy,
@@ -132,6 +160,12 @@ def _tell_fleet(fleet: Fleet, changes: Changes) -> None:
             fleet.forget(target)
         else:
             fleet.learn(_decode_command(value))
+
+
+def _hear_fleet(fleet: Fleet, answers: asyncio.Queue[list[Answer]], records: Sequence[Any]) -> None:
+    heard = [answer for record in records for answer in fleet.hear(record.offset, record.timestamp, record.value)]
+    if heard:
+        answers.put_nowait(heard)
 
 
 def _later_command(found: bytes, candidate: bytes) -> bool:

@@ -9,7 +9,7 @@ it includes, and replay skips what it includes: counting is exact without transa
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,6 +18,8 @@ from faust.types import TP
 
 from halt400.follower import Follower
 from streams import metrics
+from streams.detection.fleet_log import Answer, FleetRecord, encode_fleet_record
+from streams.fleet import Fleet
 from streams.judgement import Outcome, Rules
 from streams.partition import PartitionState
 from streams.transport import Durability, DurableTable, Records
@@ -43,6 +45,7 @@ class Outputs(NamedTuple):
     offences: str
     dead_letters: str
     findings: str
+    fleet: str
 
 
 class _Snapshot(NamedTuple):
@@ -67,8 +70,10 @@ class Engine:
     send
         ``await send(topic, key, value, partition, headers)``: hands a record to the producer and returns a future that
         is done when the broker has acknowledged it.
-    control
-        Follows `control`; what it knows is the state of every scope.
+    control, fleet_log
+        Follow `control` and `fleet`: what they know is the state of every scope, and the one order of the fleet.
+    fleet
+        This worker's part in the fleet; it hears what `fleet_log` reads.
     clock
         Seconds since the epoch.
     """
@@ -83,11 +88,13 @@ class Engine:
         durability: Durability,
         send: Callable[..., Awaitable[Awaitable[Any]]],
         control: Follower,
+        fleet_log: Follower,
+        fleet: Fleet,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._topic, self._operations, self._outputs, self._rules = source_topic, operations_topic, outputs, rules
         self._table, self._durability, self._send, self._control = table, durability, send, control
-        self._clock = clock
+        self._clock, self._fleet_log, self._fleet = clock, fleet_log, fleet
         self._states: dict[int, PartitionState] = {}
         self._sends: dict[int, list[Awaitable[Any]]] = {}
         self._ends: dict[TP, int] = {}
@@ -124,6 +131,32 @@ class Engine:
                 outcome = state.tick(self._now_ms())
                 if outcome:
                     await self._carry_out(partition, outcome, self._topic)
+            await self._keep_up_fleet()
+
+    async def answer(self, answers: Iterable[Answer]) -> None:
+        """Carry out what the fleet answered to the wishes of the partitions held."""
+        async with self._applying:
+            for answer in answers:
+                state = self._states.get(answer.partition)
+                outcome = state.answer(answer, self._now_ms()) if state is not None else None
+                if outcome:
+                    await self._carry_out(answer.partition, outcome, self._topic)
+
+    async def _keep_up_fleet(self) -> None:
+        upkeep = self._fleet.upkeep(self._states, self._now_ms())
+        for partition, record in upkeep.records:
+            await self._say(partition, [record])
+        if upkeep.fault is not None:
+            partition, finding, told = upkeep.fault
+            await self._carry_out(partition, Outcome(findings=[finding]), self._topic)
+            # Nobody tells it again once the log says that it was told.
+            await asyncio.gather(*self._sends[partition])
+            await self._say(partition, [told])
+
+    async def _say(self, partition: int, records: Sequence[FleetRecord]) -> None:
+        for record in records:
+            value = encode_fleet_record(record)
+            self._sends[partition].append(await self._send(self._outputs.fleet, None, value, 0, None))
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
@@ -144,7 +177,7 @@ class Engine:
 
     async def _carry_out(self, partition: int, outcome: Outcome, topic: str) -> None:
         sends, send = self._sends[partition], self._send
-        control, offences, dead_letters, findings = self._outputs
+        control, offences, dead_letters, findings, _ = self._outputs
         for command in outcome.commands:
             sends.append(await send(control, command.scope.id.encode(), encode(command), partition, None))
         for scope_id in outcome.forgotten:
@@ -167,6 +200,7 @@ class Engine:
             ]
             sends.append(await send(dead_letters, record.key, record.value, None, headers))
             metrics.REFUSALS.labels(code).inc()
+        await self._say(partition, outcome.wishes)
         metrics.COMMANDS.inc(len(outcome.commands))
         metrics.BAD_REQUESTS.inc(len(outcome.offences))
         if len(sends) > OPEN_SENDS:
@@ -221,7 +255,9 @@ class Engine:
         self._durability.drop(revoked)
 
     async def recovered(self, assigned: Callable[[], Iterable[TP]]) -> None:
-        """Wait until every command that any worker has issued is known: none is issued twice. Then time may pass.
+        """Wait until all commands that were issued, and all wishes that were answered, are known. Then time may pass.
+
+        So no command is issued twice, and no granted wish is taken for a refused one.
 
         Parameters
         ----------
@@ -230,7 +266,10 @@ class Engine:
         """
         assignments = self._assignments
         await self._control.wait_caught_up()
+        await self._fleet_log.wait_caught_up()
+        answers = self._fleet.is_at_end()
         if assignments == self._assignments:
             for tp in assigned():
                 if tp.topic == self._topic:
                     self._hold(tp.partition)
+            await self.answer(answers)

@@ -8,7 +8,7 @@ from halt400.diagnosis import Profile
 from halt400.fingerprints import fingerprints as fingerprints_of
 from halt400.records import Command, Diagnosis, Fingerprints, Offence, ResponseEvent, Source
 from streams.detection import Decision, Finding, Policies
-from streams.fleet import Fleet
+from streams.detection.fleet_log import Wish
 from streams.intake import Refusal
 
 __all__ = ["Outcome", "Rules"]
@@ -16,7 +16,10 @@ __all__ = ["Outcome", "Rules"]
 
 @dataclass(slots=True)
 class Outcome:
-    """What followed from some records, or from time, in order; `forgotten` are scopes that need no command any more."""
+    """What followed from some records, or from time, in order.
+
+    `forgotten` are scopes that need no command any more; `wishes` are to be put to the fleet.
+    """
 
     offences: list[Offence] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
@@ -24,9 +27,10 @@ class Outcome:
     forgotten: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
+    wishes: list[Wish] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.offences or self.commands or self.refusals or self.findings or self.forgotten)
+        return bool(self.offences or self.commands or self.refusals or self.findings or self.forgotten or self.wishes)
 
     def add(self, decision: Decision) -> None:
         """Take in what a judgement decided."""
@@ -34,6 +38,11 @@ class Outcome:
         self.withheld += decision.withheld
         self.forgotten += decision.forgotten
         self.findings += decision.findings
+
+    def join(self, other: "Outcome") -> None:
+        """Take in what followed next."""
+        for name in self.__slots__:
+            getattr(self, name).extend(getattr(other, name))
 
 
 class Diagnose(Protocol):
@@ -51,6 +60,10 @@ def _default_fingerprints(event: ResponseEvent) -> Fingerprints:
     return fingerprints_of(event.target, event.request)
 
 
+def _granted_nothing(_target: str, _wish_id: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What the judgement of a partition rests on; the same for every partition.
@@ -65,8 +78,9 @@ class Rules:
         ``latest_command(scope_id)``: the last command known of a scope, None where there is none.
     policies
         ``policies()``: those in force at the moment.
-    fleet
-        Grants quarantines of targets; None grants every one.
+    is_granted
+        ``is_granted(target, wish_id)``: whether the fleet granted a wish that was made before this worker had the
+        partition.
     skew_ms
         See `streams.settings.DetectionSettings`.
     """
@@ -75,7 +89,7 @@ class Rules:
     partition_of: Callable[[bytes], int]
     latest_command: Callable[[str], Command | None]
     policies: Callable[[], Policies] = Policies
-    fleet: Fleet | None = None
+    is_granted: Callable[[str, str], bool] = _granted_nothing
     fingerprints: Callable[[ResponseEvent], Fingerprints] = _default_fingerprints
     diagnose: Diagnose | None = None
     skew_ms: int = 30_000

@@ -12,13 +12,15 @@ from halt400.windows import FINE_S, Row, decode_row, window_counts
 from streams.detection import (
     Circumstances,
     Origin,
+    OriginCounts,
     RecentIds,
+    answer_wish,
     command_id,
-    grant_target,
     judge_bad_request,
     judge_operation,
     judge_time,
 )
+from streams.detection.fleet_log import Answer, Wish
 from streams.detection.keeping import take_up
 from streams.intake import (
     UNDECODABLE,
@@ -58,6 +60,8 @@ class PartitionState:
         self._targets: dict[bytes, Target] = {}
         self._dirty: set[bytes] = set()
         self._ids = RecentIds()
+        self._inherited: dict[bytes, str] = {}
+        """Targets whose rows came with an open wish: the fleet's log has it, and its answer."""
         self._dues = [
             (glance.due_ms, key) for key, value in self._recovered.items() if (glance := glance_at_row(value)).due_ms
         ]
@@ -160,6 +164,11 @@ class PartitionState:
     def tick(self, now_ms: int) -> Outcome:
         """Do what time alone brings: holds end, leases run out."""
         outcome, dues = Outcome(), self._dues
+        while self._inherited:
+            key, wish_id = self._inherited.popitem()
+            name = key.decode()
+            granted = self._rules.is_granted(name, wish_id)
+            outcome.join(self.answer(Answer(name, wish_id, self.partition, granted), now_ms))
         while dues and dues[0][0] <= now_ms:
             due, key = heappop(dues)
             target = self._targets.get(key)
@@ -174,7 +183,46 @@ class PartitionState:
             outcome.add(judge_time(target.state, now_ms, self._rules.policies()))
             self._dirty.add(key)
             self._schedule(key, target)
+        if self._inherited:
+            outcome.join(self.tick(now_ms))
         return outcome
+
+    def answer(self, answer: Answer, now_ms: int) -> Outcome:
+        """Carry out what the fleet answered to the wish of a target; one that is not open here does nothing."""
+        outcome, key = Outcome(), answer.target.encode()
+        target = self._targets.get(key)
+        if target is None or target.state.wish is None or target.state.wish.wish_id != answer.wish_id:
+            return outcome
+        self._inherited.pop(key, None)
+        target.settle()
+        rules = self._rules
+        outcome.add(
+            answer_wish(
+                target.state,
+                answer.wish_id,
+                now_ms,
+                rules.policies(),
+                granted=answer.granted,
+                latest_command=rules.latest_command,
+            )
+        )
+        self._dirty.add(key)
+        self._schedule(key, target)
+        return outcome
+
+    def keeps(self, target: str) -> bool:
+        """Whether the target is held by machine, or waits for the answer to a wish."""
+        key = target.encode()
+        known = self._targets.get(key)
+        if known is None:
+            value = self._recovered.pop(key, None)
+            if value is None:
+                return False
+            known = self._take_in(key, value, target)
+        life = known.state.lives.get(f"target/{target}")
+        command = life.command if life is not None and life.command.state != "released" else None
+        by_machine = command is not None and command.source is not None and command.source.topic == self.topic
+        return by_machine or known.state.wish is not None
 
     def take_changed(self) -> list[tuple[bytes, bytes]]:
         """The rows that changed since the last call, encoded for the changelog as they are at this moment."""
@@ -193,15 +241,23 @@ class PartitionState:
         known = self._targets.get(target.encode())
         return known.state.held_by(job_id, fingerprint, now_ms) if known is not None else None
 
+    @property
+    def known_targets(self) -> int:
+        """Number of targets, active or not."""
+        return len(self._targets) + len(self._recovered)
+
     def active_targets(self, since_ms: int) -> int:
         """Number of targets with a response since `since_ms`."""
         touched = sum(target.row.latest * FINE_S * 1000 >= since_ms for target in self._targets.values())
         return touched + sum(glance_at_row(value).latest_ms >= since_ms for value in self._recovered.values())
 
-    def active_origins(self) -> Iterator[Origin]:
+    def active_origins(self) -> OriginCounts:
         """Where the jobs send from of which it is known."""
+        return OriginCounts.of(self._origins())
+
+    def _origins(self) -> Iterator[Origin]:
         for target in self._targets.values():
-            yield from (origin for origin in target.state.active_origins() if origin != Origin())
+            yield from target.state.active_origins()
 
     def _admit(self, record: Record, name: str) -> Target | Refusal:
         refusal = check_place(record, name, self.partition, self._rules.partition_of)
@@ -219,6 +275,8 @@ class PartitionState:
             latest = self._rules.latest_command(scope_id)
             if latest is not None and latest.sequence > life.command.sequence:
                 take_up(state, latest, policies.rule_for(name).holds())
+        if state.wish is not None:
+            self._inherited[key] = state.wish.wish_id
         self._schedule(key, target)
         return target
 
@@ -267,12 +325,16 @@ class PartitionState:
         decision = judge_bad_request(state, event, fingerprints, diagnosis, now_ms, policies, around)
         outcome.add(decision)
         if decision.wish is not None:
-            granted, finding = rules.fleet.ask(state, now_ms, policies) if rules.fleet is not None else (True, None)
-            if finding is not None:
-                outcome.findings.append(finding)
-            if granted:
-                outcome.add(grant_target(state, decision.wish, now_ms, policies))
-        if decision.commands or decision.withheld or decision.wish is not None or len(state.lives) != lives:
+            outcome.wishes.append(
+                Wish(
+                    target=state.name,
+                    wish_id=decision.wish.wish_id,
+                    partition=self.partition,
+                    rules=policies.fleet,
+                    origins=state.failing_origins(),
+                )
+            )
+        if decision.commands or decision.withheld or len(state.lives) != lives:
             self._schedule(key, target)
         outcome.offences.append(
             Offence(

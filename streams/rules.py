@@ -6,7 +6,6 @@ from halt400.diagnosis import Profile, diagnose
 from halt400.records import Command, Diagnosis, ResponseEvent, Source
 from streams.archive.naming import archive_uri, object_key
 from streams.detection import Policies
-from streams.fleet import Fleet
 from streams.judgement import Rules
 from streams.settings import Settings
 
@@ -19,7 +18,7 @@ def build_rules(
     partition_of: Callable[[bytes], int],
     latest_command: Callable[[str], Command | None],
     policies: Callable[[], Policies],
-    fleet: Fleet,
+    is_granted: Callable[[str, str], bool],
 ) -> Rules:
     """The rules of these settings; see `streams.judgement.Rules` for the rest."""
     base, detection = settings.archive.uri, settings.detection
@@ -32,7 +31,7 @@ def build_rules(
         partition_of=partition_of,
         latest_command=latest_command,
         policies=policies,
-        fleet=fleet,
+        is_granted=is_granted,
         diagnose=_diagnose,
         skew_ms=int(detection.skew_s * 1000),
     )

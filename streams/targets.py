@@ -82,7 +82,9 @@ class Target:
         """The row for the changelog."""
         self.settle()
         row, state = self.row, self.state
-        row.detection = _DUE.pack(state.next_due() or 0) + encode_target_state(state)
+        # An open wish is due at once wherever the row goes: its answer may have come where nobody was.
+        due = 1 if state.wish is not None else state.next_due() or 0
+        row.detection = _DUE.pack(due) + encode_target_state(state)
         if self.profile is not None:
             row.profile = _encode_profile(self.profile)
         return encode_row(row)

@@ -26,6 +26,7 @@ __all__ = [
     "ALERTS_DLQ",
     "CONTROL",
     "FINDINGS",
+    "FLEET",
     "OFFENCES",
     "OPERATIONS",
     "RATES",
@@ -43,10 +44,13 @@ ALERTS = "alerts"
 ALERTS_DLQ = "alerts.dlq"
 RATES = "rates"
 FINDINGS = "findings"
+FLEET = "fleet"
 
 DAY_MS = 86_400_000
 LARGEST_EVENT_BYTES = 8 * 1024 * 1024
 LARGEST_RECORD_BYTES = 16 * 1024 * 1024
+ONE_PARTITION = frozenset({FLEET})
+"""Topics with one order for the whole fleet."""
 EXISTS_ALREADY = 36
 APPEARS_WITHIN_S = 15
 
@@ -80,7 +84,8 @@ def declarations(kafka: KafkaSettings) -> list[Declaration]:
     `responses` and `operations` carry the broker's append time, which is the clock that an event's own time is held
     against, and by which the log is kept: events replayed with times of long ago are not deleted at once. A row of
     `rates` or `alerts` may be compacted away only after `min.compaction.lag.ms`, so that a stale writer cannot erase a
-    newer row before the next recovery has compared their offsets (revisions, for `alerts`).
+    newer row before the next recovery has compared their offsets (revisions, for `alerts`). `fleet` is one order for
+    all, with the broker's clock; what is older than its retention is in a snapshot of every six hours.
     """
     largest = str(LARGEST_RECORD_BYTES)
     kept = {"cleanup.policy": "delete"}
@@ -95,6 +100,12 @@ def declarations(kafka: KafkaSettings) -> list[Declaration]:
         OFFENCES: kept | {"retention.ms": str(90 * DAY_MS), "max.message.bytes": largest},
         OPERATIONS: kept | {"retention.ms": str(30 * DAY_MS), "message.timestamp.type": "LogAppendTime"},
         FINDINGS: kept | {"retention.ms": str(90 * DAY_MS)},
+        FLEET: kept
+        | {
+            "retention.ms": str(7 * DAY_MS),
+            "max.message.bytes": largest,
+            "message.timestamp.type": "LogAppendTime",
+        },
         RESPONSES_DLQ: kept | {"retention.ms": str(30 * DAY_MS), "max.message.bytes": largest},
         ALERTS: {
             "cleanup.policy": "compact",
@@ -112,7 +123,9 @@ def declarations(kafka: KafkaSettings) -> list[Declaration]:
         },
     }
     return [
-        Declaration(kafka.topic(name), kafka.partitions, kafka.replication_factor, config)
+        Declaration(
+            kafka.topic(name), 1 if name in ONE_PARTITION else kafka.partitions, kafka.replication_factor, config
+        )
         for name, config in configs.items()
     ]
 

@@ -7,7 +7,6 @@ import pytest
 
 from halt400.records import Command, Operation, Scope
 from streams.detection import Policies, Rule
-from streams.fleet import Fleet
 from streams.intake import Record
 from streams.judgement import Outcome
 from streams.partition import PartitionState
@@ -122,50 +121,6 @@ def test_a_key_that_is_no_target_of_an_operation_is_refused() -> None:
     for value, code in ((None, "null_value"), (b"{", "not_json"), (b"{}", "invalid_operation")):
         refused = state().operate("operations", [Record(0, NOW, TARGET.encode(), value)], NOW).refusals
         assert [refusal.code for refusal in refused] == [code]
-
-
-def broken(fleet: Fleet, targets: range) -> list[Outcome]:
-    """Each target in turn breaks over two jobs, in one partition."""
-    partition = state(fleet=fleet)
-    fleet.watch(lambda: (partition,))
-    outcomes, offset = [], 0
-    for number in targets:
-        target = f"api-{number}.example"
-        for request in range(60):
-            found = event(
-                400,
-                target=target,
-                job_id=f"job-{request % 2}",
-                request={"method": "GET", "url": f"https://{target}/products?page={request}"},
-                release="4.2.1",
-            )
-            outcomes.append(apply(partition, record(offset, found, key=target.encode())))
-            offset += 1
-    return outcomes
-
-
-def held_targets(outcomes: list[Outcome]) -> list[str]:
-    return [c.scope.target for outcome in outcomes for c in outcome.commands if c.scope.kind == "target"]
-
-
-def test_the_machine_holds_three_targets_and_tells_once_that_the_fault_is_ours() -> None:
-    outcomes = broken(Fleet("responses"), range(6))
-    assert held_targets(outcomes) == ["api-0.example", "api-1.example", "api-2.example"]
-    faults = [finding for outcome in outcomes for finding in outcome.findings if finding.kind == "fleet_fault"]
-    assert len(faults) == 1
-
-
-def test_what_other_workers_hold_counts_and_what_they_released_does_not() -> None:
-    fleet = Fleet("responses")
-    (held,) = [c for o in broken(Fleet("responses"), range(1)) for c in o.commands if c.scope.kind == "target"]
-    for number in range(100, 103):
-        fleet.learn(msgspec.structs.replace(held, scope=Scope(kind="target", target=f"far-{number}.example")))
-    assert held_targets(broken(fleet, range(2))) == []
-    by_hand = msgspec.structs.replace(held, source=None)
-    other = Fleet("responses")
-    for number in range(100, 103):
-        other.learn(msgspec.structs.replace(by_hand, scope=Scope(kind="target", target=f"far-{number}.example")))
-    assert len(held_targets(broken(other, range(2)))) == 2
 
 
 def test_a_repeated_event_id_is_a_response_and_no_trial() -> None:

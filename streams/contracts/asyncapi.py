@@ -21,6 +21,8 @@ _ABOUT = {
     topics.OPERATIONS: "What people and probing scrapers ask for. Key = the scope's target.",
     topics.FINDINGS: "What was concluded besides commands: alarms of targets, poison items, retry loops, faults of the "
     "fleet. Key = the target, or `fleet`. Its encoding may grow.",
+    topics.FLEET: "Internal: the one order in which the fleet wishes for quarantines of targets; one partition, read "
+    "whole by every worker. Its encoding may change.",
     topics.RESPONSES_DLQ: "Records of `responses` that are no events, and of `operations` that are no operations: key, "
     "value and headers as they came, and headers that say why.",
     topics.ALERTS: "Internal: the incidents that people are told of, and what they were told; one row per incident. "
@@ -36,6 +38,7 @@ _SERVICE_READS = (
     topics.CONTROL,
     topics.OFFENCES,
     topics.FINDINGS,
+    topics.FLEET,
     topics.ALERTS,
 )
 _SERVICE_WRITES = (
@@ -43,6 +46,7 @@ _SERVICE_WRITES = (
     topics.OFFENCES,
     topics.RATES,
     topics.FINDINGS,
+    topics.FLEET,
     topics.RESPONSES_DLQ,
     topics.ALERTS,
     topics.ALERTS_DLQ,
@@ -142,6 +146,12 @@ def asyncapi_document(examples: Mapping[str, list[tuple[str, Any]]]) -> dict[str
                     "bindingVersion": _BINDING,
                 }
             },
+        },
+        topics.FLEET: {
+            "name": "fleet-record",
+            "title": "Fleet record",
+            "contentType": "application/json",
+            "payload": {"description": "Internal; see streams/detection/fleet_log.py."},
         },
         topics.RATES: {
             "name": "rates-row",

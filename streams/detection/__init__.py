@@ -9,14 +9,16 @@ from streams.detection.commands import command_id, finding_id
 from streams.detection.decision import Circumstances, Decision, TargetWish
 from streams.detection.explanation import Explanation, ScopeReading, TierReading, explain
 from streams.detection.findings import Finding
-from streams.detection.fleet import CommonAttribute, FleetGuard, FleetRules, Origin, common_attribute
+from streams.detection.fleet import FleetGuard, FleetRules
 from streams.detection.lifecycle import ISSUER, Holds, Life
 from streams.detection.mixture import Mixture, Tiers
 from streams.detection.operations import judge_operation, judge_time
+from streams.detection.origins import CommonAttribute, Origin, OriginCounts, common_attribute
 from streams.detection.policy import Policies, Rule, parse_policies
 from streams.detection.requests import RecentIds, Retries, counts_as_trial
 from streams.detection.target_state import JobState, TargetState, decode_target_state, encode_target_state
-from streams.detection.verdict import grant_target, is_certain, judge_bad_request
+from streams.detection.verdict import is_certain, judge_bad_request
+from streams.detection.wishes import answer_wish
 
 __all__ = [
     "ISSUER",
@@ -32,6 +34,7 @@ __all__ = [
     "Life",
     "Mixture",
     "Origin",
+    "OriginCounts",
     "Policies",
     "RecentIds",
     "Retries",
@@ -41,6 +44,7 @@ __all__ = [
     "TargetWish",
     "TierReading",
     "Tiers",
+    "answer_wish",
     "command_id",
     "common_attribute",
     "counts_as_trial",
@@ -48,7 +52,6 @@ __all__ = [
     "encode_target_state",
     "explain",
     "finding_id",
-    "grant_target",
     "is_certain",
     "judge_bad_request",
     "judge_operation",

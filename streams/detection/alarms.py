@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final, Literal
 
-from streams.detection.commands import finding_id
+from streams.detection.commands import command_id, finding_id
 from streams.detection.decision import Decision, TargetWish
 from streams.detection.findings import Finding
 from streams.detection.lifecycle import Life, Opening
@@ -66,4 +66,10 @@ def judge_alarm(
     if tier == "page" and len(suspicion.jobs) >= 2 and not held and now_ms - suspicion.wished_at >= WISH_AGAIN_MS:
         suspicion.wished_at = now_ms
         reason = f"{state.name} pages over {over}: the API changed, or what all jobs share"
-        decision.wish = TargetWish(target=state.name, opening=opening(reason), jobs=tuple(suspicion.jobs))
+        decision.wish = TargetWish(
+            wish_id=command_id(f"target/{state.name}", "quarantined", cause),
+            target=state.name,
+            opening=opening(reason),
+            jobs=tuple(suspicion.jobs),
+            sequence=target_life.command.sequence if target_life is not None else 0,
+        )

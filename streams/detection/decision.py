@@ -56,15 +56,21 @@ class TargetWish(Struct, kw_only=True, frozen=True):
 
     Attributes
     ----------
+    wish_id
+        Derived from the cause: the same cause after a crash gives the same id.
     target, opening
         What would be quarantined, and what its command would say.
     jobs
         The jobs that contributed.
+    sequence
+        That of the target's last command, 0 where there is none: a wish that another command overtook is void.
     """
 
+    wish_id: str
     target: str
     opening: Opening
     jobs: tuple[str, ...]
+    sequence: int = 0
 
 
 class Decision(Struct, kw_only=True):
@@ -79,7 +85,7 @@ class Decision(Struct, kw_only=True):
     findings
         To be told; under ``shadow`` none is worth a page.
     wish
-        To be put to the fleet's guard; `grant_target` does it.
+        To be put to the fleet; `answer_wish` carries out what it says.
     forgotten
         Scope ids that need no command any more: a null record on `control` removes them.
     sighting

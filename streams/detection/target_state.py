@@ -8,9 +8,10 @@ import msgspec
 from msgspec import Struct
 
 from halt400.records import Command, Milliseconds, Source
-from streams.detection.fleet import Origin
+from streams.detection.decision import TargetWish
 from streams.detection.lifecycle import Life
 from streams.detection.mixture import Mixture
+from streams.detection.origins import Origin
 from streams.detection.requests import RequestMemory
 
 __all__ = ["JobState", "Suspicion", "TargetState", "Verdict", "decode_target_state", "encode_target_state"]
@@ -84,9 +85,11 @@ class TargetState:
         Where each scope stands, by scope id; in `shadow` as it would stand if commands had been issued.
     operations
         Ids of the last operations, so that none is carried out twice.
+    wish
+        The wish for the target's quarantine that the fleet has not answered yet.
     """
 
-    __slots__ = ("jobs", "last", "lives", "memory", "mixture", "name", "operations", "shadow", "suspicion")
+    __slots__ = ("jobs", "last", "lives", "memory", "mixture", "name", "operations", "shadow", "suspicion", "wish")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -98,6 +101,7 @@ class TargetState:
         self.shadow: dict[str, Life] = {}
         self.operations: dict[str, None] = {}
         self.last: Verdict | None = None
+        self.wish: TargetWish | None = None
 
     def good_request(self, job_id: str) -> None:
         """Take in a logical request that was not a 400; on a hot path do the same two increments in line."""
@@ -186,6 +190,7 @@ class _Packed(Struct, array_like=True):
     operations: dict[str, None]
     last: Verdict | None
     version: int = 1
+    wish: TargetWish | None = None
 
 
 _decode = msgspec.msgpack.Decoder(_Packed).decode
@@ -205,6 +210,7 @@ def encode_target_state(state: TargetState) -> bytes:
             shadow=state.shadow,
             operations=state.operations,
             last=state.last,
+            wish=state.wish,
         )
     )
 
@@ -225,5 +231,5 @@ def decode_target_state(data: bytes) -> TargetState:
     state.jobs = {job_id: JobState(Mixture.unpack(data), origin) for job_id, (data, origin) in packed.jobs.items()}
     state.memory, state.suspicion = packed.memory, packed.suspicion
     state.lives, state.shadow = packed.lives, packed.shadow
-    state.operations, state.last = packed.operations, packed.last
+    state.operations, state.last, state.wish = packed.operations, packed.last, packed.wish
     return state

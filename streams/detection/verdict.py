@@ -13,15 +13,15 @@ from typing import Final
 from halt400.records import Diagnosis, Fingerprints, ResponseEvent, Scope
 from streams.detection.alarms import judge_alarm
 from streams.detection.commands import finding_id
-from streams.detection.decision import Circumstances, Decision, TargetWish
+from streams.detection.decision import Circumstances, Decision
 from streams.detection.findings import Finding
-from streams.detection.fleet import Origin
 from streams.detection.keeping import find_life, keep
 from streams.detection.lifecycle import Life, Opening, open_quarantine, probe_answered
+from streams.detection.origins import Origin
 from streams.detection.policy import Policies, Rule
 from streams.detection.target_state import Suspicion, TargetState, Verdict
 
-__all__ = ["CERTAIN_RATIO", "grant_target", "is_certain", "judge_bad_request"]
+__all__ = ["CERTAIN_RATIO", "is_certain", "judge_bad_request"]
 
 CERTAIN_RATIO: Final = 0.9
 """A diagnosis with at least this confidence and the request to blame needs no statistics."""
@@ -119,7 +119,7 @@ def judge_bad_request(
     Returns
     -------
     Decision
-        Its `wish` still needs the fleet's guard: pass it to `grant_target` once it is granted.
+        Its `wish`, which `state` remembers, is to be put to the fleet; `answer_wish` takes the answer.
     """
     case = _Case(state, event, fingerprints, diagnosis, now_ms, policies, circumstances)
     sighting = state.memory.sight(
@@ -154,6 +154,7 @@ def judge_bad_request(
         if case.shadow and case.decision.wish is not None:
             wish, case.decision.wish = case.decision.wish, None
             case.keep(open_quarantine(None, case.target_scope, wish.opening, now_ms, case.rule.holds()))
+        state.wish = case.decision.wish or state.wish
     return _apply_policy(case)
 
 
@@ -250,18 +251,3 @@ def _job_reason(case: _Case) -> str | None:
     if evidence >= threshold:
         return f"{what} (policy evidence: the job's detector reached the tier {rule.job_tier})"
     return None
-
-
-def grant_target(state: TargetState, wish: TargetWish, now_ms: int, policies: Policies) -> Decision:
-    """Quarantine the target as wished, now that the fleet's guard has granted it; nothing where it is held already."""
-    decision = Decision()
-    scope = Scope(kind="target", target=wish.target)
-    life = state.lives.get(scope.id)
-    if life is not None and life.holds(now_ms):
-        decision.why = f"{scope.id} is held already, by {life.command.command_id}"
-        return decision
-    holds = policies.rule_for(wish.target).holds()
-    keep(state, decision, open_quarantine(life, scope, wish.opening, now_ms, holds), shadow=False)
-    decision.why = wish.opening.reason
-    state.last = Verdict(now_ms, "", scope.id, True, decision.why, decision.commands[0].command_id)
-    return decision

@@ -10,8 +10,10 @@ from msgspec.structs import replace
 from halt400.fingerprints import fingerprints
 from halt400.records import Command, ResponseEvent
 from streams.detection import Finding, Policies, Rule, counts_as_trial
+from streams.detection.fleet_log import Answer, FleetRecord
 from streams.fleet import Fleet
 from streams.intake import Record, Refusal
+from streams.judgement import Outcome
 from streams.partition import PartitionState
 from streams.rules import build_rules
 from streams.settings import Settings
@@ -86,17 +88,16 @@ class DryRun:
     """
 
     def __init__(self, settings: Settings, policies: Policies) -> None:
-        self._fleet, self._policies = Fleet(_TOPIC), policies
+        self._fleet, self._policies = Fleet(_TOPIC, 1, _only_partition), policies
         self._savings = Savings()
         rules = build_rules(
             settings,
             partition_of=_only_partition,
             latest_command=_none_issued,
             policies=lambda: policies,
-            fleet=self._fleet,
+            is_granted=self._fleet.is_granted,
         )
         self._state = PartitionState(_TOPIC, 0, rules)
-        self._fleet.watch(lambda: (self._state,))
         self.findings: list[Finding] = []
         self._offset = 0
         self._clock_ms = 0
@@ -115,6 +116,8 @@ class DryRun:
         passed = self._state.tick(self._clock_ms)
         self._weigh(event)
         outcome = self._state.apply([record], self._clock_ms)
+        if passed or outcome.wishes:
+            self._put_to_fleet(passed, outcome)
         self.refusals += outcome.refusals
         self.findings += outcome.findings
         for command in (*passed.commands, *outcome.commands):
@@ -134,6 +137,36 @@ class DryRun:
             false_job_holds_bound=seen / getattr(tiers, rule.job_tier) if by_evidence else None,
         )
 
+    def _put_to_fleet(self, passed: Outcome, outcome: Outcome) -> None:
+        """What the workers say to each other over the fleet's log, said here at once."""
+        for command in passed.commands:
+            if command.scope.kind == "target" and command.state == "released":
+                self._fleet.learn(command)
+                self._say(*self._fleet.over(command.scope.target))
+        if outcome.wishes:
+            self._keep_up(outcome)
+            for answer in self._say(*outcome.wishes):
+                outcome.join(self._state.answer(answer, self._clock_ms))
+            self._keep_up(outcome)
+        for command in outcome.commands:
+            if command.scope.kind == "target":
+                self._fleet.learn(command)
+
+    def _keep_up(self, outcome: Outcome) -> None:
+        for _ in range(2):  # a trip asks for a census first
+            upkeep = self._fleet.upkeep({0: self._state}, self._clock_ms)
+            self._say(*(record for _, record in upkeep.records))
+            if upkeep.fault is not None:
+                _, finding, told = upkeep.fault
+                outcome.findings.append(finding)
+                self._say(told)
+
+    def _say(self, *records: FleetRecord) -> list[Answer]:
+        answers: list[Answer] = []
+        for record in records:
+            answers += self._fleet.log.take(self._fleet.log.end, self._clock_ms, record)
+        return answers
+
     def _weigh(self, event: ResponseEvent) -> None:
         """Take note of a request that would not have been sent."""
         found = self._savings
@@ -146,8 +179,6 @@ class DryRun:
 
     def _count(self, command: Command) -> None:
         found, kind = self._savings, command.scope.kind
-        if kind == "target":
-            self._fleet.learn(command)
         if command.state != "quarantined":
             return
         if kind == "target":

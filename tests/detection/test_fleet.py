@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.detection import FleetGuard, FleetRules, Origin, common_attribute
+from streams.detection import FleetGuard, FleetRules, Origin, OriginCounts, common_attribute
 
 RULES = FleetRules()
 NOW = 1_700_000_000_000
@@ -68,7 +68,7 @@ def test_the_share_is_never_exceeded(steps: list[tuple[int, bool, int]], active:
 def test_the_attribute_with_the_highest_lift_is_found() -> None:
     active = [Origin(release=f"r{n % 10}", proxy_pool="eu", client="httpx/0.28", region="fra") for n in range(100)]
     failing = [origin for origin in active if origin.release == "r3"]
-    common = common_attribute(failing, active)
+    common = common_attribute(failing, OriginCounts.of(active))
     assert common is not None
     assert (common.attribute, common.value, common.coverage_ratio) == ("release", "r3", 1.0)
     assert common.lift == pytest.approx(10)
@@ -77,16 +77,16 @@ def test_the_attribute_with_the_highest_lift_is_found() -> None:
 def test_a_rare_value_of_a_few_failing_jobs_explains_nothing() -> None:
     active = [Origin(release="r1", proxy_pool="a" if n < 40 else "b") for n in range(100)]
     failing = [*active[:9], Origin(release="odd", proxy_pool="a")]
-    common = common_attribute(failing, [*active, failing[-1]])
+    common = common_attribute(failing, OriginCounts.of([*active, failing[-1]]))
     assert common is not None
     assert (common.attribute, common.value) == ("proxy_pool", "a")
 
 
 def test_what_all_jobs_share_explains_nothing() -> None:
     active = [Origin(release="r1", region=f"z{n}") for n in range(20)]
-    assert common_attribute(active[:4], active) is None
-    assert common_attribute([], active) is None
-    assert common_attribute([Origin()], [Origin()]) is None
+    assert common_attribute(active[:4], OriginCounts.of(active)) is None
+    assert common_attribute([], OriginCounts.of(active)) is None
+    assert common_attribute([Origin()], OriginCounts.of([Origin()])) is None
 
 
 @given(
@@ -96,20 +96,20 @@ def test_it_does_not_depend_on_the_order(pairs: list[tuple[str, str | None]], da
     active = [Origin(release=release, region=region) for release, region in pairs]
     failing = active[: data.draw(st.integers(0, len(active)))]
     shuffled = data.draw(st.permutations(active))
-    common = common_attribute(failing, active)
-    assert common_attribute(failing[::-1], shuffled) == common
+    common = common_attribute(failing, OriginCounts.of(active))
+    assert common_attribute(failing[::-1], OriginCounts.of(shuffled)) == common
     assert common is None or (common.lift > 1 and common.coverage_ratio >= 0.5)
 
 
 def test_one_finding_names_what_is_shared_and_keeps_its_id() -> None:
     guard = FleetGuard()
-    assert guard.finding({}, [], NOW) is None
+    assert guard.finding({}, OriginCounts(), NOW) is None
     active = [Origin(release="new" if n < 6 else "old") for n in range(30)]
     for n in range(6):
         guard.ask(f"t{n}", 30, NOW + n, RULES)
     origins = {f"t{n}": [active[n]] for n in range(6)}
-    finding = guard.finding(origins, active, NOW + 10)
-    later = guard.finding(origins, active, NOW + 20)
+    finding = guard.finding(origins, OriginCounts.of(active), NOW + 10)
+    later = guard.finding(origins, OriginCounts.of(active), NOW + 20)
     assert finding is not None
     assert later is not None
     assert finding.finding_id == later.finding_id
@@ -121,3 +121,22 @@ def test_one_finding_names_what_is_shared_and_keeps_its_id() -> None:
     )
     assert finding.targets == tuple(f"t{n}" for n in range(6))
     assert "your own release" in finding.summary
+
+
+@given(st.lists(st.lists(st.sampled_from([Origin("r1"), Origin("r2", "eu"), Origin()]), max_size=9), max_size=5))
+def test_what_several_partitions_count_adds_up(counted: list[list[Origin]]) -> None:
+    total = OriginCounts.total(map(OriginCounts.of, counted))
+    whole = OriginCounts.of(origin for origins in counted for origin in origins)
+    assert total.jobs == whole.jobs
+    assert {attribute: values for attribute, values in total.values.items() if values} == whole.values
+
+
+def test_the_refused_are_remembered_by_name_up_to_a_bound_and_hold_the_guard_tripped_beyond_it() -> None:
+    guard = FleetGuard()
+    for n in range(2_000):
+        guard.ask(f"t{n}", 10, NOW + n, RULES)
+    for target in ("t0", "t1", "t2"):
+        guard.released(target)
+    assert len(guard.refused) == 1_000
+    assert not guard.clear(10, NOW + 1_000 + CLEAR, RULES)
+    assert guard.clear(10, NOW + 1_999 + CLEAR, RULES)

@@ -8,13 +8,16 @@ from hypothesis import strategies as st
 
 from halt400.records import Scope
 from streams.detection import (
+    ISSUER,
     FleetGuard,
     FleetRules,
+    OriginCounts,
     Policies,
+    answer_wish,
     command_id,
     decode_target_state,
     encode_target_state,
-    grant_target,
+    explain,
     is_certain,
     parse_policies,
 )
@@ -190,11 +193,67 @@ def test_a_target_wide_break_pages_once_and_wishes_for_the_target() -> None:
     assert len(pages) == len(wishes) == 1
     assert (pages[0].kind, pages[0].target) == ("target_alarm", TARGET)
     assert set(wishes[0].jobs) == {"a", "b", "c"}
-    granted = grant_target(story.state, wishes[0], story.now, STRICT)
-    (command,) = granted.commands
+    wish_id = wishes[0].wish_id
+    (command,) = answer_wish(story.state, wish_id, story.now, STRICT, granted=True).commands
     assert (command.scope, command.state) == (TARGET_SCOPE, "quarantined")
     assert story.state.held_by("new job", None, story.now) == command
-    assert grant_target(story.state, wishes[0], story.now, STRICT).commands == []
+    assert (command.issued_by, command.reason) == (ISSUER, wishes[0].opening.reason)
+    assert command.source == wishes[0].opening.source
+    assert answer_wish(story.state, wish_id, story.now, STRICT, granted=True).commands == []
+
+
+def wishing() -> tuple[Story, str]:
+    """A target that has wished for its quarantine."""
+    story = Story(STRICT, history=50_000, jobs=FIVE)
+    for n in range(40):
+        wish = story.bad(job=FIVE[n % 5]).wish
+        if wish is not None:
+            return story, wish.wish_id
+    raise AssertionError("no wish")
+
+
+def test_a_refused_target_is_not_quarantined_and_explain_says_why() -> None:
+    story, wish_id = wishing()
+    assert answer_wish(story.state, wish_id, story.now, STRICT, granted=False).commands == []
+    assert f"target/{TARGET}" not in story.state.lives
+    said = "\n".join(explain(story.state, STRICT, story.now).lines())
+    assert "issued no command" in said
+    assert "the fleet refused, for too many targets fail at once" in said
+    assert answer_wish(story.state, wish_id, story.now, STRICT, granted=True).commands == []
+
+
+def test_an_open_wish_survives_being_encoded() -> None:
+    story, wish_id = wishing()
+    state = decode_target_state(encode_target_state(story.state))
+    (command,) = answer_wish(state, wish_id, story.now, STRICT, granted=True).commands
+    assert command.scope == TARGET_SCOPE
+
+
+@pytest.mark.parametrize("then", [None, "release"])
+def test_a_wish_that_a_person_overtook_is_void(then: str | None) -> None:
+    story, wish_id = wishing()
+    story.operate("quarantine", TARGET_SCOPE)
+    if then == "release":
+        story.operate("release", TARGET_SCOPE)
+    decision = answer_wish(story.state, wish_id, story.now, STRICT, granted=True)
+    assert decision.commands == []
+    assert "another command" in decision.why
+
+
+def test_a_wish_whose_quarantine_a_dead_worker_issued_is_void() -> None:
+    story, wish_id = wishing()
+    lost = decode_target_state(encode_target_state(story.state))
+    (command,) = answer_wish(lost, wish_id, story.now, STRICT, granted=True).commands
+    control = {command.scope.id: command}
+    again = answer_wish(story.state, wish_id, story.now, STRICT, granted=True, latest_command=control.get)
+    assert again.commands == []
+    assert story.state.held_by("new job", None, story.now) == command
+
+
+def test_a_granted_wish_does_nothing_where_the_rule_became_shadow() -> None:
+    story, wish_id = wishing()
+    shadow = parse_policies('[defaults]\nmode = "shadow"\n')
+    assert answer_wish(story.state, wish_id, story.now, shadow, granted=True).commands == []
 
 
 def test_a_poison_item_pages_nobody() -> None:
@@ -259,10 +318,12 @@ def test_a_fleet_wide_break_is_stopped_at_the_cap_with_one_finding() -> None:
         for n in range(10):
             decision = story.bad(job=FIVE[n % 5], release="r-13", pool="eu")
             if decision.wish is not None and guard.ask(f"target-{number}", len(stories), story.now, rules):
-                held += len(grant_target(story.state, decision.wish, story.now, STRICT).commands)
+                wish_id = decision.wish.wish_id
+                held += len(answer_wish(story.state, wish_id, story.now, STRICT, granted=True).commands)
     assert held == 3
     origins = {f"target-{n}": story.state.failing_origins() for n, story in enumerate(stories)}
-    finding = guard.finding(origins, [o for story in stories for o in story.state.active_origins()], NOW)
+    active = OriginCounts.of(origin for story in stories for origin in story.state.active_origins())
+    finding = guard.finding(origins, active, NOW)
     assert finding is not None
     assert len(finding.targets) == 30
 
@@ -316,7 +377,7 @@ def test_shadow_computes_everything_and_issues_nothing() -> None:
     for n in range(12):
         real, dry = live.bad(job=FIVE[n % 5]), shadow.bad(job=FIVE[n % 5])
         if real.wish is not None:
-            grant_target(live.state, real.wish, live.now, STRICT)
+            answer_wish(live.state, real.wish.wish_id, live.now, STRICT, granted=True)
         assert dry.commands == []
         assert dry.wish is None
         assert all(finding.severity == "ticket" for finding in dry.findings)

@@ -30,6 +30,11 @@ async def test_every_job_of_the_recorded_apis_with_a_400_is_halted_once(cluster:
     replayed = await run_replay(cluster.environment, *map(str, files))
     assert replayed["acknowledged"] == len(recorded) == 1251
     await cluster.until_idle()
+
+    async def targets_are_held() -> bool:
+        return sum(command.scope.kind == "target" for command in await cluster.commands()) == 2
+
+    await cluster.until(targets_are_held)
     commands = await cluster.commands()
     assert len(expected) == 163
     assert {command.scope.job_id for command in commands if command.scope.kind == "job"} == expected.keys()
