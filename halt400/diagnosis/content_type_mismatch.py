@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import codecs
 import re
+from difflib import get_close_matches
 
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import Finding, at_body, at_text
+from halt400.diagnosis.malformed_json import is_base64_json
 from halt400.diagnosis.malformed_xml import check_xml
 from halt400.diagnosis.media_types import is_json, is_xml
 from halt400.diagnosis.server_text import says
@@ -39,6 +41,11 @@ _TYPES = {
     "form": "application/x-www-form-urlencoded",
     "multipart": "multipart/form-data; boundary=...",
 }
+_SPELLINGS = ("application/json", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data")
+_NEIGHBOURS = frozenset(
+    {"json5", "jsonl", "jsonc", "jsonp", "jsonml", "bson", "ejson", "hjson", "ubjson", "geojson", "topojson", "ion"}
+)
+"""Subtypes of their own that are written almost like one of these."""
 _SINGLE_BYTE_ASCII = re.compile(
     r"utf-?8|us-ascii|ascii|iso[-_]?8859-\d+|latin-?\d|windows-\d+|cp125\d|shift[-_]?jis|euc-(?:jp|kr)|gb\w+|big5|koi8-\w"
 )
@@ -73,7 +80,9 @@ def _sniffed(exchange: Exchange, body: bytes) -> str | None:
         return "xml" if check_xml(body) is None else None
     if start == b"-" and _MULTIPART.match(body.lstrip()):
         return "multipart"
-    return "form" if _FORM.fullmatch(body[:65536]) and b"=" in body else None
+    if not _FORM.fullmatch(body[:65536]) or b"=" not in body:
+        return None
+    return None if body.rstrip().endswith(b"=") and is_base64_json(body) else "form"
 
 
 def _family(essence: str) -> str | None:
@@ -86,6 +95,14 @@ def _family(essence: str) -> str | None:
     if essence.startswith("multipart/"):
         return "multipart"
     return "html" if essence == "text/html" else None
+
+
+def _meant(essence: str, actual: str) -> str | None:
+    """The well-known type of such a body that a misspelt one was to be."""
+    if len(essence) > 48 or essence.rpartition("/")[2] in _NEIGHBOURS or essence.startswith("text/"):
+        return None
+    close = get_close_matches(essence, _SPELLINGS, 1, 0.9)
+    return close[0] if close and _family(close[0]) == actual else None
 
 
 def find(exchange: Exchange) -> list[Finding]:
@@ -168,6 +185,9 @@ def _against_body(exchange: Exchange) -> list[Finding]:
     remedy = f"Declare Content-Type: {_TYPES[actual]}, or encode the body as the declared type."
     evidence = [at_body(body, 0, detail), Evidence(where="header", name="Content-Type", detail=f"Declared: {essence}.")]
     if family is None:
+        meant = _meant(essence, actual)
+        if meant is not None:
+            return [_finding(0.85 if exchange.refused else 0.6, f"Correct the spelling: {meant}.", *reversed(evidence))]
         if not essence.startswith("text/") and essence != "application/octet-stream":
             return []
         confidence = 0.35

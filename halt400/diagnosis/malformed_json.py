@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from urllib.parse import unquote_to_bytes
 
 import orjson
 
@@ -18,7 +19,7 @@ from halt400.diagnosis.json_scanner import JsonDefect, scan
 from halt400.diagnosis.server_text import says
 from halt400.records import Evidence
 
-__all__ = ["REMEDIES", "find"]
+__all__ = ["REMEDIES", "find", "is_base64_json"]
 
 REMEDIES = {
     "trailing_comma": "Remove the comma before the closing bracket; build the body with a JSON encoder.",
@@ -42,6 +43,8 @@ REMEDIES = {
     "bad_number": "Write the number as JSON does: no plus sign, no leading zero, digits on both sides of the point.",
     "form": "Encode the body as JSON (json=..., not data=...), or declare application/x-www-form-urlencoded.",
     "object": "Serialise the value: the text of a program object was sent in its place.",
+    "bytes": "Send the bytes themselves, or value.decode(): str() of bytes was sent as the body.",
+    "percent": "Send the JSON text itself: the body was percent-encoded, as if it stood in a URL.",
     "base64": "Send the JSON text itself: the body is its base64 form.",
 }
 _DEFAULT_REMEDY = "Build the body with a JSON encoder."
@@ -52,6 +55,7 @@ _FORM = re.compile(
 _OBJECT = re.compile(
     rb"\[object [A-Z]\w{0,40}\]|<[\w.]{1,80} (?:object at 0x|name=)[^>]{0,200}>|<generator object [^>]{0,200}>"
 )
+_BYTES = re.compile(rb"b'.{0,65536}'|b\".{0,65536}\"", re.DOTALL)
 _BASE64 = re.compile(rb"[A-Za-z0-9+/\r\n]{4,65536}={0,2}\s{0,4}")
 _SENDS_BODY = frozenset({"POST", "PUT", "PATCH"})
 _SOFT = {"bom": 0.75, "encoding": 0.85, "invalid_utf8": 0.9, "empty": 0.7}
@@ -120,17 +124,35 @@ def _recognise(body: bytes, defect: JsonDefect) -> JsonDefect:
     if found is not None and defect.offset <= found.end() and found.start() <= defect.offset + 1:
         return JsonDefect("object", found.start(), "The text of a program object, not its data.", len(found[0]))
     if defect.offset == 0 or (defect.kind in {"bare_word", "trailing_data", "bad_number"} and defect.offset < 64):
-        if _BASE64.fullmatch(body) and _is_base64_json(body):
+        if _BYTES.fullmatch(body):
+            return JsonDefect("bytes", 0, "The text of a Python bytes object, not the bytes.", 2)
+        if body[:3].lower() in (b"%7b", b"%5b") and _is_json(unquote_to_bytes(body)):
+            return JsonDefect("percent", 0, "The body is percent-encoded; decoded it is JSON.", 3)
+        if is_base64_json(body):
             return JsonDefect("base64", 0, "The body is base64; decoded it is JSON.", min(len(body), 64))
         if _FORM.fullmatch(body[:65536]):
             return JsonDefect("form", 0, "A form (name=value&...) stands where JSON is declared.", min(len(body), 64))
     return defect
 
 
-def _is_base64_json(body: bytes) -> bool:
+def is_base64_json(body: bytes) -> bool:
+    """Whether a body of up to 64 kB is the base64 form of JSON.
+
+    Examples
+    --------
+    >>> is_base64_json(b"eyJpZCI6NywgfQ=="), is_base64_json(b"eyJpZCI6N30=")
+    (False, True)
+    """
     try:
-        orjson.loads(base64.b64decode(body))
+        return _BASE64.fullmatch(body) is not None and _is_json(base64.b64decode(body))
     except (binascii.Error, ValueError):
+        return False
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        orjson.loads(text)
+    except ValueError:
         return False
     return True
 

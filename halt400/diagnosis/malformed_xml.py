@@ -1,5 +1,8 @@
 """The cause malformed_xml: a body declared as XML that is not well-formed (https://www.w3.org/TR/xml/, section 2.1).
 
+A prefix that is bound to no namespace (https://www.w3.org/TR/xml-names/, section 5) is well-formed XML; it is named
+where a server has refused it, as those of SOAP do.
+
 Expat reads the body; it gives the line and column of the first error. Nothing external is ever fetched: no handler for
 external entities exists. Internal entities are followed only while their whole expansion stays small, so a "billion
 laughs" costs nothing (CWE-776).
@@ -40,6 +43,7 @@ _REMEDIES = {
         expat.errors.XML_ERROR_INCORRECT_ENCODING
     ]: "Declare the encoding that the bytes are in; best is UTF-8.",
 }
+_UNBOUND = expat.errors.codes[expat.errors.XML_ERROR_UNBOUND_PREFIX]
 _TRUNCATED = {
     expat.errors.codes[expat.errors.XML_ERROR_NO_ELEMENTS],
     expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_TOKEN],
@@ -57,8 +61,15 @@ class XmlDefect(Exception):
         self.code = code
 
 
-def check_xml(data: bytes) -> XmlDefect | None:
+def check_xml(data: bytes, *, namespaces: bool = False) -> XmlDefect | None:
     """Find the first place where `data` is not well-formed; None when it is.
+
+    Parameters
+    ----------
+    data
+        The document.
+    namespaces
+        Whether every prefix must be bound, too.
 
     Examples
     --------
@@ -74,7 +85,7 @@ def check_xml(data: bytes) -> XmlDefect | None:
     encoding: str | None = None
     if declared is not None:
         data, encoding = _transcoded(data, declared[1].decode("ascii"))
-    defect = _parse(data, encoding, expand=True)
+    defect = _parse(data, encoding, expand=True, separator=" " if namespaces else None)
     if defect is not None and encoding is not None and declared is not None:
         before = data[: defect.offset].decode("utf-8", "ignore")
         defect.offset = len(before.encode(declared[1].decode("ascii"), "replace"))
@@ -93,8 +104,8 @@ def _transcoded(data: bytes, name: str) -> tuple[bytes, str | None]:
         return data, None
 
 
-def _parse(data: bytes, encoding: str | None, *, expand: bool) -> XmlDefect | None:
-    parser = expat.ParserCreate(encoding)
+def _parse(data: bytes, encoding: str | None, *, expand: bool, separator: str | None) -> XmlDefect | None:
+    parser = expat.ParserCreate(encoding, separator)
     sizes: dict[str, int] = {}
     references = data.count(b"&")
     bomb = False
@@ -116,7 +127,7 @@ def _parse(data: bytes, encoding: str | None, *, expand: bool) -> XmlDefect | No
     try:
         parser.Parse(data, True)
     except XmlDefect as defect:
-        return _parse(data, encoding, expand=False) or defect if bomb else defect
+        return _parse(data, encoding, expand=False, separator=separator) or defect if bomb else defect
     except expat.ExpatError as error:
         if error.code == expat.errors.codes[expat.errors.XML_ERROR_UNKNOWN_ENCODING]:
             return None
@@ -146,10 +157,15 @@ def find(exchange: Exchange) -> list[Finding]:
     if declared and not body and exchange.method.upper() not in {"POST", "PUT", "PATCH"}:
         return []
     defect = check_xml(body)
-    if defect is None:
-        return []
-    detail = defect.detail if defect.detail.endswith(".") else f"Not well-formed XML: {defect.detail}."
     confidence = 0.96 if declared else 0.6
+    if defect is None:
+        defect = check_xml(body, namespaces=True) if exchange.refused and b":" in body else None
+        if defect is None or defect.code != _UNBOUND:
+            return []
+        confidence = 0.85 if declared else 0.5
+    detail = defect.detail if defect.detail.endswith(".") else f"Not well-formed XML: {defect.detail}."
+    if defect.code == _UNBOUND:
+        detail = "The prefix of this element, or of an attribute of it, is declared nowhere."
     if not body:
         confidence = 0.7
     elif exchange.json is not None:

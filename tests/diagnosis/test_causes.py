@@ -167,3 +167,29 @@ def test_a_host_that_ends_in_a_number_and_is_no_address_is_unparsable(url):
     assert found is not None
     assert "No client can parse" in found.evidence[0].detail
     assert find_defect(get("http://192.0.2.7:8080/test")) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ("b'{\"id\": 7}'", "The text of a Python bytes object, not the bytes."),
+        ("%7B%22id%22%3A7%7D", "The body is percent-encoded; decoded it is JSON."),
+        ("eyJpZCI6N30=", "The body is base64; decoded it is JSON."),
+    ],
+)
+def test_json_in_another_dress_is_named_for_what_it_is(body, detail):
+    found = diagnose(request(body), REFUSED)
+    assert (found.cause, found.evidence[0].detail) == ("malformed_json", detail)
+
+
+def test_a_prefix_without_a_namespace_is_named_only_where_a_server_refused_it():
+    one = request("<soap:Envelope><soap:Body/></soap:Envelope>", content_type="text/xml")
+    assert find_defect(one) is None
+    assert diagnose(one, REFUSED).cause == "malformed_xml"
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/geojson", "application/yaml", "application/json5", "application/vnd.x"]
+)
+def test_a_type_of_its_own_is_no_misspelling(content_type):
+    assert find_defect(request('{"id": 7}', content_type=content_type)) is None
