@@ -344,7 +344,8 @@ class PartitionState:
                 archive_uri=archive_uri,
                 seen_at=now_ms,
                 command_id=decision.held_by,
-                opens=state.was_opened_by(source, event.job_id, fingerprints.request),
+                # Of a granted wish, too, the command comes of this very 400.
+                opens=decision.wish is not None or state.was_opened_by(source, event.job_id, fingerprints.request),
                 fingerprints=fingerprints,
                 diagnosis=diagnosis,
             )

@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from halt400.records import Command, Operation, Scope
+from halt400.records import Command, Offence, Operation, Scope
 from streams.detection import Finding, FleetRules
 from streams.detection.fleet_log import Answer, Over, Told, Wish, encode_fleet_record
 from streams.fleet import UNUSED_AFTER_MS, Fleet
@@ -108,8 +108,9 @@ class Worker:
     def latest_command(self, scope_id: str) -> Command | None:
         return self.kafka.latest().get(scope_id)
 
-    def read(self, number: int, dies: bool = False) -> None:
+    def read(self, number: int, dies: bool = False) -> list[Offence]:
         """Read what is new in a partition; where it dies, only a part of what follows is sent."""
+        offences: list[Offence] = []
         kafka, (responses, operations) = self.kafka, self.positions[number]
         fold = kafka.responses[number][responses:]
         asked = kafka.operations[number][operations:]
@@ -118,7 +119,9 @@ class Worker:
             self.states[number].apply(fold, kafka.now),
             self.states[number].operate("operations", asked, kafka.now),
         ):
+            offences += outcome.offences
             self.send(outcome, dies)
+        return offences
 
     def send(self, outcome: Outcome, dies: bool = False) -> None:
         commands = len(outcome.commands) // 2 if dies else len(outcome.commands)
@@ -204,6 +207,16 @@ def test_many_targets_that_break_at_once_on_two_workers_stop_at_the_cap_with_one
     assert fault.severity == "page"
     assert len(fault.targets) == 8
     assert len(list(records(cluster.kafka, Told))) == 1
+
+
+def test_the_400_that_a_target_is_quarantined_for_is_kept_whatever_a_storm_drops() -> None:
+    cluster = Cluster()
+    cluster.kafka.break_target(0)
+    offences = cluster.workers[0].read(0)
+    cluster.settle()
+    (held,) = [command for command in cluster.kafka.control if command.scope.kind == "target"]
+    (wished,) = [offence for offence in offences if offence.source == held.source]
+    assert (wished.opens, wished.archive_uri) == (True, held.archive_uri)
 
 
 def test_the_workers_that_follow_remember_what_was_granted_and_that_the_guard_tripped() -> None:
