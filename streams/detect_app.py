@@ -12,12 +12,13 @@ import msgspec
 from halt400.follower import Changes, Follower
 from halt400.records import Command
 from halt400.windows import row_offset
-from streams import agents, topics
+from streams import agents, metrics, topics
 from streams.app import Halt400App, new_app
 from streams.detection.fleet_log import Answer
 from streams.engine import Engine, Outputs, partition_of
 from streams.failure import ends_the_process
 from streams.fleet import UNUSED_AFTER_MS, Fleet
+from streams.metrics_server import MetricsServer
 from streams.policy_file import PolicyFile
 from streams.rules import build_rules
 from streams.settings import Settings
@@ -62,7 +63,7 @@ def build_detect_app(settings: Settings) -> Halt400App:
         on_records=partial(_hear_fleet, fleet, answers),
         client_options=client_options,
     )
-    app.neighbours += [control, fleet_log]
+    app.neighbours += [control, fleet_log, MetricsServer(settings.metrics, place=0)]
     if settings.api.enabled:
         app.neighbours.append(ApiServer.of(settings))
 
@@ -136,12 +137,9 @@ def build_detect_app(settings: Settings) -> Halt400App:
             await app.sleep(WATCH_INTERVAL_S)
             if fleet_log.failure is not None:
                 raise fleet_log.failure
-            watchdog.check(
-                time.monotonic(),
-                broker_answers=control.healthy,
-                ready=app.ready,
-                positions=cast(FoldingConsumer, app.consumer).positions(responses),
-            )
+            positions = cast(FoldingConsumer, app.consumer).positions(responses)
+            metrics.EVENTS_BEHIND.set(sum(end - position for position, end in positions.values()))
+            watchdog.check(time.monotonic(), broker_answers=control.healthy, ready=app.ready, positions=positions)
 
     return app
 

@@ -5,18 +5,23 @@ A process of its own, so that neither the archive's threads nor its absence take
 
 import logging
 import os
+import time
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
-from streams import agents, topics
+from faust.exceptions import ConsumerNotStarted
+
+from streams import agents, metrics, topics
 from streams.alerts.config import NOBODY_IS_TOLD, has_alerts, load_alerts
 from streams.app import Halt400App, new_app
 from streams.archive import ArchiveWriter, open_archive
 from streams.archive.archivist import Archivist
 from streams.archive.counting import OffenceCounts
 from streams.archive.redacting import redactor_of
-from streams.failure import end_process
+from streams.failure import end_process, ends_the_process
 from streams.ledger import Ledger
+from streams.metrics_server import MetricsServer
 from streams.settings import Settings
 from streams.transport import FoldingConsumer, install
 
@@ -25,6 +30,7 @@ __all__ = ["build_follow_up_app"]
 log = logging.getLogger("halt400.worker")
 
 FOLLOW_UP_GROUP = "follow-up"
+MEASURE_INTERVAL_S = 1.0
 OPEN_OFFENCES = 5000
 """Offences that may wait for the archive in memory before reading of them stops."""
 
@@ -43,7 +49,7 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
     redactor = redactor_of(settings)
     archive = open_archive(settings.archive)
     writer = ArchiveWriter(archive, parallel=min(settings.archive.parallel_uploads, archive.most_parallel))
-    app.neighbours.append(writer)
+    app.neighbours += [writer, MetricsServer(settings.metrics, place=1)]
     counts = OffenceCounts(archive, writer, durability, storm_keep=settings.archive.storm_keep or None)
     ledger = Ledger(
         counts,
@@ -74,5 +80,21 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
         ledger.drop(*arguments)
         counts.drop(*arguments)
         durability.drop(*arguments)
+
+    @app.task  # type: ignore[untyped-decorator]
+    @ends_the_process(app)
+    async def measure(_app: Any) -> None:
+        offences = settings.kafka.topic(topics.OFFENCES)
+        while not app.should_stop:
+            await app.sleep(MEASURE_INTERVAL_S)
+            with suppress(ConsumerNotStarted):
+                unread = sum(
+                    end - position for position, end in cast(FoldingConsumer, app.consumer).positions(offences).values()
+                )
+                metrics.ARCHIVE_BACKLOG.set(ledger.open + unread)
+            oldest_ms, away_since = ledger.oldest_ms, writer.away_since
+            metrics.ARCHIVE_OPEN.set(ledger.open)
+            metrics.ARCHIVE_OLDEST_SECONDS.set(max(0.0, time.time() - oldest_ms / 1000) if oldest_ms is not None else 0)
+            metrics.ARCHIVE_AWAY_SECONDS.set(app.loop.time() - away_since if away_since is not None else 0)
 
     return app

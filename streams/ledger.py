@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from faust.types import TP
 
@@ -19,6 +19,15 @@ class Advances(Protocol):
 
     def advance(self, tp: TP, offset: int) -> None:
         """Take note that everything below `offset` is done."""
+
+
+class _Fold(NamedTuple):
+    """One fold that is being worked on; `first_ms` is the Kafka timestamp of its first record, if any."""
+
+    end: int
+    records: int
+    first_ms: int | None
+    task: asyncio.Task[None]
 
 
 class Ledger:
@@ -44,7 +53,7 @@ class Ledger:
     ) -> None:
         self._durability, self._capacity = durability, capacity
         self._pause, self._resume, self._on_failure = pause, resume, on_failure
-        self._folds: dict[TP, deque[tuple[int, int, asyncio.Task[None]]]] = {}
+        self._folds: dict[TP, deque[_Fold]] = {}
         self._ends: dict[TP, int] = {}
         self._paused: set[TP] = set()
         self._failing: set[asyncio.Task[None]] = set()
@@ -55,7 +64,8 @@ class Ledger:
         records.check_follows(self._ends.get(tp))
         self._ends[tp] = records.end
         task = asyncio.create_task(work)
-        self._folds.setdefault(tp, deque()).append((records.end, len(records), task))
+        first_ms = records[0].timestamp if records else None
+        self._folds.setdefault(tp, deque()).append(_Fold(records.end, len(records), first_ms, task))
         self.open += len(records)
         task.add_done_callback(lambda done: self._settle_prefix(tp, done))
         if self.open > self._capacity:
@@ -69,27 +79,33 @@ class Ledger:
             failing.add_done_callback(self._failing.discard)
             return
         folds = self._folds.get(tp, deque())
-        while folds and folds[0][2].done() and not folds[0][2].cancelled() and folds[0][2].exception() is None:
-            end, records, _ = folds.popleft()
-            self.open -= records
-            self._durability.advance(tp, end)
+        while folds and (task := folds[0].task).done() and not task.cancelled() and task.exception() is None:
+            fold = folds.popleft()
+            self.open -= fold.records
+            self._durability.advance(tp, fold.end)
         if self._paused and self.open <= self._capacity // 2:
             resumed, self._paused = self._paused, set()
             self._resume(resumed)
 
+    @property
+    def oldest_ms(self) -> int | None:
+        """The Kafka timestamp of the oldest fold that is not done, None where all are."""
+        oldest = (folds[0].first_ms for folds in self._folds.values() if folds)
+        return min((time_ms for time_ms in oldest if time_ms is not None), default=None)
+
     def drop(self, revoked: set[TP]) -> None:
         """Forget partitions that were taken away: what is open of them is cancelled, and read again by their owner."""
         for tp in revoked & self._folds.keys():
-            for _, records, task in self._folds.pop(tp):
-                self.open -= records
-                task.cancel()
+            for fold in self._folds.pop(tp):
+                self.open -= fold.records
+                fold.task.cancel()
         self._paused -= revoked
         for tp in revoked:
             self._ends.pop(tp, None)
 
     async def settle(self) -> None:
         """Give what is open a moment to be done; the rest is read again by whoever holds the partition next."""
-        tasks = [task for folds in self._folds.values() for _, _, task in folds]
+        tasks = [fold.task for folds in self._folds.values() for fold in folds]
         if tasks:
             await asyncio.wait(tasks, timeout=SETTLE_S)
 

@@ -21,6 +21,7 @@ __all__ = [
     "ConfigSettings",
     "DetectionSettings",
     "KafkaSettings",
+    "MetricsSettings",
     "Settings",
     "WorkerSettings",
     "load_settings",
@@ -153,6 +154,18 @@ class ApiSettings(_Section):
     enabled: bool = Field(True, description="Whether the worker serves the API itself.")
 
 
+class MetricsSettings(_Section):
+    """Metrics for Prometheus."""
+
+    port: int | None = Field(
+        None,
+        ge=0,
+        le=65534,
+        description="Port of /metrics of the detect process; the follow-up process takes the next, 0 any free port.",
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all of this machine's.")
+
+
 class ConfigSettings(_Section):
     """The file with what does not fit into a variable: policies, routes and sinks of alerts, redaction rules."""
 
@@ -215,6 +228,7 @@ class Settings(BaseSettings):
     detection: DetectionSettings = Field(default_factory=lambda: DetectionSettings())
     archive: ArchiveSettings = Field(default_factory=lambda: ArchiveSettings())
     api: ApiSettings = Field(default_factory=lambda: ApiSettings())
+    metrics: MetricsSettings = Field(default_factory=lambda: MetricsSettings())
     worker: WorkerSettings = Field(default_factory=lambda: WorkerSettings())
     config: ConfigSettings = Field(default_factory=lambda: ConfigSettings())
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal, Protocol
 
+from streams import metrics
 from streams.alerts.message import Notification
 
 __all__ = ["Delivery", "GatedSink", "Patience", "Report", "Sink", "deliver_patiently", "retry_after_s"]
@@ -75,7 +76,9 @@ class GatedSink:
     async def deliver(self, notification: Notification) -> Delivery:
         """Try once, when there is room."""
         async with self._gate:
-            return await self._sink.deliver(notification)
+            delivery = await self._sink.deliver(notification)
+        metrics.ALERT_ATTEMPTS.labels(self.name, delivery.outcome).inc()
+        return delivery
 
     async def close(self) -> None:
         """Give up connections."""

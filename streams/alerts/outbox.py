@@ -16,6 +16,7 @@ import msgspec
 
 from halt400.follower import Changes, Follower
 from halt400.records import Command
+from streams import metrics
 from streams.alerts.dead_letters import dead_letter_headers
 from streams.alerts.delivery import GatedSink, Sink, deliver_patiently
 from streams.alerts.incident import FLEET_FAULT, Acknowledgement, Incident, decode_incident
@@ -168,6 +169,17 @@ class Outbox:
             for key in [key for key, due_ms in held.due.items() if due_ms <= now_ms]:
                 self._advance(held, key, now_ms)
             await self._write(held)
+        self._measure()
+
+    def _measure(self) -> None:
+        incidents = [one for held in self._partitions.values() for one in held.incidents.by_key.values()]
+        is_open = [one for one in incidents if one.closed_at is None]
+        acknowledged = sum(one.acknowledged is not None for one in is_open)
+        metrics.INCIDENTS_OPEN.labels("yes").set(acknowledged)
+        metrics.INCIDENTS_OPEN.labels("no").set(len(is_open) - acknowledged)
+        for name in self._sinks:
+            under_way = sum(name == sink for held in self._partitions.values() for _, sink in held.under_way)
+            metrics.ALERT_DELIVERIES_OPEN.labels(name).set(under_way)
 
     def _advance(self, held: _Held, key: str, now_ms: int) -> None:
         incidents = held.incidents
@@ -229,6 +241,7 @@ class Outbox:
             report = await deliver_patiently(self._sinks[sink], say, clock=self._monotonic, sleep=self._nap)
             if report is not None and self._partitions.get(held.incidents.partition) is held:
                 notification, accepted = report.notification, report.delivery.outcome == "accepted"
+                metrics.ALERT_DELIVERIES.labels(sink, report.delivery.outcome).inc()
                 if accepted:
                     said = (sink, key, notification.severity, notification.action, report.delivery.detail)
                     log.info("%s was told of %s (%s, %s): %s", *said)
@@ -236,6 +249,7 @@ class Outbox:
                     log.error("%s was not told of %s: %s", sink, key, report.delivery.detail)
                     value, headers = msgspec.json.encode(notification), dead_letter_headers(sink, report)
                     await (await self._send(self._outputs.dead_letters, key.encode(), value, None, headers))
+                    metrics.ALERT_DEAD_LETTERS.labels(sink).inc()
                 told = held.incidents.by_key[key].told_to(sink)
                 held.incidents.tell(key, sink, told_of(notification, told, accepted=accepted))
                 await self._write(held)

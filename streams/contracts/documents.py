@@ -6,6 +6,7 @@ from typing import Any
 
 from streams.contracts.asyncapi import asyncapi_document
 from streams.contracts.json_schemas import CONTRACTS, json_schema
+from streams.contracts.metrics_page import metrics_page
 from streams.settings_catalogue import settings_page
 from streams.web.openapi import openapi_document
 
@@ -20,6 +21,7 @@ def documents(repository: Path = REPOSITORY) -> dict[str, str]:
     found["schemas/asyncapi.json"] = _text(asyncapi_document(read_examples(repository)))
     found["schemas/openapi.json"] = _text(openapi_document())
     found["docs/settings.md"] = settings_page()
+    found["docs/metrics.md"] = metrics_page()
     return found
 
 

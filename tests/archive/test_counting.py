@@ -25,6 +25,8 @@ redactor = Redactor(Rules(), b"the key of the archive's tests")
 
 
 class Record:
+    timestamp = 0
+
     def __init__(self, offset: int, offence: Offence) -> None:
         self.offset, self.value = offset, msgspec.json.encode(offence)
 

@@ -49,6 +49,7 @@ def test_every_listed_variable_is_read_from_the_environment_and_from_a_file(
 
 
 OTHER = {
+    "HALT400_METRICS_PORT": "9400",
     "HALT400_ARCHIVE_URI": "s3://evidence/halt400",
     "HALT400_ARCHIVE_REDACTION_KEY": "at least sixteen bytes",
     "HALT400_API_ENABLED": "false",
