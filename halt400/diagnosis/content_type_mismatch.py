@@ -41,6 +41,7 @@ _TYPES = {
     "form": "application/x-www-form-urlencoded",
     "multipart": "multipart/form-data; boundary=...",
 }
+_XML_ENCODING = re.compile(rb"<\?xml[^>]{0,200}?encoding\s{0,8}=\s{0,8}[\"']([A-Za-z0-9._-]{1,40})[\"']")
 _SPELLINGS = ("application/json", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data")
 _NEIGHBOURS = frozenset(
     {"json5", "jsonl", "jsonc", "jsonp", "jsonml", "bson", "ejson", "hjson", "ubjson", "geojson", "topojson", "ion"}
@@ -219,7 +220,7 @@ def _coding(exchange: Exchange) -> list[Finding]:
 def _charset(exchange: Exchange) -> list[Finding]:
     charset = exchange.media_type.charset
     if charset is None or charset == "utf-8":
-        return []
+        return _not_utf8(exchange, charset)
     value = exchange.content_type or ""
     index = max(0, value.lower().find(charset))
     try:
@@ -247,6 +248,37 @@ def _charset(exchange: Exchange) -> list[Finding]:
         return []
     detail = f"The body is ASCII text; read as {charset} it is something else."
     return [_finding(0.75, "Declare charset=utf-8.", at_text("header", value, index, detail, name="Content-Type"))]
+
+
+def _not_utf8(exchange: Exchange, charset: str | None) -> list[Finding]:
+    """Text in another charset than the one it is read in; JSON, XML and forms have rules of their own."""
+    body = exchange.parseable_body
+    if not body or body.isascii():
+        return []
+    if is_xml(exchange.media_type.essence):
+        return _xml_in_two_charsets(exchange, body) if charset is not None else []
+    if not exchange.media_type.essence.startswith("text/") or _family(exchange.media_type.essence) == "json":
+        return []
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        declared = "charset=utf-8 is declared" if charset is not None else "no charset is declared"
+        detail = f"The byte 0x{body[error.start]:02X} is not UTF-8, and {declared}."
+        confidence = 0.85 if charset is not None else 0.6 if exchange.refused else 0.5
+        remedy = "Encode the body as UTF-8, and declare charset=utf-8."
+        return [_finding(confidence, remedy, at_body(body, error.start, detail))]
+    return []
+
+
+def _xml_in_two_charsets(exchange: Exchange, body: bytes) -> list[Finding]:
+    """The charset of the field goes before that of the XML declaration (RFC 7303 section 3)."""
+    declared = _XML_ENCODING.match(body[:512])
+    if declared is None or declared[1].lower() in (b"utf-8", b"utf8"):
+        return []
+    detail = f"Content-Type says utf-8, the XML declaration {declared[1].decode()}; the first of them counts."
+    remedy = "Encode the document as UTF-8, and say so in both places."
+    evidence = at_body(body, declared.start(1), detail, length=len(declared[1]))
+    return [_finding(0.75 if exchange.refused else 0.6, remedy, evidence)]
 
 
 def _on_get(exchange: Exchange) -> list[Finding]:

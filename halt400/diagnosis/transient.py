@@ -2,7 +2,9 @@
 
 Sources: the profile's memory of exact requests that succeeded; the default 400 pages of load balancers and edges
 (AWS ELB "400: Bad Request" in https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html,
-HAProxy "PR" termination states in https://docs.haproxy.org/3.0/configuration.html#8.5).
+HAProxy "PR" termination states in https://docs.haproxy.org/3.0/configuration.html#8.5); the marks that proxies leave on
+answers of their own: RFC 9209 (Proxy-Status), Squid's X-Squid-Error, and
+https://docs.brightdata.com/proxy-networks/errorCatalog.
 """
 
 from __future__ import annotations
@@ -10,11 +12,12 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import Finding
 from halt400.diagnosis.profile import Profile
 from halt400.fingerprints import fingerprint_request
-from halt400.records import Evidence
+from halt400.records import Blame, Evidence
 
 __all__ = ["find"]
 
@@ -37,6 +40,15 @@ _BALANCERS = (
     ("Envoy", re.compile(r"upstream connect error|no healthy upstream|protocol error\Z", re.IGNORECASE)),
     ("Squid", re.compile(r"<!-- ERR_|\(squid/|cache administrator", re.IGNORECASE)),
 )
+_PROXY_FIELDS = (
+    ("Squid", "x-squid-error"),
+    ("Bright Data", "x-brd-error"),
+    ("Bright Data", "x-brd-error-code"),
+    ("Bright Data", "x-luminati-error"),
+)
+_PROXY_STATUS = re.compile(r"\s{0,16}\"?([\w.:/ -]{1,80})\"?[^,]{0,400}?;\s{0,8}error=([a-z_]{1,40})", re.IGNORECASE)
+_EDGES = re.compile(r"cloudflare|akamai|fastly|cloudfront|google|varnish|envoy", re.IGNORECASE)
+_BY_HAND = "Compare the raw bytes with a good request, by hand and over another connection; nothing else is wrong."
 _LONGEST = 1 << 16
 _MOST = 1000
 """A longer URL, or more fields, no server takes: no success of such a request is remembered."""
@@ -48,7 +60,7 @@ _PASSING = re.compile(
 
 
 def find(exchange: Exchange, profile: Profile | None = None) -> list[Finding]:
-    """Report that the exact request succeeded elsewhere, or that a load balancer answered in the target's place.
+    """Report that the exact request succeeded elsewhere, or that a proxy or load balancer answered for the target.
 
     Examples
     --------
@@ -74,20 +86,13 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[Finding]:
             found.append(
                 Finding(cause="transient", confidence=0.88, blame="transport", remedy=remedy, evidence=[evidence])
             )
-    text = " ".join(exchange.response_fields.get("server", ())) + "\n" + exchange.response_text[:8192]
-    for name, sign in _BALANCERS:
-        match = sign.search(text)
-        if match is not None and not _origin_spoke(exchange):
-            evidence = Evidence(
-                where="response_body", detail=f"The answer is {name}'s own page; the target itself did not speak."
-            )
-            remedy = (
-                "Compare the raw bytes with a good request, by hand and over another connection; nothing else is wrong."
-            )
-            found.append(
-                Finding(cause="transient", confidence=0.55, blame="transport", remedy=remedy, evidence=[evidence])
-            )
-            break
+    memo = exchange.answer.memo
+    if "not the target" not in memo:
+        memo["not the target"] = _by_proxy(exchange) or _by_balancer(exchange)
+    other: tuple[float, Blame, str, Evidence] | None = memo["not the target"]
+    if other is not None:
+        confidence, blame, remedy, evidence = other
+        found.append(Finding(cause="transient", confidence=confidence, blame=blame, remedy=remedy, evidence=[evidence]))
     passing = _PASSING.search(exchange.response_text[:2048])
     if passing is not None and not found:
         detail = f"The server speaks of something that passes: {passing[0]!r}."
@@ -95,6 +100,39 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[Finding]:
         evidence = Evidence(where="response_body", detail=detail)
         found.append(Finding(cause="transient", confidence=0.6, blame="target", remedy=remedy, evidence=[evidence]))
     return found
+
+
+def _by_proxy(exchange: Exchange) -> tuple[float, Blame, str, Evidence] | None:
+    """What says that a proxy on the way answered by itself."""
+    remedy = "Send it through another proxy; this one did not pass the request on."
+    fields = exchange.response_fields
+    for name, field in _PROXY_FIELDS:
+        if field in fields:
+            detail = f"{name} says that it answered by itself: {mask(fields[field][0])[:200]}"
+            return 0.75, "proxy", remedy, Evidence(where="response_header", name=field, detail=detail)
+    status = _PROXY_STATUS.match(fields.get("proxy-status", [""])[0])
+    if status is not None:
+        edge = _EDGES.search(status[1]) is not None
+        detail = f"Proxy-Status: {mask(status[1])[:80]} answered by itself, error {status[2]}."
+        blame: Blame = "transport" if edge else "proxy"
+        return (
+            (0.55 if edge else 0.75),
+            blame,
+            _BY_HAND if edge else remedy,
+            Evidence(where="response_header", name="Proxy-Status", detail=detail),
+        )
+    return None
+
+
+def _by_balancer(exchange: Exchange) -> tuple[float, Blame, str, Evidence] | None:
+    if _origin_spoke(exchange):
+        return None
+    text = " ".join(exchange.response_fields.get("server", ())) + "\n" + exchange.response_text[:8192]
+    for name, sign in _BALANCERS:
+        if sign.search(text) is not None:
+            detail = f"The answer is {name}'s own page; the target itself did not speak."
+            return 0.55, "transport", _BY_HAND, Evidence(where="response_body", detail=detail)
+    return None
 
 
 def _origin_spoke(exchange: Exchange) -> bool:

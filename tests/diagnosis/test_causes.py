@@ -193,3 +193,25 @@ def test_a_prefix_without_a_namespace_is_named_only_where_a_server_refused_it():
 )
 def test_a_type_of_its_own_is_no_misspelling(content_type):
     assert find_defect(request('{"id": 7}', content_type=content_type)) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "blame"),
+    [
+        ("X-Squid-Error", "ERR_INVALID_URL 0", "proxy"),
+        ("X-BRD-Error", "Bad request", "proxy"),
+        ("Proxy-Status", "proxy.example.net; error=http_request_error", "proxy"),
+        ("Proxy-Status", "Cloudflare-Proxy;error=http_request_error", "transport"),
+        ("Proxy-Status", "proxy.example.net; received-status=400", "unknown"),
+    ],
+)
+def test_a_proxy_that_answered_by_itself_is_blamed(field, value, blame):
+    assert diagnose(get(), Response(status=400, headers=[(field, value)])).blame == blame
+
+
+def test_a_proxy_is_not_blamed_for_a_broken_request():
+    found = diagnose(
+        get("https://api.shop.example/?q=a b"), Response(status=400, headers=[("X-Squid-Error", "ERR_URL")])
+    )
+    assert (found.cause, found.blame) == ("invalid_url_encoding", "request")
+    assert [runner.cause for runner in found.runners_up] == ["transient"]
