@@ -33,6 +33,7 @@ MANIFESTS_MAX = 20_000
 SETTLE_S = 3.0
 SHARE_OF_TIME = 0.2
 """At most this share of the time goes into manifests: where they are many or the store is slow, they are rarer."""
+LONGEST_REST_S = 15.0
 
 _encode = msgspec.json.Encoder().encode
 
@@ -86,6 +87,11 @@ class OffenceCounts:
         See `streams.archive.storm.keep`; None keeps every one.
     durability
         Gets the offsets that may be committed.
+
+    Attributes
+    ----------
+    rest_s
+        How long to leave the archive alone before the next flush, after the time that the last one took.
     """
 
     def __init__(
@@ -170,7 +176,8 @@ class OffenceCounts:
                 return
             started = time.monotonic()
             await asyncio.gather(*(self._write(key, held, manifest) for key, held, manifest in taken))
-            self.rest_s = max(self.rest_s, (time.monotonic() - started) * (1 / SHARE_OF_TIME - 1))
+            rest_s = (time.monotonic() - started) * (1 / SHARE_OF_TIME - 1)
+            self.rest_s = min(LONGEST_REST_S, max(self.rest_s, rest_s))
         except BaseException:
             partition.changed |= changed
             raise
