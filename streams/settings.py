@@ -136,10 +136,11 @@ class ArchiveSettings(_Section):
     manifest_interval_s: float = Field(
         5.0, gt=0, description="Manifests are written at most this often; what they count is committed no earlier."
     )
-    redaction_key: SecretStr = Field(
-        SecretStr("halt400 without a key of its own"),
+    redaction_key: SecretStr | None = Field(
+        None,
         min_length=16,
-        description="Key of the tokens that stand for redacted secrets; one per installation.",
+        description="Key of the tokens that stand for redacted secrets; the same for every worker of an installation. "
+        "Where unset, one is made once, in redaction.key in HALT400_STATE_DIR (~/.local/state/halt400), mode 0600.",
     )
 
 
