@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.diagnosis import CORPORA, OWN, SUITES, own_cases, own_diagnosis, own_suite
+from benchmarks.diagnosis_corpora import CORPORA, SUITES
+from benchmarks.diagnosis_own import OWN, own_cases, own_diagnosis, own_suite
 from halt400.diagnosis import parse_failure
 
 

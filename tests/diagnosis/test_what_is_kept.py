@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.diagnosis import own_cases, own_diagnosis
+from benchmarks.diagnosis_own import own_cases, own_diagnosis
 from halt400.diagnosis import answer, content, diagnose, excerpts
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.server_text import _NEEDED, PHRASES, says

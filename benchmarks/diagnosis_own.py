@@ -1,0 +1,74 @@
+"""Our own labelled corpus, ``tests/diagnosis/corpus``: documented failures, each with its twin that is fine."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.diagnosis_score import Score, request_of, score_of
+from halt400.diagnosis import Profile, find_defect
+from halt400.records import Diagnosis, Request, Response
+
+__all__ = ["OWN", "own_cases", "own_diagnosis", "own_suite"]
+
+OWN = Path(__file__).resolve().parent.parent / "tests" / "diagnosis" / "corpus"
+
+
+def own_cases() -> Iterator[dict[str, Any]]:
+    """Our labelled corpus: each line has id, cause, source, broken and fine (request, response, profile)."""
+    for path in sorted(OWN.glob("*.jsonl")):
+        for line in path.read_text().splitlines():
+            if line.strip():
+                yield json.loads(line)
+
+
+def own_diagnosis(case: dict[str, Any], side: str) -> Diagnosis | None:
+    """What is found in one side of a case, ``broken`` or ``fine``."""
+    exchange = case[side]
+    profile = None
+    if "good" in case:
+        profile = Profile()
+        for count in range(case.get("times", 5)):
+            for good in case["good"]:
+                profile.observe(_own_request(good), time_ms=1_700_000_000_000 + count, where="proxy eu-7")
+    response = exchange.get("response")
+    return find_defect(
+        _own_request(exchange["request"]),
+        Response(
+            status=response["status"],
+            headers=[tuple(pair) for pair in response.get("headers", [])],
+            body=response.get("body"),
+        )
+        if response
+        else None,
+        profile,
+        as_sent=exchange.get("as_sent", False),
+    )
+
+
+def _own_request(fields: dict[str, Any]) -> Request:
+    fields = dict(fields)
+    if "body_hex" in fields:
+        fields["body"] = bytes.fromhex(fields.pop("body_hex"))
+    if "repeat" in fields:
+        unit, count = fields.pop("repeat")
+        fields = json.loads(json.dumps(fields).replace("@@", unit * count))
+    return request_of(
+        fields.pop("method", "GET"), fields.pop("url"), fields.pop("headers", []), fields.pop("body", None), **fields
+    )
+
+
+def own_suite(confusion: Counter[tuple[str, str]]) -> list[Score]:
+    """The share of the broken that get their label, and of the fine that are left alone."""
+    broken, fine = [], []
+    for case in own_cases():
+        found = own_diagnosis(case, "broken")
+        cause = found.cause if found is not None else "none"
+        confusion[case["cause"], cause] += 1
+        broken.append((f"{case['id']}: {case['cause']} -> {cause}", cause == case["cause"]))
+        twin = own_diagnosis(case, "fine")
+        fine.append((f"{case['id']}: twin -> {twin.cause if twin else ''}", twin is None))
+    return [score_of("Our corpus: top-1", broken, 0.95), score_of("Our corpus: twins left alone", fine, 0.95)]
