@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from halt400.errors import QueryError
 from streams.cli.output import Format, print_json
 
 if TYPE_CHECKING:
@@ -38,12 +37,12 @@ def register(app: typer.Typer) -> None:
         settings = load_settings()
         policies = PolicyFile(settings).policies
         value = asyncio.run(_row(settings.kafka, target, timeout))
-        if value is None:
-            raise QueryError(f"No response of target {target!r} was counted.", "`halt400 rates` lists the targets.")
         explanation = explain_state(Target.decode(value, target).state, policies, int(time.time() * 1000))
         if output == "json":
             print_json(to_builtins(explanation))
             return
+        if value is None:
+            typer.echo(f"No response of {target} was counted yet; `halt400 rates` lists the targets.")
         for line in explanation.lines():
             typer.echo(line)
 

@@ -65,7 +65,14 @@ class ScopeReading(Struct, kw_only=True, frozen=True):
 
 
 class Explanation(Struct, kw_only=True, frozen=True):
-    """All that decides over one target; `lines` is for people."""
+    """All that decides over one target; `lines` is for people.
+
+    Attributes
+    ----------
+    wished_at, refused_at
+        When its quarantine as a whole was wished for and is not answered yet; when the fleet refused it. None where it
+        was not.
+    """
 
     target: str
     at_ms: Milliseconds
@@ -81,6 +88,8 @@ class Explanation(Struct, kw_only=True, frozen=True):
     suspect_signatures: tuple[str, ...]
     is_wide: bool
     last: Verdict | None
+    wished_at: Milliseconds | None = None
+    refused_at: Milliseconds | None = None
 
     def lines(self) -> list[str]:
         """The explanation as lines of text without any markup."""
@@ -97,6 +106,11 @@ class Explanation(Struct, kw_only=True, frozen=True):
                 f"  the evidence comes from {len(self.suspect_jobs)} job(s) and {len(self.suspect_signatures)} "
                 f"signature(s): {wide}"
             )
+        if self.wished_at is not None:
+            found.append(f"  its quarantine was wished for at {_time(self.wished_at)}; the fleet has not answered yet")
+        elif self.refused_at is not None:
+            refused = f"  its quarantine was refused at {_time(self.refused_at)}"
+            found.append(f"{refused}: too many targets fail at once, see the finding fleet_fault")
         for job in self.jobs:
             found.extend(_reading_lines(job))
         if self.jobs_not_shown:
@@ -189,4 +203,6 @@ def explain(state: TargetState, policies: Policies, now_ms: int) -> Explanation:
         suspect_signatures=tuple(state.suspicion.signatures),
         is_wide=state.suspicion.is_wide,
         last=state.last,
+        wished_at=state.suspicion.wished_at if state.wish is not None else None,
+        refused_at=state.suspicion.refused_at or None,
     )

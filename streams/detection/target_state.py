@@ -45,14 +45,16 @@ class Suspicion(Struct, array_like=True):
         In the order of their first 400; one spelling each.
     reported
         What was reported of this rise already: ``ticket``, ``page``, ``poison_item``.
-    wished_at
-        When the quarantine of the target was last wished for.
+    wished_at, refused_at
+        When the quarantine of the target was last wished for, and when the fleet refused it; 0 for never, or where it
+        was granted since.
     """
 
     signatures: list[str] = []
     jobs: list[str] = []
     reported: list[str] = []
     wished_at: Milliseconds = 0
+    refused_at: Milliseconds = 0
 
     def add(self, signature: str, job_id: str) -> None:
         """Note a 400 that was counted."""

@@ -44,9 +44,11 @@ def answer_wish(
         decision.why = f"{scope.id} is in mode shadow since its quarantine was wished for"
     elif not granted:
         decision.why = f"{wish.opening.reason}; the fleet refused, for too many targets fail at once: see fleet_fault"
+        state.suspicion.refused_at = now_ms
         state.last = Verdict(now_ms, event_id, scope.id, False, decision.why)
     else:
         keep(state, decision, open_quarantine(life, scope, wish.opening, now_ms, rule.holds()), shadow=False)
         decision.why = wish.opening.reason
+        state.suspicion.refused_at = 0
         state.last = Verdict(now_ms, event_id, scope.id, True, decision.why, decision.commands[0].command_id)
     return decision

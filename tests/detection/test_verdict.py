@@ -214,11 +214,14 @@ def wishing() -> tuple[Story, str]:
 
 def test_a_refused_target_is_not_quarantined_and_explain_says_why() -> None:
     story, wish_id = wishing()
+    assert "has not answered yet" in "\n".join(explain(story.state, STRICT, story.now).lines())
     assert answer_wish(story.state, wish_id, story.now, STRICT, granted=False).commands == []
     assert f"target/{TARGET}" not in story.state.lives
     said = "\n".join(explain(story.state, STRICT, story.now).lines())
     assert "issued no command" in said
     assert "the fleet refused, for too many targets fail at once" in said
+    story.bad(job="a")
+    assert "its quarantine was refused at" in "\n".join(explain(story.state, STRICT, story.now).lines())
     assert answer_wish(story.state, wish_id, story.now, STRICT, granted=True).commands == []
 
 

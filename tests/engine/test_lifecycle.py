@@ -172,6 +172,9 @@ async def test_a_person_releases_extends_and_quarantines_on_the_command_line(clu
     assert f"{TARGET}: policy strict, mode live" in said
     assert f"{scope}: quarantined until" in said
     assert "issued cmd-" in said
+    code, said = await halt400("explain", "never.seen.example")
+    assert code == 0, said
+    assert "never.seen.example: policy strict, mode live (pattern *, the default)" in said
     assert (await halt400("release", scope, "--reason", "mended"))[0] == 0
     code, said = await halt400("release", scope, "--reason", "mended")
     assert (code, "is released already" in said) == (1, True), said

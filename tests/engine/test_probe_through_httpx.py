@@ -74,7 +74,7 @@ class Scraper:
             await asyncio.sleep(0.01)
 
 
-async def test_one_request_per_scope_passes_two_gates_a_success_releases_and_a_400_doubles_the_hold(
+async def test_one_request_per_scope_passes_two_gates_a_400_doubles_the_hold_and_a_success_releases(
     cluster: Cluster, api: Api
 ) -> None:
     cluster.write_policies("[defaults]\nhold_s = 2\nlease_s = 60\nexpiry_grace_s = 60\n")
@@ -93,12 +93,17 @@ async def test_one_request_per_scope_passes_two_gates_a_success_releases_and_a_4
                 scrapers.append(Scraper(api, client, job_id))
             await gate.wait_caught_up()
 
-        async def probe(status: int) -> None:
-            """Let every scraper press on; while the probes are under way no other request passes."""
+        async def probe(status: int, *, kill: bool = False) -> None:
+            """Let every scraper press on; while the probes are under way no other request passes, whoever dies."""
             api.status, before = status, api.hits.copy()
             api.may_answer.clear()
             pressing = [asyncio.create_task(scraper.press()) for scraper in scrapers]
             await cluster.until(lambda: all(api.hits[job_id] > before[job_id] for job_id in JOBS))
+            if kill:
+                cluster.workers[-1].kill()
+                cluster.workers[-1].wait()
+                cluster.start_worker()
+                await cluster.until(lambda: "Ready:" in cluster.logs[-1].read_text())
             marks = [scraper.held_back + PRESSES for scraper in scrapers]
 
             def pressed_on() -> bool:
@@ -120,7 +125,7 @@ async def test_one_request_per_scope_passes_two_gates_a_success_releases_and_a_4
         await cluster.until(lambda: all(not gate.is_open(TARGET, job_id) for gate in gates for job_id in JOBS))
         await probe(400)
         assert api.hits == Counter(dict.fromkeys(JOBS, 2))
-        await probe(200)
+        await probe(200, kill=True)
 
     commands = await cluster.commands()
     for job_id in JOBS:
