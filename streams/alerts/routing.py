@@ -14,7 +14,7 @@ from streams.alerts.incident import FLEET, Action, Incident, Severity
 
 __all__ = ["Owner", "QuietHours", "Route", "Routing", "Step"]
 
-ALARM_WAIT_MS = 10_000
+ALARM_WAIT_MS = 15_000
 """An alarm of a target that is not halted as a whole waits this long: a fault of the fleet is told instead of it."""
 
 Kind = Literal["request", "job", "target"]

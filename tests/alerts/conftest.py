@@ -1,18 +1,16 @@
 """`control` on the real broker, an alert worker on it, and the servers that it tells."""
 
-import asyncio
 import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
 
 from halt400.records import Command
@@ -23,6 +21,7 @@ from streams.settings import Settings, load_settings
 from streams.topics import apply_topics
 from tests.alerts.servers import ROUTING_KEY, SIGNING_SECRET, PagerDuty, Webhook
 from tests.alerts.worker import running
+from tests.broker import offsets, read_to_end
 
 PARTITIONS = 2
 
@@ -95,38 +94,15 @@ class Bench:
         await producer.stop()
 
     async def read(self, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka.bootstrap_servers, enable_auto_commit=False)
-        await consumer.start()
-        try:
-            tps = [TopicPartition(self.settings.kafka.topic(topic), number) for number in range(PARTITIONS)]
-            consumer.assign(tps)
-            await consumer.seek_to_beginning(*tps)
-            ends = await consumer.end_offsets(tps)
-            records: list[ConsumerRecord[bytes, bytes]] = []
-            while any([await consumer.position(tp) < ends[tp] for tp in tps]):
-                for found in (await consumer.getmany(timeout_ms=200)).values():
-                    records += found
-            return records
-        finally:
-            await consumer.stop()
+        kafka = self.settings.kafka
+        return await read_to_end(kafka.bootstrap_servers, kafka.topic(topic), PARTITIONS)
 
     async def is_committed(self) -> bool:
         """Whether everything on `control` and `findings` is committed."""
         kafka = self.settings.kafka
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=kafka.bootstrap_servers, group_id=kafka.topic("alert-test"), enable_auto_commit=False
-        )
-        await consumer.start()
-        try:
-            tps = [
-                TopicPartition(kafka.topic(topic), number)
-                for topic in ("control", "findings")
-                for number in range(PARTITIONS)
-            ]
-            ends = await consumer.end_offsets(tps)
-            return all([(await consumer.committed(tp) or 0) == ends[tp] for tp in tps])
-        finally:
-            await consumer.stop()
+        names = [kafka.topic(topic) for topic in ("control", "findings")]
+        found = await offsets(kafka.bootstrap_servers, kafka.topic("alert-test"), names, PARTITIONS)
+        return all(committed == end for committed, end in found.values())
 
 
 @pytest.fixture
@@ -149,17 +125,3 @@ async def bench(kafka: str, prefix: str, tmp_path: Path, monkeypatch: pytest.Mon
                 process.wait()
         assert pager.violations == []
         assert hook.violations == []
-
-
-async def until(condition: Callable[[], Any], deadline_s: float = 40.0) -> Any:
-    """Wait for a condition (or an awaitable one) to hold."""
-    end = asyncio.get_running_loop().time() + deadline_s
-    while True:
-        found = condition()
-        if asyncio.iscoroutine(found):
-            found = await found
-        if found:
-            return found
-        if asyncio.get_running_loop().time() > end:
-            pytest.fail(f"not within {deadline_s} s: {condition}")
-        await asyncio.sleep(0.05)

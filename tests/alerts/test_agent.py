@@ -14,8 +14,9 @@ from streams.alerts.message import decode_notification
 from streams.alerts.rows import acknowledge
 from tests.alerts.commands import TARGET, finding
 from tests.alerts.commands import command as make
-from tests.alerts.conftest import Bench, until
+from tests.alerts.conftest import Bench
 from tests.alerts.servers import HANG, ROUTING_KEY, SIGNING_SECRET
+from tests.waiting import until
 
 PAGES = 'name = "pages"\nsinks = ["pager"]'
 HOOKS = 'name = "hooks"\nsinks = ["hook"]'

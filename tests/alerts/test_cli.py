@@ -6,9 +6,10 @@ from pathlib import Path
 from halt400.records import Command
 from tests.alerts.commands import TARGET
 from tests.alerts.commands import command as make
-from tests.alerts.conftest import Bench, until
+from tests.alerts.conftest import Bench
 from tests.alerts.servers import ROUTING_KEY, SLACK_PATH, PagerDuty, Slack
 from tests.cli.command import run
+from tests.waiting import until
 
 TWO_ROUTES = """
 [alerts.sink.oncall]

@@ -5,10 +5,9 @@ import http.server
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import httpx
 import msgspec
@@ -27,6 +26,7 @@ from streams.archive.verifying import verify
 from streams.archive.writer import Evidence
 from streams.settings import ArchiveSettings
 from tests.archive.offences import SECRETS, offence
+from tests.waiting import until
 
 DEADLINE_S = 30.0
 redactor = Redactor(Rules(), b"the key of the archive's tests")
@@ -100,14 +100,6 @@ def writer_to(port: int, parallel: int) -> ArchiveWriter:
         parallel_uploads=parallel,
     )
     return ArchiveWriter(open_archive(settings), parallel=parallel)
-
-
-async def until(condition: Callable[[], Any]) -> Any:
-    """What the condition gives as soon as it gives something."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not (found := condition()):  # noqa: ASYNC110 - another thread changes it
-            await asyncio.sleep(0.01)
-    return found
 
 
 def some(count: int) -> list[Evidence]:

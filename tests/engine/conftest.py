@@ -22,6 +22,8 @@ from halt400.windows import Row, decode_row
 from streams.detection import Finding
 from streams.settings import load_settings
 from streams.topics import apply_topics
+from tests.broker import offsets, read_to_end
+from tests.waiting import until
 
 PARTITIONS = 4
 GROUPS = {"responses": "worker", "operations": "worker", "offences": "follow-up"}
@@ -100,24 +102,7 @@ class Cluster:
 
     async def read(self, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
         """Every record of a topic, to its end at the time of the call."""
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.bootstrap_servers,
-            enable_auto_commit=False,
-            max_partition_fetch_bytes=16 * 1024 * 1024,
-        )
-        await consumer.start()
-        try:
-            tps = [TopicPartition(f"{self.prefix}{topic}", partition) for partition in range(PARTITIONS)]
-            consumer.assign(tps)
-            await consumer.seek_to_beginning(*tps)
-            ends = await consumer.end_offsets(tps)
-            records: list[ConsumerRecord[bytes, bytes]] = []
-            while any([await consumer.position(tp) < ends[tp] for tp in tps]):
-                for found in (await consumer.getmany(timeout_ms=200)).values():
-                    records += found
-            return records
-        finally:
-            await consumer.stop()
+        return await read_to_end(self.bootstrap_servers, f"{self.prefix}{topic}", PARTITIONS)
 
     def write_policies(self, text: str) -> None:
         """Write the policies that workers started from here on read, and those that run read again."""
@@ -186,33 +171,18 @@ class Cluster:
         """Partition -> (committed offset, log end)."""
         found: dict[TopicPartition, tuple[int, int]] = {}
         for topic in topics:
-            consumer = AIOKafkaConsumer(
-                bootstrap_servers=self.bootstrap_servers,
-                group_id=f"{self.prefix}{GROUPS[topic]}",
-                enable_auto_commit=False,
-            )
-            await consumer.start()
-            try:
-                tps = [TopicPartition(f"{self.prefix}{topic}", partition) for partition in range(PARTITIONS)]
-                ends = await consumer.end_offsets(tps)
-                found |= {tp: (await consumer.committed(tp) or 0, ends[tp]) for tp in tps}
-            finally:
-                await consumer.stop()
+            name, group = f"{self.prefix}{topic}", f"{self.prefix}{GROUPS[topic]}"
+            found |= await offsets(self.bootstrap_servers, group, [name], PARTITIONS)
         return found
 
     async def until(self, condition: Callable[[], Any], deadline_s: float = 90.0) -> Any:
         """Wait for a condition (or an awaitable one) to hold; fail with the workers' logs."""
-        end = time.monotonic() + deadline_s
-        while True:
-            found = condition()
-            if asyncio.iscoroutine(found):
-                found = await found
-            if found:
-                return found
-            unable = self.workers and all(worker.poll() == 1 for worker in self.workers)
-            if unable or time.monotonic() > end:
-                pytest.fail(f"not within {deadline_s} s; the workers said:\n{self.log_text()[-4000:]}")
-            await asyncio.sleep(0.1)
+        return await until(
+            condition,
+            deadline_s,
+            hopeless=lambda: bool(self.workers) and all(worker.poll() == 1 for worker in self.workers),
+            explain=lambda: f"the workers said:\n{self.log_text()[-4000:]}",
+        )
 
     async def until_idle(self, *topics: str, deadline_s: float = 90.0) -> None:
         async def idle() -> bool:

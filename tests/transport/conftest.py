@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from faust.types import TP
 
 from streams.app import Halt400App
 from streams.transport import PASS_THROUGH, DurableTable, install
+from tests.broker import offsets
 
 PARTITIONS = 2
 
@@ -43,27 +44,12 @@ class Bench:
 
     async def offsets(self) -> dict[int, tuple[int, int]]:
         """Partition -> (committed offset, log end) of the source."""
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.bootstrap_servers, group_id=f"{self.prefix}worker", enable_auto_commit=False
-        )
-        await consumer.start()
-        try:
-            tps = [TopicPartition(self.source, partition) for partition in range(PARTITIONS)]
-            ends = await consumer.end_offsets(tps)
-            return {tp.partition: (await consumer.committed(tp) or 0, ends[tp]) for tp in tps}
-        finally:
-            await consumer.stop()
+        found = await offsets(self.bootstrap_servers, f"{self.prefix}worker", [self.source], PARTITIONS)
+        return {tp.partition: pair for tp, pair in found.items()}
 
     async def rows_on_the_changelog(self) -> int:
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap_servers)
-        await consumer.start()
-        try:
-            ends = await consumer.end_offsets(
-                [TopicPartition(self.rates, partition) for partition in range(PARTITIONS)]
-            )
-            return sum(ends.values())
-        finally:
-            await consumer.stop()
+        found = await offsets(self.bootstrap_servers, f"{self.prefix}none", [self.rates], PARTITIONS)
+        return sum(end for _, end in found.values())
 
     @asynccontextmanager
     async def app(
@@ -131,17 +117,3 @@ async def bench(kafka: str, prefix: str) -> Bench:
     bench = Bench(kafka, prefix)
     await bench.make_topics()
     return bench
-
-
-async def until(condition: Callable[[], Any], deadline_s: float = 30.0) -> Any:
-    """Wait for a condition (or an awaitable one) to hold; fail with its last value."""
-    end = asyncio.get_running_loop().time() + deadline_s
-    while True:
-        found = condition()
-        if asyncio.iscoroutine(found):
-            found = await found
-        if found:
-            return found
-        if asyncio.get_running_loop().time() > end:
-            pytest.fail(f"not within {deadline_s} s: {condition}")
-        await asyncio.sleep(0.05)

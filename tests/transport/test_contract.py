@@ -7,7 +7,8 @@ from typing import Any
 from faust.types import TP
 
 from streams.transport import DurableTable
-from tests.transport.conftest import PARTITIONS, Bench, Running, until
+from tests.transport.conftest import PARTITIONS, Bench, Running
+from tests.waiting import until
 
 COMMIT_ROUNDS_S = 1.5
 """Several commit intervals of the test's app."""

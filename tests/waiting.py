@@ -1,0 +1,37 @@
+"""Waiting for a condition with a deadline, in tests that are coroutines; `tests.local.waiting` is for the others."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+__all__ = ["until"]
+
+
+async def until(
+    condition: Callable[[], Any],
+    deadline_s: float = 40.0,
+    *,
+    hopeless: Callable[[], bool] = lambda: False,
+    explain: Callable[[], str] | None = None,
+) -> Any:
+    """Wait for a condition (or an awaitable one) to hold, and return what it gave.
+
+    Parameters
+    ----------
+    hopeless
+        Ends the wait before its deadline.
+    explain
+        What to say when it did not hold in time; the condition's name unless given.
+    """
+    end = asyncio.get_running_loop().time() + deadline_s
+    while True:
+        found = condition()
+        if asyncio.iscoroutine(found):
+            found = await found
+        if found:
+            return found
+        if hopeless() or asyncio.get_running_loop().time() > end:
+            pytest.fail(f"not within {deadline_s} s: {explain() if explain is not None else condition}")
+        await asyncio.sleep(0.05)
