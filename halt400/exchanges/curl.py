@@ -279,7 +279,11 @@ class _Command:
         headers = list(self.headers)
         if self.form and body is None:
             body = self._multipart()
-            headers.append(("Content-Type", f"multipart/form-data; boundary={_BOUNDARY}"))
+            self.unread = self.unread or body is None
+            # curl appends its boundary to the type that the user names, whatever that is.
+            named = next((value for name, value in headers if name.lower() == "content-type"), "multipart/form-data")
+            headers = [header for header in headers if header[0].lower() != "content-type"]
+            headers.append(("Content-Type", f"{named}; boundary={_BOUNDARY}"))
         elif (body is not None or self.unread) and "content-type" not in names and not self.upload:
             headers.append(
                 ("Content-Type", "application/json" if self.is_json else "application/x-www-form-urlencoded")

@@ -145,3 +145,19 @@ def test_no_input_crashes_the_reader(data, form):
 def test_no_command_crashes_the_reader(data):
     with suppress(InputError):
         read_exchanges(data)
+
+
+@pytest.mark.parametrize(
+    ("command", "content_type"),
+    [
+        ("curl -F file=@photo.png https://a.example/x", "multipart/form-data"),
+        ("curl -F a=1 https://a.example/x", "multipart/form-data"),
+        ("curl -H 'Content-Type: multipart/form-data' -F a=1 https://a.example/x", "multipart/form-data"),
+    ],
+)
+def test_a_form_of_curl_is_posted_under_one_type_with_its_boundary(command, content_type):
+    (one,) = read_exchanges(command.encode())
+    assert one.request.method == "POST"
+    (sent,) = [value for name, value in one.request.headers if name == "Content-Type"]
+    assert sent.startswith(f"{content_type}; boundary=-")
+    assert find_defect(one.request) is None
