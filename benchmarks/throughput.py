@@ -6,7 +6,7 @@ operating-system process with a consumer group of its own, read it from the begi
 bare
     An aiokafka consumer that decodes as the worker does, counts per target, and does nothing else.
 worker
-    ``halt400 worker`` with everything on: detection, changelog, offences, commands, archive to a directory, API.
+    ``halt400 worker`` as it is installed: detection, changelog, offences, commands, archive to a directory, API.
 naive
     A Faust agent with a hopping table and the stock transport, for a bounded time.
 
@@ -52,6 +52,7 @@ from benchmarks.preload import Expected, preload
 from halt400.errors import Halt400Error
 from halt400.windows import decode_row
 from streams import topics
+from streams.archive.storm import decode_manifest
 from streams.local import LocalKafka
 from streams.settings import KafkaSettings
 from streams.topics import apply_topics
@@ -61,7 +62,7 @@ __all__ = ["main"]
 LEAST_OF_BARE = 0.4
 LEAST_OF_NAIVE = 50.0
 EVENTS_PER_S = 20_000
-OUTPUTS = (topics.CONTROL, topics.OFFENCES, topics.RESPONSES_DLQ, topics.RATES)
+OUTPUTS = (topics.CONTROL, topics.OFFENCES, topics.RESPONSES_DLQ, topics.RATES, topics.FINDINGS, topics.FLEET)
 NAIVE_WINDOWS_PER_EVENT = 5
 
 console = Console(stderr=True, highlight=False)
@@ -80,6 +81,7 @@ class Round:
     naive_per_s: float = 0.0
     naive_events: int = 0
     archive_lag_s: float = 0.0
+    kept: int = 0
     commands: int = 0
 
     @property
@@ -134,7 +136,6 @@ class Bench:
         environment = {
             "HALT400_ARCHIVE_URI": archive.as_uri(),
             "HALT400_API_PORT": "0",
-            "HALT400_ARCHIVE_STORM_KEEP": "0",
             # Later rounds read older events; what they lead to must be the same in each.
             "HALT400_DETECTION_OLD_NEWS_S": "86400",
         }
@@ -145,7 +146,7 @@ class Bench:
             bad_requests = self.expected.bad_requests.total()
 
             async def archived() -> bool:
-                return _objects(archive) >= bad_requests
+                return _counted(archive)[0] >= bad_requests
 
             found.archive_lag_s = await wait_until(archived, f"archive of {bad_requests} offences", 300.0, poll_s=0.5)
             process.send_signal(signal.SIGTERM)
@@ -171,7 +172,12 @@ class Bench:
         )
         bad_requests = self.expected.bad_requests.total()
         _check(f"{name}: offences", await log_end(self.kafka, self.kafka.topic(topics.OFFENCES)), bad_requests)
-        _check(f"{name}: archived", _objects(archive), bad_requests)
+        seen, kept = _counted(archive)
+        _check(f"{name}: offences in the archive's manifests", seen, bad_requests)
+        _check(
+            f"{name}: evidence, of which the manifests say that it was kept", len(list(archive.rglob("*.har"))), kept
+        )
+        found.kept = kept
         _check(f"{name}: dead letters", await log_end(self.kafka, self.kafka.topic(topics.RESPONSES_DLQ)), 0)
         found.commands = await log_end(self.kafka, self.kafka.topic(topics.CONTROL))
         _check(f"{name}: commands, one for each job with a 400", found.commands, len(self.expected.bad_jobs))
@@ -242,8 +248,10 @@ class Bench:
                 process.wait()
 
 
-def _objects(archive: Path) -> int:
-    return sum(1 for _ in archive.rglob("*.har"))
+def _counted(archive: Path) -> tuple[int, int]:
+    """The offences that the archive's manifests count, and those of them whose evidence was kept."""
+    manifests = [decode_manifest(path.read_bytes()) for path in archive.rglob("*.json")]
+    return sum(manifest.seen for manifest in manifests), sum(manifest.kept for manifest in manifests)
 
 
 def _works(process: subprocess.Popen[bytes]) -> bool:
