@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from halt400.records import Diagnosis, WindowFigures
 from streams.alerts.finding_words import ABOUT, gravest, in_common, remedy_of, title_of, wasted_requests, who
-from streams.alerts.incident import FLEET, Action, Incident, Severity, Told
+from streams.alerts.incident import FLEET, Action, Incident, Severity, Told, incident_cause
 from streams.alerts.routing import Step
 from streams.detection import Finding
 
@@ -86,6 +86,7 @@ class Notification(Struct, kw_only=True, omit_defaults=True):
     confidence: float | None = None
     remedy: str | None = None
     evidence: list[str] = []
+    diagnosed_cause: str | None = None
     windows: list[WindowFigures] = []
     saved: Saved | None = None
     archive_uri: str | None = None
@@ -154,6 +155,7 @@ def compose(incident: Incident, step: Step, owner: str | None, now_ms: int, reda
         confidence=diagnosis.confidence if diagnosis is not None else None,
         remedy=remedy,
         evidence=[clean(text) for text in _evidence(diagnosis)],
+        diagnosed_cause=_diagnosed_cause(incident),
         windows=lead.windows if lead is not None else [],
         saved=requests_saved(incident, now_ms),
         archive_uri=clean(lead.archive_uri) if lead is not None and lead.archive_uri is not None else None,
@@ -228,6 +230,10 @@ def facts(notification: Notification) -> list[tuple[str, str]]:
         ("Closes", _closes(notification)),
         ("Over", _closing(notification)),
         ("Archive", notification.archive_uri),
+        (
+            "See it",
+            f"halt400 archive show {shlex.quote(notification.archive_uri)}" if notification.archive_uri else None,
+        ),
         ("Release", "\n".join(notification.release_commands) or None),
         ("Acknowledge", notification.acknowledge_command),
     ]
@@ -255,10 +261,16 @@ def _by_gravity(finding: Finding) -> tuple[bool, int, int]:
     return finding.severity != "page", -(finding.wasted_requests or 0), -finding.at_ms
 
 
+def _diagnosed_cause(incident: Incident) -> str | None:
+    """What the diagnosis says of what is halted, where the incident began as a finding and is named by that."""
+    return incident_cause(incident.lead) if incident.lead is not None and incident.cause in ABOUT else None
+
+
 def _title(incident: Incident, findings: list[Finding], action: Action) -> str:
     if incident.lead is None and findings:
         title = title_of(findings, wasted_requests([heard.finding for heard in incident.findings.values()]))
         return title if action != "resolve" else f"{title}; not heard of any more"
+    cause = _diagnosed_cause(incident) or incident.cause
     where = "The fleet" if incident.target == FLEET else incident.target
     scopes = incident.open_scopes() or incident.of_episode()
     jobs = sorted(scope.job_id for scope in scopes.values() if scope.job_id is not None)
@@ -270,9 +282,9 @@ def _title(incident: Incident, findings: list[Finding], action: Action) -> str:
         halted = f"{len(jobs)} jobs are halted" if jobs else f"{len(scopes)} requests are halted"
     if action == "resolve":
         lapsed = incident.closed_by == "halt400.alerts"
-        return f"{where}: {incident.cause} {'has lapsed' if lapsed else 'is over, all is released'}"
+        return f"{where}: {cause} {'has lapsed' if lapsed else 'is over, all is released'}"
     separator = " " if halted.startswith("is ") else ": "
-    return f"{where}{separator}{halted}: {incident.cause}"
+    return f"{where}{separator}{halted}: {cause}"
 
 
 def _evidence(diagnosis: Diagnosis | None) -> list[str]:
@@ -293,11 +305,12 @@ def _release(name: str) -> str:
 
 
 def _cause(notification: Notification) -> str:
-    if notification.cause in ABOUT and notification.blame is None:
-        return f"{notification.cause}: {ABOUT[notification.cause]}"
+    cause = notification.diagnosed_cause or notification.cause
+    if cause in ABOUT:
+        return f"{cause}: {ABOUT[cause]}"
     if notification.blame is None or notification.confidence is None:
-        return f"{notification.cause} (not diagnosed)"
-    return f"{notification.cause} (blame: {notification.blame}, confidence {notification.confidence:.0%})"
+        return f"{cause} (not diagnosed)"
+    return f"{cause} (blame: {notification.blame}, confidence {notification.confidence:.0%})"
 
 
 def _window(figures: WindowFigures) -> str:

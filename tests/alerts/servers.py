@@ -5,14 +5,17 @@ alerts by dedup key, Alertmanager's by label set. Sources are named at each chec
 """
 
 import asyncio
+import base64
 import json
 import re
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from aiohttp import web
 
@@ -24,6 +27,7 @@ SIGNING_SECRET = "a-signing-secret-of-32-characters"
 BEARER = "alertmanager-bearer-token"
 SLACK_PATH = "/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX"
 HANG = "hang"
+CERTIFICATE = Path(__file__).with_name("localhost.pem")
 
 Answer = tuple[int, Mapping[str, str], bytes]
 """Status, headers, body; or `HANG`."""
@@ -240,17 +244,25 @@ class Webhook(HttpReceiver):
 
 
 class Smtp(Receiver):
-    """RFC 5321: one mail per session, in the order of commands that the RFC lays down."""
+    """RFC 5321: one mail per session, in the order of commands that the RFC lays down.
 
-    def __init__(self) -> None:
+    With `tls`, RFC 3207 (``starttls``) or RFC 8314 (``implicit``); with `login`, RFC 4954: nothing is taken without.
+    """
+
+    def __init__(self, tls: Literal["none", "starttls", "implicit"] = "none", login: bytes | None = None) -> None:
         super().__init__()
         self.port = 0
-        self.greeting_lists_starttls = False
+        self.tls, self.login = tls, login
+        self.context: ssl.SSLContext | None = None
+        if tls != "none":
+            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.context.load_cert_chain(CERTIFICATE)
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator["Smtp"]:
         self._sessions: set[asyncio.Task[Any]] = set()
-        server = await asyncio.start_server(self.session, "127.0.0.1", 0)
+        implicit = self.context if self.tls == "implicit" else None
+        server = await asyncio.start_server(self.session, "127.0.0.1", 0, ssl=implicit)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
@@ -266,7 +278,7 @@ class Smtp(Receiver):
         task.add_done_callback(self._sessions.discard)
         try:
             await self.converse(reader, writer)
-        except ConnectionError:
+        except (ConnectionError, ssl.SSLError):
             pass
         finally:
             writer.close()
@@ -282,12 +294,28 @@ class Smtp(Receiver):
             await self.released.wait()
             return
         await say("220 loopback ESMTP")
+        encrypted, known = self.tls == "implicit", self.login is None
         while line := (await reader.readline()).decode():
             verb, _, rest = line.strip().partition(" ")
             match verb.upper():
                 case "EHLO" | "HELO":
                     await say("250-loopback")
+                    if self.tls == "starttls" and not encrypted:
+                        await say("250-STARTTLS")
+                    if self.login is not None and encrypted:
+                        await say("250-AUTH PLAIN")
                     await say("250 8BITMIME")
+                case "STARTTLS":
+                    assert self.context is not None
+                    await say("220 go ahead")
+                    await writer.start_tls(self.context)
+                    encrypted = True
+                case "AUTH":
+                    self.need(encrypted, "a password is never shown in the clear")
+                    known = base64.b64decode(rest.removeprefix("PLAIN ")) == self.login
+                    await say("235 welcome" if known else "535 who are you")
+                case "MAIL" if not known:
+                    await say("530 log in first")
                 case "MAIL":
                     envelope["from"] = rest
                     await say("250 OK")

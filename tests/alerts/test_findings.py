@@ -91,7 +91,10 @@ def test_an_alarm_and_what_is_halted_for_it_are_one_page_in_whatever_order_they_
 def test_every_job_that_is_halted_while_an_alarm_stands_joins_it() -> None:
     found = incidents(finding("target_alarm"), command("a"), command("b", cause="schema_violation"), command(None))
     assert list(severities(found)) == [f"{TARGET}/target_alarm"]
-    assert said(only(found))["Found too"] == finding("target_alarm").summary
+    told = said(only(found))
+    assert told["title"] == f"{TARGET} is halted as a whole: malformed_json"
+    assert told["Cause"] == "malformed_json (blame: request, confidence 98%)"
+    assert told["Found too"] == finding("target_alarm").summary
     for job in ("a", "b", None):
         found.absorb(command(job, "released", sequence=2, issued_by="alice"), T0 + MINUTE)
     assert only(found).closed_by == "alice"

@@ -29,7 +29,9 @@ def test_it_says_what_broke_since_when_why_and_the_way_out() -> None:
     assert found["Evidence"] == 'body line 3 column 7: unexpected end: {"sku": 1'
     assert found["Responses before"] == "12 of 7,200 were 400 in 1 h (0.17%)"
     assert found["Archive"] == f"file:///var/lib/halt400/{TARGET}/1.har"
+    assert found["See it"] == f"halt400 archive show file:///var/lib/halt400/{TARGET}/1.har"
     assert found["Release"] == f'halt400 release job/{TARGET}/extract-099 --reason "..."'
+    assert found["Acknowledge"] == f"halt400 alerts ack {TARGET}/malformed_json"
 
 
 def test_a_target_a_number_of_jobs_and_the_fleet_have_titles_of_their_own() -> None:

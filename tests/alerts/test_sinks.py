@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,6 +23,7 @@ from streams.alerts.sinks.slack import escape
 from tests.alerts.commands import MINUTE, T0, diagnosis, finding, incidents, notification, only
 from tests.alerts.servers import (
     BEARER,
+    CERTIFICATE,
     HANG,
     ROUTING_KEY,
     SIGNING_SECRET,
@@ -288,6 +289,26 @@ async def test_a_mail_server_without_tls_gets_no_mail_where_tls_is_asked_for() -
         sink = EmailSink("sink", "127.0.0.1", server.port, "halt400@example.com", ("a@example.com",), tls="starttls")
         delivery = await sink.deliver(notification())
         assert (delivery.outcome, server.received) == ("refused", [])
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+async def test_a_mail_goes_encrypted_with_a_login_and_never_without_either(
+    tls: Literal["starttls", "implicit"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Smtp(tls, b"\0halt400\0the password").serve() as server:
+
+        def sink(password: str = "the password") -> EmailSink:
+            parts = ("sink", "127.0.0.1", server.port, "halt400@example.com", ("a@example.com",))
+            return EmailSink(*parts, tls=tls, username="halt400", password=password)
+
+        stranger = await sink().deliver(notification())
+        assert (stranger.outcome, server.received) == ("refused", [])
+        assert "certificate" in stranger.detail
+        monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+        wrong = await sink("another").deliver(notification())
+        assert (wrong.outcome, wrong.detail, server.received) == ("refused", "535 who are you", [])
+        assert (await sink().deliver(notification())).outcome == "accepted"
+        assert (len(server.received), server.violations) == (1, [])
 
 
 async def test_standard_output_gets_a_paragraph_or_a_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:

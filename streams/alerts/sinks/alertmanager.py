@@ -46,6 +46,7 @@ ANNOTATIONS = {
     "Closes": "closes",
     "Over": "over",
     "Archive": "archive",
+    "See it": "see_it",
     "Release": "release",
     "Acknowledge": "acknowledge",
 }

@@ -19,7 +19,7 @@ __all__ = ["SlackSink", "escape"]
 LONGEST_HEADER = 150
 LONGEST_SECTION = 3000
 LONGEST_TEXT = 3000
-CODE = ("Release", "Archive", "Evidence", "Acknowledge")
+CODE = ("Release", "Archive", "See it", "Evidence", "Acknowledge")
 MARKS = {"trigger": ":red_circle:", "update": ":red_circle:", "acknowledge": ":eyes:", "resolve": ":white_check_mark:"}
 WORDS = {"trigger": "", "update": "Update: ", "acknowledge": "Acknowledged: ", "resolve": "Over: "}
 
