@@ -11,7 +11,7 @@ __all__ = ["Content", "content_of"]
 
 _KEPT_BYTES = 2048
 _KEPT = 128
-"""Bodies that are remembered, and how long one may be: less than a few megabytes in all, whatever is sent."""
+"""Bodies that are remembered, so long at most; `answer` says what that comes to."""
 
 
 class Content:

@@ -31,8 +31,12 @@ _FAULT = (
     r"(?:missing|required|unknown|unrecognized|unrecognised|unexpected|unsupported|undefined|invalid|bad|empty"
     r"|duplicate|extra|illegal|malformed|incorrect)"
 )
+_KIND_STEMS = (
+    "param", "field", "attribute", "propert", "argument", "key", "column", "member", "input", "variable", "element",
+    "option",
+)  # fmt: skip
 _PATTERNS = tuple(
-    (re.compile(pattern), location, explicit)
+    (re.compile(pattern), location, explicit, _KIND in pattern)
     for pattern, location, explicit in (
         # parameter 'x', field "x", attribute `x`, and the other way round; the word before says that it is a name
         (rf"(?i:{_KIND}\s?:?\s?(?:named?\s|called\s|value\s(?:for|of)\s)?){_Q}({_WORD}(?:[,:] ?[\w. -]{{1,60}})?){_Q}", None, True),
@@ -103,13 +107,24 @@ def names_in(message: str) -> list[tuple[str, str | None]]:
     message = message[:_LIMIT]
     location = _location(message)
     found: dict[str, str | None] = {}
-    for pattern, own, explicit in _PATTERNS:
+    kinds = _speaks_of_kinds(message)
+    for pattern, own, explicit, of_kind in _PATTERNS:
+        if of_kind and not kinds:
+            continue
         for match in pattern.finditer(message):
             name = match[1].strip().rstrip(".,:;[")
             name = re.split(r"[,:] ?", name)[0] if not re.fullmatch(r"[\w.]+,\w+", name) else name
             if name and (explicit or name.lower() not in _ENGLISH) and name.lower() not in _NEVER and len(found) < 8:
                 found.setdefault(name, own or location)
     return list(found.items())
+
+
+def _speaks_of_kinds(message: str) -> bool:
+    """Whether a word for a field stands in the sentence, which six of the patterns need."""
+    if not message.isascii():  # beyond ASCII, an expression ignores more than lower() does
+        return True
+    lowered = message.lower()
+    return any(stem in lowered for stem in _KIND_STEMS)
 
 
 def _location(message: str) -> str | None:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from benchmarks.diagnosis_own import own_cases, own_diagnosis
 from halt400.diagnosis import answer, content, diagnose, excerpts
 from halt400.diagnosis.exchange import Exchange
+from halt400.diagnosis.message_names import _PATTERNS, _speaks_of_kinds
+from halt400.diagnosis.missing_required_header import _NAMED, header_named
 from halt400.diagnosis.server_text import _NEEDED, PHRASES, says
 from halt400.diagnosis.waf_block import _BODY_SIGNS, _possible_signs
 from halt400.records import Response
@@ -107,3 +109,17 @@ def test_no_block_page_is_passed_over_for_its_words(number, data):
     vendor, _, sign = _BODY_SIGNS[number]
     page = data.draw(st.from_regex(sign))
     assert (vendor, sign) in _possible_signs(page)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.data())
+@pytest.mark.parametrize("pattern", [pattern for pattern, _, _, of_kind in _PATTERNS if of_kind])
+def test_no_sentence_is_passed_over_for_its_words(pattern, data):
+    assert _speaks_of_kinds(data.draw(st.from_regex(pattern)))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.data())
+@pytest.mark.parametrize("pattern", _NAMED)
+def test_no_header_is_passed_over_for_its_words(pattern, data):
+    assert header_named(data.draw(st.from_regex(pattern, fullmatch=True))) is not None
