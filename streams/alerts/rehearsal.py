@@ -53,7 +53,7 @@ def rehearsal(route: Route, sink: str, action: Action, now_ms: int) -> Notificat
     found.dedup_key = f"halt400/test/{route.name}/{sink}/{now_ms}"
     found.id = f"{found.id}-{now_ms}"
     found.title = f"TEST of the route {route.name} by `halt400 alerts test`{'; over' if action == 'resolve' else ''}"
-    found.test, found.release_commands = True, []
+    found.test, found.release_commands, found.acknowledge_command = True, [], None
     if action == "resolve":
         found.ends_at, found.open_scopes = now_ms, 0
         found.closed_by, found.closing_reason = "halt400 alerts test", "the test is over"

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from halt400.records import Command
 from streams.alerts.incident import FLEET_FAULT, Incident, decode_incident
 from streams.alerts.incidents import FINDING_LIVES_MS, FORGET_AFTER_MS, Incidents
 from streams.alerts.message import compose, facts
@@ -176,6 +177,44 @@ def test_a_restart_that_reads_findings_again_from_anywhere_changes_nothing(
         return {key: (one.findings, one.finding_ids, one.episode) for key, one in found.by_key.items()}
 
     assert picture(after) == picture(whole)
+
+
+@st.composite
+def mixed_histories(draw: st.DrawFn) -> list[Command | Finding]:
+    """Commands and findings of one target as they may be read, sequences rising per scope, ids sometimes repeated."""
+    sequences: dict[str | None, int] = {}
+    found: list[Command | Finding] = []
+    for kind in draw(st.lists(st.sampled_from(["command", "target_alarm", "poison_item"]), max_size=25)):
+        if kind == "command":
+            job = draw(st.sampled_from([None, "extract-098", "extract-099"]))
+            sequences[job] = sequences.get(job, 0) + 1
+            state = draw(st.sampled_from(["quarantined", "probing", "released"]))
+            cause = draw(st.sampled_from(["malformed_json", "schema_violation", None]))
+            found.append(command(job, state, sequence=sequences[job], cause=cause))
+        else:
+            severity = draw(st.sampled_from(["page", "ticket"]))
+            found.append(finding(kind, draw(st.integers(1, 8)), severity=severity))
+    return found
+
+
+@given(mixed_histories(), st.integers(0, 25), st.integers(0, 25))
+def test_commands_and_findings_read_again_from_anywhere_change_nothing_and_close_what_is_released(
+    history: list[Command | Finding], crash: int, committed: int
+) -> None:
+    whole, before = incidents(*history), incidents(*history[:crash])
+    after = Incidents(3, [decode_incident(value) for _, value in before.take_changed()])
+    for one in history[min(committed, crash) :]:
+        take_in(after, one)
+    states = [
+        {key: (one.closed_at, one.episode, set(one.open_scopes()), one.findings) for key, one in found.by_key.items()}
+        for found in (whole, after)
+    ]
+    assert states[0] == states[1]
+    latest = {one.scope.id: one.state for one in history if isinstance(one, Command)}
+    is_open = [name for one in whole.by_key.values() for name in one.open_scopes()]
+    assert sorted(is_open) == sorted(name for name, state in latest.items() if state != "released")
+    for one in whole.by_key.values():
+        assert (one.closed_at is None) == bool(one.open_scopes() or (one.findings and not one.of_episode()))
 
 
 def test_findings_are_routed_by_target_severity_and_owner() -> None:
