@@ -44,8 +44,8 @@ class Partition(Protocol):
     def active_targets(self, since_ms: int) -> int:
         """Number of targets that were heard of since `since_ms`."""
 
-    def active_origins(self) -> OriginCounts:
-        """Where their jobs send from."""
+    def active_origins(self) -> OriginCounts | None:
+        """Where their jobs send from, None where that is not known yet."""
 
     def keeps(self, target: str) -> bool:
         """Whether the target is held by machine, or waits for the answer to a wish."""

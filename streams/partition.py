@@ -251,8 +251,10 @@ class PartitionState:
         touched = sum(target.row.latest * FINE_S * 1000 >= since_ms for target in self._targets.values())
         return touched + sum(glance_at_row(value).latest_ms >= since_ms for value in self._recovered.values())
 
-    def active_origins(self) -> OriginCounts:
-        """Where the jobs send from of which it is known."""
+    def active_origins(self) -> OriginCounts | None:
+        """Where the jobs send from of which it is known; None while most targets were not looked at since recovery."""
+        if len(self._recovered) > len(self._targets):
+            return None
         return OriginCounts.of(self._origins())
 
     def _origins(self) -> Iterator[Origin]:

@@ -43,7 +43,7 @@ class Kafka:
         self.committed = dict.fromkeys(range(PARTITIONS), (0, 0))
         self.operation_count = 0
 
-    def break_target(self, number: int, requests: int = 30) -> None:
+    def break_target(self, number: int, requests: int = 30, release: str = "4.3.0") -> None:
         log, target = self.responses[place(name(number).encode())], name(number)
         for request in range(requests):
             value = event(
@@ -53,7 +53,7 @@ class Kafka:
                 target=target,
                 job_id=f"job-{request % 2}",
                 request={"method": "GET", "url": f"https://{target}/{len(log)}"},
-                release="4.3.0",
+                release=release,
             )
             log.append(Record(len(log), self.now, target.encode(), msgspec.json.encode(value)))
 
@@ -231,6 +231,20 @@ def test_the_workers_that_follow_remember_what_was_granted_and_that_the_guard_tr
         cluster.kafka.break_target(number)
     cluster.settle()
     assert (cluster.kafka.held(), len(cluster.faults())) == (held, 1)
+
+
+def test_after_a_restart_the_finding_still_knows_where_healthy_jobs_send_from() -> None:
+    cluster = Cluster()
+    for number in range(10, 30):
+        cluster.kafka.break_target(number, requests=1, release="4.2.0")
+    cluster.settle()
+    for number in range(PARTITIONS):
+        cluster.kill(number)
+    for number in range(5):
+        cluster.kafka.break_target(number)
+    cluster.settle()
+    (fault,) = cluster.faults()
+    assert (fault.attribute, fault.value, fault.coverage_ratio) == ("release", "4.3.0", 1.0)
 
 
 def test_a_grant_whose_worker_died_before_it_was_carried_out_is_carried_out_by_the_next_one() -> None:

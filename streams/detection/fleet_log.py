@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from halt400.records import Milliseconds
 from streams.detection.findings import Finding
@@ -69,11 +70,11 @@ class Standing(Struct, frozen=True, kw_only=True, tag="standing"):
 
 
 class Census(Struct, frozen=True, kw_only=True, tag="census"):
-    """What is active in one partition."""
+    """What is active in one partition; `origins` is None where they are not known yet: those of before stand."""
 
     partition: int
     active_targets: int
-    origins: OriginCounts
+    origins: OriginCounts | None
 
 
 class Told(Struct, frozen=True, kw_only=True, tag="told"):
@@ -136,7 +137,7 @@ class FleetState(Struct, kw_only=True):
     def finding(self) -> Finding | None:
         """The finding of a tripped guard; None while it grants."""
         origins = {target: place.origins for target, place in self.places.items()}
-        active = OriginCounts.total(census.origins for _, census in self.census.values())
+        active = OriginCounts.total(census.origins for _, census in self.census.values() if census.origins is not None)
         return self.guard.finding(origins, active, self.clock_ms)
 
     def take(self, offset: int, at_ms: int, record: "FleetRecord") -> "Answer | None":
@@ -157,6 +158,9 @@ class FleetState(Struct, kw_only=True):
                     self.guard.held[target] = self.clock_ms
                     self.places[target] = Place(wish_id, partition)
             case Census(partition=partition):
+                known = self.census.get(partition)
+                if record.origins is None and known is not None:
+                    record = replace(record, origins=known[1].origins)
                 self.census[partition] = offset, record
             case Told(tripped_at=tripped_at):
                 self.told_at = tripped_at
