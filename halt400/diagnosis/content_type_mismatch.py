@@ -100,7 +100,7 @@ def _family(essence: str) -> str | None:
 
 def _meant(essence: str, actual: str) -> str | None:
     """The well-known type of such a body that a misspelt one was to be."""
-    if len(essence) > 48 or essence.rpartition("/")[2] in _NEIGHBOURS or essence.startswith("text/"):
+    if len(essence) > 48 or essence.rpartition("/")[2] in _NEIGHBOURS or essence.startswith(("text/", "b'")):
         return None
     close = get_close_matches(essence, _SPELLINGS, 1, 0.9)
     return close[0] if close and _family(close[0]) == actual else None

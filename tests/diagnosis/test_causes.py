@@ -215,3 +215,8 @@ def test_a_proxy_is_not_blamed_for_a_broken_request():
     )
     assert (found.cause, found.blame) == ("invalid_url_encoding", "request")
     assert [runner.cause for runner in found.runners_up] == ["transient"]
+
+
+def test_the_text_of_python_bytes_is_called_that_and_no_misspelling():
+    found = diagnose(request('{"id": 7}', content_type="b'application/json'"), REFUSED)
+    assert [item.detail for item in found.evidence] == ["Content-Type is the text of a Python bytes object."]
