@@ -103,6 +103,7 @@ _PAGE_TOKENS: Final = ("continuationtoken", "nexttoken", "pagetoken", "paginatio
 _BLANK: Final = " \t"
 _NOT_NAME = re.compile(r"[^a-z0-9]+")
 _USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,31}://)[^/?#]*@")
+_NAME = re.compile(r"(?<![^&])([^&=]++)=")
 _PAIR = re.compile(r"(?<![^&])([^&=]++)=[^&]*+")
 _KEPT_NAME_CHARS: Final = 64
 """Names up to here are remembered, longer ones judged each time: so what is remembered is bounded in bytes, too."""
@@ -129,11 +130,6 @@ def _is_secret_name(name: str) -> bool:
     return _known_secret_name(name) if len(name) <= _KEPT_NAME_CHARS else _known_secret_name.__wrapped__(name[:256])
 
 
-def _without_secret(pair: re.Match[str]) -> str:
-    name = pair[1]
-    return f"{name}={{secret}}" if _is_secret_name(name) else pair[0]
-
-
 def _url_without_secrets(url: str) -> str:
     url = url.partition("#")[0]
     if "@" in url:
@@ -141,7 +137,11 @@ def _url_without_secrets(url: str) -> str:
     path, question, query = url.partition("?")
     if not question:
         return path
-    return f"{path}?{_PAIR.sub(_without_secret, query)}"
+    # A name is judged once, however often it stands there: a hostile query has hundreds of thousands.
+    secret = {name for name in set(_NAME.findall(query)) if _is_secret_name(name)}
+    if secret:
+        query = _PAIR.sub(lambda pair: f"{pair[1]}={{secret}}" if pair[1] in secret else pair[0], query)
+    return f"{path}?{query}"
 
 
 @lru_cache(maxsize=1_024)
