@@ -138,7 +138,7 @@ class Engine:
         async with self._applying:
             for answer in answers:
                 state = self._states.get(answer.partition)
-                outcome = state.answer(answer, self._now_ms()) if state is not None else None
+                outcome = state.answer(self._fleet.as_of_now(answer), self._now_ms()) if state is not None else None
                 if outcome:
                     await self._carry_out(answer.partition, outcome, self._topic)
 

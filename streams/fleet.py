@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from msgspec.structs import replace
+
 from halt400.records import Command
 from streams.detection import Finding, OriginCounts
 from streams.detection.fleet_log import (
@@ -115,6 +117,10 @@ class Fleet:
     def is_granted(self, target: str, wish_id: str) -> bool:
         """Whether the target may be held for this wish."""
         return self.log.state.is_granted(target, wish_id)
+
+    def as_of_now(self, answer: Answer) -> Answer:
+        """The answer as the rest of what was heard leaves it: what was given back meanwhile is not granted any more."""
+        return replace(answer, granted=answer.granted and self.is_granted(answer.target, answer.wish_id))
 
     def learn(self, command: Command) -> None:
         """Take in the latest command of a target's scope, whoever issued it."""

@@ -1,7 +1,7 @@
 """Whoever reads the fleet's log, from wherever and whenever, comes to the same: the share is never exceeded."""
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.detection import FleetRules, Origin, OriginCounts
@@ -129,6 +129,7 @@ def timed(entries: list[tuple[FleetRecord, int]]) -> list[tuple[int, int, FleetR
     return found
 
 
+@settings(deadline=None)
 @given(LOGS)
 def test_no_grant_ever_exceeds_the_share_as_it_is_at_that_moment(entries: list[tuple[FleetRecord, int]]) -> None:
     log = FleetLog()
@@ -141,6 +142,7 @@ def test_no_grant_ever_exceeds_the_share_as_it_is_at_that_moment(entries: list[t
                 assert log.state.guard.tripped_at is None
 
 
+@settings(deadline=None)
 @given(LOGS, st.data())
 def test_a_snapshot_and_what_follows_it_is_as_good_as_the_whole_log(
     entries: list[tuple[FleetRecord, int]], data: st.DataObject
@@ -170,6 +172,7 @@ def test_a_snapshot_and_what_follows_it_is_as_good_as_the_whole_log(
         assert {answer for offset, answer in answers if offset >= end} == {answer for _, answer in found}
 
 
+@settings(deadline=None)
 @given(LOGS)
 def test_reading_a_record_again_changes_nothing(entries: list[tuple[FleetRecord, int]]) -> None:
     log = FleetLog()
