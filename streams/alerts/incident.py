@@ -156,6 +156,10 @@ class Incident(Struct, kw_only=True, omit_defaults=True):
         told = self.told.get(sink)
         return told if told is not None and told.episode == self.episode else None
 
+    def is_told(self) -> bool:
+        """Whether any sink was told of this episode."""
+        return any(told.episode == self.episode for told in self.told.values())
+
     def digest(self) -> str:
         """Changes when there is something to tell: a scope that joined, another state of one, a finding."""
         states = sorted(f"{name}={scope.state}" for name, scope in self.of_episode().items())

@@ -4,7 +4,7 @@ Pure: commands, findings and the time come in as values, changed incidents go ou
 what every sink was told of it; so a restart neither forgets an incident nor tells it twice.
 
 An alarm of a target, or of one poison item, has the same cause as what is halted for it, and the two topics are read in
-no order: whichever is read second joins the incident of the first.
+no order: whichever is read second joins the incident of the first; an alarm that nobody was told of yet always joins.
 """
 
 from collections.abc import Iterable, Set
@@ -85,12 +85,31 @@ class Incidents:
             return
         key, suspected = incident_key(command), self._suspicion_of(command)
         if known is not None and was_open and (_stays(command) or known is suspected):
-            key = known.key
-        elif suspected is not None and not (known is not None and was_open and known.key == key):
-            key = suspected.key
+            key, suspected = known.key, None
+        elif suspected is not None and (suspected.lead is not None or suspected.is_told()):
+            if known is None or not was_open or known.key != key:
+                key = suspected.key
+            suspected = None
         if known is not None and was_open and known.key != key:
             self._settle_scope(known, name, command, now_ms, moved=True)
+        if suspected is not None:
+            self._close_untold(suspected, key, now_ms)
         self._open_scope(key, name, command, now_ms)
+        if suspected is not None:
+            self._join(suspected.findings, key)
+            suspected.findings = {}
+
+    def _close_untold(self, incident: Incident, other: str, now_ms: int) -> None:
+        """End an incident that nobody was told of, before the other begins: a crash between the two repeats nothing."""
+        incident.closed_at, incident.closed_by = now_ms, "halt400.alerts"
+        incident.closing_reason = f"it is part of {other}"
+        self._touch(incident)
+
+    def _join(self, findings: dict[str, HeardFinding], key: str) -> None:
+        incident = self.by_key[key]
+        incident.findings = incident.findings | findings
+        self._suspected[incident.target] = key
+        self._touch(incident)
 
     def absorb_finding(self, finding: Finding, now_ms: int) -> None:
         """Take in one finding; one that was taken in before, or that is over by now, changes nothing."""

@@ -17,6 +17,7 @@ from streams.alerts.config import OwnerTable, RouteTable, parse_alerts
 from streams.alerts.message import Notification
 from streams.alerts.signing import sign
 from streams.alerts.toml_source import TomlSource
+from streams.detection import Finding
 
 PAGE = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
 MODULES = [
@@ -35,7 +36,7 @@ def test_the_example_is_a_file_that_works() -> None:
     assert [route.name for route in config.routing.routes] == ["pages", "shop-tickets"]
 
 
-@pytest.mark.parametrize("table", [RouteTable, OwnerTable, *sink_settings.SinkSettings.__args__, Notification])
+@pytest.mark.parametrize("table", [RouteTable, OwnerTable, *sink_settings.SinkSettings.__args__, Notification, Finding])
 def test_every_key_is_explained(table: type[msgspec.Struct]) -> None:
     named = set(re.findall(r"`(\w+)`", PAGE))
     missing = {field for field in table.__struct_fields__ if field not in named} - {"version", "digest", "raised"}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from halt400.records import Command
 from streams.alerts.incident import FLEET_FAULT, Incident, decode_incident
 from streams.alerts.incidents import FINDING_LIVES_MS, FORGET_AFTER_MS, Incidents
-from streams.alerts.message import compose, facts
+from streams.alerts.message import compose, facts, told_of
 from streams.alerts.routing import ALARM_WAIT_MS, Owner, Route, Routing, Step
 from streams.detection import Finding
 from tests.alerts.commands import HOUR, MINUTE, T0, TARGET, command, finding, incidents, only, take_in
@@ -86,12 +86,33 @@ def test_an_alarm_and_what_is_halted_for_it_are_one_page_in_whatever_order_they_
     ]
     found = incidents(*(happened[number] for number in order))
     assert list(severities(found).values()).count("page") == 1
-    assert all(one.lead is not None for one in found.by_key.values())
+    assert all(one.lead is not None for one in found.by_key.values() if one.closed_at is None)
 
 
-def test_every_job_that_is_halted_while_an_alarm_stands_joins_it() -> None:
-    found = incidents(finding("target_alarm"), command("a"), command("b", cause="schema_violation"), command(None))
-    assert list(severities(found)) == [f"{TARGET}/target_alarm"]
+ALARM = f"{TARGET}/target_alarm"
+
+
+def tell(found: Incidents, key: str) -> Incidents:
+    one = found.by_key[key]
+    step = Step("pager", ROUTE, "trigger", T0)
+    found.tell(key, "pager", told_of(compose(one, step, None, T0, str), None, accepted=True))
+    return found
+
+
+def test_an_alarm_that_nobody_was_told_of_becomes_a_part_of_what_is_halted_for_it() -> None:
+    found = incidents(finding("target_alarm"), command("a"))
+    assert severities(found) == {f"{TARGET}/malformed_json": "page"}
+    assert found.by_key[ALARM].closing_reason == f"it is part of {TARGET}/malformed_json"
+    assert Routing((ROUTE,)).steps(found.by_key[ALARM], T0) == []
+    found.absorb_finding(finding("target_alarm"), T0)
+    assert found.by_key[ALARM].closed_at is not None
+
+
+def test_every_job_that_is_halted_after_people_were_told_of_an_alarm_joins_it() -> None:
+    found = tell(incidents(finding("target_alarm")), ALARM)
+    for one in (command("a"), command("b", cause="schema_violation"), command(None)):
+        found.absorb(one, T0)
+    assert list(severities(found)) == [ALARM]
     told = said(only(found))
     assert told["title"] == f"{TARGET} is halted as a whole: malformed_json"
     assert told["Cause"] == "malformed_json (blame: request, confidence 98%)"
@@ -102,7 +123,8 @@ def test_every_job_that_is_halted_while_an_alarm_stands_joins_it() -> None:
 
 
 def test_a_scope_that_joined_an_alarm_stays_through_its_probes() -> None:
-    found = incidents(finding("target_alarm"), command(None))
+    found = tell(incidents(finding("target_alarm")), ALARM)
+    found.absorb(command(None), T0)
     for sequence, state in enumerate(("probing", "quarantined", "probing"), 2):
         found.absorb(command(None, state, sequence=sequence, issued_by="halt400.detect"), T0 + sequence)
     assert list(found.by_key) == [f"{TARGET}/target_alarm"]
@@ -148,7 +170,9 @@ def test_a_finding_of_long_ago_opens_nothing() -> None:
 
 
 def test_a_late_release_of_an_earlier_episode_does_not_close_what_was_found_since() -> None:
-    found = incidents(finding("target_alarm", 1), command("a"), command("b"))
+    found = tell(incidents(finding("target_alarm", 1)), ALARM)
+    for job in "ab":
+        found.absorb(command(job), T0)
     for job in "ab":
         found.absorb(command(job, "released", sequence=2), T0 + 1)
     found.absorb_finding(finding("target_alarm", 2, at=T0 + 2), T0 + 2)
@@ -241,9 +265,9 @@ def test_an_alarm_waits_for_a_fault_of_the_fleet_and_is_no_page_beside_it() -> N
     found.subsume(only(found).key)
     assert severities(found) == {f"{TARGET}/target_alarm": "ticket"}
     found.absorb(command(None), T0 + 1)
-    assert [(step.at_ms, ROUTE.severity(only(found))) for step in table.steps(only(found), T0 + 1)] == [
-        (T0 + 1, "page")
-    ]
+    assert severities(found) == {f"{TARGET}/malformed_json": "page"}
+    (step,) = table.steps(found.by_key[f"{TARGET}/malformed_json"], T0 + 1)
+    assert step.at_ms == T0 + 1
 
 
 def test_no_text_of_a_finding_goes_out_unredacted() -> None:
