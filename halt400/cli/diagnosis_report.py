@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.rule import Rule
@@ -34,6 +36,16 @@ _WIDEST = 100
 def print_report(found: list[tuple[Recorded, Diagnosis | None]]) -> None:
     """Print one block for each exchange with a diagnosis, and a last line that sums up."""
     console = Console(highlight=False, soft_wrap=False)
+    if console.is_terminal:
+        _print(console, found)
+        return
+    with console.capture() as captured:
+        _print(console, found)
+    # rich fills its lines up with spaces, which are in the way of who greps or pastes them.
+    sys.stdout.write("\n".join(line.rstrip(" ") for line in captured.get().split("\n")))
+
+
+def _print(console: Console, found: list[tuple[Recorded, Diagnosis | None]]) -> None:
     width = min(console.width, _WIDEST)
     for one, diagnosis in found:
         if diagnosis is not None:

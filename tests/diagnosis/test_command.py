@@ -75,3 +75,8 @@ def test_bad_input_is_one_clear_error(text, options):
 def test_a_file_that_is_not_there_is_one_clear_error():
     result = CliRunner().invoke(build(), ["diagnose", "/nowhere/at/all"])
     assert isinstance(result.exception, InputError)
+
+
+def test_no_line_of_a_piped_report_ends_in_a_space():
+    lines = run(f"{BROKEN}\n{UNKNOWN}").stdout.splitlines()
+    assert [line for line in lines if line.endswith(" ")] == []
