@@ -5,12 +5,9 @@ import random
 import signal
 import time
 from collections import Counter
-from pathlib import Path
 
 from benchmarks.events import Generated, generate
-from halt400.records import Offence
-from streams.archive.naming import manifest_key
-from streams.archive.storm import Manifest, Storm, decode_manifest
+from tests.engine.archived import assert_archived
 from tests.engine.conftest import Cluster, counts, totals
 
 EVENTS = 200_000
@@ -42,26 +39,7 @@ async def assert_exact(cluster: Cluster, events: list[Generated]) -> None:
     assert {offence.command_id for offence in offences.values()} == {command.command_id for command in commands}
 
     assert await cluster.lag("responses", "offences") == 0
-    assert_archived(cluster, list(offences.values()))
-
-
-def assert_archived(cluster: Cluster, offences: list[Offence]) -> None:
-    """The evidence is that of every offence which is to be kept, and the manifests count all of them."""
-    topic, kept = f"{cluster.prefix}offences", set[str]()
-    storms: dict[Path, Storm] = {}
-    for offence in sorted(offences, key=lambda offence: offence.source.offset):
-        place = cluster.archive / manifest_key(offence.target, offence.event.time, topic, offence.source.partition)
-        storm = storms.setdefault(
-            place, Storm(Manifest(target=offence.target, date=place.parent.name), storm_keep=STORM_KEEP)
-        )
-        assert offence.fingerprints is not None
-        if storm.count(offence.source, offence.fingerprints.signature, offence.event.time, always=offence.opens):
-            kept.add(offence.archive_uri)
-    objects = {path for path in cluster.archive.rglob("*") if path.is_file()}
-    assert {path.as_uri() for path in objects if path.suffix == ".har"} == kept
-    manifests = {path: decode_manifest(path.read_bytes()) for path in objects if path.suffix == ".json"}
-    assert manifests == {path: storm.manifest() for path, storm in storms.items()}
-    assert len(kept) < len(offences)
+    assert assert_archived(cluster, list(offences.values()), STORM_KEEP) < len(bad_requests)
 
 
 async def test_a_worker_killed_five_times_ends_exactly_right(cluster: Cluster) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from streams.settings import Settings
+from tests.engine.archived import assert_archived
 from tests.engine.conftest import Cluster
 from tests.replay.conftest import CORPORA, run_replay
 
@@ -29,7 +31,7 @@ async def test_every_job_of_the_recorded_apis_with_a_400_is_halted_once(cluster:
     cluster.start_worker()
     replayed = await run_replay(cluster.environment, *map(str, files))
     assert replayed["acknowledged"] == len(recorded) == 1251
-    await cluster.until_idle()
+    await cluster.until_idle("responses", "offences")
 
     async def targets_are_held() -> bool:
         return sum(command.scope.kind == "target" for command in await cluster.commands()) == 2
@@ -52,6 +54,11 @@ async def test_every_job_of_the_recorded_apis_with_a_400_is_halted_once(cluster:
         scope = held_by[offence.command_id or ""]
         assert (scope.target, scope.job_id or offence.event.job_id) == (offence.target, offence.event.job_id)
     assert not await cluster.read("responses.dlq")
+    storm_keep = Settings().archive.storm_keep
+    kept = assert_archived(cluster, offences, storm_keep)
+    assert len(expected) <= kept <= len(offences) == expected.total()
+    archived = {path.as_uri() for path in cluster.archive.rglob("*.har")}
+    assert {command.archive_uri for command in commands} <= archived, "a command points to what is there"
 
 
 async def test_a_real_log_without_a_400_halts_nothing(cluster: Cluster, corpora: Path) -> None:
