@@ -48,7 +48,14 @@ console = Console(stderr=True)
 
 
 async def run_away(
-    kafka: KafkaSettings, directory: Path, away_s: float, *, kill: bool, around_s: float, per_s: int = PER_S
+    kafka: KafkaSettings,
+    directory: Path,
+    away_s: float,
+    *,
+    kill: bool,
+    around_s: float,
+    per_s: int = PER_S,
+    warm_up_s: float = WARM_UP_S,
 ) -> dict[str, Any]:
     """Stop S3 for `away_s` with `around_s` of traffic before and after; what was seen.
 
@@ -63,7 +70,7 @@ async def run_away(
         await apply_topics(kafka)
         listening = asyncio.create_task(stage.listen(heard))
         with stage.worker() as worker:
-            await _warm_up(stage, worker, heard, per_s)
+            await _warm_up(stage, worker, heard, per_s, warm_up_s)
             started = time.time()
             measuring = asyncio.create_task(_measure(worker))
             publishing = asyncio.create_task(
@@ -99,9 +106,9 @@ async def run_away(
     return found
 
 
-async def _warm_up(stage: Stage, worker: Worker, heard: Heard, per_s: int) -> None:
+async def _warm_up(stage: Stage, worker: Worker, heard: Heard, per_s: int, warm_up_s: float) -> None:
     """Traffic until the worker is ready and has caught up; a 400 of every busy job is past by then."""
-    await stage.publish(WARM_UP_S, per_s, BAD_REQUEST_RATIO, seed=secrets.randbits(31))
+    await stage.publish(warm_up_s, per_s, BAD_REQUEST_RATIO, seed=secrets.randbits(31))
 
     async def caught_up() -> bool:
         if not worker.works:
