@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,16 +30,12 @@ from streams.settings import ArchiveSettings, KafkaSettings
 __all__ = ["Accounts", "Heard", "Stage", "Worker", "slow_proxy"]
 
 BUCKET = "evidence"
+_LEFTOVER = re.compile(r"\.(har|json)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 STOP_S = 90
-
-
-class _Time(msgspec.Struct, gc=False):
-    time: int
 
 
 class _Place(msgspec.Struct, gc=False):
     source: Source
-    event: _Time
 
 
 _decode_place = msgspec.json.Decoder(_Place).decode
@@ -48,7 +45,7 @@ _decode_command = msgspec.json.Decoder(Command).decode
 
 @dataclass
 class Heard:
-    """When what followed from a 400 was on its topic: (publishing time, latency) in seconds, first sightings only."""
+    """When what followed from a 400 was sent: (time of the 400, latency) in seconds, the first of each offence only."""
 
     offences: list[tuple[float, float]] = field(default_factory=list)
     commands: list[tuple[float, float]] = field(default_factory=list)
@@ -108,7 +105,10 @@ class Worker:
 
 @dataclass
 class Accounts:
-    """What the archive holds beside what the log of offences says that it must hold."""
+    """What the archive holds beside what the log of offences says that it must hold.
+
+    `server_leftovers` are S3Proxy's own temporary files of uploads during which it was killed.
+    """
 
     offences: int = 0
     expected: int = 0
@@ -117,6 +117,7 @@ class Accounts:
     missing: int = 0
     surplus: int = 0
     wrong_manifests: int = 0
+    server_leftovers: int = 0
     samples: list[str] = field(default_factory=list)
 
     @property
@@ -215,38 +216,30 @@ class Stage:
         )
         return future
 
-    async def listen(self, heard: Heard) -> None:
-        """Note when each offence and each command was there, until cancelled."""
-        names = {self.kafka.topic(name): name for name in (topics.OFFENCES, topics.CONTROL)}
-        consumer = AIOKafkaConsumer(**self.kafka.client_options(), enable_auto_commit=False, fetch_max_wait_ms=5)
-        published: dict[Source, float] = {}
-        early: dict[Source, float] = {}
-        await consumer.start()
-        try:
-            consumer.assign([TopicPartition(name, n) for name in names for n in range(self.kafka.partitions)])
-            await consumer.seek_to_beginning()
-            while True:
-                found = await consumer.getmany(timeout_ms=200)
-                now = time.time()
-                for tp, records in found.items():
-                    for record in records:
-                        if record.value is None:
-                            continue
-                        if names[tp.topic] == topics.OFFENCES:
-                            place = _decode_place(record.value)
-                            if place.source not in published:
-                                at = published[place.source] = place.event.time / 1000
-                                heard.offences.append((at, now - at))
-                                if place.source in early:
-                                    heard.commands.append((at, early.pop(place.source) - at))
-                        else:
-                            source = _decode_command(record.value).source
-                            if source in published:
-                                heard.commands.append((published[source], now - published[source]))
-                            elif source is not None:
-                                early.setdefault(source, now)
-        finally:
-            await consumer.stop()
+    async def heard(self) -> Heard:
+        """Latencies by the logs' own times: from the broker's append of a 400 to the worker's sending of what followed.
+
+        Neither the publisher's delays nor those of a consumer are in them. All clocks are this machine's.
+        """
+        heard = Heard()
+        appended = {
+            (record.partition, record.offset): record.timestamp
+            for record in await records_of(self.kafka, self.kafka.topic(topics.RESPONSES))
+            if b'"status":400' in (record.value or b"")
+        }
+        seen: set[Source] = set()
+        for record in await records_of(self.kafka, self.kafka.topic(topics.OFFENCES)):
+            source = _decode_place(record.value or b"").source
+            if source not in seen:
+                seen.add(source)
+                at = appended[source.partition, source.offset]
+                heard.offences.append((at / 1000, (record.timestamp - at) / 1000))
+        for record in await records_of(self.kafka, self.kafka.topic(topics.CONTROL)):
+            cause = _decode_command(record.value).source if record.value is not None else None
+            if cause is not None and cause in seen:
+                at = appended[cause.partition, cause.offset]
+                heard.commands.append((at / 1000, (record.timestamp - at) / 1000))
+        return heard
 
     async def committed(self) -> bool:
         """Whether every offence is archived and counted, as far as the follow-up group has committed."""
@@ -286,6 +279,9 @@ class Stage:
         keys = set(await asyncio.to_thread(lambda: list(archive.keys(""))))
         objects = {key for key in keys if not key.endswith(MANIFEST)}
         found.kept, found.sampled_out = len(kept), found.offences - len(kept)
+        leftovers = {key for key in objects if _LEFTOVER.search(key)}
+        keys, objects = keys - leftovers, objects - leftovers
+        found.server_leftovers = len(leftovers)
         found.missing, found.surplus = len(kept - objects), len(objects - kept)
         found.samples = sorted(kept ^ objects)[:5]
         wrong = await asyncio.gather(*(asyncio.to_thread(_differs, archive, key, storms[key]) for key in storms))

@@ -16,6 +16,8 @@ log = logging.getLogger("halt400.archive")
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 15.0
+SCOUTS = 4
+"""Uploads that are tried at once while the archive is away."""
 ASIDE = 64
 """Threads for what is not evidence: the manifests."""
 
@@ -47,6 +49,7 @@ class ArchiveWriter:
         self._archive = archive
         self._threads = ThreadPoolExecutor(parallel, thread_name_prefix="archive")
         self._few_threads = ThreadPoolExecutor(min(parallel, ASIDE), thread_name_prefix="manifests")
+        self._scouts = asyncio.Semaphore(SCOUTS)
         self.away_since: float | None = None
         self.away_reason: str | None = None
         self.written = 0
@@ -96,7 +99,7 @@ class ArchiveWriter:
         loop, pause_s = asyncio.get_running_loop(), FIRST_PAUSE_S
         while True:
             try:
-                result = await loop.run_in_executor(threads, function)
+                result = await self._try(threads, function)
             except ArchiveAway as error:
                 self.away_reason = error.message
                 if self.away_since is None:
@@ -109,6 +112,21 @@ class ArchiveWriter:
                     log.info("The archive takes evidence again, after %.0f s.", loop.time() - self.away_since)
                     self.away_since = self.away_reason = None
                 return result
+
+    async def _try(self, threads: ThreadPoolExecutor, function: Callable[[], Result]) -> Result:
+        """Call it; while the archive is away a few try it at once, for thousands would cost a processor."""
+        loop = asyncio.get_running_loop()
+        if self.away_since is not None:
+            async with self._scouts:
+                if self.away_since is not None:
+                    return await loop.run_in_executor(threads, function)
+
+        def unless_away() -> Result:
+            if (reason := self.away_reason) is not None:
+                raise ArchiveAway(reason, "It is tried again.")
+            return function()
+
+        return await loop.run_in_executor(threads, unless_away)
 
     def _write_all(self, batch: Sequence[Evidence]) -> None:
         for key, make in batch:

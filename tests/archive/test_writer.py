@@ -23,7 +23,7 @@ from streams.archive.archivist import Archivist, seal
 from streams.archive.counting import OffenceCounts
 from streams.archive.naming import MANIFEST, object_key
 from streams.archive.verifying import verify
-from streams.archive.writer import Evidence
+from streams.archive.writer import SCOUTS, Evidence
 from streams.settings import ArchiveSettings
 from tests.archive.offences import SECRETS, offence
 from tests.waiting import until
@@ -142,6 +142,30 @@ async def test_a_store_that_is_away_is_waited_for_and_nothing_is_lost(server: Sl
     assert sorted(server.stored.values()) == [b"0", b"1", b"2", b"3"]
     assert writer.away_since is None
     assert writer.away_reason is None
+    await writer.stop()
+
+
+async def test_while_a_store_is_away_only_a_few_uploads_are_tried_at_once(server: SlowS3) -> None:
+    server.answers = [503] * 100_000
+    server.delay_s = 0.5
+    writer = writer_to(server.server_port, 64)
+    writing = asyncio.create_task(writer.write(some(300)))
+    await until(lambda: writer.away_since is not None)
+
+    async def is_calm() -> bool:
+        """Whether the next requests come a few at once; those that were on their way are asked again by boto3."""
+        server.most_at_once, before = 0, len(server.answers)
+        await until(lambda: before - len(server.answers) >= 12)
+        return server.most_at_once <= SCOUTS
+
+    async with asyncio.timeout(DEADLINE_S):
+        while not await is_calm():
+            pass
+    server.answers, server.delay_s = [], 0.0
+    async with asyncio.timeout(DEADLINE_S):
+        await writing
+    assert len(server.stored) == 300
+    assert writer.away_since is None
     await writer.stop()
 
 
