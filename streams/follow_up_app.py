@@ -19,6 +19,7 @@ from streams.archive import ArchiveWriter, open_archive
 from streams.archive.archivist import Archivist
 from streams.archive.counting import OffenceCounts
 from streams.archive.redacting import redactor_of
+from streams.archive.redaction_key import warn_of_own_key
 from streams.failure import end_process, ends_the_process
 from streams.ledger import Ledger
 from streams.metrics_server import MetricsServer
@@ -47,6 +48,7 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
     durability = install(app)
     config = settings.config.found
     redactor = redactor_of(settings)
+    warn_of_own_key(settings.archive)
     archive = open_archive(settings.archive)
     writer = ArchiveWriter(archive, parallel=min(settings.archive.parallel_uploads, archive.most_parallel))
     app.neighbours += [writer, MetricsServer(settings.metrics, place=1)]

@@ -10,7 +10,9 @@ from typing import Literal, NoReturn, cast
 
 import faust
 
+from halt400.redaction import RedactingFormatter, Redactor
 from streams.app import Halt400App
+from streams.archive.redacting import redactor_of
 from streams.companion import Companion
 from streams.detect_app import DETECT_GROUP, build_detect_app
 from streams.failure import EXIT_FAILURE, end_process
@@ -19,7 +21,7 @@ from streams.settings import Settings
 from streams.topics import await_group_coordinator, check_topics
 from streams.web.server import ApiServer
 
-__all__ = ["Role", "run_worker"]
+__all__ = ["Role", "log_to_stderr", "run_worker"]
 
 FOLLOW_UP_NICENESS = 10
 """Where processors are scarce, detection goes first."""
@@ -43,7 +45,7 @@ def run_worker(settings: Settings, role: Role = "all") -> NoReturn:
     Halt400Error
         The broker does not answer, or a topic is not as declared: the worker is not started.
     """
-    _log_to_stderr(settings.worker.log_level)
+    log_to_stderr(settings.worker.log_level, redactor_of(settings))
     asyncio.run(check_topics(settings.kafka))
     asyncio.run(await_group_coordinator(settings.kafka, FOLLOW_UP_GROUP if role == "follow-up" else DETECT_GROUP))
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
@@ -87,8 +89,12 @@ class _Worker(faust.Worker):
         await cast(Halt400App, self.app).stop_neighbours()
 
 
-def _log_to_stderr(level: str) -> None:
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr)
+def log_to_stderr(level: str, redactor: Redactor) -> None:
+    """Log what is of use to an operator; secrets are taken out of every line and traceback."""
+    handler = logging.StreamHandler(sys.stderr)
+    lines = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    handler.setFormatter(RedactingFormatter(redactor, lines))
+    logging.basicConfig(level=level, handlers=[handler])
     quiet = max(logging.WARNING, logging.getLogger().level)
     # Faust's services log under the module of their class, ours included.
     for name in ("boto3", "botocore", "faust", "mode", "streams.app", "streams.transport", "urllib3"):

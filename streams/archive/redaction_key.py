@@ -10,7 +10,7 @@ from halt400.errors import SettingError
 from halt400.redaction import KEY_MIN_BYTES
 from streams.settings import ArchiveSettings
 
-__all__ = ["key_path", "redaction_key", "state_dir"]
+__all__ = ["key_path", "redaction_key", "state_dir", "warn_of_own_key"]
 
 log = logging.getLogger("halt400.archive")
 
@@ -54,14 +54,18 @@ def redaction_key(archive: ArchiveSettings) -> bytes:
         raise SettingError(f"There is no redaction key, and none can be kept in {path} ({error}).", MEND) from error
     if len(key) < KEY_MIN_BYTES:
         raise SettingError(f"The redaction key in {path} is shorter than {KEY_MIN_BYTES} bytes.", MEND)
-    if archive.uri.startswith("s3:"):
+    return key
+
+
+def warn_of_own_key(archive: ArchiveSettings) -> None:
+    """Say that workers on other machines need this machine's own key, where they share an archive."""
+    if archive.redaction_key is None and archive.uri.startswith("s3:"):
         log.warning(
             "Secrets are replaced with this machine's own key, %s. Workers on other machines need the same one: give "
             "it to them as %s_FILE, or the tokens of one secret differ.",
-            path,
+            key_path(),
             VARIABLE,
         )
-    return key
 
 
 def _make(path: Path) -> None:

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from halt400.errors import SettingError
 from streams.archive.redacting import redactor_of
-from streams.archive.redaction_key import key_path, redaction_key
+from streams.archive.redaction_key import key_path, redaction_key, warn_of_own_key
 from streams.settings import ArchiveSettings, Settings
 from tests.cli.command import run
 
@@ -69,13 +69,14 @@ def test_where_none_can_be_kept_the_error_says_what_to_set(monkeypatch: pytest.M
 
 def test_a_shared_archive_with_a_machines_own_key_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    made = redaction_key(ArchiveSettings(uri="s3://evidence/halt400")).decode()
+    made = redaction_key(ArchiveSettings()).decode()
+    warn_of_own_key(ArchiveSettings(uri="s3://evidence/halt400"))
     (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert "HALT400_ARCHIVE_REDACTION_KEY_FILE" in warning.getMessage()
     assert made not in caplog.text
     caplog.clear()
-    redaction_key(ArchiveSettings(uri="file:///var/lib/halt400"))
-    redaction_key(ArchiveSettings(uri="s3://evidence/halt400", redaction_key=SecretStr(GIVEN)))
+    warn_of_own_key(ArchiveSettings(uri="file:///var/lib/halt400"))
+    warn_of_own_key(ArchiveSettings(uri="s3://evidence/halt400", redaction_key=SecretStr(GIVEN)))
     assert not caplog.records
 
 

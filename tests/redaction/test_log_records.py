@@ -2,6 +2,8 @@
 
 import io
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -52,3 +54,23 @@ def test_a_traceback_is_redacted(stream: io.StringIO) -> None:
     assert "s3cret-Pw" not in written
     assert "RuntimeError: while sending Authorization: Bearer " in written
     assert "ValueError: cannot decode" in written
+
+
+def test_the_log_of_a_worker_is_redacted_with_its_tracebacks() -> None:
+    script = """
+import logging
+from halt400.redaction import Redactor, Rules
+from streams.worker import log_to_stderr
+log_to_stderr("INFO", Redactor(Rules(), b"the key of the log's tests"))
+log = logging.getLogger("halt400.worker")
+log.info("GET https://t/?api_key=%s", "qz-81-Klm-99")
+try:
+    raise ValueError("Authorization: Bearer abcdefgh12345678")
+except ValueError:
+    log.exception("it failed")
+"""
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stderr
+    assert "qz-81-Klm-99" not in told
+    assert "abcdefgh12345678" not in told
+    assert "INFO    halt400.worker: GET https://t/?api_key=" in told
+    assert "Traceback" in told
