@@ -20,6 +20,7 @@ from halt400.records import Offence
 from halt400.redaction import Redactor, Rules
 from streams.archive import ArchiveWriter, open_archive
 from streams.archive.archivist import Archivist, seal
+from streams.archive.bucket import BucketArchive
 from streams.archive.counting import OffenceCounts
 from streams.archive.naming import MANIFEST, object_key
 from streams.archive.verifying import verify
@@ -43,6 +44,7 @@ class SlowS3(http.server.ThreadingHTTPServer):
         self.delay_s = 0.0
         self.answers: list[int] = []
         self.stored: dict[str, bytes] = {}
+        self.headers: dict[str, str] = {}
         self.most_at_once = self.at_once = 0
         self.released = threading.Event()
         self.lock = threading.Lock()
@@ -61,6 +63,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.server.released.wait(self.server.delay_s)
         with self.server.lock:
             self.server.at_once -= 1
+            self.server.headers = dict(self.headers.items())
             if status == 200:
                 self.server.stored[self.path] = body
         code = {403: "SignatureDoesNotMatch", 400: "InvalidArgument", 503: "SlowDown", 500: "InternalError"}
@@ -104,6 +107,26 @@ def writer_to(port: int, parallel: int) -> ArchiveWriter:
 
 def some(count: int) -> list[Evidence]:
     return [(f"t/d/{number}.har", partial(b"%d".__mod__, number)) for number in range(count)]
+
+
+@pytest.mark.parametrize("encryption", ["AES256", "aws:kms"])
+def test_every_upload_asks_for_the_encryption_that_is_set(server: SlowS3, encryption: str) -> None:
+    archive = BucketArchive(
+        "s3://evidence/x",
+        endpoint_url=f"http://127.0.0.1:{server.server_port}",
+        access_key_id="a",
+        secret_access_key="b",
+        server_side_encryption=encryption,
+        kms_key_id="key-7" if encryption == "aws:kms" else None,
+    )
+    for write in (lambda: archive.write("t/d/1.har", b"1"), lambda: archive.replace("t/d/m.manifest.json", b"2", None)):
+        write()
+        headers = {name.lower(): value for name, value in server.headers.items()}
+        assert headers["x-amz-server-side-encryption"] == encryption
+        assert headers.get("x-amz-server-side-encryption-aws-kms-key-id") == (
+            "key-7" if encryption == "aws:kms" else None
+        )
+        assert "x-amz-checksum-sha256" in headers
 
 
 async def test_a_slow_store_takes_a_hundred_objects_a_second() -> None:
