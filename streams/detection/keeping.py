@@ -11,16 +11,9 @@ __all__ = ["find_life", "keep", "take_up"]
 
 
 def find_life(
-    state: TargetState,
-    scope_id: str,
-    holds: Holds,
-    latest_command: Callable[[str], Command | None],
-    *,
-    shadow: bool = False,
+    state: TargetState, scope_id: str, holds: Holds, latest_command: Callable[[str], Command | None]
 ) -> Life | None:
     """The life of a scope; taken up from its last command where the state does not know it."""
-    if shadow:
-        return state.shadow.get(scope_id)
     life = state.lives.get(scope_id)
     if life is None:
         command = latest_command(scope_id)

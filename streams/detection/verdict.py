@@ -59,11 +59,19 @@ class _Case:
         self.target_scope = Scope(kind="target", target=state.name)
         self.job_scope = Scope(kind="job", target=state.name, job_id=event.job_id)
         self.request_scope = Scope(kind="request", target=state.name, fingerprint=fingerprints.request)
+        self.unheard_of: set[str] = set()
+        """Scopes without a life and without a command on `control`: asked once, and asked often."""
         if not self.shadow:
             state.shadow.clear()
 
     def life(self, scope: Scope) -> Life | None:
-        return find_life(self.state, scope.id, self.rule.holds(), self.circumstances.latest_command, shadow=self.shadow)
+        scope_id = scope.id
+        life = (self.state.shadow if self.shadow else self.state.lives).get(scope_id)
+        if life is None and not self.shadow and scope_id not in self.unheard_of:
+            life = find_life(self.state, scope_id, self.rule.holds(), self.circumstances.latest_command)
+            if life is None:
+                self.unheard_of.add(scope_id)
+        return life
 
     def opening(self, reason: str) -> Opening:
         around = self.circumstances
