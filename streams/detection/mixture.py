@@ -130,7 +130,10 @@ class Mixture:
         if self._r is None:
             r = grid.phi
         self.gap = 0
-        self._r = r = tuple(min((r_i + 1.0) * gain, MOST_EVIDENCE) for r_i, gain in zip(r, grid.gain, strict=True))
+        grown = [(r_i + 1.0) * gain for r_i, gain in zip(r, grid.gain, strict=True)]
+        if max(grown) > MOST_EVIDENCE:
+            grown = [min(r_i, MOST_EVIDENCE) for r_i in grown]
+        self._r = r = tuple(grown)
         if learn:
             self.pending_trials = min(self.pending_trials + 1, _MOST_U32)
             self.pending_bad = min(self.pending_bad + 1, _MOST_U32)
@@ -195,9 +198,9 @@ class Mixture:
         if self._r is None:
             return grid.phi
         gap = self.gap
-        return tuple(
-            phi + (r_i - phi) * q**gap if gap else r_i for r_i, phi, q in zip(self._r, grid.phi, grid.q, strict=True)
-        )
+        if not gap:
+            return self._r
+        return tuple([phi + (r_i - phi) * q**gap for r_i, phi, q in zip(self._r, grid.phi, grid.q, strict=True)])
 
     def _commit(self, floor: float) -> None:
         self.trials += self.pending_trials
