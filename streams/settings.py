@@ -134,7 +134,7 @@ class ArchiveSettings(_Section):
         "a manifest counts all of them. 0 keeps every one.",
     )
     manifest_interval_s: float = Field(
-        5.0, gt=0, description="Manifests are written at most this often; what they count is committed no earlier."
+        15.0, gt=0, description="Manifests are written at most this often; what they count is committed no earlier."
     )
     redaction_key: SecretStr | None = Field(
         None,
@@ -185,7 +185,7 @@ class WorkerSettings(_Section):
 
     flush_interval_s: float = Field(1.0, gt=0, description="Changed rows go to the changelog at most this often.")
     commit_interval_s: float = Field(1.0, gt=0, description="Offsets are committed this often.")
-    poll_records: int = Field(4000, ge=1, description="Records of one poll at the most.")
+    poll_records: int = Field(8000, ge=1, description="Records of one poll at the most.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What is logged, to stderr.")
     instance_id: str | None = Field(None, description="Static group membership: a stable name for this worker.")
 
