@@ -128,6 +128,8 @@ class Engine:
         """Do what time alone brings, in every partition held."""
         async with self._applying:
             for partition, state in list(self._states.items()):
+                if self._states.get(partition) is not state:  # taken away while what came before was sent
+                    continue
                 outcome = state.tick(self._now_ms())
                 if outcome:
                     await self._carry_out(partition, outcome, self._topic)
@@ -148,15 +150,20 @@ class Engine:
             await self._say(partition, [record])
         if upkeep.fault is not None:
             partition, finding, told = upkeep.fault
-            await self._carry_out(partition, Outcome(findings=[finding]), self._topic)
-            # Nobody tells it again once the log says that it was told.
-            await asyncio.gather(*self._sends[partition])
-            await self._say(partition, [told])
+            sends = self._sends.get(partition)
+            if sends is not None:
+                await self._carry_out(partition, Outcome(findings=[finding]), self._topic)
+                # Nobody tells it again once the log says that it was told.
+                await asyncio.gather(*sends)
+                await self._say(partition, [told])
 
     async def _say(self, partition: int, records: Sequence[FleetRecord]) -> None:
+        """Write to the fleet's log for a partition; where it was taken away meanwhile, its next holder says it."""
         for record in records:
-            value = encode_fleet_record(record)
-            self._sends[partition].append(await self._send(self._outputs.fleet, None, value, 0, None))
+            sends = self._sends.get(partition)
+            if sends is None:
+                return
+            sends.append(await self._send(self._outputs.fleet, None, encode_fleet_record(record), 0, None))
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
