@@ -60,7 +60,7 @@ class _Case:
         self.job_scope = Scope(kind="job", target=state.name, job_id=event.job_id)
         self.request_scope = Scope(kind="request", target=state.name, fingerprint=fingerprints.request)
         self.unheard_of: set[str] = set()
-        """Scopes without a life and without a command on `control`: asked once, and asked often."""
+        """Scopes with neither a life nor a command on `control`, which is not asked for them again."""
         if not self.shadow:
             state.shadow.clear()
 
