@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, Self, TypeVar
@@ -156,6 +156,10 @@ class Follower:
             await task
         self._fail_waiters(BrokerUnavailable(f"The follower of {self.topic} was stopped."))
         self._connected.set()
+
+    def forget(self, keys: Iterable[bytes]) -> None:
+        """Let go of keys of which nothing will be asked, such as those that the topic's own retention has deleted."""
+        self._latest.forget(keys)
 
     @property
     def last_contact_age_s(self) -> float | None:

@@ -7,9 +7,12 @@ it knows until that expires; one that never heard anything lets everything throu
 
 import asyncio
 import logging
+import os
+import secrets
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Any, Self
 
 import msgspec
@@ -20,6 +23,7 @@ from halt400.latest import Changes
 from halt400.operations import OperationPublisher
 from halt400.probing import Prober
 from halt400.records import Command
+from halt400.savings import SavingsReporter
 
 __all__ = ["Gate"]
 
@@ -85,6 +89,11 @@ class Gate:
     clock_ms
         Milliseconds since the epoch, against which `expires_at` is held.
 
+    Attributes
+    ----------
+    name : str
+        What the gate is called where it speaks: in the lease of a probe, and in its reports of what it did not send.
+
     Examples
     --------
     >>> async def scrape(bootstrap_servers: str) -> None:
@@ -103,6 +112,7 @@ class Gate:
         client_options: Mapping[str, Any] | None = None,
         clock_ms: Callable[[], float] = lambda: time.time() * 1000,
     ) -> None:
+        self.name = f"gate/{socket.gethostname()[:64]}/{os.getpid()}/{secrets.token_hex(6)}"
         self._follower = Follower(
             bootstrap_servers,
             f"{prefix}control",
@@ -118,13 +128,13 @@ class Gate:
         self._stamp_decoder = msgspec.json.Decoder(_Stamp)
         self._halts: dict[str, _Halts] = {}
         self._known: dict[bytes, Command] = {}
-        self._not_sent: dict[str, int] = {}
         self._probed: dict[str, str] = {}
         self._open_probes: dict[str, Command] = {}
         self._prober: Prober | None = None
         self._operations = OperationPublisher(
             bootstrap_servers, prefix=prefix, client_options=client_options, clock_ms=clock_ms
         )
+        self._savings = SavingsReporter(self.name, self._operations.sender, f"{prefix}savings", clock_ms=clock_ms)
         self._callbacks: list[Callable[[Command], None]] = []
         self._listeners: list[asyncio.Queue[Command]] = []
 
@@ -141,14 +151,17 @@ class Gate:
     async def start(self) -> None:
         """Begin to follow `control`, in the background."""
         if self._may_probe is None:
-            self._prober = Prober(self._operations, asyncio.get_running_loop())
+            self._prober = Prober(self.name, self._operations, asyncio.get_running_loop())
+        self._savings.start()
         await self._follower.start()
 
     async def stop(self) -> None:
-        """Stop following; what is known holds until it expires."""
+        """Stop following; what is known holds until it expires. What was not sent is told, unless that takes long."""
         await self._follower.stop()
+        await self._savings.stop()
         if self._prober is not None:
             await self._prober.stop()
+        await self._operations.stop()
 
     async def wait_caught_up(self) -> None:
         """Wait until every command issued before this call is known, as long as that takes."""
@@ -166,8 +179,8 @@ class Gate:
 
     @property
     def not_sent(self) -> Mapping[str, int]:
-        """How many requests the gate has held back, by scope id."""
-        return MappingProxyType(self._not_sent)
+        """How many requests the gate has held back so far, by scope id."""
+        return self._savings.by_scope()
 
     # The questions
 
@@ -231,9 +244,11 @@ class Gate:
                 self._prober.report(probe, status)
 
     def count_not_sent(self, command: Command, requests: int = 1) -> None:
-        """Count requests that a job gave up because of `command`, such as the rest of its queue."""
-        scope_id = command.scope.id
-        self._not_sent[scope_id] = self._not_sent.get(scope_id, 0) + requests
+        """Count requests that a job gave up because of `command`, such as the rest of its queue.
+
+        Every gate reports its counts, so that an alert can say how many requests a quarantine has saved.
+        """
+        self._savings.add(command, requests)
 
     def commands(self) -> list[Command]:
         """Return every command in force, in no particular order."""
@@ -359,6 +374,8 @@ class Gate:
             del self._halts[target]
 
     def _tell(self, command: Command) -> None:
+        if command.state == "released":
+            self._savings.hurry()
         for heard in self._listeners:
             heard.put_nowait(command)
         for callback in self._callbacks:

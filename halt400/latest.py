@@ -50,6 +50,11 @@ class Latest:
             changes[key] = value
         return changes if self._fresh is None else {}
 
+    def forget(self, keys: Iterable[bytes]) -> None:
+        """Drop keys without a change; they come back when they are written again."""
+        for key in keys:
+            self.values.pop(key, None)
+
     def begin_reload(self) -> None:
         """Begin to gather the log anew, from its beginning."""
         self._fresh = {}

@@ -1,6 +1,5 @@
 """Asking for a release, a longer hold, a quarantine or a probe: operations, published on their topic."""
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -8,12 +7,10 @@ from typing import Any, Self
 from uuid import uuid4
 
 import msgspec
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from halt400.errors import BrokerUnavailable
-from halt400.kafka_clients import close_producer
 from halt400.records import Operation
+from halt400.sending import Sender
 
 __all__ = ["OperationPublisher", "operation_id"]
 
@@ -40,6 +37,11 @@ class OperationPublisher:
         Further arguments for ``aiokafka.AIOKafkaProducer``.
     clock_ms
         Milliseconds since the epoch.
+
+    Attributes
+    ----------
+    sender : halt400.sending.Sender
+        What they go through; other small records may, too.
     """
 
     def __init__(
@@ -52,17 +54,8 @@ class OperationPublisher:
         clock_ms: Callable[[], float] = lambda: time.time() * 1000,
     ) -> None:
         self._topic = f"{prefix}operations"
-        self._deadline_s = deadline_s
-        self._options: dict[str, Any] = {
-            "client_id": "halt400-operations",
-            "acks": "all",
-            "enable_idempotence": True,
-            **(client_options or {}),
-            "bootstrap_servers": bootstrap_servers,
-        }
+        self.sender = Sender(bootstrap_servers, deadline_s=deadline_s, client_options=client_options)
         self._clock_ms = clock_ms
-        self._producer: AIOKafkaProducer | None = None
-        self._connecting = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         """Nothing is connected yet."""
@@ -75,9 +68,7 @@ class OperationPublisher:
 
     async def stop(self) -> None:
         """Close the connections."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            await close_producer(producer)
+        await self.sender.stop()
 
     async def send(self, operation: Operation) -> None:
         """Send one operation; returns when the broker has it. What follows from it is on `control`.
@@ -88,26 +79,10 @@ class OperationPublisher:
             The broker did not take it in time.
         """
         try:
-            async with asyncio.timeout(self._deadline_s):
-                producer = await self._connected()
-                await producer.send_and_wait(self._topic, _encode(operation), key=operation.scope.target.encode())
-        except (TimeoutError, KafkaError, OSError) as error:
-            raise BrokerUnavailable(
-                f"The operation on {operation.scope.id} was not taken ({error or 'no answer'}).", "Try again."
-            ) from error
+            await self.sender.send(self._topic, [(operation.scope.target.encode(), _encode(operation))])
+        except BrokerUnavailable as error:
+            raise BrokerUnavailable(f"The operation on {operation.scope.id} was not taken: {error}") from error
 
     def now_ms(self) -> int:
         """What an operation's `time` is."""
         return int(self._clock_ms())
-
-    async def _connected(self) -> AIOKafkaProducer:
-        async with self._connecting:
-            if self._producer is None:
-                producer = AIOKafkaProducer(**self._options)
-                try:
-                    await producer.start()
-                except BaseException:
-                    await close_producer(producer)
-                    raise
-                self._producer = producer
-            return self._producer

@@ -6,9 +6,6 @@ operation. The command that follows names the claimant in `issued_by`; the gate 
 
 import asyncio
 import logging
-import os
-import secrets
-import socket
 
 from halt400.errors import Halt400Error
 from halt400.operations import OperationPublisher, operation_id
@@ -25,15 +22,14 @@ MACHINE = "halt400.detect"
 class Prober:
     """Claims and reports for one gate; its methods but `stop` may be called from any thread.
 
-    Attributes
+    Parameters
     ----------
     name
         What the gate is called in `issued_by` when it holds a lease: no other has it.
     """
 
-    def __init__(self, publisher: OperationPublisher, loop: asyncio.AbstractEventLoop) -> None:
-        self.name = f"gate/{socket.gethostname()[:64]}/{os.getpid()}/{secrets.token_hex(6)}"
-        self._publisher, self._loop = publisher, loop
+    def __init__(self, name: str, publisher: OperationPublisher, loop: asyncio.AbstractEventLoop) -> None:
+        self.name, self._publisher, self._loop = name, publisher, loop
         self._claimed: dict[str, str] = {}
         self._sending: set[asyncio.Task[None]] = set()
 
@@ -56,11 +52,10 @@ class Prober:
         self._begin(command, operation, again=False)
 
     async def stop(self) -> None:
-        """Give up what is being sent, and close the connections."""
+        """Give up what is being sent."""
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
-        await self._publisher.stop()
 
     def _operation(self, command: Command, reason: str) -> Operation:
         return Operation(

@@ -32,6 +32,7 @@ __all__ = [
     "Response",
     "ResponseEvent",
     "RunnerUp",
+    "Savings",
     "Scope",
     "Source",
     "WindowFigures",
@@ -296,3 +297,18 @@ class Operation(Struct, kw_only=True, omit_defaults=True):
     hold_s: Annotated[int, Meta(ge=1)] | None = None
     probe_status: Status | None = None
     probe_id: str | None = None
+
+
+class Savings(Struct, kw_only=True, omit_defaults=True):
+    """How many requests one gate has not sent because of one quarantine. Topic `savings` (compacted).
+
+    Key = `gate`, `opened_at` and the scope's id, with spaces between. `opened_at` is that of the scope's commands and
+    names the quarantine. `requests` is the gate's whole count of it: of one key the latest record says all.
+    """
+
+    version: Literal[1] = 1
+    gate: Name
+    scope: Scope
+    opened_at: Milliseconds
+    requests: Annotated[int, Meta(ge=1)]
+    time: Milliseconds

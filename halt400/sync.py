@@ -140,6 +140,7 @@ class SyncGate:
         self.is_open = self.gate.is_open
         self.raise_if_halted = self.gate.raise_if_halted
         self.report = self.gate.report
+        self.count_not_sent = self.gate.count_not_sent
         atexit.register(self.close)
 
     def __enter__(self) -> Self:

@@ -32,6 +32,7 @@ __all__ = [
     "RATES",
     "RESPONSES",
     "RESPONSES_DLQ",
+    "SAVINGS",
 ]
 __all__ += ["Declaration", "Difference", "apply_topics", "check_topics", "compare_topics", "declarations"]
 
@@ -45,8 +46,10 @@ ALERTS_DLQ = "alerts.dlq"
 RATES = "rates"
 FINDINGS = "findings"
 FLEET = "fleet"
+SAVINGS = "savings"
 
 DAY_MS = 86_400_000
+SAVINGS_KEPT_MS = 7 * DAY_MS
 LARGEST_EVENT_BYTES = 8 * 1024 * 1024
 LARGEST_RECORD_BYTES = 16 * 1024 * 1024
 ONE_PARTITION = frozenset({FLEET})
@@ -85,7 +88,8 @@ def declarations(kafka: KafkaSettings) -> list[Declaration]:
     against, and by which the log is kept: events replayed with times of long ago are not deleted at once. A row of
     `rates` or `alerts` may be compacted away only after `min.compaction.lag.ms`, so that a stale writer cannot erase a
     newer row before the next recovery has compared their offsets (revisions, for `alerts`). `fleet` is one order for
-    all, with the broker's clock; what is older than its retention is in a snapshot of every six hours.
+    all, with the broker's clock; what is older than its retention is in a snapshot of every six hours. `savings` keeps
+    the last count of each gate for a week after it last changed: gates come and go, and each has keys of its own.
     """
     largest = str(LARGEST_RECORD_BYTES)
     kept = {"cleanup.policy": "delete"}
@@ -120,6 +124,12 @@ def declarations(kafka: KafkaSettings) -> list[Declaration]:
             "min.compaction.lag.ms": "600000",
             "min.cleanable.dirty.ratio": "0.1",
             "segment.ms": "600000",
+        },
+        SAVINGS: {
+            "cleanup.policy": "compact,delete",
+            "retention.ms": str(SAVINGS_KEPT_MS),
+            "segment.ms": "3600000",
+            "min.cleanable.dirty.ratio": "0.1",
         },
     }
     return [

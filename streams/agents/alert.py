@@ -15,6 +15,7 @@ from streams.alerts.routing import Routing
 from streams.alerts.rows import follow_alerts
 from streams.failure import end_process, ends_the_process
 from streams.ledger import Ledger
+from streams.savings import SavingsBook
 from streams.settings import Settings
 from streams.transport import PASS_THROUGH, Durability
 
@@ -57,6 +58,7 @@ def register(
         Outputs(kafka.topic(topics.ALERTS), kafka.topic(topics.ALERTS_DLQ)),
         send=app.send_acknowledged,
         follower=follow_alerts(kafka, on_changes=lambda changes: outbox.heard(changes)),
+        savings=SavingsBook(kafka, clock_ms=lambda: int(clock() * 1000)),
         redact=redact,
         on_failure=fail,
         clock=clock,

@@ -19,6 +19,7 @@ from streams.alerts.finding_words import ABOUT, gravest, in_common, remedy_of, t
 from streams.alerts.incident import FLEET, Action, Incident, Severity, Told, incident_cause
 from streams.alerts.routing import Step
 from streams.detection import Finding
+from streams.savings import NotSent
 
 __all__ = [
     "Notification",
@@ -89,6 +90,7 @@ class Notification(Struct, kw_only=True, omit_defaults=True):
     diagnosed_cause: str | None = None
     windows: list[WindowFigures] = []
     saved: Saved | None = None
+    not_sent: NotSent | None = None
     archive_uri: str | None = None
     release_commands: list[str] = []
     findings: list[Finding] = []
@@ -103,13 +105,22 @@ class Notification(Struct, kw_only=True, omit_defaults=True):
 decode_notification = msgspec.json.Decoder(Notification).decode
 
 
-def compose(incident: Incident, step: Step, owner: str | None, now_ms: int, redact: Redact) -> Notification:
+def compose(
+    incident: Incident,
+    step: Step,
+    owner: str | None,
+    now_ms: int,
+    redact: Redact,
+    not_sent: NotSent | None = None,
+) -> Notification:
     """Make the notification of one step.
 
     Parameters
     ----------
     redact
         Takes the secrets out of a text; every text of the incident passes it.
+    not_sent
+        What the gates have counted of the incident's quarantines, None where none has reported.
     """
 
     def clean(text: str, longest: int = LONGEST_TEXT) -> str:
@@ -158,6 +169,7 @@ def compose(incident: Incident, step: Step, owner: str | None, now_ms: int, reda
         diagnosed_cause=_diagnosed_cause(incident),
         windows=lead.windows if lead is not None else [],
         saved=requests_saved(incident, now_ms),
+        not_sent=not_sent,
         archive_uri=clean(lead.archive_uri) if lead is not None and lead.archive_uri is not None else None,
         release_commands=[] if closed else [found for found in commands if found == clean(found)],
         findings=findings,
@@ -319,11 +331,19 @@ def _window(figures: WindowFigures) -> str:
 
 
 def _saved(notification: Notification) -> str | None:
-    saved = notification.saved
-    if saved is None:
-        return None
-    basis = f"{_span(saved.halted_s)} at {saved.per_s:.3g} a second, the target's rate in the {_span(saved.window_s)}"
-    return f"about {saved.requests:,} ({basis} before it was halted)"
+    """What was counted, and for a whole target what its former rate lets expect; None where nothing is halted."""
+    counted, saved = notification.not_sent, notification.saved
+    if counted is None and saved is None:
+        return "none counted so far" if notification.scopes else None
+    lines = []
+    if counted is not None:
+        gates = "1 gate" if counted.gates == 1 else f"{counted.gates:,} gates"
+        lines.append(f"{counted.requests:,}, counted by {gates}")
+    if saved is not None:
+        span = f"{_span(saved.halted_s)} at {saved.per_s:.3g} a second"
+        basis = f"{span}, the target's rate in the {_span(saved.window_s)} before it was halted"
+        lines.append(f"about {saved.requests:,} by its former traffic ({basis})")
+    return "\n".join(lines)
 
 
 def _found_too(notification: Notification) -> str | None:

@@ -25,6 +25,7 @@ from streams.alerts.message import Notification, compose, told_of
 from streams.alerts.routing import Routing, Step
 from streams.alerts.rows import ACKNOWLEDGED, UNDECODABLE, acknowledged_key, rows_of
 from streams.detection import Finding
+from streams.savings import SavingsBook
 
 __all__ = ["Outbox", "Outputs"]
 
@@ -67,6 +68,8 @@ class Outbox:
         is done when the broker has acknowledged it.
     follower
         Follows `alerts`; see `heard`.
+    savings
+        What the gates did not send.
     redact
         Takes the secrets out of a text.
     on_failure
@@ -83,6 +86,7 @@ class Outbox:
         *,
         send: Callable[..., Awaitable[Awaitable[Any]]],
         follower: Follower,
+        savings: SavingsBook,
         redact: Callable[[str], str],
         on_failure: Callable[[BaseException], Awaitable[None]],
         clock: Callable[[], float],
@@ -90,6 +94,7 @@ class Outbox:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._routing, self._outputs, self._send, self._follower = routing, outputs, send, follower
+        self._savings = savings
         self._redact, self._on_failure = redact, on_failure
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
         self._sinks = {name: GatedSink(sink) for name, sink in sinks.items()}
@@ -113,6 +118,7 @@ class Outbox:
             held, revocations = self._partitions.get(partition), self._revocations
             if held is None and partition in self._assigned:
                 await self._follower.wait_caught_up()
+                await self._savings.follower.wait_caught_up()
                 if revocations == self._revocations:
                     rows = rows_of(self._follower, partition)
                     held = self._partitions[partition] = _Held(Incidents(partition, rows), self._now_ms())
@@ -234,7 +240,9 @@ class Outbox:
             step = next((found for found in steps if found.sink == sink and found.at_ms <= now_ms), None)
             if step is None or incident is None:
                 return None
-            return compose(incident, step, self._routing.owner(incident), now_ms, self._redact)
+            quarantines = [(name, scope.opened_at) for name, scope in incident.of_episode().items()]
+            not_sent = self._savings.not_sent(quarantines)
+            return compose(incident, step, self._routing.owner(incident), now_ms, self._redact, not_sent)
 
         self._enter()
         try:
@@ -305,8 +313,9 @@ class Outbox:
         return sorted(self._partitions)
 
     async def start(self) -> None:
-        """Begin to follow what was told."""
+        """Begin to follow what was told, and what was saved."""
         await self._follower.start()
+        await self._savings.follower.start()
 
     async def stop(self) -> None:
         """Give up what is under way, and the sinks' connections."""
@@ -314,6 +323,7 @@ class Outbox:
         self.drop(list(self._partitions))
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._follower.stop()
+        await self._savings.follower.stop()
         await asyncio.gather(*(sink.close() for sink in self._sinks.values()))
 
     def _now_ms(self) -> int:

@@ -12,10 +12,13 @@ from typing import Literal, NamedTuple
 
 from streams.alerts.incident import FLEET, Action, Incident, Severity
 
-__all__ = ["Owner", "QuietHours", "Route", "Routing", "Step"]
+__all__ = ["LAST_COUNTS_MS", "Owner", "QuietHours", "Route", "Routing", "Step"]
 
 ALARM_WAIT_MS = 15_000
 """An alarm of a target that is not halted as a whole waits this long: a fault of the fleet is told instead of it."""
+
+LAST_COUNTS_MS = 2_000
+"""The end is told this long after it, so that the gates' last counts of what was saved are in the message."""
 
 Kind = Literal["request", "job", "target"]
 
@@ -180,7 +183,8 @@ class Routing:
             return Step(sink, route, action, at, raised)
 
         if incident.closed_at is not None:
-            return step("resolve", now_ms) if told is not None and told.action != "resolve" else None
+            owed = told is not None and told.action != "resolve"
+            return step("resolve", incident.closed_at + LAST_COUNTS_MS) if owed else None
         alarmed_at = incident.alarmed_at()
         if severity == "page" and alarmed_at is not None and (told is None or told.severity == "ticket"):
             return step("trigger", alarmed_at + ALARM_WAIT_MS, raised=told is not None)

@@ -143,7 +143,8 @@ def _print_targets(answer: dict[str, Any]) -> None:
 
 def _print_quarantines(answer: dict[str, Any]) -> None:
     now_ms = answer["as_of"]
-    console, table = tables_on("Target", "Job", "State", "Opened", "Ends in", "Cause", "Reason")
+    columns = ("Target", "Job", "State", "Opened", "Ends in", "Not sent", "Cause", "Reason")
+    console, table = tables_on(*columns, numbers=("Not sent",))
     if console.width >= WIDTH_WITH_EVIDENCE:
         table.add_column("Evidence", overflow="fold")
     for found in answer["quarantines"]:
@@ -157,9 +158,10 @@ def _print_quarantines(answer: dict[str, Any]) -> None:
             Text(found["state"], _STATE_STYLES[found["state"]] if found["in_force"] else "dim"),
             moment(found["opened_at"], now_ms=now_ms),
             ends,
+            _number(found["not_sent"]["requests"] if found["not_sent"] is not None else 0),
             diagnosis.get("cause", "-"),
             Text(found["reason"]),
-            *([Text(found["archive_uri"] or "-", "dim")] if len(table.columns) > 7 else []),
+            *([Text(found["archive_uri"] or "-", "dim")] if len(table.columns) > len(columns) else []),
         )
     _print_page(console, table, len(answer["quarantines"]), answer, "quarantine", "")
 

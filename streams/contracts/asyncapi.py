@@ -23,6 +23,8 @@ _ABOUT = {
     "fleet. Key = the target, or `fleet`. Its encoding may grow.",
     topics.FLEET: "Internal: the one order in which the fleet wishes for quarantines of targets; one partition, read "
     "whole by every worker. Its encoding may change.",
+    topics.SAVINGS: "What the gates did not send: of every gate and quarantine its latest count. Add up those of one "
+    "scope and `opened_at`.",
     topics.RESPONSES_DLQ: "Records of `responses` that are no events, and of `operations` that are no operations: key, "
     "value and headers as they came, and headers that say why.",
     topics.ALERTS: "Internal: the incidents that people are told of, and what they were told; one row per incident. "
@@ -39,6 +41,7 @@ _SERVICE_READS = (
     topics.OFFENCES,
     topics.FINDINGS,
     topics.FLEET,
+    topics.SAVINGS,
     topics.ALERTS,
 )
 _SERVICE_WRITES = (

@@ -144,6 +144,14 @@ FIELDS: dict[str, dict[str, str]] = {
         "probe_status": "Status that the probe was answered with; of probe_result.",
         "probe_id": "The probe that this is the result of; of probe_result.",
     },
+    "Savings": {
+        "version": "Version of this record.",
+        "gate": "Name of the gate, which no other has: a process of a scraper.",
+        "scope": "What is halted.",
+        "opened_at": "When the quarantine began, as on its commands.",
+        "requests": "Requests that the gate has not sent because of it so far.",
+        "time": "When it was reported.",
+    },
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from halt400.records import Command, Offence, Operation, ResponseEvent
+from halt400.records import Command, Offence, Operation, ResponseEvent, Savings
 from streams.contracts.fields import describe
 
 __all__ = ["CONTRACTS", "DIALECT", "Contract", "json_schema"]
@@ -43,6 +43,7 @@ CONTRACTS = (
     Contract("command", 1, Command, "control", "the scope's id, such as job/api.shop.example/extract-099"),
     Contract("offence", 1, Offence, "offences", "the target"),
     Contract("operation", 1, Operation, "operations", "the scope's target"),
+    Contract("savings", 1, Savings, "savings", "`gate`, `opened_at` and the scope's id, with spaces between"),
 )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from halt400.records import Command, Milliseconds, Ratio
+from streams.savings import NotSent
 from streams.vocabulary import WindowName
 
 __all__ = [
@@ -111,11 +112,13 @@ class TargetPage(Struct, kw_only=True):
 class Quarantine(Command, kw_only=True):
     """The state of one scope: its latest command, and what follows from it at the time of the answer.
 
-    `id` is the scope's id, as in the key on `control`. `in_force`: not released and not yet expired.
+    `id` is the scope's id, as in the key on `control`. `in_force`: not released and not yet expired. `not_sent`: what
+    it has saved, null where no gate has reported any.
     """
 
     id: str
     in_force: bool
+    not_sent: NotSent | None
 
 
 class QuarantinePage(Struct, kw_only=True):

@@ -9,6 +9,7 @@ import msgspec
 from halt400.errors import InvalidRecord
 from halt400.follower import Changes, Follower
 from halt400.records import Command
+from streams.savings import SavingsBook
 from streams.web.answers import Quarantine
 
 __all__ = ["Quarantines", "as_quarantine"]
@@ -31,6 +32,8 @@ class Quarantines:
         Further arguments for ``aiokafka.AIOKafkaConsumer``.
     clock_ms
         The present, in milliseconds since the Unix epoch.
+    savings
+        What the gates did not send.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Quarantines:
         *,
         client_options: Mapping[str, Any] | None = None,
         clock_ms: Callable[[], int],
+        savings: SavingsBook,
     ) -> None:
         self.follower = Follower(
             bootstrap_servers,
@@ -48,14 +52,14 @@ class Quarantines:
             on_changes=self._on_changes,
             client_options=client_options,
         )
-        self._clock_ms = clock_ms
+        self._clock_ms, self._savings = clock_ms, savings
         self._commands: dict[str, Command] = {}
         self._scopes_of: dict[str, set[str]] = {}
 
     def get(self, scope_id: str) -> Quarantine | None:
         """Return the state of one scope, ``None`` where there was never a command."""
         command = self._commands.get(scope_id)
-        return None if command is None else as_quarantine(command, self._clock_ms())
+        return None if command is None else as_quarantine(command, self._clock_ms(), self._savings)
 
     def find(
         self, *, states: tuple[str, ...], target: str | None, job_id: str | None, expired: bool
@@ -64,7 +68,7 @@ class Quarantines:
         now_ms = self._clock_ms()
         scopes = self._commands if target is None else self._scopes_of.get(target, ())
         found = [
-            as_quarantine(command, now_ms)
+            as_quarantine(command, now_ms, self._savings)
             for command in map(self._commands.__getitem__, scopes)
             if command.state in states
             and (job_id is None or command.scope.job_id == job_id)
@@ -104,11 +108,12 @@ class Quarantines:
             self._scopes_of.setdefault(command.scope.target, set()).add(scope_id)
 
 
-def as_quarantine(command: Command, now_ms: int) -> Quarantine:
-    """Add to a command what follows from it at `now_ms`."""
+def as_quarantine(command: Command, now_ms: int, savings: SavingsBook) -> Quarantine:
+    """Add to a command what follows from it at `now_ms`, and what it has saved."""
     return Quarantine(
         id=command.scope.id,
         in_force=_in_force(command, now_ms),
+        not_sent=savings.not_sent([(command.scope.id, command.opened_at)]),
         **{name: getattr(command, name) for name in _COMMAND_FIELDS},
     )
 

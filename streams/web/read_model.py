@@ -16,6 +16,7 @@ from halt400.follower import Follower
 from halt400.rates import RateClient, counts_at, end_of_window_ms
 from halt400.windows import CLASSES, WINDOWS_S, Row, WindowCounts, decode_row, window_counts
 from streams import topics
+from streams.savings import SavingsBook
 from streams.settings import KafkaSettings
 from streams.web.answers import ClassCounts, FollowerState, Target, TargetRates, Totals, Window
 from streams.web.quarantines import Quarantines
@@ -37,7 +38,7 @@ def wall_clock_ms() -> int:
 
 
 class ReadModel:
-    """Follow `rates` and `control`; every answer comes from memory.
+    """Follow `rates`, `control` and `savings`; every answer comes from memory.
 
     Parameters
     ----------
@@ -51,7 +52,10 @@ class ReadModel:
         options = kafka.client_options()
         servers = options.pop("bootstrap_servers")
         self.rates = RateClient(servers, prefix=kafka.topic_prefix, client_options=options, clock_ms=clock_ms)
-        self.quarantines = Quarantines(servers, kafka.topic(topics.CONTROL), client_options=options, clock_ms=clock_ms)
+        self.savings = SavingsBook(kafka, clock_ms=clock_ms)
+        self.quarantines = Quarantines(
+            servers, kafka.topic(topics.CONTROL), client_options=options, clock_ms=clock_ms, savings=self.savings
+        )
         self.clock_ms = clock_ms
         self._overviews: dict[str, asyncio.Task[Overview]] = {}
 
@@ -79,18 +83,18 @@ class ReadModel:
             await follower.stop()
 
     async def wait_caught_up(self) -> None:
-        """Wait until everything that was in both topics when this was called is known."""
+        """Wait until everything that was in the topics when this was called is known."""
         for follower in self.followers:
             await follower.wait_caught_up()
 
     @property
-    def followers(self) -> tuple[Follower, Follower]:
-        """The followers of `rates` and `control`."""
-        return self.rates.follower, self.quarantines.follower
+    def followers(self) -> tuple[Follower, ...]:
+        """The followers of `rates`, `control` and `savings`."""
+        return self.rates.follower, self.quarantines.follower, self.savings.follower
 
     @property
     def answers(self) -> bool:
-        """Whether both topics have been read whole once, so that what is not known is not there."""
+        """Whether every topic has been read whole once, so that what is not known is not there."""
         return all(follower.caught_up and follower.failure is None for follower in self.followers)
 
     @property

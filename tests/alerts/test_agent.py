@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from halt400.errors import QueryError
+from halt400.gate import Gate
 from halt400.records import Command
 from streams.alerts.config import load_alerts
 from streams.alerts.dead_letters import resend
 from streams.alerts.incident import FLEET_FAULT, Acknowledgement
 from streams.alerts.message import decode_notification
 from streams.alerts.rows import acknowledge
+from streams.savings import NotSent
 from tests.alerts.commands import TARGET, finding
 from tests.alerts.commands import command as make
 from tests.alerts.conftest import Bench
@@ -39,6 +41,26 @@ async def test_five_jobs_of_one_cause_page_once_and_the_last_release_resolves(be
         await bench.publish(command(None, "released", sequence=2))
         await until(lambda: not bench.pager.open)
     assert bench.pager.incidents == [f"halt400/{KEY}"]
+
+
+async def test_the_end_says_how_many_requests_the_gates_of_all_scrapers_have_saved(bench: Bench) -> None:
+    bench.configure(HOOKS)
+    kafka = bench.settings.kafka
+    async with (
+        bench.worker(),
+        Gate(kafka.bootstrap_servers, prefix=kafka.topic_prefix) as first,
+        Gate(kafka.bootstrap_servers, prefix=kafka.topic_prefix) as second,
+    ):
+        await bench.publish(command("a"), command("b"))
+        await until(lambda: bench.hook.received)
+        for gate, job, requests in ((first, "a", 3), (second, "a", 1), (second, "b", 4996)):
+            held = await gate.wait_halted(TARGET, job)
+            gate.count_not_sent(held, requests - 1)
+            assert gate.check(TARGET, job) == held
+        await bench.publish(*(command(job, "released", sequence=2, opened_at=1) for job in ("a", "b")))
+        await until(lambda: bench.hook.received[-1].action == "resolve")
+    counted = bench.hook.received[-1].not_sent
+    assert counted == NotSent(requests=5000, gates=2)
 
 
 async def test_a_restart_tells_nothing_twice_and_ends_what_the_former_began(bench: Bench) -> None:

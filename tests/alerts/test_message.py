@@ -6,9 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from halt400.redaction import Redactor, Rules
+from streams.alerts.incidents import Incidents
 from streams.alerts.message import compose, facts, requests_saved
 from streams.alerts.routing import Route, Step
-from tests.alerts.commands import MINUTE, T0, TARGET, command, diagnosis, incidents, notification, only
+from streams.savings import NotSent
+from tests.alerts.commands import MINUTE, T0, TARGET, command, diagnosis, finding, incidents, notification, only
 
 ROUTE = Route("oncall", ("pager",))
 
@@ -63,12 +65,31 @@ def test_what_was_saved_is_an_estimate_with_its_basis() -> None:
     assert after.requests == 30 * 60 * 2
 
 
+def test_what_the_gates_have_counted_is_said_beside_the_estimate_for_a_whole_target() -> None:
+    def saved(job: str | None, counted: NotSent | None) -> str:
+        incident, now = only(incidents(command(job))), T0 + 5 * MINUTE
+        found = compose(incident, Step("pager", ROUTE, "update", now), None, now, str, counted)
+        return dict(facts(found))["Requests saved"]
+
+    assert saved("extract-099", NotSent(requests=4998, gates=1)) == "4,998, counted by 1 gate"
+    first, second = saved(None, NotSent(requests=1234567, gates=3000)).splitlines()
+    assert first == "1,234,567, counted by 3,000 gates"
+    assert second.startswith("about 600 by its former traffic")
+
+
+def test_a_finding_for_which_nothing_is_halted_says_nothing_of_savings() -> None:
+    found = Incidents(0)
+    found.absorb_finding(finding("retry_loop"), T0)
+    said_of_it = compose(only(found), Step("pager", ROUTE, "trigger", T0), None, T0, str)
+    assert "Requests saved" not in dict(facts(said_of_it))
+
+
 def test_nothing_is_claimed_that_the_figures_do_not_tell() -> None:
     later = T0 + 10 * MINUTE
     assert requests_saved(only(incidents(command("one-job"))), later) is None  # the figures count the whole target
     assert requests_saved(only(incidents(command(None, windows=[]))), later) is None
     assert requests_saved(only(incidents(command(None))), T0) is None
-    assert "Requests saved" not in said(command("one-job"))
+    assert said(command("one-job"))["Requests saved"] == "none counted so far"
     undiagnosed = said(command("a", cause=None))
     assert undiagnosed["Cause"] == "unknown (not diagnosed)"
     assert "Remedy" not in undiagnosed
@@ -87,7 +108,7 @@ def test_the_end_says_who_ended_it_and_why_and_how_much_it_saved() -> None:
     now = T0 + 6 * MINUTE
     found = dict(facts(compose(only(held), Step("pager", ROUTE, "resolve", now), None, now, str)))
     assert found["Over"] == "2025-11-23 04:05:00Z by alice: template mended"
-    assert found["Requests saved"].startswith("about 600 (5 min at 2 a second")
+    assert found["Requests saved"].startswith("about 600 by its former traffic (5 min at 2 a second")
     assert "Release" not in found
 
 

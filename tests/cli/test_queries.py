@@ -53,7 +53,7 @@ async def test_quarantines_are_shown_with_what_is_wrong_and_how_long_they_hold(a
     outcome = await ask(api, "quarantines")
     assert outcome.code == 0, outcome.err
     row = next(line for line in outcome.lines if "extract-099" in line)
-    for text in ("api.shop.example", "quarantined", "05:47:20Z", "malformed_json", "file:///var/lib"):
+    for text in ("api.shop.example", "quarantined", "05:47:20Z", "5,015", "malformed_json", "file:///var/lib"):
         assert text in row
     assert "14m" in row
     assert outcome.lines[-1].startswith("4 quarantines; as of")

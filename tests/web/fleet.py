@@ -3,7 +3,8 @@
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from halt400.records import Command, Diagnosis, Evidence, Scope, Source
+from halt400.records import Command, Diagnosis, Evidence, Savings, Scope, Source
+from halt400.savings import savings_key
 from halt400.windows import Row, encode_row, window_counts
 from streams.settings import KafkaSettings
 
@@ -91,11 +92,18 @@ COMMANDS = [
 ]
 
 
+REPORTS = [
+    Savings(gate=f"gate/{number}", scope=COMMANDS[0].scope, opened_at=COMMANDS[0].opened_at, requests=n, time=NOW_MS)
+    for number, n in ((1, 4998), (2, 17))
+]
+
+
 async def write_fleet(kafka: KafkaSettings) -> None:
     """Write rows and commands, keyed and partitioned as the worker does."""
     rows = [(name.encode(), encode_row(row)) for name, row in ROWS.items()]
     await write(kafka, "rates", rows)
     await write(kafka, "control", [(found.scope.id.encode(), msgspec.json.encode(found)) for found in COMMANDS])
+    await write(kafka, "savings", [(savings_key(found), msgspec.json.encode(found)) for found in REPORTS])
 
 
 async def write(kafka: KafkaSettings, topic: str, records: list[tuple[bytes, bytes | None]]) -> None:

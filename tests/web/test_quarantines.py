@@ -32,7 +32,13 @@ async def test_a_quarantine_is_its_command_whole(api: Api) -> None:
     answer = await api.get(f"/v1/quarantines/{SHOP}099")
     assert answer.pop("id") == f"{SHOP}099"
     assert answer.pop("in_force") is True
+    del answer["not_sent"]
     assert msgspec.convert(answer, Command, strict=True) == COMMANDS[0]
+
+
+async def test_a_quarantine_says_what_the_gates_did_not_send_because_of_it(api: Api) -> None:
+    assert (await api.get(f"/v1/quarantines/{SHOP}099"))["not_sent"] == {"requests": 5015, "gates": 2}
+    assert (await api.get(f"/v1/quarantines/{SHOP}100"))["not_sent"] is None
 
 
 @pytest.mark.parametrize(

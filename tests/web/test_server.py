@@ -61,7 +61,7 @@ async def test_what_is_not_there_and_what_is_not_allowed_are_problems(api: Api) 
 async def test_a_process_that_has_caught_up_is_ready(api: Api) -> None:
     ready = await api.get("/readyz")
     assert ready["status"] == "ready"
-    assert [follower["topic"].rpartition(".")[2] for follower in ready["followers"]] == ["rates", "control"]
+    assert [follower["topic"].rpartition(".")[2] for follower in ready["followers"]] == ["rates", "control", "savings"]
 
 
 async def test_without_kafka_it_is_alive_not_ready_and_does_not_make_up_answers(

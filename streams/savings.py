@@ -1,0 +1,114 @@
+"""What the gates did not send, added up by quarantine: every process follows `savings`, so every process can say it."""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from halt400.follower import Changes, Follower
+from halt400.records import Savings
+from streams import topics
+from streams.settings import KafkaSettings
+
+__all__ = ["NotSent", "SavingsBook"]
+
+log = logging.getLogger(__name__)
+
+PRUNE_INTERVAL_MS = 3_600_000
+
+_decode = msgspec.json.Decoder(Savings).decode
+
+
+class NotSent(Struct, kw_only=True, frozen=True):
+    """What a quarantine has saved, counted by the gates: the least, for a gate may have died before its last report."""
+
+    requests: Annotated[int, Meta(ge=1, description="Requests that the gates have not sent.")]
+    gates: Annotated[int, Meta(ge=1, description="Gates that have counted any.")]
+
+
+class SavingsBook:
+    """The latest count of every gate and quarantine.
+
+    Parameters
+    ----------
+    clock_ms
+        Milliseconds since the epoch; what the topic's own retention has deleted is let go by it.
+
+    Attributes
+    ----------
+    follower : Follower
+        To be started and stopped by the owner.
+    """
+
+    def __init__(self, kafka: KafkaSettings, *, clock_ms: Callable[[], int]) -> None:
+        options = kafka.client_options()
+        self.follower = Follower(
+            options.pop("bootstrap_servers"),
+            kafka.topic(topics.SAVINGS),
+            newer=_newer,
+            on_changes=self._on_changes,
+            client_options=options,
+        )
+        self._clock_ms = clock_ms
+        self._of: dict[tuple[str, int], dict[str, int]] = {}
+        self._known: dict[bytes, Savings] = {}
+        self._prune_at_ms = 0
+
+    def not_sent(self, quarantines: Iterable[tuple[str, int]]) -> NotSent | None:
+        """Add up these quarantines, (scope id, `opened_at`) each; None where no gate has counted anything."""
+        requests, gates = 0, set[str]()
+        for quarantine in quarantines:
+            counts = self._of.get(quarantine, {})
+            requests += sum(counts.values())
+            gates.update(counts)
+        return NotSent(requests=requests, gates=len(gates)) if requests else None
+
+    def _on_changes(self, changes: Changes) -> None:
+        for key, value in changes.items():
+            self._drop(key)
+            if value is None:
+                continue
+            try:
+                savings = _decode(value)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                log.error("%r on %s is no report of a gate, and is passed over: %s", key, self.follower.topic, error)
+                continue
+            self._known[key] = savings
+            self._of.setdefault((savings.scope.id, savings.opened_at), {})[savings.gate] = savings.requests
+        now_ms = self._clock_ms()
+        if now_ms >= self._prune_at_ms:
+            self._prune_at_ms = now_ms + PRUNE_INTERVAL_MS
+            self._prune(now_ms - topics.SAVINGS_KEPT_MS)
+
+    def _drop(self, key: bytes) -> None:
+        savings = self._known.pop(key, None)
+        if savings is None:
+            return
+        quarantine = savings.scope.id, savings.opened_at
+        counts = self._of.get(quarantine, {})
+        counts.pop(savings.gate, None)
+        if not counts:
+            self._of.pop(quarantine, None)
+
+    def _prune(self, before_ms: int) -> None:
+        old = [key for key, savings in self._known.items() if savings.time < before_ms]
+        for key in old:
+            self._drop(key)
+        self.follower.forget(old)
+
+
+class _Count(Struct):
+    requests: int
+
+
+_decode_count = msgspec.json.Decoder(_Count).decode
+
+
+def _newer(old: bytes, new: bytes) -> bool:
+    """A gate's count only rises: one that was sent again late, by a client of its own, does not take it back."""
+    try:
+        return _decode_count(new).requests >= _decode_count(old).requests
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return True
