@@ -28,6 +28,7 @@ __all__ = [
     "incident_cause",
     "incident_key",
     "is_person",
+    "wide_key",
 ]
 
 FLEET_FAULT = "fleet/fleet_fault"
@@ -36,6 +37,8 @@ FLEET = "*"
 """Target of what concerns the whole fleet."""
 MACHINE_ISSUERS = "halt400."
 LONGEST_KEY = 200
+SIGNATURE_DIGITS = 12
+"""Hexadecimal digits of a signature in a key: enough to tell those of one cause on one target apart."""
 
 Severity = Literal["page", "ticket"]
 Action = Literal["trigger", "update", "acknowledge", "resolve"]
@@ -172,22 +175,34 @@ encode_incident = msgspec.json.Encoder().encode
 
 
 def incident_key(command: Command) -> str:
-    """The cause that a command speaks of: its target, what the diagnosis says, and the request shape where it has one.
+    """The cause that a command speaks of: its target, what the diagnosis says, and the signature of the requests.
 
-    At most 200 characters, so that it fits where a sink takes 255 with a prefix.
+    Of a target that is halted as a whole there is no signature in it: see `wide_key`. At most 200 characters, so that
+    it fits where a sink takes 255 with a prefix.
 
     Examples
     --------
     >>> from halt400.records import Scope
     >>> scope = Scope(kind="job", target="api.shop.example", job_id="extract-099")
     >>> incident_key(Command(command_id="c", scope=scope, sequence=1, state="quarantined", reason="400",
-    ...     issued_by="halt400.detect", opened_at=0, issued_at=0, expires_at=1))
-    'api.shop.example/unknown'
+    ...     issued_by="halt400.detect", opened_at=0, issued_at=0, expires_at=1, signature="1db0c6a957d04ac3"))
+    'api.shop.example/unknown/1db0c6a957d0'
     """
     parts = [command.scope.target, incident_cause(command)]
-    if command.scope.kind == "request" and command.scope.fingerprint is not None:
+    if command.scope.kind != "target" and command.signature is not None:
+        parts.append(command.signature[:SIGNATURE_DIGITS])
+    elif command.scope.kind == "request" and command.scope.fingerprint is not None:
         parts.append(command.scope.fingerprint)
     return _bounded("/".join(parts))
+
+
+def wide_key(target: str, cause: str) -> str:
+    """The cause on a target whatever the requests look like.
+
+    >>> wide_key("api.shop.example", "malformed_json")
+    'api.shop.example/malformed_json'
+    """
+    return _bounded(f"{target}/{cause}")
 
 
 def finding_key(finding: Finding) -> str:

@@ -5,9 +5,13 @@ what every sink was told of it; so a restart neither forgets an incident nor tel
 
 An alarm of a target, or of one poison item, has the same cause as what is halted for it, and the two topics are read in
 no order: whichever is read second joins the incident of the first; an alarm that nobody was told of yet always joins.
+
+Like requests (of one signature) that fail for one cause are one incident. Where a target is halted as a whole, or
+fails with many signatures for one cause, there is one incident of the cause whatever the signature, which takes in what
+nobody was told of yet.
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 
 import msgspec
 
@@ -17,13 +21,23 @@ from streams.alerts.incident import (
     Acknowledgement,
     HeardFinding,
     Incident,
-    ScopeState,
     Told,
     encode_incident,
     finding_key,
     incident_cause,
     incident_key,
-    is_person,
+    wide_key,
+)
+from streams.alerts.sayings import (
+    FORGET_AFTER_MS,
+    acknowledges,
+    joins,
+    reopen,
+    scope_state,
+    speaks_of,
+    stays,
+    subject,
+    trimmed,
 )
 from streams.detection import Finding
 
@@ -31,14 +45,12 @@ __all__ = ["FINDING_LIVES_MS", "FORGET_AFTER_MS", "LAPSE_AFTER_MS", "Incidents"]
 
 LAPSE_AFTER_MS = 86_400_000
 """An incident is over when none of its scopes was heard of for this long past its expiry."""
-FORGET_AFTER_MS = 86_400_000
-"""A closed incident is kept this long: commands that are read again must find their sequence known."""
 FINDING_LIVES_MS = {"page": 4 * 3_600_000, "ticket": 86_400_000}
 """Nothing says that a finding is over: where nothing is halted for it, it is when it was not heard of for this long."""
+MOST_SIGNATURES = 3
+"""Signatures of one cause on one target that are incidents of their own; a further one is of the cause as a whole."""
 MOST_FINDINGS = 50
 MOST_FINDING_IDS = 200
-MOST_NAMES = 20
-"""Targets, jobs and signatures kept of a finding; its summary says how many there were."""
 
 
 class Incidents:
@@ -59,14 +71,17 @@ class Incidents:
         self._changed: dict[str, None] = {}
         self._finding_ids: set[str] = set()
         self._suspected: dict[str, str] = {}
+        self._alike: dict[str, set[str]] = {}
         for incident in rows:
-            self.by_key[incident.key] = incident
+            self._know(incident)
             self._finding_ids.update(incident.finding_ids)
-            if any(_joins(heard.finding) for heard in incident.findings.values()) and incident.closed_at is None:
+            if any(joins(heard.finding) for heard in incident.findings.values()) and incident.closed_at is None:
                 self._suspected[incident.target] = incident.key
             self._open[incident.key] = len(incident.open_scopes())
             for name, scope in incident.scopes.items():
-                if scope.sequence > self._sequences.get(name, 0):
+                known = self._sequences.get(name, 0)
+                # A scope that was taken over has one sequence in two rows, and is open in the one that has it.
+                if scope.sequence > known or (scope.sequence == known and incident.holds(name)):
                     self._sequences[name] = scope.sequence
                     self._where[name] = incident.key
 
@@ -83,21 +98,65 @@ class Incidents:
             return
         if not was_open and command.expires_at <= now_ms:
             return
-        key, suspected = incident_key(command), self._suspicion_of(command)
-        if known is not None and was_open and (_stays(command) or known is suspected):
+        key, suspected = self._key_of(command), self._suspicion_of(command)
+        if known is not None and was_open and (stays(command, known) or known is suspected):
             key, suspected = known.key, None
         elif suspected is not None and (suspected.lead is not None or suspected.is_told()):
-            if known is None or not was_open or known.key != key:
+            if (known is None or not was_open or known.key != key) and not self._will_gather(suspected, key):
                 key = suspected.key
             suspected = None
         if known is not None and was_open and known.key != key:
             self._settle_scope(known, name, command, now_ms, moved=True)
         if suspected is not None:
             self._close_untold(suspected, key, now_ms)
+        gathered = self._gather(key, now_ms)
         self._open_scope(key, name, command, now_ms)
+        for other in gathered:
+            self._take_over(other, key)
         if suspected is not None:
             self._join(suspected.findings, key)
             suspected.findings = {}
+
+    def _key_of(self, command: Command) -> str:
+        """The incident that a command opens or joins: of its signature, or of its cause as a whole."""
+        own, wide = incident_key(command), wide_key(command.scope.target, incident_cause(command))
+        if own == wide or self._is_open(own):
+            return own
+        others = sum(self._is_open(key) for key in self._alike.get(wide, ()))
+        return wide if self._is_open(wide) or others >= MOST_SIGNATURES else own
+
+    def _is_open(self, key: str) -> bool:
+        incident = self.by_key.get(key)
+        return incident is not None and incident.closed_at is None
+
+    def _know(self, incident: Incident) -> None:
+        self.by_key[incident.key] = incident
+        self._alike.setdefault(wide_key(incident.target, incident.cause), set()).add(incident.key)
+
+    def _gather(self, key: str, now_ms: int) -> list[Incident]:
+        """End what the incident of a cause as a whole takes in when it opens: like ones that nobody was told of yet."""
+        others = (self.by_key[other] for other in sorted(self._alike.get(key, ())))
+        found = [other for other in others if self._will_gather(other, key)]
+        for other in found:
+            self._close_untold(other, key, now_ms)
+        return found
+
+    def _will_gather(self, other: Incident, key: str) -> bool:
+        is_alike = other.key != key and other.key in self._alike.get(key, ())
+        return is_alike and other.closed_at is None and not other.is_told() and not self._is_open(key)
+
+    def _take_over(self, other: Incident, key: str) -> None:
+        """Move what was open of an incident that `_gather` has ended into the one that has opened."""
+        incident = self.by_key[key]
+        for name, scope in other.open_scopes().items():
+            incident.scopes[name] = msgspec.structs.replace(scope, episode=incident.episode)
+            other.scopes[name] = msgspec.structs.replace(scope, state="released")
+            self._where[name] = key
+            self._open[key] += 1
+        self._open[other.key] = 0
+        incident.opened_at = min(incident.opened_at, other.opened_at)
+        self._join(other.findings, key)
+        other.findings = {}
 
     def _close_untold(self, incident: Incident, other: str, now_ms: int) -> None:
         """End an incident that nobody was told of, before the other begins: a crash between the two repeats nothing."""
@@ -121,35 +180,36 @@ class Incidents:
         key = incident.key if incident is not None else finding_key(finding)
         incident = self.by_key.get(key)
         if incident is None:
-            incident = self.by_key[key] = Incident(
+            incident = Incident(
                 key=key, partition=self.partition, target=target, cause=finding.kind, opened_at=finding.at_ms
             )
+            self._know(incident)
         elif incident.closed_at is not None:
-            _reopen(incident, None, finding.at_ms, now_ms)
+            reopen(incident, None, finding.at_ms, now_ms)
             self._open[key] = 0
         self._open.setdefault(key, 0)
-        incident.findings[_subject(finding)] = HeardFinding(finding=_trimmed(finding), ends_at=ends_at)
+        incident.findings[subject(finding)] = HeardFinding(finding=trimmed(finding), ends_at=ends_at)
         if len(incident.findings) > MOST_FINDINGS:
             del incident.findings[next(iter(incident.findings))]
         incident.finding_ids = [*incident.finding_ids, finding.finding_id][-MOST_FINDING_IDS:]
         self._finding_ids.add(finding.finding_id)
-        if _joins(finding):
+        if joins(finding):
             self._suspected[target] = key
         self._touch(incident)
 
     def _halted_for(self, finding: Finding) -> Incident | None:
         """The open incident of what is halted for the cause that an alarm, or a poison item, speaks of."""
-        if not _joins(finding):
+        if not joins(finding):
             return None
         suspected = self.by_key.get(self._suspected.get(finding.target or "", ""))
-        if suspected is not None and suspected.closed_at is None and _speaks_of(finding, suspected.jobs()):
+        if suspected is not None and suspected.closed_at is None and speaks_of(finding, suspected.jobs()):
             return suspected
         found = [
             (any(scope.kind == "target" for scope in scopes.values()), incident.opened_at, incident.key)
             for incident in self.by_key.values()
             if incident.target == finding.target
             and (scopes := {name: scope for name, scope in incident.open_scopes().items() if scope.kind != "request"})
-            and _speaks_of(finding, {scope.job_id for scope in scopes.values()})
+            and speaks_of(finding, {scope.job_id for scope in scopes.values()})
         ]
         return self.by_key[max(found)[2]] if found else None
 
@@ -159,12 +219,12 @@ class Incidents:
         if incident is None or incident.closed_at is not None or command.scope.kind == "request":
             return None
         jobs = {command.scope.job_id}
-        return incident if any(_speaks_of(heard.finding, jobs) for heard in incident.findings.values()) else None
+        return incident if any(speaks_of(heard.finding, jobs) for heard in incident.findings.values()) else None
 
     def _open_scope(self, key: str, name: str, command: Command, now_ms: int) -> None:
         incident = self.by_key.get(key)
         if incident is None:
-            incident = self.by_key[key] = Incident(
+            incident = Incident(
                 key=key,
                 partition=self.partition,
                 target=command.scope.target,
@@ -172,16 +232,17 @@ class Incidents:
                 lead=command,
                 opened_at=command.opened_at,
             )
+            self._know(incident)
         elif incident.closed_at is not None:
-            _reopen(incident, command, command.opened_at, now_ms)
+            reopen(incident, command, command.opened_at, now_ms)
             self._open[key] = 0
-        elif incident.acknowledged is None and _acknowledges(command, incident.scopes.get(name)):
+        elif incident.acknowledged is None and acknowledges(command, incident.scopes.get(name)):
             incident.acknowledged = Acknowledgement(by=command.issued_by, at=command.issued_at)
         if incident.lead is None or (command.scope.kind == "target" and incident.lead.scope.kind != "target"):
             incident.lead = command
         incident.opened_at = min(incident.opened_at, command.opened_at)
         self._open[key] = self._open.get(key, 0) + (not incident.holds(name))
-        incident.scopes[name] = _scope_state(command, incident.episode, now_ms)
+        incident.scopes[name] = scope_state(command, incident.episode, now_ms)
         self._note(incident, name, command.sequence)
 
     def _settle_scope(
@@ -268,6 +329,10 @@ class Incidents:
     def forget(self, key: str) -> None:
         """Drop a closed incident; its row is deleted by the caller."""
         incident = self.by_key.pop(key)
+        wide = wide_key(incident.target, incident.cause)
+        self._alike[wide].discard(key)
+        if not self._alike[wide]:
+            del self._alike[wide]
         self._finding_ids.difference_update(incident.finding_ids)
         for name in incident.scopes:
             if self._where.get(name) == key:
@@ -280,60 +345,3 @@ class Incidents:
         changed = [(key, encode_incident(self.by_key[key])) for key in self._changed]
         self._changed.clear()
         return changed
-
-
-def _acknowledges(command: Command, before: ScopeState | None) -> bool:
-    """Whether a person extended a quarantine or made one by hand; what ends a probe signs with the prober's name."""
-    probed = before is not None and before.state == "probing"
-    return is_person(command.issued_by) and command.state == "quarantined" and not probed
-
-
-def _stays(command: Command) -> bool:
-    """Whether a command says nothing new of its scope's cause."""
-    return command.state == "probing" or command.diagnosis is None
-
-
-def _joins(finding: Finding) -> bool:
-    """Whether a finding has the cause of what is halted; a retry loop and a fault of the fleet have their own."""
-    return finding.kind in ("target_alarm", "poison_item")
-
-
-def _speaks_of(finding: Finding, jobs: Set[str | None]) -> bool:
-    """Whether a finding has the cause of what is halted on its target for these jobs."""
-    return finding.kind == "target_alarm" or (finding.kind == "poison_item" and not jobs.isdisjoint(finding.jobs))
-
-
-def _subject(finding: Finding) -> str:
-    """What a later finding of an incident takes the place of an earlier one for; its gravest stays."""
-    if finding.kind == "retry_loop":
-        return f"{finding.job_id}/{finding.fingerprint}"
-    return f"{finding.kind}/{finding.severity}"
-
-
-def _trimmed(finding: Finding) -> Finding:
-    names = {name: getattr(finding, name)[:MOST_NAMES] for name in ("targets", "jobs", "signatures")}
-    return msgspec.structs.replace(finding, **names)
-
-
-def _reopen(incident: Incident, lead: Command | None, opened_at: int, now_ms: int) -> None:
-    incident.episode += 1
-    incident.closed_at = incident.closed_by = incident.closing_reason = incident.acknowledged = None
-    incident.escalated_to = []
-    incident.findings, incident.subsumed = {}, False
-    incident.lead, incident.opened_at = lead, opened_at
-    incident.scopes = {
-        name: scope for name, scope in incident.scopes.items() if now_ms - scope.changed_at <= FORGET_AFTER_MS
-    }
-
-
-def _scope_state(command: Command, episode: int, now_ms: int) -> ScopeState:
-    return ScopeState(
-        kind=command.scope.kind,
-        sequence=command.sequence,
-        state=command.state,
-        opened_at=command.opened_at,
-        expires_at=command.expires_at,
-        changed_at=now_ms,
-        episode=episode,
-        job_id=command.scope.job_id,
-    )

@@ -119,6 +119,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "diagnosis": "What is wrong with the request; null where it was not diagnosed.",
         "windows": "Counts of the target when it was issued.",
         "archive_uri": "Where the evidence is kept (HAR); null where there is none.",
+        "signature": "Group of like requests that the 400 belongs to; null where a person opened it.",
     },
     "Offence": {
         "version": "Version of this record.",

@@ -127,6 +127,7 @@ class Opening(Struct, kw_only=True, frozen=True):
     diagnosis: Diagnosis | None = None
     windows: tuple[WindowFigures, ...] = ()
     archive_uri: str | None = None
+    signature: str | None = None
 
 
 def _next(life: Life, state: str, cause: str, now_ms: int, expires_at: int, reason: str, issued_by: str) -> Command:
@@ -205,6 +206,7 @@ def open_quarantine(
         diagnosis=diagnosis,
         windows=list(opening.windows),
         archive_uri=opening.archive_uri,
+        signature=opening.signature,
     )
     return Life(command=command, hold_ms=hold_ms, hold_ends=now_ms + hold_ms)
 

@@ -82,6 +82,7 @@ class _Case:
             diagnosis=self.diagnosis,
             windows=tuple(around.windows()),
             archive_uri=around.archive_uri,
+            signature=self.fingerprints.signature,
         )
 
     def keep(self, life: Life) -> None:

@@ -1,15 +1,21 @@
 """One cause is one incident however many jobs it halts, and what is read again changes nothing."""
 
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from halt400.records import Command, Scope
-from streams.alerts.incident import Acknowledgement, decode_incident, incident_key
+from streams.alerts.incident import Acknowledgement, Told, decode_incident, incident_key
 from streams.alerts.incidents import FORGET_AFTER_MS, LAPSE_AFTER_MS, Incidents
-from tests.alerts.commands import HOUR, MINUTE, T0, TARGET, command, incidents, only
+from tests.alerts.commands import HOUR, MINUTE, T0, TARGET, command, finding, incidents, only
+
+
+def tell(found: Incidents, key: str) -> None:
+    told = Told(route="all", action="trigger", severity="ticket", digest="", episode=1, first_at=T0, at=T0)
+    found.tell(key, "pager", told)
 
 
 def test_five_jobs_halted_by_one_cause_are_one_incident() -> None:
@@ -26,6 +32,55 @@ def test_two_causes_on_one_target_are_two_incidents() -> None:
 def test_a_request_scope_has_an_incident_of_its_own() -> None:
     scope = Scope(kind="request", target=TARGET, fingerprint="f00d")
     assert incident_key(command(scope=scope)) == f"{TARGET}/malformed_json/f00d"
+
+
+def of_shape(job: str, shape: int, **changes: Any) -> Command:
+    return command(job, signature=f"{shape:032x}"[::-1], **changes)
+
+
+def test_jobs_whose_requests_are_alike_are_one_incident_and_others_are_another() -> None:
+    found = incidents(of_shape("a", 1), of_shape("b", 1), of_shape("c", 2))
+    assert set(found.by_key) == {f"{TARGET}/malformed_json/{shape}00000000000" for shape in (1, 2)}
+    assert len(found.by_key[f"{TARGET}/malformed_json/100000000000"].open_scopes()) == 2
+
+
+def test_many_shapes_that_fail_for_one_cause_before_anyone_is_told_are_one_incident() -> None:
+    found = incidents(*(of_shape(f"job-{shape}", shape) for shape in range(1, 10)))
+    is_open = [incident for incident in found.by_key.values() if incident.closed_at is None]
+    assert [incident.key for incident in is_open] == [f"{TARGET}/malformed_json"]
+    assert len(is_open[0].open_scopes()) == 9
+    for shape in range(1, 10):
+        found.absorb(of_shape(f"job-{shape}", shape, state="released", sequence=2), T0 + 1)
+    assert is_open[0].closed_at == T0 + 1
+
+
+def test_a_target_that_is_halted_as_a_whole_takes_in_what_nobody_was_told_of_and_the_jobs_that_follow() -> None:
+    found = incidents(of_shape("a", 1), of_shape("b", 2))
+    tell(found, f"{TARGET}/malformed_json/100000000000")
+    found.absorb(command(None, signature="f" * 32), T0)
+    found.absorb(of_shape("c", 3), T0)
+    found.absorb(of_shape("d", 1), T0)
+    is_open = {key: set(one.open_scopes()) for key, one in found.by_key.items() if one.closed_at is None}
+    job = f"job/{TARGET}/"
+    assert is_open == {
+        f"{TARGET}/malformed_json/100000000000": {f"{job}a", f"{job}d"},
+        f"{TARGET}/malformed_json": {f"target/{TARGET}", f"{job}b", f"{job}c"},
+    }
+
+
+def test_a_job_that_is_held_anew_for_the_same_cause_stays_where_it_is_whatever_its_requests_look_like() -> None:
+    found = incidents(of_shape("a", 1), of_shape("a", 2, sequence=2))
+    assert only(found).key == f"{TARGET}/malformed_json/100000000000"
+
+
+def test_an_alarm_that_nobody_was_told_of_goes_along_with_the_jobs_into_the_page_of_the_target() -> None:
+    found = incidents(of_shape("a", 1), of_shape("b", 2))
+    found.absorb_finding(finding("target_alarm"), T0)
+    found.absorb(command(None, signature="f" * 32), T0)
+    (page,) = [incident for incident in found.by_key.values() if incident.closed_at is None]
+    assert page.key == f"{TARGET}/malformed_json"
+    assert len(page.open_scopes()) == 3
+    assert page.findings
 
 
 def test_the_key_fits_into_a_sink_whatever_the_target() -> None:
@@ -145,9 +200,11 @@ def histories(draw: st.DrawFn) -> list[Command]:
     """Some scopes' commands in the order of their partition, sequences rising per scope."""
     sequences: dict[str | None, int] = {}
     found = []
-    for job in draw(st.lists(st.sampled_from([None, "a", "b", "c"]), max_size=25)):
+    for job in draw(st.lists(st.sampled_from([None, "a", "b", "c", "d", "e"]), max_size=25)):
         sequences[job] = sequences.get(job, 0) + 1
-        found.append(command(job, draw(states), sequence=sequences[job], cause=draw(causes)))
+        signature = draw(st.sampled_from([None, "a" * 32, "b" * 32, "c" * 32, "d" * 32]))
+        one = command(job, draw(states), sequence=sequences[job], cause=draw(causes), signature=signature)
+        found.append(one)
     return found
 
 
