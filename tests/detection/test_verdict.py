@@ -48,9 +48,10 @@ def scopes(story: Story) -> list[str]:
 
 def test_strict_quarantines_a_job_on_its_first_400() -> None:
     story = Story()
-    decision = story.bad(diagnosis=WAF)
+    decision = story.bad(diagnosis=WAF, kind="like-requests")
     (command,) = decision.commands
     assert command.scope == job_scope()
+    assert command.signature == "like-requests"
     assert command.command_id == command_id(command.scope.id, "quarantined", "halt400.responses/0/1")
     assert (command.retry, command.proxy, command.sequence) == ("abort", "release", 1)
     assert command.archive_uri == "file:///archive/1"
