@@ -77,21 +77,21 @@ def _request(request: Request) -> dict[str, Any]:
         "headers": _pairs(request.headers),
         "queryString": _pairs(_query(request.url)),
         "headersSize": -1,
-        "bodySize": _size(request.body_size, request.body, request.body_base64),
+        "bodySize": _size(request),
     }
     if text is not None:
         found["postData"] = {"mimeType": _value(request.headers, "content-type"), "params": [], "text": text}
         if encoded:
             found["postData"]["_encoding"] = "base64"
         if request.body_truncated:
-            found["postData"]["comment"] = f"truncated; {request.body_size} bytes were sent"
+            found["postData"]["comment"] = _truncated(request.body_size, "sent")
     return found
 
 
 def _response(response: Response) -> dict[str, Any]:
     text, encoded = _text(response.body, response.body_base64)
     content: dict[str, Any] = {
-        "size": max(_size(response.body_size, response.body, response.body_base64), 0),
+        "size": size if (size := _size(response)) >= 0 else _held(response),
         "mimeType": _value(response.headers, "content-type"),
     }
     if text is not None:
@@ -99,7 +99,7 @@ def _response(response: Response) -> dict[str, Any]:
         if encoded:
             content["encoding"] = "base64"
         if response.body_truncated:
-            content["comment"] = f"truncated; {response.body_size} bytes were received"
+            content["comment"] = _truncated(response.body_size, "received")
     return {
         "status": response.status,
         "statusText": "Bad Request" if response.status == 400 else "",
@@ -109,7 +109,7 @@ def _response(response: Response) -> dict[str, Any]:
         "content": content,
         "redirectURL": "",
         "headersSize": -1,
-        "bodySize": _size(response.body_size, response.body, response.body_base64),
+        "bodySize": _size(response),
     }
 
 
@@ -123,14 +123,23 @@ def _text(body: str | None, body_base64: str | None) -> tuple[str | None, bool]:
         return body_base64, True
 
 
-def _size(stated: int | None, body: str | None, body_base64: str | None) -> int:
-    if stated is not None:
-        return stated
-    if body is not None:
-        return len(body.encode(errors="surrogatepass"))
-    if body_base64 is not None:
-        return len(body_base64) * 3 // 4
-    return -1
+def _truncated(size: int | None, how: str) -> str:
+    return f"truncated; {size} bytes were {how}" if size is not None else f"truncated; nobody knows how many were {how}"
+
+
+def _size(message: Request | Response) -> int:
+    """The body's size as it was sent, -1 where that is not known, as HAR has it."""
+    if message.body_size is not None:
+        return message.body_size
+    return -1 if message.body_truncated or (message.body is None and message.body_base64 is None) else _held(message)
+
+
+def _held(message: Request | Response) -> int:
+    """How many bytes of the body are here."""
+    if message.body is not None:
+        return len(message.body.encode(errors="surrogatepass"))
+    encoded = message.body_base64 or ""
+    return len(encoded) * 3 // 4 - encoded.count("=", -2)
 
 
 def _pairs(pairs: list[Header]) -> list[dict[str, str]]:

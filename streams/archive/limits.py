@@ -54,7 +54,7 @@ def _cut(message: Message, limit: int) -> Message:
     message = copy(message)
     if long_text and body is not None:
         raw = body.encode("utf-8", "surrogatepass")
-        message.body_size = message.body_size if message.body_size is not None else len(raw)
+        message.body_size = _whole_size(message, raw)
         message.body = raw[:limit].decode("utf-8", "ignore")
     if long_bytes and encoded is not None:
         try:
@@ -62,7 +62,12 @@ def _cut(message: Message, limit: int) -> Message:
         except ValueError:
             message.body_base64 = encoded[:limit]
         else:
-            message.body_size = message.body_size if message.body_size is not None else len(raw)
+            message.body_size = _whole_size(message, raw)
             message.body_base64 = b64encode(raw[:limit]).decode()
     message.body_truncated = True
     return message
+
+
+def _whole_size(message: Message, raw: bytes) -> int | None:
+    """What the body was; of one that came cut already without its size, nobody knows."""
+    return len(raw) if message.body_size is None and not message.body_truncated else message.body_size

@@ -216,7 +216,8 @@ def _message(console: Console, mark: str, headers: "list[Header]", message: "Req
     elif message.body_base64 is not None:
         console.print(f"\n[dim]{len(message.body_base64) * 3 // 4} bytes that are no text[/]")
     if message.body_truncated:
-        console.print(f"[dim]cut; {message.body_size} bytes in all[/]")
+        size = f"{message.body_size} bytes in all" if message.body_size is not None else "its whole size is not known"
+        console.print(f"[dim]cut; {size}[/]")
 
 
 def _plain(text: str, *, lines: bool = False) -> str:

@@ -98,6 +98,16 @@ def test_a_long_body_is_cut_and_says_so() -> None:
     assert len(json.dumps(sent)) < 4 * BODY_LIMIT_BYTES
 
 
+def test_a_body_that_was_cut_before_it_came_is_marked_and_its_size_is_not_made_up() -> None:
+    found = entry(seal(redactor, offence(body="x" * 100, body_truncated=True, body_size=None)))
+    assert found["request"]["postData"]["comment"] == "truncated; nobody knows how many were sent"
+    assert found["request"]["bodySize"] == -1
+    found = entry(seal(redactor, offence(body="x" * 2_000_000, body_truncated=True, body_size=None)))
+    assert "body_size" not in found["_halt400"]["event"]["request"]
+    found = entry(seal(redactor, offence(body="x" * 2_000_000, body_truncated=True, body_size=9_000_000)))
+    assert found["request"]["postData"]["comment"] == "truncated; 9000000 bytes were sent"
+
+
 def test_a_secret_across_the_cut_is_sealed() -> None:
     body = "x" * (BODY_LIMIT_BYTES - 10) + " ghp_16C7e42F292c6912E7710c838347Ae178B4a"
     kept = seal(redactor, offence(body=body)).event.request.body or ""
