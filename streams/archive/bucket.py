@@ -8,44 +8,16 @@ from urllib.parse import urlsplit
 
 from halt400.errors import ArchiveError
 from streams.archive.naming import archive_uri
-from streams.archive.port import ArchiveAway, ArchiveChanged, checked_key
+from streams.archive.port import ArchiveChanged, checked_key
+from streams.archive.refusals import as_archive_error, refusal_status
 
 __all__ = ["BucketArchive"]
-
-MENDS = {
-    "AccessDenied": "Give these credentials the right to put objects there.",
-    "AllAccessDisabled": "The bucket is disabled; ask its owner.",
-    "ExpiredToken": "Renew the credentials.",
-    "InvalidAccessKeyId": "Correct HALT400_ARCHIVE_ACCESS_KEY_ID.",
-    "InvalidBucketName": "Correct HALT400_ARCHIVE_URI.",
-    "KMS.DisabledException": "Enable the KMS key.",
-    "KMS.NotFoundException": "Correct HALT400_ARCHIVE_KMS_KEY_ID.",
-    "NoSuchBucket": "Make the bucket, or correct HALT400_ARCHIVE_URI.",
-    "NoSuchKey": "There is no such object.",
-    "NotImplemented": "This server cannot do that.",
-    "PermanentRedirect": "Correct HALT400_ARCHIVE_REGION.",
-    "SignatureDoesNotMatch": "Correct HALT400_ARCHIVE_SECRET_ACCESS_KEY.",
-    "404": "There is no such bucket or object.",
-    "403": "Check the credentials and their rights.",
-}
-"""What mends S3's errors that no retry does."""
-
-PASSING = {
-    "BadDigest",
-    "OperationAborted",
-    "RequestTimeTooSkewed",
-    "RequestTimeout",
-    "SlowDown",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequests",
-    "XAmzContentSHA256Mismatch",
-}
-"""S3's errors of the 4xx kind that a retry can mend; any other 4xx is refused again however often it is sent."""
 
 CHECKSUM = "sha256"
 """User metadata with the object's SHA-256, for servers that keep no checksums."""
 RULE_ID = "halt400-retention"
+PROBE = ".halt400"
+"""The object that shows whether objects can be written; it is none of the archive's."""
 
 
 class BucketArchive:
@@ -87,6 +59,11 @@ class BucketArchive:
         self._bucket, self._prefix = parts.netloc, parts.path.strip("/")
         if not self._bucket:
             raise ArchiveError(f"The archive {base_uri} names no bucket.", "Write s3://bucket/prefix.")
+        if kms_key_id and server_side_encryption != "aws:kms":
+            raise ArchiveError(
+                f"The KMS key {kms_key_id} would encrypt nothing.",
+                "Set HALT400_ARCHIVE_SERVER_SIDE_ENCRYPTION=aws:kms, or unset HALT400_ARCHIVE_KMS_KEY_ID.",
+            )
         self._conditional = True
         self._options: dict[str, Any] = {}
         if server_side_encryption:
@@ -112,8 +89,10 @@ class BucketArchive:
         self._s3.meta.events.register_last("before-call.s3", _without_asking)
 
     def check(self) -> None:
-        """Ask for the bucket."""
-        self._call("head_bucket")
+        """Put an object, get it and list the bucket: all that a worker needs, encryption at rest included."""
+        self._put(PROBE, b"{}")
+        self._get(PROBE)
+        self._call("list_objects_v2", Prefix=self._full(PROBE), MaxKeys=1)
 
     def write(self, key: str, data: bytes) -> None:
         """Put an object; the server compares the checksum with what arrived."""
@@ -134,7 +113,7 @@ class BucketArchive:
         try:
             return self._get(key)
         except ArchiveError as error:
-            if _refusal(error) == 404:
+            if refusal_status(error) == 404:
                 return None
             raise
 
@@ -144,9 +123,9 @@ class BucketArchive:
         try:
             return self._put(key, data, **(condition if self._conditional else {}))
         except ArchiveError as error:
-            if _refusal(error) in {404, 409, 412}:
+            if refusal_status(error) in {404, 409, 412}:
                 raise ArchiveChanged(f"{self.uri(key)} was written by another process.", "It is read again.") from error
-            if _refusal(error) != 501 or not self._conditional:
+            if refusal_status(error) != 501 or not self._conditional:
                 raise
             self._conditional = False
             return self._put(key, data)
@@ -163,6 +142,12 @@ class BucketArchive:
             **self._options,
             **condition,
         )
+        asked, lies = self._options.get("ServerSideEncryption"), answer.get("ServerSideEncryption")
+        if asked is not None and lies != asked:
+            raise ArchiveError(
+                f"{self.uri(key)} was to be encrypted by {asked}; the server says {lies or 'of no encryption'}.",
+                "Archive to a server that encrypts, or unset HALT400_ARCHIVE_SERVER_SIDE_ENCRYPTION.",
+            )
         return str(answer.get("ETag", ""))
 
     def _get(self, key: str) -> tuple[bytes, str]:
@@ -181,7 +166,7 @@ class BucketArchive:
         try:
             self._call("head_object", Key=self._full(key))
         except ArchiveError as error:
-            if _refusal(error) == 404:
+            if refusal_status(error) == 404:
                 return False
             raise
         return True
@@ -193,7 +178,8 @@ class BucketArchive:
         while True:
             page = self._call("list_objects_v2", Prefix=base + prefix, **options)
             for found in page.get("Contents", ()):
-                yield found["Key"][len(base) :]
+                if found["Key"] != base + PROBE:
+                    yield found["Key"][len(base) :]
             if not page.get("IsTruncated"):
                 return
             options["ContinuationToken"] = page["NextContinuationToken"]
@@ -205,11 +191,11 @@ class BucketArchive:
     def keep_for(self, days: int) -> None:
         """Set a lifecycle rule for this prefix; the bucket's other rules stay as they are."""
         try:
-            rules = self._call("get_bucket_lifecycle_configuration").get("Rules", [])
+            found = self._call("get_bucket_lifecycle_configuration")
         except ArchiveError as error:
             if "NoSuchLifecycleConfiguration" not in str(error):
                 raise
-            rules = []
+            found = {}
         rule_id = f"{RULE_ID}-{self._prefix}".rstrip("-")[:255]
         rule = {
             "ID": rule_id,
@@ -219,7 +205,7 @@ class BucketArchive:
             "NoncurrentVersionExpiration": {"NoncurrentDays": days},
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
         }
-        rules = [*(other for other in rules if other.get("ID") != rule_id), rule]
+        rules = [*(other for other in found.get("Rules", ()) if other.get("ID") != rule_id), rule]
         self._call("put_bucket_lifecycle_configuration", LifecycleConfiguration={"Rules": rules})
 
     def _full(self, key: str) -> str:
@@ -230,53 +216,14 @@ class BucketArchive:
         return self._guarded(getattr(self._s3, operation), Bucket=self._bucket, **arguments)
 
     def _guarded(self, function: Any, **arguments: Any) -> Any:
-        from botocore.exceptions import (
-            BotoCoreError,
-            ClientError,
-            FlexibleChecksumError,
-            NoCredentialsError,
-            ParamValidationError,
-            PartialCredentialsError,
-        )
+        from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             return function(**arguments)
-        except (NoCredentialsError, PartialCredentialsError) as error:
-            raise ArchiveError(
-                f"The archive {self.base_uri} needs credentials: {error}.",
-                "Set HALT400_ARCHIVE_ACCESS_KEY_ID and HALT400_ARCHIVE_SECRET_ACCESS_KEY, or boto3's own.",
-            ) from error
-        except ParamValidationError as error:
-            raise ArchiveError(f"The archive {self.base_uri}: {error}.", "Correct HALT400_ARCHIVE_URI.") from error
-        except FlexibleChecksumError as error:
-            raise ArchiveError(
-                f"The archive {self.base_uri}: {error}.", "The object is damaged: restore it from a version."
-            ) from error
-        except ClientError as error:
-            code = str(error.response.get("Error", {}).get("Code", ""))
-            status = _status(error)
-            refused = code in MENDS or status == 501 or (400 <= status < 500 and status not in {408, 429})
-            if refused and code not in PASSING:
-                mend = MENDS.get(code, "It is refused however often it is sent; see the store's answer.")
-                raise ArchiveError(f"The archive {self.base_uri}: {error}.", mend) from error
-            raise ArchiveAway(f"The archive {self.base_uri}: {error}.", "It is tried again.") from error
-        except BotoCoreError as error:
-            raise ArchiveAway(f"The archive {self.base_uri}: {error}.", "It is tried again.") from error
+        except (BotoCoreError, ClientError) as error:
+            by_kms = self._options.get("ServerSideEncryption") == "aws:kms"
+            raise as_archive_error(error, self.base_uri, by_kms=by_kms) from error
 
 
 def _without_asking(params: dict[str, Any], **_: Any) -> None:
     params["headers"].pop("Expect", None)
-
-
-def _refusal(error: ArchiveError) -> int | None:
-    """The status of the server's answer that led to the error, None where it was not one."""
-    from botocore.exceptions import ClientError
-
-    cause = error.__cause__
-    if not isinstance(cause, ClientError) or cause.response.get("Error", {}).get("Code") == "NoSuchBucket":
-        return None
-    return _status(cause)
-
-
-def _status(error: Any) -> int:
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

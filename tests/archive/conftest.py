@@ -1,28 +1,40 @@
-"""An archive in a directory, and one on a real S3 server."""
+"""An archive in a directory, and one on a real S3 server.
 
+With HALT400_TEST_S3_ENDPOINT_URL, HALT400_TEST_S3_ACCESS_KEY_ID and HALT400_TEST_S3_SECRET_ACCESS_KEY set, that server
+is used in place of the session's own; HALT400_TEST_S3_KMS_KEY_ID names a key that it can encrypt with.
+"""
+
+import os
 from pathlib import Path
-from secrets import token_hex
 
 import pytest
 
 from streams.archive import Archive, open_archive
-from streams.local import LocalS3
 from streams.settings import ArchiveSettings
+from tests.archive.s3_server import S3Server
 
 
-@pytest.fixture(params=["file", "s3"])
+@pytest.fixture(scope="session")
+def s3(request: pytest.FixtureRequest) -> S3Server:
+    endpoint_url = os.environ.get("HALT400_TEST_S3_ENDPOINT_URL")
+    if endpoint_url:
+        return S3Server(
+            endpoint_url,
+            endpoint_url,
+            os.environ["HALT400_TEST_S3_ACCESS_KEY_ID"],
+            os.environ["HALT400_TEST_S3_SECRET_ACCESS_KEY"],
+            kms_key_id=os.environ.get("HALT400_TEST_S3_KMS_KEY_ID"),
+        )
+    local = request.getfixturevalue("s3")
+    return S3Server("S3Proxy", local.endpoint_url, local.access_key, local.secret_key)
+
+
+@pytest.fixture(params=["file", pytest.param("s3", marks=pytest.mark.s3)])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> ArchiveSettings:
     if request.param == "file":
         return ArchiveSettings(uri=(tmp_path / "a b%c").as_uri())
-    server: LocalS3 = request.getfixturevalue("s3")
-    bucket = f"evidence-{token_hex(4)}"
-    server.create_bucket(bucket)
-    return ArchiveSettings(
-        uri=f"s3://{bucket}/halt400/v1",
-        endpoint_url=server.endpoint_url,
-        access_key_id=server.access_key,
-        secret_access_key=server.secret_key,
-    )
+    server: S3Server = request.getfixturevalue("s3")
+    return server.settings(server.new_bucket())
 
 
 @pytest.fixture

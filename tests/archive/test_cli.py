@@ -1,11 +1,7 @@
 """`halt400 archive`, as a person runs it."""
 
-import http.server
 import json
-import threading
-from collections.abc import Iterator
 from pathlib import Path
-from xml.etree import ElementTree
 
 import msgspec
 import pytest
@@ -20,7 +16,6 @@ from streams.archive.counting import OffenceCounts
 from streams.archive.naming import manifest_key, object_key
 from streams.archive.resending import raw_request
 from streams.archive.storm import keep
-from streams.local import LocalS3
 from streams.settings import ArchiveSettings, KafkaSettings, Settings
 from streams.topics import apply_topics
 from streams.transport import Durability
@@ -93,88 +88,6 @@ async def test_init_makes_a_directory_and_says_who_can_clean_it(variables: dict[
     outcome = await run("archive", "init", "--keep-days", "30", **variables)
     assert outcome.code == 1
     assert "find " in outcome.err
-
-
-async def test_init_on_a_server_without_lifecycle_rules_says_so(s3: LocalS3) -> None:
-    s3.create_bucket("evidence-init")
-    outcome = await run(
-        "archive",
-        "init",
-        "--keep-days",
-        "30",
-        HALT400_ARCHIVE_URI="s3://evidence-init/x",
-        HALT400_ARCHIVE_ENDPOINT_URL=s3.endpoint_url,
-        HALT400_ARCHIVE_ACCESS_KEY_ID=s3.access_key,
-        HALT400_ARCHIVE_SECRET_ACCESS_KEY=s3.secret_key,
-    )
-    assert outcome.code == 1
-    assert "This server cannot do that." in outcome.err
-    assert outcome.lines == ["s3://evidence-init/x can be written."]
-
-
-class Lifecycle(http.server.HTTPServer):
-    """An S3 server as far as lifecycle rules go; it holds one rule of someone else."""
-
-    rules = (
-        "<LifecycleConfiguration><Rule><ID>theirs</ID><Filter><Prefix>logs/</Prefix></Filter>"
-        "<Status>Enabled</Status><Expiration><Days>7</Days></Expiration></Rule></LifecycleConfiguration>"
-    )
-
-
-class _LifecycleHandler(http.server.BaseHTTPRequestHandler):
-    server: Lifecycle
-
-    def _answer(self, body: str = "") -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def do_HEAD(self) -> None:
-        self._answer()
-
-    def do_GET(self) -> None:
-        assert self.path == "/evidence?lifecycle"
-        self._answer(self.server.rules)
-
-    def do_PUT(self) -> None:
-        assert self.path == "/evidence?lifecycle"
-        self.server.rules = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        self._answer()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def lifecycle() -> Iterator[Lifecycle]:
-    server = Lifecycle(("127.0.0.1", 0), _LifecycleHandler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-async def test_init_sets_the_rule_of_its_prefix_and_keeps_the_others(lifecycle: Lifecycle) -> None:
-    for days in ("30", "90"):
-        outcome = await run(
-            "archive",
-            "init",
-            "--keep-days",
-            days,
-            HALT400_ARCHIVE_URI="s3://evidence/halt400",
-            HALT400_ARCHIVE_ENDPOINT_URL=f"http://127.0.0.1:{lifecycle.server_port}",
-            HALT400_ARCHIVE_ACCESS_KEY_ID="a",
-            HALT400_ARCHIVE_SECRET_ACCESS_KEY="b",
-        )
-        assert outcome.code == 0, outcome.err
-    rules = {
-        (rule.findtext("{*}ID"), rule.findtext("{*}Filter/{*}Prefix"), rule.findtext("{*}Expiration/{*}Days"))
-        for rule in ElementTree.fromstring(lifecycle.rules)
-    }
-    assert rules == {("theirs", "logs/", "7"), ("halt400-retention-halt400", "halt400/", "90")}
 
 
 async def test_verify_reads_back_all_of_the_log(

@@ -1,11 +1,9 @@
 """What holds for every archive: run against a directory and against a real S3 server."""
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
-from secrets import token_hex
 
 import pytest
 
@@ -14,7 +12,6 @@ from streams.archive import Archive, open_archive, read_uri
 from streams.archive.directory import DirectoryArchive
 from streams.archive.naming import object_key
 from streams.archive.port import ArchiveAway, ArchiveChanged
-from streams.local import LocalS3
 from streams.settings import ArchiveSettings
 from tests.archive.offences import offence
 
@@ -127,67 +124,6 @@ def until_taken(archive: Archive, key: str, data: bytes) -> None:
         except ArchiveAway:
             continue
     raise AssertionError("never taken")
-
-
-@pytest.fixture
-def s3_settings(s3: LocalS3) -> Callable[..., ArchiveSettings]:
-    bucket = f"evidence-{token_hex(4)}"
-    s3.create_bucket(bucket)
-
-    def make(**changed: object) -> ArchiveSettings:
-        given: dict[str, object] = {
-            "uri": f"s3://{bucket}/x",
-            "endpoint_url": s3.endpoint_url,
-            "access_key_id": s3.access_key,
-            "secret_access_key": s3.secret_key,
-        }
-        return ArchiveSettings(**{**given, **changed})  # type: ignore[arg-type]
-
-    return make
-
-
-@pytest.mark.parametrize(
-    ("changed", "mend"),
-    [
-        ({"secret_access_key": "wrong"}, "SECRET_ACCESS_KEY"),
-        ({"access_key_id": "nobody"}, "ACCESS_KEY"),
-        ({"uri": "s3://no-such-bucket-here/x"}, "bucket"),
-    ],
-)
-def test_a_wrong_setting_of_s3_is_refused_with_its_mend(
-    s3_settings: Callable[..., ArchiveSettings], changed: dict[str, object], mend: str
-) -> None:
-    archive = open_archive(s3_settings(**changed))
-    for use in (archive.check, lambda: archive.write("t/d/k.har", b"x")):
-        with pytest.raises(ArchiveError) as caught:
-            use()
-        assert not isinstance(caught.value, ArchiveAway), caught.value
-    assert mend in caught.value.mend
-
-
-def test_an_s3_server_that_is_away_is_only_away(s3_settings: Callable[..., ArchiveSettings]) -> None:
-    archive = open_archive(s3_settings(endpoint_url="http://127.0.0.1:9"))
-    with pytest.raises(ArchiveAway):
-        archive.write("t/d/k.har", b"x")
-
-
-def test_a_changed_object_of_s3_is_noticed(s3_settings: Callable[..., ArchiveSettings], s3: LocalS3) -> None:
-    settings = s3_settings()
-    archive = open_archive(settings)
-    archive.write("t/d/k.har", b"evidence")
-    bucket = settings.uri.split("/")[2]
-    with_its_checksum = s3.client().head_object(Bucket=bucket, Key="x/t/d/k.har")["Metadata"]
-    s3.client().put_object(Bucket=bucket, Key="x/t/d/k.har", Body=b"forged", Metadata=with_its_checksum)
-    with pytest.raises(ArchiveError, match="SHA-256"):
-        archive.read("t/d/k.har")
-
-
-def test_a_listing_of_many_pages_is_whole(s3_settings: Callable[..., ArchiveSettings]) -> None:
-    archive = open_archive(s3_settings())
-    keys = [f"t/2026-01-01/r-0-{number:04d}.har" for number in range(1010)]
-    with ThreadPoolExecutor(16) as threads:
-        list(threads.map(lambda key: archive.write(key, b"x"), keys))
-    assert list(archive.keys()) == keys
 
 
 def test_a_directory_cannot_keep_rules_and_names_what_can(tmp_path: Path) -> None:

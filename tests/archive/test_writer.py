@@ -23,6 +23,7 @@ from streams.archive.archivist import Archivist, seal
 from streams.archive.bucket import BucketArchive
 from streams.archive.counting import OffenceCounts
 from streams.archive.naming import MANIFEST, object_key
+from streams.archive.port import ArchiveAway
 from streams.archive.verifying import verify
 from streams.archive.writer import SCOUTS, Evidence
 from streams.settings import ArchiveSettings
@@ -45,6 +46,8 @@ class SlowS3(http.server.ThreadingHTTPServer):
         self.answers: list[int] = []
         self.stored: dict[str, bytes] = {}
         self.headers: dict[str, str] = {}
+        self.encrypts = True
+        self.code: str | None = None
         self.most_at_once = self.at_once = 0
         self.released = threading.Event()
         self.lock = threading.Lock()
@@ -67,9 +70,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if status == 200:
                 self.server.stored[self.path] = body
         code = {403: "SignatureDoesNotMatch", 400: "InvalidArgument", 503: "SlowDown", 500: "InternalError"}
-        answer = b"" if status == 200 else f"<Error><Code>{code[status]}</Code></Error>".encode()
+        answer = b"" if status == 200 else f"<Error><Code>{self.server.code or code[status]}</Code></Error>".encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(answer)))
+        if self.server.encrypts and (encryption := self.headers.get("x-amz-server-side-encryption")):
+            self.send_header("x-amz-server-side-encryption", encryption)
         self.end_headers()
         self.wfile.write(answer)
 
@@ -129,6 +134,28 @@ def test_every_upload_asks_for_the_encryption_that_is_set(server: SlowS3, encryp
         assert "x-amz-checksum-sha256" in headers
 
 
+def test_a_server_that_does_not_encrypt_as_asked_is_refused(server: SlowS3) -> None:
+    server.encrypts = False
+    archive = BucketArchive(
+        "s3://evidence/x",
+        endpoint_url=f"http://127.0.0.1:{server.server_port}",
+        access_key_id="a",
+        secret_access_key="b",
+        server_side_encryption="AES256",
+    )
+    for use in (archive.check, lambda: archive.write("t/d/1.har", b"1"), lambda: archive.replace("t/d/m", b"2", None)):
+        with pytest.raises(ArchiveError, match="was to be encrypted by AES256") as caught:
+            use()
+        assert "HALT400_ARCHIVE_SERVER_SIDE_ENCRYPTION" in caught.value.mend
+
+
+@pytest.mark.parametrize("encryption", [None, "AES256"])
+def test_a_kms_key_that_would_encrypt_nothing_is_refused(encryption: str | None) -> None:
+    with pytest.raises(ArchiveError) as caught:
+        BucketArchive("s3://evidence/x", server_side_encryption=encryption, kms_key_id="key-7")
+    assert caught.value.mend.startswith("Set HALT400_ARCHIVE_SERVER_SIDE_ENCRYPTION=aws:kms")
+
+
 async def test_a_slow_store_takes_a_hundred_objects_a_second() -> None:
     script = str(Path(__file__).parent / "slow_store.py")
     store = await asyncio.create_subprocess_exec(
@@ -154,9 +181,10 @@ async def test_a_slow_store_takes_a_hundred_objects_a_second() -> None:
 
 
 async def test_a_store_that_is_away_is_waited_for_and_nothing_is_lost(server: SlowS3) -> None:
-    server.answers = [503, 500] * 8
+    server.answers = [503, 500] * 2
     writer = writer_to(server.server_port, 4)
     await writer.start()
+    server.answers = [503, 500] * 8
     writing = asyncio.create_task(writer.write(some(4)))
     reasons = await until(lambda: [writer.away_reason] if writer.away_since is not None else [])
     assert reasons[0] is not None
@@ -201,6 +229,33 @@ async def test_a_refusal_for_good_ends_the_writing_and_is_not_tried_again(server
     assert caught.value.mend
     assert len(server.answers) == 99
     await writer.stop()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "said"),
+    [
+        (403, "AccessDenied", ArchiveError, "Give these credentials the right s3:PutObject"),
+        (400, "KMS.NotFoundException", ArchiveError, "Correct HALT400_ARCHIVE_KMS_KEY_ID."),
+        (500, "InternalError", ArchiveAway, "HALT400_ARCHIVE_KMS_KEY_ID must name a key that it has."),
+        (400, "AuthorizationHeaderMalformed", ArchiveError, "Correct HALT400_ARCHIVE_REGION."),
+    ],
+)
+def test_what_mends_a_refusal_is_named(
+    server: SlowS3, status: int, code: str, kind: type[ArchiveError], said: str
+) -> None:
+    server.answers, server.code = [status] * 10, code
+    archive = BucketArchive(
+        "s3://evidence/x",
+        endpoint_url=f"http://127.0.0.1:{server.server_port}",
+        access_key_id="a",
+        secret_access_key="b",
+        server_side_encryption="aws:kms",
+        kms_key_id="no-such-key",
+    )
+    with pytest.raises(ArchiveError) as caught:
+        archive.check()
+    assert type(caught.value) is kind
+    assert said in caught.value.mend
 
 
 async def test_a_cancelled_write_ends_at_once(server: SlowS3) -> None:

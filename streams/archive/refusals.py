@@ -1,0 +1,120 @@
+"""What boto3's errors mean: a store that is away and is waited for, or a refusal and what mends it."""
+
+from typing import Any
+
+from halt400.errors import ArchiveError
+from streams.archive.port import ArchiveAway
+
+__all__ = ["as_archive_error", "refusal_status"]
+
+MENDS = {
+    "AllAccessDisabled": "The bucket is disabled; ask its owner.",
+    "AuthorizationHeaderMalformed": "Correct HALT400_ARCHIVE_REGION.",
+    "ExpiredToken": "Renew the credentials.",
+    "InvalidAccessKeyId": "Correct HALT400_ARCHIVE_ACCESS_KEY_ID.",
+    "InvalidBucketName": "Correct HALT400_ARCHIVE_URI.",
+    "KMS.DisabledException": "Enable the KMS key.",
+    "KMS.NotFoundException": "Correct HALT400_ARCHIVE_KMS_KEY_ID.",
+    "KMSKeyDisabledException": "Enable the KMS key.",
+    "KMSKeyNotFoundException": "Correct HALT400_ARCHIVE_KMS_KEY_ID.",
+    "NoSuchBucket": "Make the bucket, or correct HALT400_ARCHIVE_URI.",
+    "NoSuchKey": "There is no such object.",
+    "NotImplemented": "This server cannot do that.",
+    "PermanentRedirect": "Correct HALT400_ARCHIVE_REGION.",
+    "SignatureDoesNotMatch": "Correct HALT400_ARCHIVE_SECRET_ACCESS_KEY.",
+    "404": "There is no such bucket or object.",
+}
+"""What mends S3's errors that no retry does."""
+
+RIGHTS = {
+    "GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "GetObject": "s3:GetObject and s3:ListBucket (kms:Decrypt where a KMS key encrypts)",
+    "HeadObject": "s3:GetObject and s3:ListBucket",
+    "ListObjectsV2": "s3:ListBucket",
+    "PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+    "PutObject": "s3:PutObject (kms:GenerateDataKey where a KMS key encrypts)",
+}
+"""What each operation needs."""
+
+PASSING = {
+    "BadDigest",
+    "OperationAborted",
+    "RequestTimeTooSkewed",
+    "RequestTimeout",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequests",
+    "XAmzContentSHA256Mismatch",
+}
+"""S3's errors of the 4xx kind that a retry can mend; any other 4xx is refused again however often it is sent."""
+
+AWAY = "A worker tries again by itself; where it stays so, see the store's log."
+
+
+def as_archive_error(error: Exception, base_uri: str, *, by_kms: bool = False) -> ArchiveError:
+    """The error as the archive's callers know it, with its mend.
+
+    Parameters
+    ----------
+    error
+        A ``ClientError`` or ``BotoCoreError`` of botocore.
+    base_uri
+        The archive that it is of.
+    by_kms
+        Whether uploads are encrypted by aws:kms.
+
+    Returns
+    -------
+    ArchiveError
+        An `ArchiveAway` where the same call may succeed later.
+    """
+    from botocore.exceptions import (
+        ClientError,
+        FlexibleChecksumError,
+        NoCredentialsError,
+        ParamValidationError,
+        PartialCredentialsError,
+    )
+
+    said = f"The archive {base_uri}: {str(error).rstrip('.')}."
+    if isinstance(error, ClientError):
+        return _of_answer(error, said, by_kms=by_kms)
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return ArchiveError(
+            f"The archive {base_uri} needs credentials: {str(error).rstrip('.')}.",
+            "Set HALT400_ARCHIVE_ACCESS_KEY_ID and HALT400_ARCHIVE_SECRET_ACCESS_KEY, or boto3's own.",
+        )
+    if isinstance(error, ParamValidationError):
+        return ArchiveError(said, "Correct HALT400_ARCHIVE_URI.")
+    if isinstance(error, FlexibleChecksumError):
+        return ArchiveError(said, "The object is damaged: restore it from a version.")
+    return ArchiveAway(said, AWAY)
+
+
+def refusal_status(error: ArchiveError) -> int | None:
+    """The status of the server's answer that led to the error, None where it was not one."""
+    from botocore.exceptions import ClientError
+
+    cause = error.__cause__
+    if not isinstance(cause, ClientError) or cause.response.get("Error", {}).get("Code") == "NoSuchBucket":
+        return None
+    return _status(cause)
+
+
+def _of_answer(error: Any, said: str, *, by_kms: bool) -> ArchiveError:
+    code, status = str(error.response.get("Error", {}).get("Code", "")), _status(error)
+    refused = code in MENDS or status == 501 or (400 <= status < 500 and status not in {408, 429})
+    if refused and code not in PASSING:
+        right = RIGHTS.get(error.operation_name)
+        if code in {"AccessDenied", "403"} and right is not None:
+            return ArchiveError(said, f"Give these credentials the right {right}.")
+        return ArchiveError(said, MENDS.get(code, "It is refused however often it is sent; see the store's answer."))
+    if status == 500 and by_kms and error.operation_name == "PutObject":
+        # SeaweedFS answers so for a key that it does not have, and where none is named.
+        return ArchiveAway(said, f"{AWAY} HALT400_ARCHIVE_KMS_KEY_ID must name a key that it has.")
+    return ArchiveAway(said, AWAY)
+
+
+def _status(error: Any) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

@@ -1,0 +1,191 @@
+"""What holds for an archive in a bucket, on a real S3 server: refusals, checksums, encryption at rest, retention."""
+
+import json
+from base64 import b64encode
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from halt400.errors import ArchiveError
+from halt400.redaction import Redactor, Rules
+from streams.archive import Archive, har_of, object_key, open_archive
+from streams.archive.archivist import seal
+from streams.archive.port import ArchiveAway, ArchiveChanged
+from streams.settings import KafkaSettings, Settings
+from streams.topics import OFFENCES, apply_topics
+from tests.archive.offences import offence
+from tests.archive.s3_server import S3Server
+from tests.cli.command import run
+
+KEY = "t/2026-01-01/r-0-1.har"
+KEY_OF_REDACTION = "the key of the archive's tests"
+THEIRS = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "logs/"}, "Expiration": {"Days": 7}}
+
+
+@pytest.fixture
+def bucket(s3: S3Server) -> str:
+    return s3.new_bucket()
+
+
+def uses(archive: Archive) -> list[Callable[[], Any]]:
+    return [archive.check, lambda: archive.write(KEY, b"x"), lambda: archive.replace(KEY, b"x", None)]
+
+
+@pytest.mark.parametrize(
+    ("changed", "mend"),
+    [
+        ({"secret_access_key": "wrong"}, "Correct HALT400_ARCHIVE_SECRET_ACCESS_KEY."),
+        ({"access_key_id": "nobody"}, "Correct HALT400_ARCHIVE_ACCESS_KEY_ID."),
+        ({"uri": "s3://no-such-bucket-here/x"}, "Make the bucket, or correct HALT400_ARCHIVE_URI."),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_its_mend(
+    s3: S3Server, bucket: str, changed: dict[str, object], mend: str
+) -> None:
+    for use in uses(open_archive(s3.settings(bucket, **changed))):
+        with pytest.raises(ArchiveError) as caught:
+            use()
+        assert not isinstance(caught.value, ArchiveAway), caught.value
+        assert caught.value.mend == mend
+
+
+async def test_init_names_the_mend_of_a_wrong_secret(s3: S3Server, bucket: str) -> None:
+    outcome = await run("archive", "init", **s3.variables(bucket, secret_access_key="wrong"))
+    assert outcome.code == 1
+    assert outcome.out == ""
+    assert "Correct HALT400_ARCHIVE_SECRET_ACCESS_KEY." in outcome.err
+
+
+def test_a_server_that_is_away_is_only_away(s3: S3Server, bucket: str) -> None:
+    for use in uses(open_archive(s3.settings(bucket, endpoint_url="http://127.0.0.1:9"))):
+        with pytest.raises(ArchiveAway):
+            use()
+
+
+def test_what_arrives_damaged_is_not_taken(s3: S3Server, bucket: str) -> None:
+    wrong = b64encode(sha256(b"what was sent").digest()).decode()
+    with pytest.raises(s3.client().exceptions.ClientError, match="BadDigest"):
+        s3.client().put_object(Bucket=bucket, Key="x", Body=b"what arrived", ChecksumSHA256=wrong)
+
+
+def test_a_changed_object_is_noticed(s3: S3Server, bucket: str) -> None:
+    archive = open_archive(s3.settings(bucket, "x"))
+    archive.write(KEY, b"evidence")
+    with_its_checksum = s3.client().head_object(Bucket=bucket, Key=f"x/{KEY}")["Metadata"]
+    s3.client().put_object(Bucket=bucket, Key=f"x/{KEY}", Body=b"forged", Metadata=with_its_checksum)
+    with pytest.raises(ArchiveError, match="SHA-256"):
+        archive.read(KEY)
+
+
+def test_a_listing_of_many_pages_is_whole(s3: S3Server, bucket: str) -> None:
+    archive = open_archive(s3.settings(bucket))
+    keys = [f"t/2026-01-01/r-0-{number:04d}.har" for number in range(1010)]
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(lambda key: archive.write(key, b"x"), keys))
+    assert list(archive.keys()) == keys
+
+
+async def test_verify_and_show_tell_what_happened_to_the_objects(
+    kafka: str, prefix: str, s3: S3Server, bucket: str
+) -> None:
+    settings = Settings(kafka=KafkaSettings(bootstrap_servers=kafka, topic_prefix=prefix, partitions=1))
+    variables = s3.variables(bucket, "x", redaction_key=KEY_OF_REDACTION)
+    archive, redactor = open_archive(s3.settings(bucket, "x")), Redactor(Rules(), KEY_OF_REDACTION.encode())
+    offences = [offence(number) for number in range(5)]
+    keys = [object_key(one.source, one.target, one.event.time) for one in offences]
+    await apply_topics(settings.kafka)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    for one in offences:
+        await producer.send(settings.kafka.topic(OFFENCES), msgspec.json.encode(one), partition=0)
+    await producer.stop()
+    for one, key in zip(offences, keys, strict=True):
+        archive.write(key, har_of(seal(redactor, one)))
+    outcome = await run("archive", "verify", settings=settings, **variables)
+    assert outcome.code == 0, outcome.out + outcome.err
+    assert "5 offences in the log, 5 sound" in outcome.out
+
+    checksum = s3.client().head_object(Bucket=bucket, Key=f"x/{keys[1]}")["Metadata"]
+    s3.client().put_object(Bucket=bucket, Key=f"x/{keys[1]}", Body=b"{}", Metadata=checksum)
+    archive.write(keys[2], archive.read(keys[2]).replace(b"product", b"forgery"))
+    s3.client().delete_object(Bucket=bucket, Key=f"x/{keys[3]}")
+    outcome = await run("archive", "verify", "--format", "json", settings=settings, **variables)
+    assert outcome.code == 1
+    found = json.loads(outcome.out)
+    assert found["sound"] == 2
+    assert found["unreadable"] == [archive.uri(keys[1])]
+    assert found["different"] == [archive.uri(keys[2])]
+    assert found["missing"] == [archive.uri(keys[3])]
+    for key, said in ((keys[0], "malformed_json"), (keys[1], "is not what was written"), (keys[3], "NoSuchKey")):
+        outcome = await run("archive", "show", archive.uri(key), settings=settings, **variables)
+        assert said in outcome.out + outcome.err
+
+
+@pytest.fixture(params=["AES256", "aws:kms"])
+def encryption(request: pytest.FixtureRequest, s3: S3Server, bucket: str) -> dict[str, str]:
+    """Settings of an encryption that the server has."""
+    with s3.skipped_without("encryption at rest"):
+        s3.client().put_object(Bucket=bucket, Key="probe", Body=b"", ServerSideEncryption="AES256")
+    if request.param == "AES256":
+        return {"server_side_encryption": "AES256"}
+    if s3.kms_key_id is None:
+        pytest.skip("HALT400_TEST_S3_KMS_KEY_ID names no key")
+    return {"server_side_encryption": "aws:kms", "kms_key_id": s3.kms_key_id}
+
+
+def test_evidence_and_manifests_lie_encrypted_as_it_is_set(
+    s3: S3Server, bucket: str, encryption: dict[str, str]
+) -> None:
+    archive, manifest = open_archive(s3.settings(bucket, "x", **encryption)), "t/2026-01-01/r-0.manifest.json"
+    archive.check()
+    archive.write(KEY, b"evidence")
+    tag = archive.replace(manifest, b"one", None)
+    assert archive.read_tagged(manifest) == (b"one", tag)
+    archive.replace(manifest, b"two", tag)
+    with pytest.raises(ArchiveChanged):
+        archive.replace(manifest, b"late", tag)
+    for key, data in ((KEY, b"evidence"), (manifest, b"two")):
+        head = s3.client().head_object(Bucket=bucket, Key=f"x/{key}")
+        assert head["ServerSideEncryption"] == encryption["server_side_encryption"]
+        assert head.get("SSEKMSKeyId", "").endswith(encryption.get("kms_key_id", ""))
+        assert archive.read(key) == data
+
+
+async def test_init_on_a_server_without_encryption_says_so(s3: S3Server, bucket: str) -> None:
+    with s3.skipped_with("encryption at rest"):
+        s3.client().put_object(Bucket=bucket, Key="probe", Body=b"", ServerSideEncryption="AES256")
+    outcome = await run("archive", "init", **s3.variables(bucket, server_side_encryption="AES256"))
+    assert outcome.code == 1
+    assert outcome.out == ""
+    assert "This server cannot do that." in outcome.err
+
+
+async def test_init_sets_the_first_rule_of_a_bucket(s3: S3Server, bucket: str) -> None:
+    with s3.skipped_without("lifecycle rules"):
+        s3.client().delete_bucket_lifecycle(Bucket=bucket)
+    outcome = await run("archive", "init", "--keep-days", "30", **s3.variables(bucket, "x"))
+    assert outcome.code == 0, outcome.err
+    assert s3.client().get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"] == [
+        {
+            "ID": "halt400-retention-x",
+            "Status": "Enabled",
+            "Filter": {"Prefix": "x/"},
+            "Expiration": {"Days": 30},
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+        }
+    ]
+
+
+async def test_init_on_a_server_without_lifecycle_rules_says_so(s3: S3Server, bucket: str) -> None:
+    with s3.skipped_with("lifecycle rules"):
+        s3.client().put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [THEIRS]})
+    outcome = await run("archive", "init", "--keep-days", "30", **s3.variables(bucket, "x"))
+    assert outcome.code == 1
+    assert "This server cannot do that." in outcome.err
+    assert outcome.lines == [f"s3://{bucket}/x can be written."]
