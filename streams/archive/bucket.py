@@ -196,7 +196,7 @@ class BucketArchive:
             if "NoSuchLifecycleConfiguration" not in str(error):
                 raise
             found = {}
-        rule_id = f"{RULE_ID}-{self._prefix}".rstrip("-")[:255]
+        rule_id = (f"{RULE_ID}-{self._prefix}" if self._prefix else RULE_ID)[:255]
         rule = {
             "ID": rule_id,
             "Status": "Enabled",
@@ -206,7 +206,10 @@ class BucketArchive:
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
         }
         rules = [*(other for other in found.get("Rules", ()) if other.get("ID") != rule_id), rule]
-        self._call("put_bucket_lifecycle_configuration", LifecycleConfiguration={"Rules": rules})
+        # It belongs to all rules of the bucket, and a PUT without it sets S3's default.
+        name = "TransitionDefaultMinimumObjectSize"
+        kept = {name: found[name]} if name in found else {}
+        self._call("put_bucket_lifecycle_configuration", LifecycleConfiguration={"Rules": rules}, **kept)
 
     def _full(self, key: str) -> str:
         checked_key(key)

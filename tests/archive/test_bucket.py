@@ -165,6 +165,28 @@ async def test_init_on_a_server_without_encryption_says_so(s3: S3Server, bucket:
     assert "This server cannot do that." in outcome.err
 
 
+async def test_init_sets_the_rule_of_its_prefix_and_leaves_the_others_as_they_are(s3: S3Server, bucket: str) -> None:
+    with s3.skipped_without("lifecycle rules"):
+        s3.client().put_bucket_lifecycle_configuration(
+            Bucket=bucket,
+            LifecycleConfiguration={"Rules": [THEIRS]},
+            TransitionDefaultMinimumObjectSize="varies_by_storage_class",
+        )
+    for prefix, days in (("a", "30"), ("a", "90"), ("a-", "60"), ("", "365")):
+        outcome = await run("archive", "init", "--keep-days", days, **s3.variables(bucket, prefix))
+        assert outcome.code == 0, outcome.err
+        assert outcome.lines[-1] == f"Evidence is removed after {days} days."
+    found = s3.client().get_bucket_lifecycle_configuration(Bucket=bucket)
+    assert found["Rules"][0] == THEIRS
+    assert {rule["Filter"]["Prefix"]: rule["Expiration"]["Days"] for rule in found["Rules"]} == {
+        "logs/": 7,
+        "a/": 90,
+        "a-/": 60,
+        "": 365,
+    }
+    assert found["TransitionDefaultMinimumObjectSize"] == "varies_by_storage_class"
+
+
 async def test_init_sets_the_first_rule_of_a_bucket(s3: S3Server, bucket: str) -> None:
     with s3.skipped_without("lifecycle rules"):
         s3.client().delete_bucket_lifecycle(Bucket=bucket)
