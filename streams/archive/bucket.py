@@ -73,7 +73,7 @@ class BucketArchive:
         self._s3: Any = boto3.client(
             "s3",
             endpoint_url=endpoint_url,
-            region_name=region or ("us-east-1" if endpoint_url else None),
+            region_name=region or boto3.Session().region_name or ("us-east-1" if endpoint_url else None),
             aws_access_key_id=access_key_id,
             aws_secret_access_key=secret_access_key,
             config=Config(

@@ -156,6 +156,28 @@ def test_a_kms_key_that_would_encrypt_nothing_is_refused(encryption: str | None)
     assert caught.value.mend.startswith("Set HALT400_ARCHIVE_SERVER_SIDE_ENCRYPTION=aws:kms")
 
 
+@pytest.mark.parametrize(
+    ("given", "searched", "signed"),
+    [(None, None, "us-east-1"), (None, "eu-central-1", "eu-central-1"), ("garage", "eu-central-1", "garage")],
+)
+def test_requests_are_signed_for_the_region_that_is_set_or_else_boto3s_own(
+    server: SlowS3, monkeypatch: pytest.MonkeyPatch, given: str | None, searched: str | None, signed: str
+) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    if searched is not None:
+        monkeypatch.setenv("AWS_DEFAULT_REGION", searched)
+    archive = BucketArchive(
+        "s3://evidence/x",
+        endpoint_url=f"http://127.0.0.1:{server.server_port}",
+        region=given,
+        access_key_id="a",
+        secret_access_key="b",
+    )
+    archive.write("t/d/1.har", b"1")
+    assert f"/{signed}/s3/aws4_request" in server.headers["Authorization"]
+
+
 async def test_a_slow_store_takes_a_hundred_objects_a_second() -> None:
     script = str(Path(__file__).parent / "slow_store.py")
     store = await asyncio.create_subprocess_exec(
