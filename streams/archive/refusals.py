@@ -38,6 +38,7 @@ RIGHTS = {
 
 PASSING = {
     "BadDigest",
+    "IncompleteBody",
     "OperationAborted",
     "RequestTimeTooSkewed",
     "RequestTimeout",

@@ -218,6 +218,15 @@ async def test_a_store_that_is_away_is_waited_for_and_nothing_is_lost(server: Sl
     await writer.stop()
 
 
+async def test_an_upload_that_was_cut_on_its_way_is_sent_again(server: SlowS3) -> None:
+    server.answers, server.code = [400], "IncompleteBody"
+    writer = writer_to(server.server_port, 1)
+    async with asyncio.timeout(DEADLINE_S):
+        await writer.write(some(1))
+    assert list(server.stored.values()) == [b"0"]
+    await writer.stop()
+
+
 async def test_while_a_store_is_away_only_a_few_uploads_are_tried_at_once(server: SlowS3) -> None:
     server.answers = [503] * 100_000
     server.delay_s = 0.5
