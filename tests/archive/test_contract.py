@@ -74,6 +74,31 @@ def test_an_object_is_replaced_only_as_it_was_last_seen(archive: Archive) -> Non
     assert list(archive.keys()) == [key]
 
 
+def test_of_many_who_saw_the_same_one_replaces_it(settings: ArchiveSettings, request: pytest.FixtureRequest) -> None:
+    if settings.uri.startswith("s3:") and request.getfixturevalue("s3").name == "S3Proxy":
+        pytest.skip("S3Proxy compares first and writes then, not both at once")
+    writers = [open_archive(settings) for _ in range(6)]
+    for number in range(10):
+        key = f"t/2026-01-01/r-{number}.manifest.json"
+        tag = writers[0].replace(key, b"seen by all", None) if number % 2 else None
+        together = threading.Barrier(len(writers))
+
+        def replaces(
+            writer: int, key: str = key, tag: str | None = tag, together: threading.Barrier = together
+        ) -> bool:
+            together.wait()
+            try:
+                writers[writer].replace(key, b"by %d" % writer, tag)
+            except ArchiveChanged:
+                return False
+            return True
+
+        with ThreadPoolExecutor(len(writers)) as threads:
+            replaced = list(threads.map(replaces, range(len(writers))))
+        assert sum(replaced) == 1
+        assert writers[0].read(key) == b"by %d" % replaced.index(True)
+
+
 def test_what_is_not_there_is_said_so(archive: Archive) -> None:
     assert not archive.exists("t/2026-01-01/r-0-9.har")
     with pytest.raises(ArchiveError) as caught:
