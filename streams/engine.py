@@ -178,7 +178,7 @@ class Engine:
             self._sends[partition] = []
         if topic is not None and records is not None:
             tp = TP(topic, partition)
-            records.check_follows(self._ends.get(tp))
+            records.check_follows(self._ends.get(tp, self._durability.start(tp)))
             self._ends[tp] = records.end
         return state
 

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, cast
 
+from aiokafka.errors import IllegalStateError
 from faust.transport.consumer import RecordMap
 from faust.transport.drivers.aiokafka import Consumer
 from faust.types import TP
@@ -55,13 +57,48 @@ class FoldingConsumer(Consumer):
         polled = await super()._getmany(active_partitions=active_partitions, timeout=timeout)
         return {tp: [Fold(tp, cast(Records, records))] for tp, records in polled.items()}
 
-    async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Go to the committed offsets, 0 among them: aiokafka's method of this name passes over it."""
-        committed = await super().seek_to_committed()
-        for tp, offset in committed.items():
-            if offset == 0:
-                await self.seek(tp, 0)
-        return committed
+    async def perform_seek(self) -> None:
+        """Go back to what was committed, and read nothing until the flow is resumed.
+
+        Faust reads on meanwhile, and then empties the agents' queues: what had got there was lost (faust-streaming #216
+        is the same of apps without tables).
+        """
+        self.stop_flow()
+        await super().perform_seek()
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Go to the offsets of a recovery, unless a further rebalance has begun: it has none then.
+
+        Raises
+        ------
+        IllegalStateError
+            How Faust's recovery learns of a further rebalance; at a missing offset it ended the worker.
+        """
+        if None in partitions.values():
+            raise IllegalStateError("Another rebalance began during the recovery.")
+        await super().seek_wait(partitions)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Forget which of them are held back: Faust would hand on what is fetched of those, paused or not."""
+        self._buffered_partitions.difference_update(revoked)
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Pause every partition before anything is awaited: Faust reads one that is new until it comes to pause it."""
+        self._paused_partitions.update(assigned)
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Fetch again what an agent has caught up with, not what is paused: its table has not recovered yet."""
+        if tp in self._paused_partitions:
+            self._buffered_partitions.discard(tp)
+        else:
+            super().on_buffer_drop(tp)
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Let Faust log what is slow; its look would end the worker where a partition has no position."""
+        with suppress(AssertionError):
+            super().verify_event_path(now, tp)
 
     def _new_consumer_thread(self) -> FoldingConsumerThread:
         return FoldingConsumerThread(self, loop=self.loop, beacon=self.beacon)
