@@ -67,7 +67,9 @@ async def test_a_first_fold_begins_where_reading_began_or_nothing_of_it_counts()
     durability.begin({TP("responses", 0): 5, TP("responses", 1): 9})
     with pytest.raises(LostRecords, match="Offsets 5 to 8 were fetched and never read"):
         await engine.process(0, fold(9, 12))
+    assert engine.applied(TP("responses", 0)) is None
     await engine.process(1, fold(9, 12))
+    assert engine.applied(TP("responses", 1)) == 12
 
 
 def fold(start: int, end: int) -> Records:

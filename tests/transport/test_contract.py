@@ -1,7 +1,7 @@
 """The contract with Faust, on a real broker: what our overrides rest on. When this fails, Faust has changed."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import Any, cast
 
 import pytest
@@ -10,6 +10,7 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from streams.transport import DurableTable, FoldingConsumer, Records
+from streams.watchdog import StalledWorker, Standing, Watchdog
 from tests.transport.conftest import PARTITIONS, Bench, Running
 from tests.waiting import until
 
@@ -258,3 +259,36 @@ async def test_the_markers_of_transactions_are_no_lost_records(bench: Bench) -> 
         await producer.stop()
         await bench.publish(0, [b"1"])
         await until(lambda: records_read(running) == 4)
+
+
+async def test_a_partition_whose_fold_was_dropped_ends_the_worker(bench: Bench) -> None:
+    async with bench.app(read_only) as running:
+        consumer, source = consumer_of(running), TP(bench.source, 0)
+        await until(lambda: source in consumer._active_partitions)
+        await until(lambda: not standing(running, None).has_work)
+        consumer.pause_partitions({source})
+        await bench.publish(0, [b"1"] * 10)
+        await until(lambda: standing(running, None).has_work)
+        polled = await until(lambda: consumer._getmany({source}, 1.0))
+        seen = standing(running, None)
+        assert (seen.position, seen.end, seen.handed, seen.waits) == (10, 10, 10, True), "it is on its way to an agent"
+        polled.clear()
+        await until(lambda: not standing(running, None).waits)
+        assert not standing(running, 10).has_work
+        with pytest.raises(StalledWorker, match=f"{bench.source} partition 0: fetched to 10, handed on to 10"):
+            watch(running, (0.0, 1.0, 62.0))
+
+
+def watch(running: Running, seconds: Iterable[float]) -> None:
+    """Let the watchdog look at partition 0 of the source, and at one that moves, at these moments."""
+    watchdog = Watchdog()
+    for number, second in enumerate(seconds):
+        moving = Standing(number, number + 9, number, number, waits=False)
+        seen = {TP(running.source, 0): standing(running, None), TP("moves", 0): moving}
+        watchdog.check(second, broker_answers=True, ready=True, polls=number, partitions=seen)
+
+
+def standing(running: Running, done: int | None) -> Any:
+    """Where partition 0 of the source stands, of which `done` offsets were applied."""
+    source = TP(running.source, 0)
+    return consumer_of(running).standings({running.source}, lambda _: done)[source]
