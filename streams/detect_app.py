@@ -137,9 +137,16 @@ def build_detect_app(settings: Settings) -> Halt400App:
             await app.sleep(WATCH_INTERVAL_S)
             if fleet_log.failure is not None:
                 raise fleet_log.failure
-            positions = cast(FoldingConsumer, app.consumer).positions(responses)
+            consumer = cast(FoldingConsumer, app.consumer)
+            positions = consumer.positions(responses)
             metrics.EVENTS_BEHIND.set(sum(end - position for position, end in positions.values()))
-            watchdog.check(time.monotonic(), broker_answers=control.healthy, ready=app.ready, positions=positions)
+            watchdog.check(
+                time.monotonic(),
+                broker_answers=control.healthy,
+                ready=app.ready,
+                polls=consumer.polls,
+                partitions=consumer.standings((responses, operations), engine.applied),
+            )
 
     return app
 

@@ -107,6 +107,10 @@ class Engine:
         """The partitions held, by number."""
         return self._states
 
+    def applied(self, tp: TP) -> int | None:
+        """The offset up to which a partition of `responses` or `operations` was applied, None where nothing was."""
+        return self._ends.get(tp)
+
     async def process(self, partition: int, records: Records) -> None:
         """Apply one fold and send what follows from it; returns when the producer has taken it, not the broker."""
         async with self._applying:
@@ -178,7 +182,7 @@ class Engine:
             self._sends[partition] = []
         if topic is not None and records is not None:
             tp = TP(topic, partition)
-            records.check_follows(self._ends.get(tp))
+            records.check_follows(self._ends.get(tp, self._durability.start(tp)))
             self._ends[tp] = records.end
         return state
 

@@ -1,24 +1,65 @@
-"""Notice a worker that stands still although there is work and the broker answers.
+"""Notice a worker, or one partition of it, that stands still although there is work and the broker answers.
 
-Faust can stop without a word: a rebalance whose recovery never ends, a stream that waits for what never comes. Such a
-worker keeps its partitions and its heartbeat, so nobody else takes over. It has to end.
+Faust can stop without a word: a rebalance whose recovery never ends, a stream that waits for what never comes, a
+partition that is never fetched or whose records are dropped. Such a worker keeps its partitions and its heartbeat, so
+nobody else takes over. It has to end.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
+
+from faust.types import TP
 
 from halt400.errors import Halt400Error
 
-__all__ = ["StalledWorker", "Watchdog"]
+__all__ = ["StalledWorker", "Standing", "Watchdog"]
 
 
 class StalledWorker(Halt400Error):
-    """The worker stood still although there was work."""
+    """The worker, or a partition of it, stood still although there was work."""
 
     code = "stalled_worker"
 
 
+class Standing(NamedTuple):
+    """Where one partition stands.
+
+    Parameters
+    ----------
+    position
+        Offset up to which it was fetched, None where it has no valid position.
+    end
+        Offset of the log's end, None where nothing was ever fetched.
+    handed
+        Offset up to which its records were handed to an agent, None where none were.
+    done
+        Offset up to which they were applied, None where none were.
+    waits
+        It has a reason to stand still: a fold of it is on its way to the agent or in the agent's hands, what was
+        fetched of it waits for its turn, back-pressure holds it back, or no broker leads it.
+    """
+
+    position: int | None
+    end: int | None
+    handed: int | None
+    done: int | None
+    waits: bool
+
+    @property
+    def has_work(self) -> bool:
+        """Whether something is to be fetched or to be applied."""
+        if self.position is None or self.end is None:
+            return True
+        return self.position < self.end or (self.handed is not None and (self.done is None or self.done < self.handed))
+
+    def __str__(self) -> str:
+        """Say how far it is."""
+        fetched = "no valid position" if self.position is None else f"fetched to {self.position}"
+        return f"{fetched}, handed on to {self.handed}, applied to {self.done}, log end {self.end}"
+
+
 class Watchdog:
-    """Decides whether a worker stands still. Pure: it is told what is, and when.
+    """Decides whether a worker or a partition stands still. Pure: it is told what is, and when.
 
     Parameters
     ----------
@@ -29,29 +70,57 @@ class Watchdog:
     def __init__(self, patience_s: float = 60.0) -> None:
         self._patience_s = patience_s
         self._standing_since: float | None = None
-        self._positions: Mapping[int, int] = {}
+        self._polls = -1
+        self._progress: dict[TP, tuple[int | None, int | None]] = {}
+        self._since: dict[TP, float] = {}
 
     def check(
-        self, now_s: float, *, broker_answers: bool, ready: bool, positions: Mapping[int, tuple[int, int]]
+        self, now_s: float, *, broker_answers: bool, ready: bool, polls: int, partitions: Mapping[TP, Standing]
     ) -> None:
-        """Take in one observation; `positions` is partition -> (offset fetched, log end), `now_s` is monotonic.
+        """Take in one observation.
+
+        Parameters
+        ----------
+        now_s
+            Monotonic time.
+        polls
+            How often reading was tried. Where that stands still the agents' queues are full, and a partition that does
+            not move waits for those before it: it is stalled only if all of them are.
 
         Raises
         ------
         StalledWorker
-            Nothing has moved for longer than the patience.
+            Nothing has moved for longer than the patience, or one partition has not while it had no reason to wait.
         """
-        waiting = not ready or any(position < end for position, end in positions.values())
-        fetched = {partition: position for partition, (position, _) in positions.items()}
-        moved, self._positions = fetched != self._positions, fetched
-        if moved or not waiting or not broker_answers:
+        progress = {tp: (standing.position, standing.done) for tp, standing in partitions.items()}
+        earlier, self._progress = self._progress, progress
+        reading, self._polls = polls != self._polls, polls
+        working = not ready or any(standing.has_work for standing in partitions.values())
+        if progress != earlier or not working or not broker_answers:
             self._standing_since = None
-            return
-        if self._standing_since is None:
+        elif self._standing_since is None:
             self._standing_since = now_s
         elif now_s - self._standing_since > self._patience_s:
-            raise StalledWorker(
-                f"No progress for {self._patience_s:g} s although the broker answers"
-                f" ({'reading' if ready else 'recovering'}; partition: (position, end) {dict(positions)}).",
-                "The worker ends so that another one takes over; nothing is lost.",
-            )
+            raise self._stalled(f"({'reading' if ready else 'recovering'}; {_list(partitions)})")
+        self._since = {
+            tp: self._since.get(tp, now_s)
+            for tp, standing in partitions.items()
+            if broker_answers and ready and reading and standing.has_work and not standing.waits
+            if progress[tp] == earlier.get(tp)
+        }
+        stalled = {tp: partitions[tp] for tp, since in self._since.items() if now_s - since > self._patience_s}
+        if stalled:
+            raise self._stalled(f"({_list(stalled)})")
+
+    def _stalled(self, where: str) -> StalledWorker:
+        return StalledWorker(
+            f"No progress for {self._patience_s:g} s although the broker answers {where}.",
+            "The worker ends so that another one takes over; nothing is lost.",
+        )
+
+
+def _list(partitions: Mapping[TP, Standing]) -> str:
+    return (
+        ", ".join(f"{tp.topic} partition {tp.partition}: {standing}" for tp, standing in sorted(partitions.items()))
+        or "no partition"
+    )

@@ -5,9 +5,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import ConsumerRecord
 
-__all__ = ["offsets", "read_to_end"]
+__all__ = ["members", "offsets", "read_to_end"]
 
 
 @asynccontextmanager
@@ -46,3 +47,14 @@ async def offsets(
         tps = _partitions(topics, partitions)
         ends = await consumer.end_offsets(tps)
         return {tp: (await consumer.committed(tp) or 0, ends[tp]) for tp in tps}
+
+
+async def members(bootstrap_servers: str, group: str) -> int:
+    """How many members the broker counts in a group."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        [response] = await admin.describe_consumer_groups([group])
+        return len(response.to_object()["groups"][0]["members"])
+    finally:
+        await admin.close()

@@ -1,15 +1,19 @@
 """A Faust consumer that folds each poll into one message per partition, and commits durable watermarks only."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+import weakref
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, cast
 
+from aiokafka.errors import IllegalStateError
 from faust.transport.consumer import RecordMap
 from faust.transport.drivers.aiokafka import Consumer
 from faust.types import TP
 
 from streams.transport.durability import Durability
 from streams.transport.fetching import FoldingConsumerThread, Records
+from streams.watchdog import Standing
 
 __all__ = ["Fold", "FoldingConsumer"]
 
@@ -49,19 +53,61 @@ class FoldingConsumer(Consumer):
 
     def __init__(self, transport: Any, *arguments: Any, **options: Any) -> None:
         self.durability: Durability = transport.durability
+        self._latest: dict[TP, tuple[int, weakref.ref[Records]]] = {}
+        self._polls = 0
         super().__init__(transport, *arguments, **options)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:
+        self._polls += 1
         polled = await super()._getmany(active_partitions=active_partitions, timeout=timeout)
+        for tp, records in polled.items():
+            self._latest[tp] = cast(Records, records).end, weakref.ref(cast(Records, records))
         return {tp: [Fold(tp, cast(Records, records))] for tp, records in polled.items()}
 
-    async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Go to the committed offsets, 0 among them: aiokafka's method of this name passes over it."""
-        committed = await super().seek_to_committed()
-        for tp, offset in committed.items():
-            if offset == 0:
-                await self.seek(tp, 0)
-        return committed
+    async def perform_seek(self) -> None:
+        """Go back to what was committed, and read nothing until the flow is resumed.
+
+        Faust reads on meanwhile, and then empties the agents' queues: what had got there was lost (faust-streaming #216
+        is the same of apps without tables).
+        """
+        self.stop_flow()
+        await super().perform_seek()
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Go to the offsets of a recovery, unless a further rebalance has begun: it has none then.
+
+        Raises
+        ------
+        IllegalStateError
+            How Faust's recovery learns of a further rebalance; at a missing offset it ended the worker.
+        """
+        if None in partitions.values():
+            raise IllegalStateError("Another rebalance began during the recovery.")
+        await super().seek_wait(partitions)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Forget which of them are held back: Faust would hand on what is fetched of those, paused or not."""
+        self._buffered_partitions.difference_update(revoked)
+        for tp in revoked:
+            self._latest.pop(tp, None)
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Pause every partition before anything is awaited: Faust reads one that is new until it comes to pause it."""
+        self._paused_partitions.update(assigned)
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Fetch again what an agent has caught up with, not what is paused: its table has not recovered yet."""
+        if tp in self._paused_partitions:
+            self._buffered_partitions.discard(tp)
+        else:
+            super().on_buffer_drop(tp)
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Let Faust log what is slow; its look would end the worker where a partition has no position."""
+        with suppress(AssertionError):
+            super().verify_event_path(now, tp)
 
     def _new_consumer_thread(self) -> FoldingConsumerThread:
         return FoldingConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -95,6 +141,42 @@ class FoldingConsumer(Consumer):
             if tp.topic == topic and state is not None and state.has_valid_position and state.highwater is not None:
                 fetched[tp.partition] = (state.position, state.highwater)
         return fetched
+
+    @property
+    def polls(self) -> int:
+        """How often reading was tried; where the number stands still, the queues of the agents are full."""
+        return self._polls
+
+    def standings(self, topics: Collection[str], applied: Callable[[TP], int | None]) -> dict[TP, Standing]:
+        """Where each assigned partition of some topics stands.
+
+        Parameters
+        ----------
+        applied
+            ``applied(tp)``: the offset up to which a partition's records were applied, None where none were.
+        """
+        consumer = self._thread._ensure_consumer()
+        subscription, fetched = consumer._subscription.subscription, consumer._fetcher._records
+        assignment = subscription.assignment if subscription is not None else None
+        found: dict[TP, Standing] = {}
+        if assignment is None:
+            return found
+        for tp in assignment.tps:
+            if tp.topic not in topics:
+                continue
+            state, done = assignment.state_value(tp), applied(tp)
+            handed, fold = self._latest.get(tp, (None, None))
+            found[TP(*tp)] = Standing(
+                position=state._position,
+                end=state.highwater,
+                handed=handed,
+                done=done,
+                waits=(fold is not None and fold() is not None and (done is None or done < (handed or 0)))
+                or (tp in fetched and tp in self._active_partitions)
+                or tp in self._buffered_partitions
+                or consumer._client.cluster.leader_for_partition(tp) in (None, -1),
+            )
+        return found
 
     def hold_back(self, tps: Iterable[TP]) -> None:
         """Stop fetching some partitions until `let_go`; what is on its way still arrives.

@@ -1,6 +1,6 @@
 """How far each folded partition is durable: below its watermark, all that followed is on the broker."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from faust.types import TP
 
@@ -16,7 +16,16 @@ class Durability:
 
     def __init__(self) -> None:
         self._watermarks: dict[TP, int] = {}
+        self._starts: dict[TP, int] = {}
         self._settlers: list[Callable[[], Awaitable[None]]] = []
+
+    def begin(self, starts: Mapping[TP, int]) -> None:
+        """Say where reading of partitions begins."""
+        self._starts.update(starts)
+
+    def start(self, tp: TP) -> int | None:
+        """Where reading of a partition began: whoever reads its first fold finds nothing missing before it."""
+        return self._starts.get(tp)
 
     def advance(self, tp: TP, offset: int) -> None:
         """Say that everything below `offset` is durable; a watermark never goes back."""
@@ -35,6 +44,7 @@ class Durability:
         """Forget partitions that are no longer ours."""
         for tp in revoked:
             self._watermarks.pop(tp, None)
+            self._starts.pop(tp, None)
 
     def on_settle(self, settler: Callable[[], Awaitable[None]]) -> None:
         """Register who makes durable what was read, before a commit that must be as far as it can be."""

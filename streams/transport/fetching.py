@@ -6,8 +6,8 @@ records of its parser have what is needed: offset, timestamp, key, value, header
 
 import asyncio
 import time
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, cast
 
 from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
@@ -27,6 +27,10 @@ class LostRecords(Halt400Error):
 class FoldingConsumerThread(AIOKafkaConsumerThread):
     """The thread that holds the aiokafka consumer; its polls give the parser's records."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._passed: dict[TP, tuple[int, int]] = {}
+
     async def _fetch_records(
         self,
         consumer: Any,
@@ -45,7 +49,7 @@ class FoldingConsumerThread(AIOKafkaConsumerThread):
             while True:
                 if fetcher._subscriptions.reassignment_in_progress:
                     await fetcher._subscriptions.wait_for_assignment()
-                drained = _drain(fetcher, active_partitions, max_records or 1)
+                drained = _drain(fetcher, active_partitions, max_records or 1, self._passed)
                 left = deadline - time.monotonic()
                 if drained or left <= 0:
                     return drained
@@ -56,6 +60,26 @@ class FoldingConsumerThread(AIOKafkaConsumerThread):
                 if not done or fetcher._closed:
                     return {}
                 waiter.result()  # raises where the cluster refuses us
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Go to the committed offset of every partition, to the beginning of the log where none was committed.
+
+        aiokafka's method of this name leaves such a partition where it stands, behind what was read and then dropped
+        while partitions moved.
+        """
+        return cast(Mapping[TP, int], await self.call_thread(self._seek_to_committed, self._ensure_consumer()))
+
+    async def _seek_to_committed(self, consumer: Any) -> Mapping[TP, int | None]:
+        committed: Mapping[TP, int | None] = await consumer.seek_to_committed()
+        changelogs = self.app.tables.changelog_topics  # the group commits nothing of them
+        ours = {tp: offset or 0 for tp, offset in committed.items() if tp.topic not in changelogs}
+        beginnings = await consumer.beginning_offsets(list(ours))
+        starts = {TP(*tp): max(offset, beginnings[tp]) for tp, offset in ours.items()}
+        for tp, offset in ours.items():
+            if offset == 0:
+                consumer.seek(tp, starts[tp])
+        cast(Any, self.consumer).durability.begin(starts)
+        return committed
 
 
 class Records(list[Any]):
@@ -80,10 +104,19 @@ class Records(list[Any]):
             )
 
 
-def _drain(fetcher: Any, partitions: Collection[TP] | None, wanted: int) -> dict[Any, Records]:
+def _drain(
+    fetcher: Any, partitions: Collection[TP] | None, wanted: int, passed: dict[TP, tuple[int, int]]
+) -> dict[Any, Records]:
+    """Take what was fetched of `partitions`, of all where it is None.
+
+    `passed` keeps the offsets [start, end) that held no record, a transaction's marker: the next records begin there.
+
+    Faust hands over its living set, which it empties when it pauses everything for a rebalance while this waits. To
+    aiokafka an empty set means all: what it then gave out was dropped, and the positions stood behind it.
+    """
     drained: dict[Any, Records] = {}
     for tp in list(fetcher._records):
-        if partitions and tp not in partitions:
+        if partitions is not None and tp not in partitions:
             if not fetcher._subscriptions.is_assigned(tp):
                 del fetcher._records[tp]
             continue
@@ -99,6 +132,11 @@ def _drain(fetcher: Any, partitions: Collection[TP] | None, wanted: int) -> dict
         if not result.has_more():
             del fetcher._records[tp]
             fetcher._notify(fetcher._wait_consume_future)
+        start, end = passed.pop(tp, (records.start, records.start))
+        if end == records.start:
+            records.start = start
+        if not records and records.end > records.start:
+            passed[tp] = records.start, records.end
         if records:
             drained[tp] = records
             wanted -= len(records)

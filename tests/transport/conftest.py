@@ -84,7 +84,7 @@ class Bench:
             partitions=PARTITIONS,
         )
         app.tables.add(table)
-        running = Running(app, table, durability)
+        running = Running(app, table, durability, self.source)
         topic = app.topic(self.source, key_serializer="raw", value_serializer=PASS_THROUGH)
 
         @app.agent(topic, name="agent")  # type: ignore[untyped-decorator]
@@ -107,8 +107,8 @@ class Bench:
 class Running:
     """An app that runs, with what the agent saw."""
 
-    def __init__(self, app: Halt400App, table: DurableTable, durability: Any) -> None:
-        self.app, self.table, self.durability = app, table, durability
+    def __init__(self, app: Halt400App, table: DurableTable, durability: Any, source: str) -> None:
+        self.app, self.table, self.durability, self.source = app, table, durability, source
         self.folds: list[tuple[TP, list[Any]]] = []
 
 

@@ -1,12 +1,16 @@
 """The contract with Faust, on a real broker: what our overrides rest on. When this fails, Faust has changed."""
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Any
+from collections.abc import Awaitable, Iterable
+from typing import Any, cast
 
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
-from streams.transport import DurableTable
+from streams.transport import DurableTable, FoldingConsumer, Records
+from streams.watchdog import StalledWorker, Standing, Watchdog
 from tests.transport.conftest import PARTITIONS, Bench, Running
 from tests.waiting import until
 
@@ -158,3 +162,133 @@ def partitions_of(running: Running) -> set[int]:
 def holds_only_its_own(running: Running) -> bool:
     held = {partition for partition in range(PARTITIONS) if running.table.rows(partition)}
     return held == partitions_of(running)
+
+
+async def read_only(running: Running, tp: TP, records: list[Any]) -> None:
+    running.folds.append((tp, records))
+
+
+def consumer_of(running: Running) -> FoldingConsumer:
+    return cast(FoldingConsumer, running.app.consumer)
+
+
+def records_read(running: Running) -> int:
+    return sum(len(records) for _, records in running.folds)
+
+
+async def test_a_partition_that_nothing_was_committed_of_is_read_from_its_beginning_again(bench: Bench) -> None:
+    await bench.publish(0, [b"1"] * 300)
+    async with bench.app(read_only) as running:
+        await until(lambda: records_read(running) == 300)
+        running.folds.clear()
+        await consumer_of(running).perform_seek()
+        consumer_of(running).resume_flow()
+        await until(lambda: records_read(running) == 300)
+        assert running.folds[0][1][0].offset == 0
+
+
+async def test_reading_begins_where_it_was_committed(bench: Bench) -> None:
+    await bench.publish(0, [b"1"] * 300)
+    async with bench.app(collect):
+        await until(lambda: at_the_end(bench))
+    await bench.publish(0, [b"1"])
+    async with bench.app(read_only) as running:
+        await until(lambda: records_read(running) == 1)
+        starts = [running.durability.start(TP(bench.source, partition)) for partition in range(PARTITIONS)]
+        assert starts == [300, 0]
+
+
+async def test_nothing_is_read_between_the_return_to_what_was_committed_and_the_end_of_a_recovery(bench: Bench) -> None:
+    await bench.publish(0, [b"1"] * 300)
+    async with bench.app(read_only) as running:
+        await until(lambda: records_read(running) == 300)
+        consumer = consumer_of(running)
+        await consumer.perform_seek()
+        assert await consumer._getmany({TP(bench.source, 0)}, 0.5) == {}
+        consumer.resume_flow()
+        await until(lambda: records_read(running) == 600)
+
+
+async def test_a_recovery_that_lost_its_offsets_to_a_further_rebalance_is_told_so(bench: Bench) -> None:
+    async with bench.app(read_only) as running:
+        await until(lambda: len(partitions_of(running)) == PARTITIONS)
+        with pytest.raises(IllegalStateError):
+            await consumer_of(running).seek_wait({TP(bench.rates, 0): cast(int, None)})
+
+
+async def test_a_poll_that_everything_is_paused_under_takes_nothing(bench: Bench) -> None:
+    async with bench.app(read_only) as running:
+        await until(lambda: len(partitions_of(running)) == PARTITIONS)
+        consumer, source = consumer_of(running), TP(bench.source, 0)
+        await until(lambda: source in consumer._active_partitions)
+        active = {source}
+        poll = asyncio.create_task(consumer._getmany(active, 3.0))
+        consumer.pause_partitions(consumer.assignment())
+        active.clear()
+        await bench.publish(0, [b"1"] * 10)
+        assert await poll == {}
+        consumer.resume_partitions({source})
+        await until(lambda: records_read(running) == 10)
+
+
+async def test_a_paused_partition_is_not_read_because_an_agent_has_caught_up(bench: Bench) -> None:
+    async with bench.app(read_only) as running:
+        consumer, source = consumer_of(running), TP(bench.source, 0)
+        await until(lambda: source in consumer._active_partitions)
+        consumer.hold_back({source})
+        consumer.pause_partitions({source})
+        consumer.let_go({source})
+        assert source not in consumer._active_partitions
+        consumer.resume_partitions({source})
+        await bench.publish(0, [b"1"])
+        await until(lambda: records_read(running) == 1)
+
+
+async def test_the_markers_of_transactions_are_no_lost_records(bench: Bench) -> None:
+    async def check(running: Running, tp: TP, records: list[Any]) -> None:
+        cast(Records, records).check_follows(running.folds[-1][1].end if running.folds else 0)  # type: ignore[attr-defined]
+        await collect(running, tp, records)
+
+    producer = AIOKafkaProducer(bootstrap_servers=bench.bootstrap_servers, transactional_id=f"{bench.prefix}t")
+    await producer.start()
+    async with bench.app(check) as running:
+        for number in range(1, 4):
+            async with producer.transaction():
+                await producer.send_and_wait(bench.source, b"1", partition=0)
+                await until(lambda number=number: records_read(running) == number)
+        await producer.stop()
+        await bench.publish(0, [b"1"])
+        await until(lambda: records_read(running) == 4)
+
+
+async def test_a_partition_whose_fold_was_dropped_ends_the_worker(bench: Bench) -> None:
+    async with bench.app(read_only) as running:
+        consumer, source = consumer_of(running), TP(bench.source, 0)
+        await until(lambda: source in consumer._active_partitions)
+        await until(lambda: not standing(running, None).has_work)
+        consumer.pause_partitions({source})
+        await bench.publish(0, [b"1"] * 10)
+        await until(lambda: standing(running, None).has_work)
+        polled = await until(lambda: consumer._getmany({source}, 1.0))
+        seen = standing(running, None)
+        assert (seen.position, seen.end, seen.handed, seen.waits) == (10, 10, 10, True), "it is on its way to an agent"
+        polled.clear()
+        await until(lambda: not standing(running, None).waits)
+        assert not standing(running, 10).has_work
+        with pytest.raises(StalledWorker, match=f"{bench.source} partition 0: fetched to 10, handed on to 10"):
+            watch(running, (0.0, 1.0, 62.0))
+
+
+def watch(running: Running, seconds: Iterable[float]) -> None:
+    """Let the watchdog look at partition 0 of the source, and at one that moves, at these moments."""
+    watchdog = Watchdog()
+    for number, second in enumerate(seconds):
+        moving = Standing(number, number + 9, number, number, waits=False)
+        seen = {TP(running.source, 0): standing(running, None), TP("moves", 0): moving}
+        watchdog.check(second, broker_answers=True, ready=True, polls=number, partitions=seen)
+
+
+def standing(running: Running, done: int | None) -> Any:
+    """Where partition 0 of the source stands, of which `done` offsets were applied."""
+    source = TP(running.source, 0)
+    return consumer_of(running).standings({running.source}, lambda _: done)[source]
