@@ -59,6 +59,7 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
         pause=lambda tps: cast(FoldingConsumer, app.consumer).hold_back(tps),
         resume=lambda tps: cast(FoldingConsumer, app.consumer).let_go(tps),
         on_failure=partial(end_process, app),
+        start=durability.start,
     )
     durability.on_settle(ledger.settle)
     durability.on_settle(counts.settle)

@@ -40,6 +40,8 @@ class Ledger:
     ----------
     on_failure
         Called with the error of a fold that failed; its partition's watermark never passes it.
+    start
+        ``start(tp)``: where reading of a partition began, None where nobody says; its first fold must begin there.
     """
 
     def __init__(
@@ -50,8 +52,9 @@ class Ledger:
         pause: Callable[[set[TP]], None],
         resume: Callable[[set[TP]], None],
         on_failure: Callable[[BaseException], Awaitable[None]],
+        start: Callable[[TP], int | None],
     ) -> None:
-        self._durability, self._capacity = durability, capacity
+        self._durability, self._capacity, self._start = durability, capacity, start
         self._pause, self._resume, self._on_failure = pause, resume, on_failure
         self._folds: dict[TP, deque[_Fold]] = {}
         self._ends: dict[TP, int] = {}
@@ -61,7 +64,7 @@ class Ledger:
 
     def add(self, tp: TP, records: Records, work: Coroutine[Any, Any, None]) -> None:
         """Start the work of one fold."""
-        records.check_follows(self._ends.get(tp))
+        records.check_follows(self._ends.get(tp, self._start(tp)))
         self._ends[tp] = records.end
         task = asyncio.create_task(work)
         first_ms = records[0].timestamp if records else None

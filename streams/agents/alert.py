@@ -70,6 +70,7 @@ def register(
         pause=lambda tps: app.consumer.hold_back(tps),
         resume=lambda tps: app.consumer.let_go(tps),
         on_failure=fail,
+        start=durability.start,
     )
     app.neighbours.append(outbox)
     durability.on_settle(ledger.settle)

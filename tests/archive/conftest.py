@@ -1,17 +1,24 @@
 """An archive in a directory, and one on a real S3 server.
 
 With HALT400_TEST_S3_ENDPOINT_URL, HALT400_TEST_S3_ACCESS_KEY_ID and HALT400_TEST_S3_SECRET_ACCESS_KEY set, that server
-is used in place of the session's own; HALT400_TEST_S3_KMS_KEY_ID names a key that it can encrypt with.
+is used in place of the session's own; HALT400_TEST_S3_KMS_KEY_ID names a key that it can encrypt with. What S3Proxy
+lacks is tested on moto, which checks neither signatures nor checksums.
 """
 
 import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from streams.archive import Archive, open_archive
+from streams.local.ports import free_ports
 from streams.settings import ArchiveSettings
 from tests.archive.s3_server import S3Server
+from tests.local.waiting import until
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +36,27 @@ def s3(request: pytest.FixtureRequest) -> S3Server:
     return S3Server("S3Proxy", local.endpoint_url, local.access_key, local.secret_key)
 
 
+@pytest.fixture(scope="session")
+def rich_s3(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A server with encryption at rest and lifecycle rules: the one that was named, in place of S3Proxy moto's."""
+    if os.environ.get("HALT400_TEST_S3_ENDPOINT_URL"):
+        yield s3
+        return
+    port = free_ports(1)[0]
+    log = tmp_path_factory.mktemp("moto") / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=output, stderr=output
+        )
+    try:
+        until(lambda: answers(port) or process.poll() is not None, "moto's server", 60)
+        assert process.poll() is None, log.read_text()
+        yield S3Server("moto", f"http://127.0.0.1:{port}", "any", "any", kms_key_id="alias/aws/s3")
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.fixture(params=["file", pytest.param("s3", marks=pytest.mark.s3)])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> ArchiveSettings:
     if request.param == "file":
@@ -42,3 +70,8 @@ def archive(settings: ArchiveSettings) -> Archive:
     archive = open_archive(settings)
     archive.check()
     return archive
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0

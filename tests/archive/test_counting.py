@@ -50,7 +50,14 @@ class Process:
         async def fail(error: BaseException) -> None:
             self.errors.append(error)
 
-        self.ledger = Ledger(self.counts, capacity=10_000, pause=lambda _: None, resume=lambda _: None, on_failure=fail)
+        self.ledger = Ledger(
+            self.counts,
+            capacity=10_000,
+            pause=lambda _: None,
+            resume=lambda _: None,
+            on_failure=fail,
+            start=lambda _: None,
+        )
 
     def read(self, log: list[Record], start: int, end: int) -> None:
         records = Records(log[start:end])
