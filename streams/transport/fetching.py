@@ -18,6 +18,9 @@ from halt400.errors import Halt400Error
 __all__ = ["FoldingConsumerThread", "LostRecords", "Records"]
 
 
+FETCH_MAX_WAIT_MS = 50
+
+
 class LostRecords(Halt400Error):
     """Records were fetched and never handed to an agent."""
 
@@ -30,6 +33,16 @@ class FoldingConsumerThread(AIOKafkaConsumerThread):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._passed: dict[TP, tuple[int, int]] = {}
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        """As Faust does, but let the broker hold a fetch without records for a moment only.
+
+        aiokafka has one fetch under way per broker, without the partitions whose records are still to be taken. What
+        comes in for those meanwhile waits until the broker answers: for Faust's 1.5 s where the others have no traffic.
+        """
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        return consumer
 
     async def _fetch_records(
         self,

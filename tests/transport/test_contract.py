@@ -10,6 +10,7 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from streams.transport import DurableTable, FoldingConsumer, Records
+from streams.transport.fetching import FETCH_MAX_WAIT_MS
 from streams.watchdog import StalledWorker, Standing, Watchdog
 from tests.transport.conftest import PARTITIONS, Bench, Running
 from tests.waiting import until
@@ -207,6 +208,13 @@ async def test_nothing_is_read_between_the_return_to_what_was_committed_and_the_
         assert await consumer._getmany({TP(bench.source, 0)}, 0.5) == {}
         consumer.resume_flow()
         await until(lambda: records_read(running) == 600)
+
+
+async def test_the_broker_holds_a_fetch_that_lacks_a_partition_for_a_moment_only(bench: Bench) -> None:
+    async with bench.app(read_only) as running:
+        await until(lambda: partitions_of(running))
+        fetcher = consumer_of(running)._thread._ensure_consumer()._fetcher
+        assert fetcher._fetch_max_wait_ms == FETCH_MAX_WAIT_MS
 
 
 async def test_a_recovery_that_lost_its_offsets_to_a_further_rebalance_is_told_so(bench: Bench) -> None:
