@@ -13,7 +13,7 @@ import time
 
 from aiokafka import AIOKafkaConsumer
 
-from streams.intake import decode_counted, decode_event
+from streams.processing.decoding import decode_counted, decode_event
 from streams.settings import load_settings
 
 COMMIT_INTERVAL_S = 0.2

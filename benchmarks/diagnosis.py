@@ -18,7 +18,7 @@ from benchmarks.events import generate
 from halt400.diagnosis import Profile, diagnose
 from halt400.fingerprints import fingerprints
 from halt400.preflight import preflight
-from streams.intake import decode_event
+from streams.processing.decoding import decode_event
 
 __all__ = ["bad_request_us", "main", "preflight_us", "run"]
 

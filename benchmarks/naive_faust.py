@@ -15,7 +15,7 @@ from typing import Any
 
 import faust
 
-from streams.intake import decode_counted
+from streams.processing.decoding import decode_counted
 from streams.settings import load_settings
 
 WINDOW_S, STEP_S = 300, 60

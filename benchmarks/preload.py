@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaProducer
 
 from benchmarks.events import Generated
-from streams.engine import partition_of
+from streams.processing.engine import partition_of
 from streams.settings import KafkaSettings
 
 __all__ = ["Expected", "preload"]

@@ -4,10 +4,10 @@ from collections import deque
 from collections.abc import Iterable
 from threading import Lock
 
-__all__ = ["Buffer", "Entry"]
+__all__ = ["Buffer", "BufferedEvent"]
 
 
-class Entry:
+class BufferedEvent:
     """One encoded event on its way to Kafka; `value` is ``None`` once it was dropped."""
 
     __slots__ = ("is_bad_request", "key", "sequence", "size_bytes", "value")
@@ -37,8 +37,8 @@ class Buffer:
         self.limit_bytes = limit_bytes
         self.dropped = 0
         self.dropped_bad_requests = 0
-        self._entries: deque[Entry] = deque()
-        self._others: deque[Entry] = deque()
+        self._entries: deque[BufferedEvent] = deque()
+        self._others: deque[BufferedEvent] = deque()
         self._count = 0
         self._size_bytes = 0
         self._last_sequence = 0
@@ -72,7 +72,7 @@ class Buffer:
         """Take one event in, and give up what must go for it: perhaps the event itself."""
         with self._lock:
             self._last_sequence += 1
-            entry = Entry(self._last_sequence, key, value, is_bad_request=is_bad_request)
+            entry = BufferedEvent(self._last_sequence, key, value, is_bad_request=is_bad_request)
             self._entries.append(entry)
             if not is_bad_request:
                 self._others.append(entry)
@@ -80,7 +80,7 @@ class Buffer:
             self._size_bytes += entry.size_bytes
             self._shrink()
 
-    def take(self) -> Entry | None:
+    def take(self) -> BufferedEvent | None:
         """Remove and return the oldest event, ``None`` where there is none."""
         with self._lock:
             self._skip_dropped()
@@ -93,7 +93,7 @@ class Buffer:
             self._size_bytes -= entry.size_bytes
             return entry
 
-    def put_back(self, entries: Iterable[Entry]) -> None:
+    def put_back(self, entries: Iterable[BufferedEvent]) -> None:
         """Return events that were taken, in any order; they come before all others again."""
         with self._lock:
             for entry in sorted(entries, key=lambda taken: taken.sequence, reverse=True):

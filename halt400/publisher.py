@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import RecordMetadata
 
-from halt400.buffer import Buffer, Entry
+from halt400.buffer import Buffer, BufferedEvent
 from halt400.errors import BrokerUnavailable, Halt400Error, PublishError, TopicMismatch
 from halt400.kafka_clients import CachedPartitioner, Compression, available_codec, close_producer
 from halt400.records import ResponseEvent
@@ -133,7 +133,7 @@ class Publisher:
             "bootstrap_servers": bootstrap_servers,
             "partitioner": CachedPartitioner(),
         }
-        self._in_flight: dict[int, Entry] = {}
+        self._in_flight: dict[int, BufferedEvent] = {}
         self._published = 0
         self._acknowledged = 0
         self._rejected = 0
@@ -351,7 +351,7 @@ class Publisher:
             if sent_in_a_row % SENT_IN_A_ROW == 0:
                 await asyncio.sleep(0)
 
-    def _on_sent(self, entry: Entry, sent: "asyncio.Future[RecordMetadata]") -> None:
+    def _on_sent(self, entry: BufferedEvent, sent: "asyncio.Future[RecordMetadata]") -> None:
         error = asyncio.CancelledError() if sent.cancelled() else sent.exception()
         if self._in_flight.get(entry.sequence) is not entry:
             return
@@ -367,7 +367,7 @@ class Publisher:
         if self._broken is not None or len(self._in_flight) == MOST_IN_FLIGHT - 1:
             self._wake.set()
 
-    def _reject(self, entry: Entry, error: BaseException) -> None:
+    def _reject(self, entry: BufferedEvent, error: BaseException) -> None:
         del self._in_flight[entry.sequence]
         self._rejected += 1
         self._progress.set()

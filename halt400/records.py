@@ -12,10 +12,11 @@ Units: times are integers in milliseconds since the Unix epoch (UTC), durations 
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import DecodeError, Meta, Struct
 
 __all__ = [
     "OTEL_ATTRIBUTES",
+    "UNDECODABLE",
     "BadRequestFigures",
     "Blame",
     "Cause",
@@ -37,6 +38,9 @@ __all__ = [
     "Source",
     "WindowFigures",
 ]
+
+UNDECODABLE = (DecodeError, UnicodeDecodeError, RecursionError, TypeError)
+"""What hostile bytes can raise while they are decoded; TypeError is a null value."""
 
 OTEL_ATTRIBUTES = {
     "ResponseEvent.request.method": "http.request.method",

@@ -63,5 +63,5 @@ def test_the_wheel_has_the_local_servers_poms_and_locks(tmp_path: Path) -> None:
     for artifact in ("kafka", "s3proxy"):
         for file in ("pom.xml", "jars.lock"):
             assert f"streams/local/artifacts/{artifact}/{file}" in names
-    assert "streams/local/guard.py" in names
+    assert "streams/processes/guard.py" in names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]

@@ -18,6 +18,14 @@ PURE = (
     "halt400.url_templates",
     "halt400.windows",
     "streams.detection",
+    "streams.fleet_cap",
+    "streams.processing.context",
+    "streams.processing.decoding",
+    "streams.processing.outcome",
+    "streams.processing.partition",
+    "streams.processing.target",
+    "streams.quarantine",
+    "streams.toml_file",
 )
 """Modules, and packages with all that is in them. Of our own they may import one another, nothing else."""
 
@@ -55,9 +63,49 @@ CLOCKS = (
 )
 
 
+ROOMS = (
+    "cli",
+    "contracts",
+    "demo",
+    "replay",
+    "worker",
+    "api",
+    "alerts",
+    "processing",
+    "archive",
+    "fleet_cap",
+    "detection",
+    "quarantine",
+    "transport",
+    "local",
+    "processes",
+    "savings",
+    "topics",
+    "record_fields",
+    "settings",
+    "toml_file",
+    "metrics",
+)
+"""What stands at the top of `streams`: each imports only what comes after it. docs/architecture.md draws it."""
+
+MOST_MODULES_AT_THE_TOP = 8
+
+
 def within(name: str, packages: tuple[str, ...]) -> bool:
     """Whether a dotted name is one of these or lies in one of them."""
     return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def room(name: str) -> str | None:
+    """The folder or module at the top of `streams` that a dotted name lies in."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == "streams" and len(parts) > 1 else None
+
+
+def below(module: str) -> tuple[str, ...]:
+    """The rooms that a module of `streams` may import besides its own."""
+    here = room(module)
+    return ROOMS[ROOMS.index(here) + 1 :] if here in ROOMS else ()
 
 
 def names_used(source: str, module: str, *, is_package: bool = False) -> Iterator[tuple[int, str]]:
@@ -97,6 +145,8 @@ def breaches(source: str, module: str, *, is_package: bool = False) -> list[str]
     for line, name in names_used(source, module, is_package=is_package):
         if within(module, ("halt400",)) and within(name, NOT_IN_HALT400):
             found.append(f"{module}:{line}: halt400 must not import {name}")
+        if room(module) and room(name) and room(name) not in (room(module), *below(module)):
+            found.append(f"{module}:{line}: {room(module)} must not import {name}: {room(name)} stands above it")
         if within(module, PURE):
             if within(name, NOT_IN_PURE) or within(name, CLOCKS):
                 found.append(f"{module}:{line}: pure code must not use {name}")
@@ -118,6 +168,18 @@ def test_imports_point_one_way(module: str, path: Path) -> None:
     assert breaches(path.read_text(), module, is_package=path.name == "__init__.py") == []
 
 
+def test_every_room_of_streams_has_its_place_and_few_are_single_modules() -> None:
+    """A new module at the top is refused: it belongs to a folder, or `ROOMS` and docs/architecture.md say why not."""
+    top = [path for path in (REPOSITORY / "streams").iterdir() if not path.name.startswith(("__pycache__", "."))]
+    assert {path.stem for path in top} - {"__init__"} == set(ROOMS)
+    assert sum(path.suffix == ".py" for path in top) <= MOST_MODULES_AT_THE_TOP
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_what_is_listed_as_pure_exists(name: str) -> None:
+    assert any(within(module, (name,)) for module, _ in modules())
+
+
 @pytest.mark.parametrize(
     ("module", "source"),
     [
@@ -137,6 +199,9 @@ def test_imports_point_one_way(module: str, path: Path) -> None:
         ("streams.detection.policy", "from halt400.publisher import Publisher"),
         ("streams.detection.policy", "from ..settings import load_settings"),
         ("streams.detection", "from streams import settings"),
+        ("streams.archive.har", "from streams.worker.run import run_worker"),
+        ("streams.transport.consumer", "from streams.processing.engine import Engine"),
+        ("streams.api.app", "import streams.cli.output"),
     ],
 )
 def test_a_breach_is_found(module: str, source: str) -> None:
@@ -151,7 +216,7 @@ def test_a_breach_is_found(module: str, source: str) -> None:
         ("halt400.publisher", "import aiokafka, time\ntime.time()"),
         ("halt400.records", "import streams_of_consciousness"),
         ("streams.detection.policy", "from halt400.records import Command\nfrom .lifecycle import open"),
-        ("streams.worker", "import faust, boto3, halt400"),
+        ("streams.worker.run", "import faust, boto3, halt400"),
     ],
 )
 def test_what_is_allowed_is_not_a_breach(module: str, source: str) -> None:

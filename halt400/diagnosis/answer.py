@@ -10,10 +10,10 @@ from typing import Any
 
 import orjson
 
-from halt400.diagnosis.once import once
+from halt400.diagnosis.cached_attribute import once
 from halt400.records import Request, Response
 
-__all__ = ["Answer", "answer_of", "body_bytes", "fields_of", "parsed"]
+__all__ = ["ServerAnswer", "answer_of", "body_bytes", "fields_of", "parsed"]
 
 _LIMIT = 1 << 18
 _BASE64 = re.compile(rb"[A-Za-z0-9+/\s]{4,}+={0,2}\s*+")
@@ -62,7 +62,7 @@ def parsed(data: bytes | None) -> Any:
         return None
 
 
-class Answer:
+class ServerAnswer:
     """What is asked of a response, each computed at most once; nobody changes what it gives.
 
     Parameters
@@ -109,10 +109,10 @@ class Answer:
         return parsed(text.encode("utf-8", "replace")) if text[:1] in {"{", "["} else None
 
 
-_NOTHING = Answer(None)
+_NOTHING = ServerAnswer(None)
 
 
-def answer_of(response: Response | None) -> Answer:
+def answer_of(response: Response | None) -> ServerAnswer:
     """The answer of a response; the same for two responses with the same fields and the same short text.
 
     Examples
@@ -125,15 +125,15 @@ def answer_of(response: Response | None) -> Answer:
         return _NOTHING
     body = response.body
     if response.body_base64 is not None or (body is not None and len(body) > _KEPT_BODY_CHARS):
-        return Answer(response)
+        return ServerAnswer(response)
     if sum([len(name) + len(value) for name, value in response.headers]) > _KEPT_HEADER_CHARS:
-        return Answer(response)
+        return ServerAnswer(response)
     try:
         return _known(response.status, tuple(response.headers), body)
     except TypeError:  # headers as lists, from a caller that reads JSON without the record's types
-        return Answer(response)
+        return ServerAnswer(response)
 
 
 @lru_cache(maxsize=_KEPT)
-def _known(status: int, headers: tuple[tuple[str, str], ...], body: str | None) -> Answer:
-    return Answer(Response(status=status, headers=list(headers), body=body))
+def _known(status: int, headers: tuple[tuple[str, str], ...], body: str | None) -> ServerAnswer:
+    return ServerAnswer(Response(status=status, headers=list(headers), body=body))

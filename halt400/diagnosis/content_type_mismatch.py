@@ -11,7 +11,7 @@ import re
 from difflib import get_close_matches
 
 from halt400.diagnosis.exchange import Exchange
-from halt400.diagnosis.finding import Finding, at_body, at_text
+from halt400.diagnosis.finding import CauseFinding, at_body, at_text
 from halt400.diagnosis.malformed_json import is_base64_json
 from halt400.diagnosis.malformed_xml import check_xml
 from halt400.diagnosis.media_types import is_json, is_xml
@@ -106,7 +106,7 @@ def _meant(essence: str, actual: str) -> str | None:
     return close[0] if close and _family(close[0]) == actual else None
 
 
-def find(exchange: Exchange) -> list[Finding]:
+def find(exchange: Exchange) -> list[CauseFinding]:
     """Report a Content-Type that is broken, missing, or contradicted by the body.
 
     Examples
@@ -124,11 +124,11 @@ def find(exchange: Exchange) -> list[Finding]:
     return found
 
 
-def _finding(confidence: float, remedy: str, *evidence: Evidence) -> Finding:
-    return Finding(cause="content_type_mismatch", confidence=confidence, remedy=remedy, evidence=list(evidence))
+def _finding(confidence: float, remedy: str, *evidence: Evidence) -> CauseFinding:
+    return CauseFinding(cause="content_type_mismatch", confidence=confidence, remedy=remedy, evidence=list(evidence))
 
 
-def _field(exchange: Exchange) -> list[Finding]:
+def _field(exchange: Exchange) -> list[CauseFinding]:
     values = exchange.fields.get("content-type", [])
     if not values:
         return []
@@ -159,7 +159,7 @@ def _field(exchange: Exchange) -> list[Finding]:
     return [_finding(confidence, remedy, at_text("header", value, media.problem_index, detail, name="Content-Type"))]
 
 
-def _against_body(exchange: Exchange) -> list[Finding]:
+def _against_body(exchange: Exchange) -> list[CauseFinding]:
     body = exchange.parseable_body
     if not body:
         return []
@@ -202,7 +202,7 @@ def _against_body(exchange: Exchange) -> list[Finding]:
     return [_finding(0.97 if family == "json" else 0.94, remedy, *evidence)]
 
 
-def _coding(exchange: Exchange) -> list[Finding]:
+def _coding(exchange: Exchange) -> list[CauseFinding]:
     body = exchange.body
     if not body or exchange.request.body_truncated:
         return []
@@ -217,7 +217,7 @@ def _coding(exchange: Exchange) -> list[Finding]:
     return []
 
 
-def _charset(exchange: Exchange) -> list[Finding]:
+def _charset(exchange: Exchange) -> list[CauseFinding]:
     charset = exchange.media_type.charset
     if charset is None or charset == "utf-8":
         return _not_utf8(exchange, charset)
@@ -250,7 +250,7 @@ def _charset(exchange: Exchange) -> list[Finding]:
     return [_finding(0.75, "Declare charset=utf-8.", at_text("header", value, index, detail, name="Content-Type"))]
 
 
-def _not_utf8(exchange: Exchange, charset: str | None) -> list[Finding]:
+def _not_utf8(exchange: Exchange, charset: str | None) -> list[CauseFinding]:
     """Text in another charset than the one it is read in; JSON, XML and forms have rules of their own."""
     body = exchange.parseable_body
     if not body or body.isascii():
@@ -270,7 +270,7 @@ def _not_utf8(exchange: Exchange, charset: str | None) -> list[Finding]:
     return []
 
 
-def _xml_in_two_charsets(exchange: Exchange, body: bytes) -> list[Finding]:
+def _xml_in_two_charsets(exchange: Exchange, body: bytes) -> list[CauseFinding]:
     """The charset of the field goes before that of the XML declaration (RFC 7303 section 3)."""
     declared = _XML_ENCODING.match(body[:512])
     if declared is None or declared[1].lower() in (b"utf-8", b"utf8"):
@@ -281,7 +281,7 @@ def _xml_in_two_charsets(exchange: Exchange, body: bytes) -> list[Finding]:
     return [_finding(0.75 if exchange.refused else 0.6, remedy, evidence)]
 
 
-def _on_get(exchange: Exchange) -> list[Finding]:
+def _on_get(exchange: Exchange) -> list[CauseFinding]:
     method = exchange.method.upper()
     body = exchange.body
     if not body or method not in {"GET", "HEAD", "TRACE"} or _BODY_WITH_GET.search(exchange.url):

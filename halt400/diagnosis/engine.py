@@ -30,7 +30,7 @@ from halt400.diagnosis import (
 )
 from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
-from halt400.diagnosis.finding import Finding
+from halt400.diagnosis.finding import CauseFinding
 from halt400.diagnosis.header_mismatch import header_mismatch
 from halt400.diagnosis.profile import Profile
 from halt400.records import BadRequestFigures, Cause, Diagnosis, Evidence, Request, Response, RunnerUp
@@ -44,7 +44,7 @@ NAMED_WHEN_REFUSED = 0.4
 
 _MAX_EVIDENCE = 8
 _MAX_RUNNERS_UP = 5
-_SYNTAX: tuple[Callable[[Exchange], list[Finding]], ...] = (
+_SYNTAX: tuple[Callable[[Exchange], list[CauseFinding]], ...] = (
     protocol_violation.find,
     malformed_json.find,
     malformed_xml.find,
@@ -73,7 +73,7 @@ _CHECKED = {
 }
 
 
-def findings(exchange: Exchange, profile: Profile | None = None) -> list[Finding]:
+def findings(exchange: Exchange, profile: Profile | None = None) -> list[CauseFinding]:
     """Everything that the modules find in one exchange, the likeliest first."""
     found = [finding for find in _SYNTAX for finding in find(exchange)]
     known = profile.of_exchange(exchange) if profile is not None else None
@@ -89,11 +89,11 @@ def findings(exchange: Exchange, profile: Profile | None = None) -> list[Finding
     return _weighed(exchange, found)
 
 
-def _is_unparsable(found: list[Finding]) -> bool:
+def _is_unparsable(found: list[CauseFinding]) -> bool:
     return any(finding.confidence >= _UNPARSABLE for finding in found if finding.cause in _MALFORMED)
 
 
-def _weighed(exchange: Exchange, found: list[Finding]) -> list[Finding]:
+def _weighed(exchange: Exchange, found: list[CauseFinding]) -> list[CauseFinding]:
     if exchange.status is not None and exchange.status < 400:
         for finding in found:
             finding.confidence = min(finding.confidence, 0.5) * 0.9
@@ -182,11 +182,13 @@ def find_defect(
     return _diagnosis(exchange, found, profile, malformed_payload_ratio)
 
 
-def _is_named(exchange: Exchange, finding: Finding) -> bool:
+def _is_named(exchange: Exchange, finding: CauseFinding) -> bool:
     return not finding.warning and finding.confidence >= (NAMED_WHEN_REFUSED if exchange.refused else NAMED)
 
 
-def _diagnosis(exchange: Exchange, found: list[Finding], profile: Profile | None, ratio: float | None) -> Diagnosis:
+def _diagnosis(
+    exchange: Exchange, found: list[CauseFinding], profile: Profile | None, ratio: float | None
+) -> Diagnosis:
     figures = BadRequestFigures(
         malformed_payload_ratio=ratio,
         header_mismatch=header_mismatch(exchange.headers, profile.of_exchange(exchange))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from halt400.redaction import Redactor, Rules
+from halt400.redaction import RedactionRules, Redactor
 
 __all__ = ["mask", "visible", "window"]
 
@@ -22,7 +22,7 @@ _clean: dict[str, None] = {}
 
 @lru_cache(maxsize=1)
 def _redactor() -> Redactor:
-    return Redactor(Rules(), _KEY)
+    return Redactor(RedactionRules(), _KEY)
 
 
 def mask(text: str, *, secret: bool = False, header: str | None = None) -> str:

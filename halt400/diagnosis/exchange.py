@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from halt400.diagnosis.answer import answer_of, body_bytes, fields_of
+from halt400.diagnosis.cached_attribute import once
 from halt400.diagnosis.chunks import dechunk
 from halt400.diagnosis.content import Content, content_of
 from halt400.diagnosis.media_types import MediaType, is_json, parse_media_type
-from halt400.diagnosis.once import once
 from halt400.records import Request, Response
 
 __all__ = ["BODY_LIMIT", "Exchange"]

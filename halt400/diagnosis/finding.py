@@ -7,10 +7,10 @@ from msgspec import Struct
 from halt400.diagnosis.excerpts import mask, window
 from halt400.records import Blame, Cause, Evidence
 
-__all__ = ["Finding", "at_body", "at_text"]
+__all__ = ["CauseFinding", "at_body", "at_text"]
 
 
-class Finding(Struct, kw_only=True):
+class CauseFinding(Struct, kw_only=True):
     """One possible cause with its evidence.
 
     `confidence` is the probability that this is why the request is refused, should it be refused. A `warning` is worth

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from halt400.diagnosis.exchange import Exchange
-from halt400.diagnosis.finding import Finding, at_text
+from halt400.diagnosis.finding import CauseFinding, at_text
 from halt400.records import Evidence
 
 __all__ = ["find"]
@@ -18,7 +18,7 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 _CODINGS = frozenset({"chunked", "gzip", "x-gzip", "deflate", "compress", "x-compress", "identity"})
 
 
-def find(exchange: Exchange) -> list[Finding]:
+def find(exchange: Exchange) -> list[CauseFinding]:
     """Report ambiguous or contradictory framing.
 
     Examples
@@ -35,11 +35,11 @@ def find(exchange: Exchange) -> list[Finding]:
     return [*_lengths(lengths), *_codings(exchange, codings, lengths), *_against_body(exchange, lengths, codings)]
 
 
-def _finding(confidence: float, remedy: str, *evidence: Evidence) -> Finding:
-    return Finding(cause="protocol_violation", confidence=confidence, remedy=remedy, evidence=list(evidence))
+def _finding(confidence: float, remedy: str, *evidence: Evidence) -> CauseFinding:
+    return CauseFinding(cause="protocol_violation", confidence=confidence, remedy=remedy, evidence=list(evidence))
 
 
-def _lengths(lengths: list[str]) -> list[Finding]:
+def _lengths(lengths: list[str]) -> list[CauseFinding]:
     remedy = "Let the HTTP client write Content-Length; send it once, in decimal digits."
     parts = [part.strip(" \t") for value in lengths for part in value.split(",")]
     for value in lengths:
@@ -61,7 +61,7 @@ def _lengths(lengths: list[str]) -> list[Finding]:
     return []
 
 
-def _codings(exchange: Exchange, codings: list[str], lengths: list[str]) -> list[Finding]:
+def _codings(exchange: Exchange, codings: list[str], lengths: list[str]) -> list[CauseFinding]:
     if not codings:
         return []
     found = []
@@ -86,7 +86,7 @@ def _codings(exchange: Exchange, codings: list[str], lengths: list[str]) -> list
     return found
 
 
-def _against_body(exchange: Exchange, lengths: list[str], codings: list[str]) -> list[Finding]:
+def _against_body(exchange: Exchange, lengths: list[str], codings: list[str]) -> list[CauseFinding]:
     if codings and exchange.as_sent and exchange.chunking_problem is not None:
         detail = f"The chunked body is broken: {exchange.chunking_problem}."
         return [

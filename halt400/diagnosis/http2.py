@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from halt400.diagnosis.exchange import Exchange
-from halt400.diagnosis.finding import Finding, at_text
+from halt400.diagnosis.finding import CauseFinding, at_text
 
 __all__ = ["find"]
 
@@ -24,7 +24,7 @@ _CONNECTION = {
 }
 
 
-def find(exchange: Exchange) -> list[Finding]:
+def find(exchange: Exchange) -> list[CauseFinding]:
     """Report what HTTP/2 forbids in the fields of a request.
 
     Examples
@@ -55,12 +55,12 @@ def find(exchange: Exchange) -> list[Finding]:
     return found
 
 
-def _finding(confidence: float, remedy: str, detail: str, name: str, value: str) -> Finding:
+def _finding(confidence: float, remedy: str, detail: str, name: str, value: str) -> CauseFinding:
     evidence = at_text("header", value, 0, detail, name=name)
-    return Finding(cause="protocol_violation", confidence=confidence, remedy=remedy, evidence=[evidence])
+    return CauseFinding(cause="protocol_violation", confidence=confidence, remedy=remedy, evidence=[evidence])
 
 
-def _connection(exchange: Exchange) -> list[Finding]:
+def _connection(exchange: Exchange) -> list[CauseFinding]:
     found = []
     confidence = 0.93 if exchange.as_sent else 0.9 if exchange.refused else 0.78
     for name, shown in _CONNECTION.items():
@@ -74,13 +74,13 @@ def _connection(exchange: Exchange) -> list[Finding]:
     return found
 
 
-def _pseudo(exchange: Exchange, pseudo: list[tuple[int, str]]) -> list[Finding]:
+def _pseudo(exchange: Exchange, pseudo: list[tuple[int, str]]) -> list[CauseFinding]:
     remedy = "Send :method, :scheme, :authority and :path once each, before every other field, in lower case."
 
-    def report(confidence: float, detail: str, name: str, value: str = "") -> Finding:
+    def report(confidence: float, detail: str, name: str, value: str = "") -> CauseFinding:
         return _finding(confidence, remedy, detail, name, value)
 
-    found: list[Finding] = []
+    found: list[CauseFinding] = []
     first_regular = next((i for i, (name, _) in enumerate(exchange.headers) if not name.startswith(":")), None)
     seen: set[str] = set()
     for index, name in pseudo[:32]:
@@ -102,8 +102,8 @@ def _pseudo(exchange: Exchange, pseudo: list[tuple[int, str]]) -> list[Finding]:
     return found
 
 
-def _values(exchange: Exchange, report: Callable[..., Finding], *, connect: bool) -> list[Finding]:
-    found: list[Finding] = []
+def _values(exchange: Exchange, report: Callable[..., CauseFinding], *, connect: bool) -> list[CauseFinding]:
+    found: list[CauseFinding] = []
     path = exchange.fields.get(":path", [None])[0]
     if path is not None and not connect and not path.startswith("/") and path != "*":
         detail = "The pseudo-header :path is empty." if not path else "The pseudo-header :path does not start with '/'."

@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 from msgspec import Struct
 
 from halt400.diagnosis.exchange import Exchange
-from halt400.diagnosis.finding import Finding, at_text
+from halt400.diagnosis.finding import CauseFinding, at_text
 from halt400.diagnosis.server_text import says
 from halt400.diagnosis.whatwg_url import parse_failure
 from halt400.records import Evidence
@@ -113,7 +113,7 @@ def unescaped_count(url: str) -> int:
     return sum(len(_BAD[part.name].findall(part.text)) for part in components(url) if part.name in _BAD)
 
 
-def find(exchange: Exchange) -> list[Finding]:
+def find(exchange: Exchange) -> list[CauseFinding]:
     """Report broken escaping, and URLs that no client can parse.
 
     Examples
@@ -123,7 +123,7 @@ def find(exchange: Exchange) -> list[Finding]:
     'In the query: a raw space; 1 character of the URL should have been escaped (query 1).'
     """
     url = exchange.url[:_LONGEST]
-    found: list[Finding] = []
+    found: list[CauseFinding] = []
     if not _CLEAN.fullmatch(url):
         relative = url.startswith("/") or url == "*" or exchange.method == "CONNECT"
         problem = None if relative else parse_failure(url)
@@ -143,16 +143,16 @@ def find(exchange: Exchange) -> list[Finding]:
     return found
 
 
-def _unparsable(url: str, problem: str) -> Finding:
+def _unparsable(url: str, problem: str) -> CauseFinding:
     parts = {part.name: part for part in components(url)}
     start = parts["host"].start if "host" in parts else 0
     length = max(1, len(url) - start)
     evidence = at_text("url", url, start, f"No client can parse this URL: {problem}.", length=length)
     if _PLACEHOLDER.search(url[: start + 256]):
         confidence, remedy = _CONFIDENCE["placeholder"], _REMEDIES["placeholder"]
-        return Finding(cause="invalid_url_encoding", confidence=confidence, remedy=remedy, evidence=[evidence])
+        return CauseFinding(cause="invalid_url_encoding", confidence=confidence, remedy=remedy, evidence=[evidence])
     remedy = "Build the URL from a scheme, a host and an escaped path; this one cannot be parsed at all."
-    return Finding(cause="invalid_url_encoding", confidence=0.95, remedy=remedy, evidence=[evidence])
+    return CauseFinding(cause="invalid_url_encoding", confidence=0.95, remedy=remedy, evidence=[evidence])
 
 
 def _kind(text: str, index: int) -> str:
@@ -170,7 +170,7 @@ def _kind(text: str, index: int) -> str:
     )
 
 
-def _raw(exchange: Exchange, url: str, parts: list[Component]) -> list[Finding]:
+def _raw(exchange: Exchange, url: str, parts: list[Component]) -> list[CauseFinding]:
     first: dict[str, tuple[Component, int]] = {}
     counts: dict[str, int] = {}
     for part in parts:
@@ -206,7 +206,7 @@ def _raw(exchange: Exchange, url: str, parts: list[Component]) -> list[Finding]:
     if exchange.refused:
         confidence = _REFUSED.get(kind, confidence)
     remedy = _REMEDIES.get(kind, _REMEDY)
-    return [Finding(cause="invalid_url_encoding", confidence=confidence, remedy=remedy, evidence=evidence)]
+    return [CauseFinding(cause="invalid_url_encoding", confidence=confidence, remedy=remedy, evidence=evidence)]
 
 
 def _what(kind: str, text: str, index: int) -> str:
@@ -225,15 +225,17 @@ def _what(kind: str, text: str, index: int) -> str:
     return _NEVER_RAW.get(character, f"a raw {character!r}")
 
 
-def _escapes(exchange: Exchange, url: str, part: Component) -> list[Finding]:
+def _escapes(exchange: Exchange, url: str, part: Component) -> list[CauseFinding]:
     """What well-formed escapes decode to: NUL, text that is not UTF-8, escapes of escapes."""
     text = part.text
-    found: list[Finding] = []
+    found: list[CauseFinding] = []
 
     def report(kind: str, confidence: float, index: int, length: int, detail: str) -> None:
         evidence = at_text("url", url, part.start + index, f"In the {part.name}: {detail}", length=length)
         found.append(
-            Finding(cause="invalid_url_encoding", confidence=confidence, remedy=_REMEDIES[kind], evidence=[evidence])
+            CauseFinding(
+                cause="invalid_url_encoding", confidence=confidence, remedy=_REMEDIES[kind], evidence=[evidence]
+            )
         )
 
     html = _HTML_AMPERSAND.search(text) if part.name == "query" else None
@@ -262,11 +264,11 @@ def _escapes(exchange: Exchange, url: str, part: Component) -> list[Finding]:
     return found
 
 
-def _referrer(referrer: str) -> list[Finding]:
+def _referrer(referrer: str) -> list[CauseFinding]:
     bad = re.search(r"[\x00-\x20\x7f]|%00|%(?![0-9A-Fa-f]{2})", referrer)
     if bad is None:
         return []
     detail = f"The Referer is no valid URI reference at {bad[0]!r}."
     evidence = at_text("header", referrer, bad.start(), detail, name="Referer")
     remedy = "Send the Referer as an escaped URL, or leave it out."
-    return [Finding(cause="invalid_url_encoding", confidence=0.55, remedy=remedy, evidence=[evidence])]
+    return [CauseFinding(cause="invalid_url_encoding", confidence=0.55, remedy=remedy, evidence=[evidence])]

@@ -10,7 +10,7 @@ import re
 from urllib.parse import unquote_to_bytes
 
 from halt400.diagnosis.exchange import Exchange
-from halt400.diagnosis.finding import Finding, at_body, at_text
+from halt400.diagnosis.finding import CauseFinding, at_body, at_text
 from halt400.records import Evidence
 
 __all__ = ["find"]
@@ -26,7 +26,7 @@ _DISPOSITION = re.compile(rb"(?i)^content-disposition[ \t]*:", re.MULTILINE)
 _PARTS_LIMIT = 1000
 
 
-def find(exchange: Exchange) -> list[Finding]:
+def find(exchange: Exchange) -> list[CauseFinding]:
     """Report what breaks a form body.
 
     Examples
@@ -45,11 +45,11 @@ def find(exchange: Exchange) -> list[Finding]:
     return []
 
 
-def _finding(confidence: float, remedy: str, *evidence: Evidence) -> Finding:
-    return Finding(cause="malformed_form", confidence=confidence, remedy=remedy, evidence=list(evidence))
+def _finding(confidence: float, remedy: str, *evidence: Evidence) -> CauseFinding:
+    return CauseFinding(cause="malformed_form", confidence=confidence, remedy=remedy, evidence=list(evidence))
 
 
-def _urlencoded(exchange: Exchange) -> list[Finding]:
+def _urlencoded(exchange: Exchange) -> list[CauseFinding]:
     body = exchange.parseable_body
     if not body or _CLEAN.fullmatch(body) or body[:1] in (b"{", b"[", b"<") or body.startswith(b"--"):
         return []
@@ -96,7 +96,7 @@ def _urlencoded(exchange: Exchange) -> list[Finding]:
     return []
 
 
-def _multipart(exchange: Exchange, essence: str) -> list[Finding]:
+def _multipart(exchange: Exchange, essence: str) -> list[CauseFinding]:
     content_type = exchange.content_type or ""
     boundary = exchange.media_type.parameters.get("boundary")
     own = "Let the client write the multipart Content-Type itself; it knows the boundary that it used."
@@ -129,7 +129,7 @@ def _multipart(exchange: Exchange, essence: str) -> list[Finding]:
     return _parts(exchange, body, boundary.encode("latin-1", "replace"), own)
 
 
-def _parts(exchange: Exchange, body: bytes, boundary: bytes, own: str) -> list[Finding]:
+def _parts(exchange: Exchange, body: bytes, boundary: bytes, own: str) -> list[CauseFinding]:
     delimiter = b"--" + boundary
     first = body.find(delimiter)
     if first < 0:
@@ -166,7 +166,7 @@ def _parts(exchange: Exchange, body: bytes, boundary: bytes, own: str) -> list[F
     return []
 
 
-def _part_problem(body: bytes, start: int, end: int, essence: str) -> Finding | None:
+def _part_problem(body: bytes, start: int, end: int, essence: str) -> CauseFinding | None:
     head_end = body.find(b"\r\n\r\n", start, end + 4)
     if head_end < 0:
         evidence = at_body(

@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 import orjson
 
 from halt400.diagnosis.exchange import Exchange
-from halt400.diagnosis.finding import Finding, at_body
+from halt400.diagnosis.finding import CauseFinding, at_body
 from halt400.diagnosis.json_scanner import JsonDefect, scan
 from halt400.diagnosis.server_text import says
 from halt400.records import Evidence
@@ -63,7 +63,7 @@ _LONE_SURROGATE = re.compile(rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-
 _BULK = re.compile(r"/_(?:bulk|msearch)(?:/template)?/?(?:[?#]|$)")
 
 
-def find(exchange: Exchange) -> list[Finding]:
+def find(exchange: Exchange) -> list[CauseFinding]:
     """Report where the body stops being JSON.
 
     Examples
@@ -100,7 +100,7 @@ def _defect(exchange: Exchange, body: bytes) -> JsonDefect | None:
     return _recognise(body, defect) if defect is not None else None
 
 
-def _absent(exchange: Exchange, method: str) -> list[Finding]:
+def _absent(exchange: Exchange, method: str) -> list[CauseFinding]:
     if exchange.body is not None or not exchange.declares_json or method not in _SENDS_BODY:
         return []
     if exchange.request.body_size or any(
@@ -112,10 +112,10 @@ def _absent(exchange: Exchange, method: str) -> list[Finding]:
     return _empty(exchange, b"")
 
 
-def _empty(exchange: Exchange, body: bytes) -> list[Finding]:
+def _empty(exchange: Exchange, body: bytes) -> list[CauseFinding]:
     confidence = 0.9 if exchange.refused else _SOFT["empty"]
     evidence = [at_body(body, 0, "The body is empty; Content-Type says JSON, and JSON text holds one value.", length=0)]
-    return [Finding(cause="malformed_json", confidence=confidence, remedy=REMEDIES["empty"], evidence=evidence)]
+    return [CauseFinding(cause="malformed_json", confidence=confidence, remedy=REMEDIES["empty"], evidence=evidence)]
 
 
 def _recognise(body: bytes, defect: JsonDefect) -> JsonDefect:
@@ -157,7 +157,7 @@ def _is_json(text: bytes) -> bool:
     return True
 
 
-def _finding(exchange: Exchange, body: bytes, defect: JsonDefect, *, declared: bool) -> Finding:
+def _finding(exchange: Exchange, body: bytes, defect: JsonDefect, *, declared: bool) -> CauseFinding:
     confidence = _SOFT.get(defect.kind, 0.96)
     if defect.kind == "base64":
         confidence = 0.5
@@ -178,7 +178,7 @@ def _finding(exchange: Exchange, body: bytes, defect: JsonDefect, *, declared: b
                 where="header", name="Content-Length", detail=f"{lengths[0].strip()} bytes declared, {len(body)} sent."
             )
         )
-    return Finding(
+    return CauseFinding(
         cause="malformed_json",
         confidence=confidence,
         remedy=REMEDIES.get(defect.kind, _DEFAULT_REMEDY),
@@ -197,9 +197,9 @@ def _each_line_is_json(body: bytes) -> bool:
     return len(lines) > 1
 
 
-def _warnings(exchange: Exchange, body: bytes) -> list[Finding]:
+def _warnings(exchange: Exchange, body: bytes) -> list[CauseFinding]:
     """What parsers differ on: duplicate names (RFC 8259 section 4) and lone surrogates (section 8.2)."""
-    found: list[Finding] = []
+    found: list[CauseFinding] = []
     surrogate = _LONE_SURROGATE.search(body) if b"\\u" in body else None
     if surrogate is not None and not _paired(body, surrogate.start()):
         found.append(
@@ -218,8 +218,8 @@ def _paired(body: bytes, start: int) -> bool:
     )
 
 
-def _warning(evidence: Evidence) -> Finding:
-    return Finding(
+def _warning(evidence: Evidence) -> CauseFinding:
+    return CauseFinding(
         cause="malformed_json", confidence=0.2, remedy="Send each name once.", evidence=[evidence], warning=True
     )
 

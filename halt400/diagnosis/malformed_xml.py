@@ -15,7 +15,7 @@ import re
 from xml.parsers import expat
 
 from halt400.diagnosis.exchange import Exchange
-from halt400.diagnosis.finding import Finding, at_body
+from halt400.diagnosis.finding import CauseFinding, at_body
 from halt400.diagnosis.media_types import is_xml
 
 __all__ = ["XmlDefect", "check_xml", "find"]
@@ -137,7 +137,7 @@ def _parse(data: bytes, encoding: str | None, *, expand: bool, separator: str | 
     return None
 
 
-def find(exchange: Exchange) -> list[Finding]:
+def find(exchange: Exchange) -> list[CauseFinding]:
     """Report where a body that says it is XML stops being well-formed.
 
     Examples
@@ -174,7 +174,7 @@ def find(exchange: Exchange) -> list[Finding]:
     if defect.code in _TRUNCATED and body:
         remedy = "Send the body whole: it was cut, or an element is not closed."
     return [
-        Finding(
+        CauseFinding(
             cause="malformed_xml",
             confidence=confidence,
             remedy=remedy,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from halt400.diagnosis.exchange import Exchange
-from halt400.diagnosis.finding import Finding
+from halt400.diagnosis.finding import CauseFinding
 from halt400.diagnosis.profile import ENOUGH, Profile
 from halt400.diagnosis.server_errors import read
 from halt400.diagnosis.server_text import says
@@ -83,7 +83,7 @@ def header_named(text: str) -> tuple[str, bool] | None:
     return None
 
 
-def find(exchange: Exchange, profile: Profile | None = None) -> list[Finding]:
+def find(exchange: Exchange, profile: Profile | None = None) -> list[CauseFinding]:
     """Report a field that the server asks for, or that every good request had.
 
     Examples
@@ -94,7 +94,7 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[Finding]:
     >>> found[0].evidence[0].name, found[0].confidence
     ('X-Api-Version', 0.93)
     """
-    found: list[Finding] = []
+    found: list[CauseFinding] = []
     if exchange.refused:
         found.extend(_asked_for(exchange))
         if not found and says(exchange, "csrf"):
@@ -103,8 +103,8 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[Finding]:
     return found
 
 
-def _finding(confidence: float, remedy: str, *evidence: Evidence) -> Finding:
-    return Finding(cause="missing_required_header", confidence=confidence, remedy=remedy, evidence=list(evidence))
+def _finding(confidence: float, remedy: str, *evidence: Evidence) -> CauseFinding:
+    return CauseFinding(cause="missing_required_header", confidence=confidence, remedy=remedy, evidence=list(evidence))
 
 
 def _header_asked_for(exchange: Exchange) -> tuple[str, bool] | None:
@@ -118,7 +118,7 @@ def _header_asked_for(exchange: Exchange) -> tuple[str, bool] | None:
     return named
 
 
-def _asked_for(exchange: Exchange) -> list[Finding]:
+def _asked_for(exchange: Exchange) -> list[CauseFinding]:
     memo = exchange.answer.memo
     if "header asked for" not in memo:
         memo["header asked for"] = _header_asked_for(exchange)
@@ -137,7 +137,7 @@ def _asked_for(exchange: Exchange) -> list[Finding]:
     return [_finding(0.93 if missing else 0.85, f"Send {name}.", evidence)]
 
 
-def _csrf(exchange: Exchange) -> list[Finding]:
+def _csrf(exchange: Exchange) -> list[CauseFinding]:
     sent = next((name for name in _CSRF_FIELDS if name in exchange.fields), None)
     in_body = exchange.body is not None and _CSRF_BODY.search(exchange.body[:65536]) is not None
     if sent is not None or in_body:
@@ -153,7 +153,7 @@ def _csrf(exchange: Exchange) -> list[Finding]:
     return [_finding(0.88, remedy, Evidence(where="header", name="X-CSRF-Token", detail=detail))]
 
 
-def _against_profile(exchange: Exchange, profile: Profile | None) -> list[Finding]:
+def _against_profile(exchange: Exchange, profile: Profile | None) -> list[CauseFinding]:
     known = profile.of_exchange(exchange) if profile is not None else None
     if known is None or known.successes < ENOUGH:
         return []

@@ -12,7 +12,7 @@ import re
 from msgspec import Struct
 
 from halt400.diagnosis.exchange import Exchange
-from halt400.diagnosis.finding import Finding
+from halt400.diagnosis.finding import CauseFinding
 from halt400.diagnosis.server_text import says
 from halt400.records import Evidence
 
@@ -185,7 +185,7 @@ def sizes(exchange: Exchange) -> tuple[dict[str, int], str | None]:
     return measured, name_of_largest
 
 
-def find(exchange: Exchange, largest_success: dict[str, int] | None = None) -> list[Finding]:
+def find(exchange: Exchange, largest_success: dict[str, int] | None = None) -> list[CauseFinding]:
     """Report what exceeds a known limit, or the largest request that this target took.
 
     Examples
@@ -199,7 +199,7 @@ def find(exchange: Exchange, largest_success: dict[str, int] | None = None) -> l
     measured, field = sizes(exchange)
     if not exchange.refused and measured["headers"] < 8190 and measured["url"] < 4094 and len(exchange.headers) <= 100:
         return []
-    found: list[Finding] = []
+    found: list[CauseFinding] = []
     for what, size in measured.items():
         if size <= _HARMLESS[what]:
             continue
@@ -230,7 +230,7 @@ def _told(exchange: Exchange) -> bool:
 
 def _by_own_measure(
     exchange: Exchange, measured: dict[str, int], largest: dict[str, int], field: str | None
-) -> list[Finding]:
+) -> list[CauseFinding]:
     for what in ("body", "headers", "url"):
         size, known = measured.get(what, 0), largest.get(what, 0)
         if known and size > max(1024, 2 * known):
@@ -249,10 +249,10 @@ def _label(what: str, field: str | None) -> str:
     return f"{_NAMES[what]} {field[:60]}" if what == "header" and field else _NAMES[what]
 
 
-def _finding(what: str, confidence: float, detail: str, field: str | None) -> Finding:
+def _finding(what: str, confidence: float, detail: str, field: str | None) -> CauseFinding:
     where = {"url": "url", "body": "body"}.get(what, "header")
     evidence = Evidence(where=where, detail=detail, name=field if what == "header" else None)
-    return Finding(cause="payload_too_large", confidence=confidence, remedy=_REMEDIES[what], evidence=[evidence])
+    return CauseFinding(cause="payload_too_large", confidence=confidence, remedy=_REMEDIES[what], evidence=[evidence])
 
 
 def _server(exchange: Exchange) -> str | None:

@@ -16,7 +16,7 @@ from halt400.diagnosis.structure import structure_of
 from halt400.fingerprints import TRANSIT_HEADERS, fingerprint_request, url_template
 from halt400.records import Request
 
-__all__ = ["ENOUGH", "HeaderStatistics", "Profile", "Shape", "Success", "TemplateProfile", "template_key"]
+__all__ = ["ENOUGH", "HeaderStatistics", "Profile", "RequestShape", "Success", "TemplateProfile", "template_key"]
 
 MAX_TEMPLATES = 24
 MAX_HEADERS = 48
@@ -38,7 +38,7 @@ class HeaderStatistics(Struct, array_like=True):
     spelling: str = ""
 
 
-class Shape(Struct, array_like=True):
+class RequestShape(Struct, array_like=True):
     """The structure of a successful body, and how many successes had it."""
 
     paths: dict[str, str]
@@ -58,7 +58,7 @@ class TemplateProfile(Struct, array_like=True):
     successes: int = 0
     headers: dict[str, HeaderStatistics] = {}
     query: dict[str, int] = {}
-    shapes: list[Shape] = []
+    shapes: list[RequestShape] = []
     largest: dict[str, int] = {}
     content_types: dict[str, int] = {}
     last: int = 0
@@ -190,7 +190,7 @@ def _learn_shape(known: TemplateProfile, exchange: Exchange) -> None:
             return
     if len(known.shapes) >= MAX_SHAPES:
         known.shapes.remove(min(known.shapes, key=lambda shape: shape.count))
-    known.shapes.append(Shape(paths))
+    known.shapes.append(RequestShape(paths))
 
 
 def _halve(known: TemplateProfile) -> None:
@@ -203,4 +203,4 @@ def _halve(known: TemplateProfile) -> None:
     }
     known.query = {name: count // 2 for name, count in known.query.items() if count > 1}
     known.content_types = {name: count // 2 for name, count in known.content_types.items() if count > 1}
-    known.shapes = [Shape(shape.paths, max(1, shape.count // 2)) for shape in known.shapes]
+    known.shapes = [RequestShape(shape.paths, max(1, shape.count // 2)) for shape in known.shapes]

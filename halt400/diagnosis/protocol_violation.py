@@ -10,7 +10,7 @@ import re
 
 from halt400.diagnosis import framing, http2
 from halt400.diagnosis.exchange import Exchange
-from halt400.diagnosis.finding import Finding, at_text
+from halt400.diagnosis.finding import CauseFinding, at_text
 from halt400.diagnosis.invalid_url_encoding import components
 from halt400.diagnosis.server_text import says
 from halt400.records import Evidence
@@ -38,7 +38,7 @@ _SINGLETONS = {
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
-def find(exchange: Exchange) -> list[Finding]:
+def find(exchange: Exchange) -> list[CauseFinding]:
     """Report what breaks HTTP: request line, Host, field lines, framing, pseudo-headers.
 
     Examples
@@ -57,8 +57,8 @@ def find(exchange: Exchange) -> list[Finding]:
     return found
 
 
-def _finding(confidence: float, remedy: str, *evidence: Evidence) -> Finding:
-    return Finding(cause="protocol_violation", confidence=confidence, remedy=remedy, evidence=list(evidence))
+def _finding(confidence: float, remedy: str, *evidence: Evidence) -> CauseFinding:
+    return CauseFinding(cause="protocol_violation", confidence=confidence, remedy=remedy, evidence=list(evidence))
 
 
 def _version(exchange: Exchange) -> str:
@@ -66,7 +66,7 @@ def _version(exchange: Exchange) -> str:
     return text[5:] if text[:5].upper() == "HTTP/" else text
 
 
-def _request_line(exchange: Exchange) -> list[Finding]:
+def _request_line(exchange: Exchange) -> list[CauseFinding]:
     found = []
     method = exchange.method
     if not _TOKEN.fullmatch(method):
@@ -105,8 +105,8 @@ def _request_line(exchange: Exchange) -> list[Finding]:
     return found
 
 
-def _field_lines(exchange: Exchange) -> list[Finding]:
-    found: list[Finding] = []
+def _field_lines(exchange: Exchange) -> list[CauseFinding]:
+    found: list[CauseFinding] = []
     for name, value in exchange.headers:
         if len(found) >= 8:
             break
@@ -121,7 +121,7 @@ def _field_lines(exchange: Exchange) -> list[Finding]:
     return found
 
 
-def _bad_name(name: str) -> Finding:
+def _bad_name(name: str) -> CauseFinding:
     remedy = "Send a name of letters, digits and hyphens, followed at once by the colon."
     bad = next((index for index, character in enumerate(name) if not _TOKEN.fullmatch(character)), 0)
     if not name:
@@ -135,7 +135,7 @@ def _bad_name(name: str) -> Finding:
     return _finding(0.95, remedy, at_text("header", name, bad, detail, name=name[:60] or None))
 
 
-def _bad_value(exchange: Exchange, name: str, value: str) -> Finding | None:
+def _bad_value(exchange: Exchange, name: str, value: str) -> CauseFinding | None:
     secret = name.lower() in {"authorization", "cookie", "proxy-authorization"}
     fold = _FOLD.search(value)
     if fold is not None and not _BAD_VALUE.search(_FOLD.sub("", value)):
@@ -161,7 +161,7 @@ def _bad_value(exchange: Exchange, name: str, value: str) -> Finding | None:
     return _finding(confidence, remedy, evidence)
 
 
-def _host(exchange: Exchange) -> list[Finding]:
+def _host(exchange: Exchange) -> list[CauseFinding]:
     values = exchange.fields.get("host", [])
     remedy = "Send Host once, with the host (and port) of the URL and nothing else."
     if len(values) > 1:
@@ -213,7 +213,7 @@ def _same_host(authority: str, host: str, url: str) -> bool:
     return names[0] == names[1] or not (names[0].isascii() and "%" not in names[0])
 
 
-def _missing_host(exchange: Exchange, remedy: str) -> list[Finding]:
+def _missing_host(exchange: Exchange, remedy: str) -> list[CauseFinding]:
     if any(name == ":authority" for name in exchange.fields) or _version(exchange) not in ("1.1", ""):
         return []
     complete = exchange.as_sent or exchange.url.startswith("/")
@@ -224,7 +224,7 @@ def _missing_host(exchange: Exchange, remedy: str) -> list[Finding]:
     return [_finding(confidence, remedy, Evidence(where="header", name="Host", detail=detail))]
 
 
-def _repeated(exchange: Exchange) -> list[Finding]:
+def _repeated(exchange: Exchange) -> list[CauseFinding]:
     found = []
     for name, shown in _SINGLETONS.items():
         values = exchange.fields.get(name, ())
@@ -244,7 +244,7 @@ def _repeated(exchange: Exchange) -> list[Finding]:
     return found
 
 
-def _websocket(exchange: Exchange) -> list[Finding]:
+def _websocket(exchange: Exchange) -> list[CauseFinding]:
     if ",".join(exchange.fields.get("upgrade", ())).strip().lower() != "websocket":
         return []
     required = {
@@ -265,7 +265,7 @@ def _websocket(exchange: Exchange) -> list[Finding]:
     ]
 
 
-def _plain_to_tls(exchange: Exchange) -> Finding:
+def _plain_to_tls(exchange: Exchange) -> CauseFinding:
     url = exchange.url
     if re.search("no required ssl certificate|ssl certificate", exchange.response_text[:8192], re.IGNORECASE):
         detail = "The server asks for a client certificate, and none was presented."

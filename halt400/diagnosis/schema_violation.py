@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 from halt400.diagnosis.exchange import Exchange
-from halt400.diagnosis.finding import Finding
+from halt400.diagnosis.finding import CauseFinding
 from halt400.diagnosis.places import locate_name, locate_value
 from halt400.diagnosis.profile import ENOUGH, Profile
 from halt400.diagnosis.server_errors import Named, Said, read
@@ -36,7 +36,7 @@ _UNKNOWN = re.compile(
 )
 
 
-def find(exchange: Exchange, profile: Profile | None = None) -> list[Finding]:
+def find(exchange: Exchange, profile: Profile | None = None) -> list[CauseFinding]:
     """Report the field that the server names, and what good bodies have that this one lacks.
 
     Examples
@@ -49,7 +49,7 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[Finding]:
     >>> found.evidence[0].name, found.evidence[0].where, found.remedy
     ('limit', 'body', 'Correct the value of limit: limit must be at most 100')
     """
-    found: list[Finding] = []
+    found: list[CauseFinding] = []
     if exchange.status in _STATUSES:
         finding = _by_server(exchange, read(exchange))
         if finding is not None:
@@ -59,7 +59,7 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[Finding]:
     return found
 
 
-def _by_server(exchange: Exchange, said: Said) -> Finding | None:
+def _by_server(exchange: Exchange, said: Said) -> CauseFinding | None:
     message = said.message
     named = _sort(exchange, said.named)
     evidence: list[Evidence] = []
@@ -100,7 +100,7 @@ def _by_server(exchange: Exchange, said: Said) -> Finding | None:
     if confidence < 0.7 and (says(exchange, "json") or says(exchange, "xml")):
         return _disproved(exchange, message)
     remedy = _remedy(named, message)
-    return Finding(cause="schema_violation", confidence=confidence, remedy=remedy, evidence=evidence[:8])
+    return CauseFinding(cause="schema_violation", confidence=confidence, remedy=remedy, evidence=evidence[:8])
 
 
 def _sort(exchange: Exchange, named: list[Named]) -> list[tuple[Named, Evidence | None]]:
@@ -146,7 +146,7 @@ def _by_words(exchange: Exchange, message: str) -> Evidence | None:
     return None
 
 
-def _disproved(exchange: Exchange, message: str) -> Finding | None:
+def _disproved(exchange: Exchange, message: str) -> CauseFinding | None:
     """The server blames the syntax, and the parser finds none to blame: then it is the content that does not fit."""
     if exchange.json is None:
         return None
@@ -157,7 +157,7 @@ def _disproved(exchange: Exchange, message: str) -> Finding | None:
         Evidence(where="response_body", detail=f"The server says: {message[:400]}"),
     ]
     remedy = "Compare the keys and types of the body with the target's documentation or with a request that it took."
-    return Finding(cause="schema_violation", confidence=0.7, remedy=remedy, evidence=evidence)
+    return CauseFinding(cause="schema_violation", confidence=0.7, remedy=remedy, evidence=evidence)
 
 
 def _remedy(named: list[tuple[Named, Evidence | None]], message: str) -> str:
@@ -177,7 +177,7 @@ def _remedy(named: list[tuple[Named, Evidence | None]], message: str) -> str:
     return f"Correct the value of {field}: {reason}" if reason else f"Correct {field}."
 
 
-def _by_profile(exchange: Exchange, profile: Profile) -> list[Finding]:
+def _by_profile(exchange: Exchange, profile: Profile) -> list[CauseFinding]:
     known = profile.of_exchange(exchange)
     if known is None or known.successes < ENOUGH:
         return []
@@ -199,7 +199,9 @@ def _by_profile(exchange: Exchange, profile: Profile) -> list[Finding]:
         if evidence:
             names = [item.name or "" for item in evidence[:3]]
             remedy = f"Send the body as the target took it last: look at {', '.join(names)}."
-            found.append(Finding(cause="schema_violation", confidence=confidence, remedy=remedy, evidence=evidence[:8]))
+            found.append(
+                CauseFinding(cause="schema_violation", confidence=confidence, remedy=remedy, evidence=evidence[:8])
+            )
     missing = _missing_query(exchange, known.query, known.successes)
     if missing:
         detail = (
@@ -208,7 +210,7 @@ def _by_profile(exchange: Exchange, profile: Profile) -> list[Finding]:
         confidence = 0.75 if exchange.refused else 0.6
         remedy = f"Add {', '.join(missing[:4])} to the query."
         evidence = [Evidence(where="url", name=missing[0], detail=detail)]
-        found.append(Finding(cause="schema_violation", confidence=confidence, remedy=remedy, evidence=evidence))
+        found.append(CauseFinding(cause="schema_violation", confidence=confidence, remedy=remedy, evidence=evidence))
     return found
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
-from halt400.diagnosis.finding import Finding
+from halt400.diagnosis.finding import CauseFinding
 from halt400.diagnosis.profile import Profile
 from halt400.fingerprints import fingerprint_request
 from halt400.records import Blame, Evidence
@@ -59,7 +59,7 @@ _PASSING = re.compile(
 )
 
 
-def find(exchange: Exchange, profile: Profile | None = None) -> list[Finding]:
+def find(exchange: Exchange, profile: Profile | None = None) -> list[CauseFinding]:
     """Report that the exact request succeeded elsewhere, or that a proxy or load balancer answered for the target.
 
     Examples
@@ -72,7 +72,7 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[Finding]:
     """
     if exchange.status is None or exchange.status < 400:
         return []
-    found: list[Finding] = []
+    found: list[CauseFinding] = []
     request = exchange.request
     if profile is not None and profile.successes and len(request.url) <= _LONGEST and len(request.headers) <= _MOST:
         success = profile.successes.get(fingerprint_request(request))
@@ -84,7 +84,7 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[Finding]:
             evidence = Evidence(where="response_body", detail=f"This exact request succeeded on {when}{where}.")
             remedy = "Leave the request as it is; look at the proxy, the session and the target's state at that moment."
             found.append(
-                Finding(cause="transient", confidence=0.88, blame="transport", remedy=remedy, evidence=[evidence])
+                CauseFinding(cause="transient", confidence=0.88, blame="transport", remedy=remedy, evidence=[evidence])
             )
     memo = exchange.answer.memo
     if "not the target" not in memo:
@@ -92,13 +92,17 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[Finding]:
     other: tuple[float, Blame, str, Evidence] | None = memo["not the target"]
     if other is not None:
         confidence, blame, remedy, evidence = other
-        found.append(Finding(cause="transient", confidence=confidence, blame=blame, remedy=remedy, evidence=[evidence]))
+        found.append(
+            CauseFinding(cause="transient", confidence=confidence, blame=blame, remedy=remedy, evidence=[evidence])
+        )
     passing = _PASSING.search(exchange.response_text[:2048])
     if passing is not None and not found:
         detail = f"The server speaks of something that passes: {passing[0]!r}."
         remedy = "Nothing in the request needs to change; let the target recover."
         evidence = Evidence(where="response_body", detail=detail)
-        found.append(Finding(cause="transient", confidence=0.6, blame="target", remedy=remedy, evidence=[evidence]))
+        found.append(
+            CauseFinding(cause="transient", confidence=0.6, blame="target", remedy=remedy, evidence=[evidence])
+        )
     return found
 
 

@@ -13,7 +13,7 @@ import re
 from itertools import pairwise
 
 from halt400.diagnosis.exchange import Exchange
-from halt400.diagnosis.finding import Finding, at_text
+from halt400.diagnosis.finding import CauseFinding, at_text
 from halt400.records import Evidence
 
 __all__ = ["find"]
@@ -134,7 +134,7 @@ _BROWSER_ORDER = (
 _REMEDY = "Slow down, and send what the claimed browser sends: the same hints, header order and TLS fingerprint; the payload is not at fault."
 
 
-def find(exchange: Exchange) -> list[Finding]:
+def find(exchange: Exchange) -> list[CauseFinding]:
     """Report a block page, a vendor's marker, or a browser disguise that contradicts itself.
 
     Examples
@@ -146,18 +146,18 @@ def find(exchange: Exchange) -> list[Finding]:
     >>> found.blame, found.evidence[0].detail
     ('waf', 'The block page of Cloudflare.')
     """
-    found: list[Finding] = []
+    found: list[CauseFinding] = []
     if exchange.status is not None and exchange.status >= 400:
         found.extend(_block(exchange))
     found.extend(_disguise(exchange))
     return found
 
 
-def _finding(confidence: float, *evidence: Evidence) -> Finding:
-    return Finding(cause="waf_block", confidence=confidence, blame="waf", remedy=_REMEDY, evidence=list(evidence))
+def _finding(confidence: float, *evidence: Evidence) -> CauseFinding:
+    return CauseFinding(cause="waf_block", confidence=confidence, blame="waf", remedy=_REMEDY, evidence=list(evidence))
 
 
-def _block(exchange: Exchange) -> list[Finding]:
+def _block(exchange: Exchange) -> list[CauseFinding]:
     memo = exchange.answer.memo
     if "block page" not in memo:
         memo["block page"] = _signs(exchange)
@@ -204,7 +204,7 @@ def _possible_signs(text: str) -> list[tuple[str, re.Pattern[str]]]:
     return [sign for needed, sign in _NEEDLES if needed in lowered]
 
 
-def _disguise(exchange: Exchange) -> list[Finding]:
+def _disguise(exchange: Exchange) -> list[CauseFinding]:
     agent = " ".join(exchange.fields.get("user-agent", ()))[:1024]
     if "Mozilla/" not in agent:
         return []
@@ -239,7 +239,7 @@ def _disguise(exchange: Exchange) -> list[Finding]:
     return []
 
 
-def _order(exchange: Exchange) -> list[Finding]:
+def _order(exchange: Exchange) -> list[CauseFinding]:
     """Chrome writes its fields in one order; a client library writes them in another."""
     names = [name for name in (header.lower() for header, _ in exchange.headers) if name in _BROWSER_ORDER]
     places = [_BROWSER_ORDER.index(name) for name in names]

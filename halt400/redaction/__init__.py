@@ -5,7 +5,7 @@ Pure: no clock, network or environment; the key and the rules are values. See `d
 
 from halt400.redaction.log_records import RedactingFormatter
 from halt400.redaction.redactor import Redactor
-from halt400.redaction.rules import Rules
+from halt400.redaction.rules import RedactionRules
 from halt400.redaction.tokens import KEY_MIN_BYTES
 
-__all__ = ["KEY_MIN_BYTES", "RedactingFormatter", "Redactor", "Rules"]
+__all__ = ["KEY_MIN_BYTES", "RedactingFormatter", "RedactionRules", "Redactor"]

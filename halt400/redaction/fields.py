@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from halt400.redaction.credentials import HEADER_KINDS, SCHEME
-from halt400.redaction.names import Verdict
+from halt400.redaction.names import NameVerdict
 from halt400.redaction.sealing import Position
 
 __all__ = ["NAMES_MAX", "Field", "find_fields"]
@@ -70,7 +70,7 @@ _KEY = re.compile(r"\s{0,16}+:")
 
 
 def find_fields(
-    text: str, lowered: str, stems: re.Pattern[str], judge: Callable[[str], Verdict]
+    text: str, lowered: str, stems: re.Pattern[str], judge: Callable[[str], NameVerdict]
 ) -> tuple[list[Field], int]:
     """The values of secret names in `text`, in order, none overlapping; and how far the text was searched.
 
@@ -98,7 +98,7 @@ def find_fields(
         at = _end(_NAME_REST, lowered, stem.end())
         name = text[start:at].strip(".$")
         verdict = judge(name)
-        if verdict.value >= Verdict.PLURAL.value:
+        if verdict.value >= NameVerdict.PLURAL.value:
             names += 1
             for field in scan.values(name, start, at, verdict):
                 if field.end > field.start:
@@ -124,7 +124,7 @@ class _Scan:
         self._lowered = lowered
         self._run_start = self._run_end = -1
 
-    def values(self, name: str, start: int, end: int, verdict: Verdict) -> list[Field]:
+    def values(self, name: str, start: int, end: int, verdict: NameVerdict) -> list[Field]:
         """The values that belong to the name at text[start:end]; none where it only is a word.
 
         An empty field says that the text up to its end has been looked at.
@@ -190,7 +190,7 @@ class _Scan:
             return rest.end(), stop if stop >= 0 else len(text)
         return rest.end(), _end(_TAG_TEXT, text, rest.end())
 
-    def _value(self, name: str, at: int, verdict: Verdict, *, assigned: bool = False) -> list[Field]:
+    def _value(self, name: str, at: int, verdict: NameVerdict, *, assigned: bool = False) -> list[Field]:
         text = self._text
         opened = _OPEN.match(text, at)
         if opened is not None:
@@ -206,13 +206,13 @@ class _Scan:
             self._run_start, self._run_end = at, _end(_FORM, self._text, at)
         return self._text[self._run_end : self._run_end + 1] == "&"
 
-    def _bare(self, name: str, start: int, end: int, verdict: Verdict, *, assigned: bool = False) -> list[Field]:
+    def _bare(self, name: str, start: int, end: int, verdict: NameVerdict, *, assigned: bool = False) -> list[Field]:
         number = _NUMBER.fullmatch(self._text, start, end)
         if number is None and not assigned:
             start = _end(_SIGNS, self._text, start)
         if number is None:
             return [Field(name, start, end, Position.URL if assigned else Position.TEXT)]
-        if verdict is Verdict.PLURAL:
+        if verdict is NameVerdict.PLURAL:
             return []
         return [Field(name, number.start(1), end, Position.NUMBER)]
 
@@ -231,7 +231,7 @@ class _Scan:
             end = _end(_LINE, text, start)
         return Field(name, start, end, Position.URL if quote.startswith("%") else Position.JSON)
 
-    def _leaves(self, name: str, at: int, verdict: Verdict) -> list[Field]:
+    def _leaves(self, name: str, at: int, verdict: NameVerdict) -> list[Field]:
         """Every text and number inside the array or object at `at`; its keys are names, not values."""
         text = self._text
         found: list[Field] = []

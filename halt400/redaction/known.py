@@ -8,7 +8,7 @@ next.
 from base64 import b64decode
 from urllib.parse import unquote
 
-from halt400.redaction.names import Verdict, judge
+from halt400.redaction.names import NameVerdict, judge
 from halt400.redaction.sealing import Position, Sealer
 
 __all__ = ["Known"]
@@ -48,7 +48,7 @@ class Known:
     def _remember(self, secret: str) -> None:
         if len(secret) < _MIN or len(self._secrets) >= _KNOWN_MAX:
             return
-        if secret.isalpha() and (len(secret) < _MIN_LETTERS or judge(secret) is not Verdict.NONE):
+        if secret.isalpha() and (len(secret) < _MIN_LETTERS or judge(secret) is not NameVerdict.NONE):
             return
         self._secrets[secret] = None
 

@@ -8,10 +8,10 @@ and ``user[client-secret]`` are one name. What reads alike and is no secret (``m
 import re
 from enum import Enum
 
-__all__ = ["STEMS", "STEM_GATE", "Verdict", "compact", "judge", "looks_secret"]
+__all__ = ["STEMS", "STEM_GATE", "NameVerdict", "compact", "judge", "looks_secret"]
 
 
-class Verdict(Enum):
+class NameVerdict(Enum):
     """What a name says of its value."""
 
     NONE = 0
@@ -75,25 +75,25 @@ def compact(name: str) -> str:
     return "".join(_WORDS.findall(name)).lower()
 
 
-def judge(name: str) -> Verdict:
+def judge(name: str) -> NameVerdict:
     """What `name` says of its value.
 
     >>> judge("newPassword2"), judge("max_tokens"), judge("nextPageToken")
-    (<Verdict.STRONG: 3>, <Verdict.PLURAL: 2>, <Verdict.NONE: 0>)
+    (<NameVerdict.STRONG: 3>, <NameVerdict.PLURAL: 2>, <NameVerdict.NONE: 0>)
     """
     words = [word.lower() for word in _WORDS.findall(name)]
     while len(words) > 1 and (words[-1] in _NOISE or words[-1].isdigit()):
         words.pop()
     if not words:
-        return Verdict.NONE
+        return NameVerdict.NONE
     last, joined = words[-1], "".join(words)
     if joined.endswith(_NOT):
-        return Verdict.NONE
+        return NameVerdict.NONE
     if last in _WHOLE or joined.endswith(_TAILS):
-        return Verdict.STRONG
+        return NameVerdict.STRONG
     if last.endswith("s") and (last[:-1] in _WHOLE or joined[:-1].endswith(_TAILS)):
-        return Verdict.PLURAL
-    return Verdict.WEAK if last in _WEAK else Verdict.NONE
+        return NameVerdict.PLURAL
+    return NameVerdict.WEAK if last in _WEAK else NameVerdict.NONE
 
 
 def looks_secret(value: str) -> bool:

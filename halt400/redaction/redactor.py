@@ -11,7 +11,7 @@ from halt400.records import Diagnosis, Header, Offence, Proxy, Request, Response
 from halt400.redaction.bodies import redact_bytes
 from halt400.redaction.credentials import HEADER_KINDS
 from halt400.redaction.known import Known
-from halt400.redaction.rules import Rules
+from halt400.redaction.rules import RedactionRules
 from halt400.redaction.text import Gates, Names, TextRedactor
 from halt400.redaction.tokens import Tokens
 
@@ -42,12 +42,12 @@ class Redactor:
 
     Examples
     --------
-    >>> redactor = Redactor(Rules(), b"a key of at least 16 bytes")
+    >>> redactor = Redactor(RedactionRules(), b"a key of at least 16 bytes")
     >>> redactor.text('{"user": "ann", "password": "s3cret",}')
     '{"user": "ann", "password": "xxxxxx",}'
     """
 
-    def __init__(self, rules: Rules, key: bytes) -> None:
+    def __init__(self, rules: RedactionRules, key: bytes) -> None:
         self._tokens = Tokens(key)
         names = Names(rules)
         self._names = names

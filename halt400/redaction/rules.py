@@ -8,10 +8,10 @@ import msgspec
 
 from halt400.errors import SettingError
 
-__all__ = ["Rules"]
+__all__ = ["RedactionRules"]
 
 
-class Rules(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+class RedactionRules(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """Additions to the built-in rules. Names match in any spelling: ``shop-pin``, ``shopPin`` and ``SHOP_PIN``.
 
     Parameters
@@ -54,7 +54,7 @@ class Rules(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
                     )
 
     @classmethod
-    def from_table(cls, table: Mapping[str, Any]) -> "Rules":
+    def from_table(cls, table: Mapping[str, Any]) -> "RedactionRules":
         """The rules of a parsed TOML table.
 
         Raises
@@ -64,7 +64,7 @@ class Rules(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
 
         Examples
         --------
-        >>> Rules.from_table({"parameter_names": ["shop_pin"]}).parameter_names
+        >>> RedactionRules.from_table({"parameter_names": ["shop_pin"]}).parameter_names
         ('shop_pin',)
         """
         try:

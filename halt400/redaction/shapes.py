@@ -13,10 +13,10 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-__all__ = ["SHAPES", "Shape", "card_spans", "custom", "has_long_digits"]
+__all__ = ["SHAPES", "SecretShape", "card_spans", "custom", "has_long_digits"]
 
 
-class Shape(NamedTuple):
+class SecretShape(NamedTuple):
     """One kind of secret: group ``s`` of `pattern` is sealed, the characters of `keep` in it stay."""
 
     hints: tuple[str, ...]
@@ -28,12 +28,12 @@ _BOUNDARY = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A
 """Where a word starts, also behind an escape of JSON or of a URL."""
 
 
-def _shape(hints: str, pattern: str, keep: str = "", flags: int = 0) -> Shape:
-    return Shape(tuple(hints.split()), re.compile(pattern.replace("{B}", _BOUNDARY), flags | re.ASCII), keep)
+def _shape(hints: str, pattern: str, keep: str = "", flags: int = 0) -> SecretShape:
+    return SecretShape(tuple(hints.split()), re.compile(pattern.replace("{B}", _BOUNDARY), flags | re.ASCII), keep)
 
 
-SHAPES: tuple[Shape, ...] = (
-    Shape(
+SHAPES: tuple[SecretShape, ...] = (
+    SecretShape(
         ("PRIVATE KEY",),
         re.compile(r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----(?P<s>(?:(?!-----END)[^\"'<>])+)"),
     ),
@@ -86,9 +86,9 @@ SHAPES: tuple[Shape, ...] = (
 """The built-in shapes, card numbers aside; in the order in which they are looked for."""
 
 
-def custom(patterns: Sequence[str]) -> tuple[Shape, ...]:
+def custom(patterns: Sequence[str]) -> tuple[SecretShape, ...]:
     """The shapes of an operator's own expressions; group 1 is the secret, or the whole match."""
-    return tuple(Shape(("",), re.compile(pattern)) for pattern in patterns)
+    return tuple(SecretShape(("",), re.compile(pattern)) for pattern in patterns)
 
 
 _LONG_DIGITS = re.compile(r"[2-6][0-9]{2}(?:(?:[ +-]|%20)?[0-9]){10}")

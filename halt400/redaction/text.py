@@ -10,10 +10,10 @@ from typing import NamedTuple
 from halt400.redaction.credentials import HEADER_KINDS, SCHEME, Seal, authorization, cookie, set_cookie, userinfo_spans
 from halt400.redaction.fields import NAMES_MAX, find_fields
 from halt400.redaction.known import Known
-from halt400.redaction.names import STEM_GATE, STEMS, Verdict, compact, judge, looks_secret
-from halt400.redaction.rules import Rules
+from halt400.redaction.names import STEM_GATE, STEMS, NameVerdict, compact, judge, looks_secret
+from halt400.redaction.rules import RedactionRules
 from halt400.redaction.sealing import Position, Sealer
-from halt400.redaction.shapes import SHAPES, Shape, card_spans, custom, has_long_digits
+from halt400.redaction.shapes import SHAPES, SecretShape, card_spans, custom, has_long_digits
 from halt400.redaction.tokens import Tokens
 
 __all__ = ["Gates", "Names", "TextRedactor", "lower"]
@@ -40,7 +40,7 @@ class Names:
 
     __slots__ = ("gate", "of_header", "of_parameter", "stems")
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: RedactionRules) -> None:
         headers = frozenset(map(compact, rules.header_names))
         parameters = frozenset(map(compact, rules.parameter_names))
         kept = frozenset(map(compact, rules.keep_names))
@@ -51,19 +51,19 @@ class Names:
         self.stems = re.compile("|".join([*map(re.escape, words), STEMS]))
 
         @lru_cache(maxsize=4096)
-        def of_parameter(name: str) -> Verdict:
+        def of_parameter(name: str) -> NameVerdict:
             joined = compact(name)
             if joined in parameters or joined in headers:
-                return Verdict.STRONG
-            return Verdict.NONE if joined in kept and name.lower() not in HEADER_KINDS else judge(name)
+                return NameVerdict.STRONG
+            return NameVerdict.NONE if joined in kept and name.lower() not in HEADER_KINDS else judge(name)
 
         @lru_cache(maxsize=4096)
-        def of_header(name: str) -> Verdict:
+        def of_header(name: str) -> NameVerdict:
             joined = compact(name)
             if joined in headers or joined in parameters:
-                return Verdict.STRONG
-            verdict = Verdict.NONE if joined in kept else judge(name)
-            return Verdict.NONE if verdict is Verdict.PLURAL else verdict
+                return NameVerdict.STRONG
+            verdict = NameVerdict.NONE if joined in kept else judge(name)
+            return NameVerdict.NONE if verdict is NameVerdict.PLURAL else verdict
 
         self.of_parameter = of_parameter
         self.of_header = of_header
@@ -77,7 +77,7 @@ class Gates(NamedTuple):
     """Which stages a text, or several texts joined, can need at all."""
 
     names: bool
-    shapes: tuple[Shape, ...]
+    shapes: tuple[SecretShape, ...]
     users: bool
     digits: bool
 
@@ -97,12 +97,12 @@ class TextRedactor:
         The texts are views of bytes, one character each.
     """
 
-    def __init__(self, names: Names, rules: Rules, tokens: Tokens, *, octets: bool = False) -> None:
+    def __init__(self, names: Names, rules: RedactionRules, tokens: Tokens, *, octets: bool = False) -> None:
         self._names = names
-        self.sealer = Sealer(tokens, lambda name: judge(name) is not Verdict.NONE, octets=octets)
+        self.sealer = Sealer(tokens, lambda name: judge(name) is not NameVerdict.NONE, octets=octets)
         self._shapes = (*custom(rules.patterns), *SHAPES)
         self._hints = [(hint, shape) for shape in self._shapes for hint in shape.hints]
-        self._by_start: dict[str, tuple[Shape, ...]] = {}
+        self._by_start: dict[str, tuple[SecretShape, ...]] = {}
         for shape in SHAPES:
             for hint in shape.hints:
                 self._by_start[hint[:2]] = (*self._by_start.get(hint[:2], ()), shape)
@@ -161,11 +161,11 @@ class TextRedactor:
                 parts[index:] = [self.sealer.cover("&".join(parts[index:]))]
                 break
             verdict = self._names.of_parameter(_last_segment(name))
-            if verdict is Verdict.NONE or (verdict is Verdict.WEAK and not looks_secret(value)):
+            if verdict is NameVerdict.NONE or (verdict is NameVerdict.WEAK and not looks_secret(value)):
                 lowered = lower(value)
                 if self._names.in_text(lowered):
                     parts[index] = name + equals + self._fields(value, lowered, known)
-            elif verdict is not Verdict.PLURAL or not value.isdigit():
+            elif verdict is not NameVerdict.PLURAL or not value.isdigit():
                 parts[index] = name + equals + self._secret(value, Position.URL, known)
         return self.shapes("&".join(parts), known, gates)
 
@@ -176,7 +176,7 @@ class TextRedactor:
         if kind is not None:
             return self._credentials(kind, value, Position.TEXT, known)
         verdict = self._names.of_header(lowered_name)
-        if verdict is Verdict.STRONG or (verdict is Verdict.WEAK and looks_secret(value)):
+        if verdict is NameVerdict.STRONG or (verdict is NameVerdict.WEAK and looks_secret(value)):
             return self._secret(value, Position.TEXT, known)
         return self.text(value, known, gates)
 
@@ -229,7 +229,7 @@ class TextRedactor:
         start = value.index(inner)
         return value[:start] + sealed + value[start + len(inner) :]
 
-    def _shape(self, text: str, shape: Shape) -> str:
+    def _shape(self, text: str, shape: SecretShape) -> str:
         spans: list[tuple[int, int, str]] = []
         for match in shape.pattern.finditer(text):
             if len(spans) >= FINDS_MAX:

@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 from streams.alerts.delivery import Sink
 from streams.alerts.routing import Owner, QuietHours, Route, Routing
 from streams.alerts.sink_settings import SinkSettings, StdoutSettings, make_sink, renewal_s
-from streams.alerts.toml_source import Place, TomlSource
+from streams.toml_file import Place, TomlFile
 
 __all__ = ["NOBODY_IS_TOLD", "AlertsConfig", "OwnerTable", "RouteTable", "has_alerts", "load_alerts", "parse_alerts"]
 
@@ -73,7 +73,7 @@ class AlertsConfig:
 
     routing: Routing
     sinks: Mapping[str, SinkSettings]
-    source: TomlSource
+    source: TomlFile
 
     def make_sinks(self, environ: Mapping[str, str]) -> dict[str, Sink]:
         """Make every sink, with the secrets that `environ` and files hold.
@@ -94,7 +94,7 @@ def has_alerts(path: Path | None) -> bool:
     SettingError
         When the file cannot be read or is no TOML.
     """
-    return path is not None and "alerts" in TomlSource.read(path).document
+    return path is not None and "alerts" in TomlFile.read(path).document
 
 
 def load_alerts(path: Path | None) -> AlertsConfig:
@@ -105,10 +105,10 @@ def load_alerts(path: Path | None) -> AlertsConfig:
     SettingError
         When the file cannot be read or something in it is wrong.
     """
-    return parse_alerts(TomlSource.read(path) if path is not None else TomlSource("halt400.toml", ""))
+    return parse_alerts(TomlFile.read(path) if path is not None else TomlFile("halt400.toml", ""))
 
 
-def parse_alerts(source: TomlSource) -> AlertsConfig:
+def parse_alerts(source: TomlFile) -> AlertsConfig:
     """Check the section ``[alerts]`` of a parsed file.
 
     Raises
@@ -137,7 +137,7 @@ def parse_alerts(source: TomlSource) -> AlertsConfig:
     return AlertsConfig(Routing(routes, owners, renewals), sinks, source)
 
 
-def _route(source: TomlSource, table: RouteTable, place: Place) -> Route:
+def _route(source: TomlFile, table: RouteTable, place: Place) -> Route:
     return Route(
         name=table.name,
         sinks=tuple(table.sinks),
@@ -155,7 +155,7 @@ def _route(source: TomlSource, table: RouteTable, place: Place) -> Route:
     )
 
 
-def _quiet_hours(source: TomlSource, table: RouteTable, place: Place) -> QuietHours | None:
+def _quiet_hours(source: TomlFile, table: RouteTable, place: Place) -> QuietHours | None:
     zone: tzinfo = UTC
     if table.timezone != "UTC":
         try:
@@ -175,7 +175,7 @@ def _quiet_hours(source: TomlSource, table: RouteTable, place: Place) -> QuietHo
 
 
 def _check_names(
-    source: TomlSource, sinks: Mapping[str, SinkSettings], routes: tuple[Route, ...], owners: tuple[Owner, ...]
+    source: TomlFile, sinks: Mapping[str, SinkSettings], routes: tuple[Route, ...], owners: tuple[Owner, ...]
 ) -> None:
     known_owners = {owner.name for owner in owners}
     names: set[str] = set()
@@ -200,7 +200,7 @@ def _check_names(
             )
 
 
-def _check_escalations(source: TomlSource, routes: tuple[Route, ...]) -> None:
+def _check_escalations(source: TomlFile, routes: tuple[Route, ...]) -> None:
     by_name = {route.name: route for route in routes}
     for index, route in enumerate(routes):
         place = ("alerts", "route", index, "escalate_to")
@@ -221,7 +221,7 @@ def _patterns(value: Patterns) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else value
 
 
-def _convert(source: TomlSource, value: Any, kind: Any, place: Place) -> Any:
+def _convert(source: TomlFile, value: Any, kind: Any, place: Place) -> Any:
     try:
         return msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError as error:

@@ -17,7 +17,7 @@ from msgspec import Struct
 from halt400.records import Diagnosis, WindowFigures
 from streams.alerts.finding_words import ABOUT, gravest, in_common, remedy_of, title_of, wasted_requests, who
 from streams.alerts.incident import FLEET, Action, Incident, Severity, Told, incident_cause
-from streams.alerts.routing import Step
+from streams.alerts.routing import EscalationStep
 from streams.detection import Finding
 from streams.savings import NotSent
 
@@ -107,7 +107,7 @@ decode_notification = msgspec.json.Decoder(Notification).decode
 
 def compose(
     incident: Incident,
-    step: Step,
+    step: EscalationStep,
     owner: str | None,
     now_ms: int,
     redact: Redact,

@@ -22,12 +22,12 @@ from streams.alerts.delivery import GatedSink, Sink, deliver_patiently
 from streams.alerts.incident import FLEET_FAULT, Acknowledgement, Incident, decode_incident
 from streams.alerts.incidents import Incidents
 from streams.alerts.message import Notification, compose, told_of
-from streams.alerts.routing import Routing, Step
+from streams.alerts.routing import EscalationStep, Routing
 from streams.alerts.rows import ACKNOWLEDGED, UNDECODABLE, acknowledged_key, rows_of
 from streams.detection import Finding
 from streams.savings import SavingsBook
 
-__all__ = ["Outbox", "Outputs"]
+__all__ = ["AlertTopics", "Outbox"]
 
 log = logging.getLogger("halt400.alerts")
 
@@ -41,7 +41,7 @@ _decode_command = msgspec.json.Decoder(Command).decode
 _decode_acknowledgement = msgspec.json.Decoder(Acknowledgement).decode
 
 
-class Outputs(NamedTuple):
+class AlertTopics(NamedTuple):
     """Full names of the topics that the outbox writes to."""
 
     alerts: str
@@ -82,7 +82,7 @@ class Outbox:
         self,
         routing: Routing,
         sinks: Mapping[str, Sink],
-        outputs: Outputs,
+        outputs: AlertTopics,
         *,
         send: Callable[..., Awaitable[Awaitable[Any]]],
         follower: Follower,
@@ -230,7 +230,7 @@ class Outbox:
 
     async def _deliver(self, held: _Held, key: str, sink: str) -> None:
         """Tell one sink what there is to tell of one incident now, and write down that it was told."""
-        step: Step | None = None
+        step: EscalationStep | None = None
 
         def say() -> Notification | None:
             nonlocal step

@@ -8,7 +8,7 @@ from streams.alerts.delivery import Delivery, Sink
 from streams.alerts.incident import Action, Incident, incident_key
 from streams.alerts.incidents import Incidents
 from streams.alerts.message import Notification, compose
-from streams.alerts.routing import Route, Step
+from streams.alerts.routing import EscalationStep, Route
 
 __all__ = ["Rehearsed", "incident_of", "rehearsal", "rehearse"]
 
@@ -49,7 +49,7 @@ def incident_of(kind: Literal["job", "target"], target: str, job: str | None, no
 def rehearsal(route: Route, sink: str, action: Action, now_ms: int) -> Notification:
     """The message: of the gravest severity that the route takes, with a dedup key of its own at every call."""
     incident = _gravest(route, now_ms)
-    found = compose(incident, Step(sink, route, action, now_ms), None, now_ms, str)
+    found = compose(incident, EscalationStep(sink, route, action, now_ms), None, now_ms, str)
     found.dedup_key = f"halt400/test/{route.name}/{sink}/{now_ms}"
     found.id = f"{found.id}-{now_ms}"
     found.title = f"TEST of the route {route.name} by `halt400 alerts test`{'; over' if action == 'resolve' else ''}"

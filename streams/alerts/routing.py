@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from streams.alerts.incident import FLEET, Action, Incident, Severity
 
-__all__ = ["LAST_COUNTS_MS", "Owner", "QuietHours", "Route", "Routing", "Step"]
+__all__ = ["LAST_COUNTS_MS", "EscalationStep", "Owner", "QuietHours", "Route", "Routing"]
 
 ALARM_WAIT_MS = 15_000
 """An alarm of a target that is not halted as a whole waits this long: a fault of the fleet is told instead of it."""
@@ -118,7 +118,7 @@ class Route:
         )
 
 
-class Step(NamedTuple):
+class EscalationStep(NamedTuple):
     """What a sink is told next, and not before `at_ms`. `raised`: it was told of a ticket, and this is a page."""
 
     sink: str
@@ -168,19 +168,19 @@ class Routing:
                 found[sink] = self.route(told.route) or Route(told.route, (sink,))
         return found
 
-    def steps(self, incident: Incident, now_ms: int) -> list[Step]:
+    def steps(self, incident: Incident, now_ms: int) -> list[EscalationStep]:
         """What every sink has to be told next; some of it lies in the future."""
         found = (self._step(incident, sink, route, now_ms) for sink, route in sorted(self.audience(incident).items()))
         return [step for step in found if step is not None]
 
-    def _step(self, incident: Incident, sink: str, route: Route, now_ms: int) -> Step | None:
+    def _step(self, incident: Incident, sink: str, route: Route, now_ms: int) -> EscalationStep | None:
         told, severity = incident.told_to(sink), route.severity(incident)
 
-        def step(action: Action, at_ms: float, *, raised: bool = False) -> Step:
+        def step(action: Action, at_ms: float, *, raised: bool = False) -> EscalationStep:
             at = max(int(at_ms), now_ms)
             if severity == "ticket" and route.quiet_hours is not None:
                 at = route.quiet_hours.over_at_ms(at)
-            return Step(sink, route, action, at, raised)
+            return EscalationStep(sink, route, action, at, raised)
 
         if incident.closed_at is not None:
             owed = told is not None and told.action != "resolve"
@@ -198,7 +198,9 @@ class Routing:
         renewal_s = self.renewals.get(sink)
         if renewal_s is not None:
             changed = told.digest != incident.digest()
-            return Step(sink, route, "update", now_ms if changed else max(int(told.at + renewal_s * 1000), now_ms))
+            return EscalationStep(
+                sink, route, "update", now_ms if changed else max(int(told.at + renewal_s * 1000), now_ms)
+            )
         if told.digest != incident.digest() and (route.updates or told.undelivered):
             return step("trigger" if told.undelivered else "update", told.at + route.group_interval_s * 1000)
         return None

@@ -12,7 +12,7 @@ from streams.alerts.delivery import Sink
 from streams.alerts.sinks import AlertmanagerSink, EmailSink, PagerDutySink, SlackSink, StdoutSink, WebhookSink
 from streams.alerts.sinks.alertmanager import RENEWAL_S
 from streams.alerts.sinks.pagerduty import EVENTS_URL
-from streams.alerts.toml_source import TomlSource
+from streams.toml_file import TomlFile
 
 __all__ = ["SinkSettings", "make_sink", "renewal_s"]
 
@@ -84,7 +84,7 @@ def renewal_s(settings: SinkSettings) -> float | None:
     return RENEWAL_S if isinstance(settings, AlertmanagerSettings) else None
 
 
-def make_sink(name: str, settings: SinkSettings, source: TomlSource, environ: Mapping[str, str]) -> Sink:
+def make_sink(name: str, settings: SinkSettings, source: TomlFile, environ: Mapping[str, str]) -> Sink:
     """Make the sink with its secrets.
 
     Raises
@@ -148,7 +148,7 @@ class _Secrets:
     """Finds ``<name>_env`` or ``<name>_file`` of one sink."""
 
     def __init__(
-        self, settings: SinkSettings, source: TomlSource, environ: Mapping[str, str], place: Sequence[str]
+        self, settings: SinkSettings, source: TomlFile, environ: Mapping[str, str], place: Sequence[str]
     ) -> None:
         self._values: dict[str, Any] = msgspec.structs.asdict(settings)
         self._source, self._environ, self._place = source, environ, place
@@ -191,7 +191,7 @@ class _Secrets:
         return value
 
 
-def _check_url(url: str, source: TomlSource, place: Sequence[str], *, secret: bool = False) -> None:
+def _check_url(url: str, source: TomlFile, place: Sequence[str], *, secret: bool = False) -> None:
     try:
         parts = urlsplit(url)
         whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

@@ -22,7 +22,7 @@ from streams.archive.naming import day_of, manifest_key
 from streams.archive.port import Archive, ArchiveChanged
 from streams.archive.storm import Manifest, Storm, decode_manifest
 from streams.archive.writer import ArchiveWriter
-from streams.ledger import Advances
+from streams.transport.ordered_completion import Advances
 
 __all__ = ["Counted", "OffenceCounts"]
 

@@ -16,7 +16,7 @@ import msgspec
 
 from halt400.records import Source
 
-__all__ = ["Manifest", "Position", "SignatureCount", "Storm", "decode_manifest", "keep"]
+__all__ = ["Manifest", "SamplePosition", "SignatureCount", "Storm", "decode_manifest", "keep"]
 
 SIGNATURES_MAX = 1000
 
@@ -56,7 +56,7 @@ class SignatureCount(msgspec.Struct, kw_only=True):
     last_ms: int
 
 
-class Position(msgspec.Struct, kw_only=True):
+class SamplePosition(msgspec.Struct, kw_only=True):
     """How far a topic's partition is counted: the last source offset, and the latest event time up to it."""
 
     offset: int
@@ -88,7 +88,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     kept: int = 0
     forgotten: int = 0
     storm_keep: int | None = None
-    positions: dict[str, Position] = {}
+    positions: dict[str, SamplePosition] = {}
     signatures: list[SignatureCount] = []
 
     def has_counted(self, source: Source) -> bool:
@@ -159,7 +159,7 @@ class Storm:
         if position is not None and source.offset <= position.offset and time_ms <= position.latest_ms:
             return None
         latest = max(time_ms, position.latest_ms) if position is not None else time_ms
-        self._positions[place] = Position(offset=source.offset, latest_ms=latest)
+        self._positions[place] = SamplePosition(offset=source.offset, latest_ms=latest)
         count = self._of(signature, time_ms)
         count.seen += 1
         self._manifest.seen += 1

@@ -73,7 +73,7 @@ def register(app: typer.Typer) -> None:
 
         Put the secrets in yourself before you run it. What curl would mend goes through a plain connection.
         """
-        from streams.archive.redacting import redactor_of
+        from streams.archive.redaction import redactor_of
         from streams.archive.resending import curl_command
         from streams.settings import load_settings
 
@@ -118,7 +118,7 @@ def register(app: typer.Typer) -> None:
         from streams.archive import open_archive
         from streams.archive.archivist import seal
         from streams.archive.offence_log import offence_values
-        from streams.archive.redacting import redactor_of
+        from streams.archive.redaction import redactor_of
         from streams.archive.verifying import verify
         from streams.settings import load_settings
         from streams.topics import OFFENCES

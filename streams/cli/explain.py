@@ -30,14 +30,14 @@ def register(app: typer.Typer) -> None:
         from msgspec import to_builtins
 
         from streams.detection import explain as explain_state
-        from streams.policy_file import PolicyFile
+        from streams.processing.policy_file import PolicyFile
+        from streams.processing.target import TrackedTarget
         from streams.settings import load_settings
-        from streams.targets import Target
 
         settings = load_settings()
         policies = PolicyFile(settings).policies
         value = asyncio.run(_row(settings.kafka, target, timeout))
-        explanation = explain_state(Target.decode(value, target).state, policies, int(time.time() * 1000))
+        explanation = explain_state(TrackedTarget.decode(value, target).state, policies, int(time.time() * 1000))
         if output == "json":
             print_json(to_builtins(explanation))
             return

@@ -64,7 +64,7 @@ def _ask(
 ) -> None:
     from msgspec import to_builtins
 
-    from streams.asking import Wanted, ask, read_scope
+    from streams.cli.send_operation import Wanted, ask, read_scope
     from streams.settings import load_settings
 
     try:

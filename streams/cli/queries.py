@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from streams.api.parameters import SortKey, WindowName
 from streams.cli.output import Format, moment, print_json, ratio, span, tables_on
-from streams.vocabulary import SortKey, WindowName
 
 if TYPE_CHECKING:
-    from streams.web.client import ApiClient
+    from streams.api.client import ApiClient
 
 __all__ = ["register"]
 
@@ -92,8 +92,8 @@ def register(app: typer.Typer) -> None:
 
 
 def _client(url: str | None) -> "ApiClient":
+    from streams.api.client import ApiClient
     from streams.settings import load_settings
-    from streams.web.client import ApiClient
 
     return ApiClient(load_settings().api, url)
 

@@ -9,7 +9,7 @@ from msgspec import to_builtins
 from rich.markup import escape
 
 from streams.cli.output import print_json, tables_on
-from streams.replay import DryRun, Published, Quarantine, Savings, Tally
+from streams.replay import DryRun, DryRunQuarantine, Published, SavedEstimate, Tally
 
 __all__ = ["Reported", "print_json_report", "print_tables", "printable"]
 
@@ -22,8 +22,8 @@ class Reported:
 
     tally: Tally
     dry_run: DryRun | None = None
-    quarantines: list[Quarantine] = field(default_factory=list)
-    savings: dict[str, Savings] = field(default_factory=dict)
+    quarantines: list[DryRunQuarantine] = field(default_factory=list)
+    savings: dict[str, SavedEstimate] = field(default_factory=dict)
     published: Published | None = None
     interrupted: bool = False
 
@@ -62,7 +62,7 @@ def print_json_report(report: Reported) -> None:
     print_json(document)
 
 
-def _quarantine(dry_run: DryRun, found: Quarantine) -> dict[str, Any]:
+def _quarantine(dry_run: DryRun, found: DryRunQuarantine) -> dict[str, Any]:
     command, event = found
     return {
         "scope_id": command.scope.id,
@@ -94,7 +94,7 @@ def print_tables(report: Reported) -> None:
         console.print(f"Interrupted after {report.tally.events} events.")
 
 
-def _print_quarantines(dry_run: DryRun, quarantines: Iterable[Quarantine]) -> None:
+def _print_quarantines(dry_run: DryRun, quarantines: Iterable[DryRunQuarantine]) -> None:
     """One row for each, with the names one below another: they are longer than a terminal is wide."""
     console, table = tables_on("from, until (UTC)", "400s", "job, target, first 400", numbers=("400s",))
     table.title, table.title_justify = "Would have been quarantined", "left"
@@ -112,7 +112,7 @@ def _print_quarantines(dry_run: DryRun, quarantines: Iterable[Quarantine]) -> No
         console.print(printable(dry_run.refusals[0].message), markup=False)
 
 
-def _print_savings(savings: dict[str, Savings]) -> None:
+def _print_savings(savings: dict[str, SavedEstimate]) -> None:
     """One row for each policy, had it been that of every target."""
     numbers = ("jobs", "targets", "requests", "not sent", "proxy time", "false pages", "false job holds")
     console, table = tables_on("policy", *numbers, numbers=numbers)

@@ -11,12 +11,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from halt400.errors import InputError
 from halt400.records import ResponseEvent
 from streams.cli.replay_report import Reported, printable
-from streams.policy_file import PolicyFile
+from streams.processing.policy_file import PolicyFile
 from streams.replay import (
     STDIN,
     DryRun,
+    DryRunQuarantine,
     Format,
-    Quarantine,
     Recording,
     Tally,
     Unread,
@@ -89,7 +89,7 @@ class Session:
             "strict": DryRun(settings, under_policy(policies, "strict")),
             "evidence": DryRun(settings, under_policy(policies, "evidence")),
         }
-        quarantines: list[Quarantine] = []
+        quarantines: list[DryRunQuarantine] = []
         interrupted = False
         try:
             with self._progress:

@@ -56,9 +56,9 @@ def show(console: Console, *, stay: bool) -> bool:
     import asyncio
 
     from streams.alerts.config import NOBODY_IS_TOLD, has_alerts
+    from streams.api.server import base_url
+    from streams.cli.local_stack import running
     from streams.demo import run_demo
-    from streams.running import running
-    from streams.web.server import base_url
 
     with running(console) as settings:
         outcome = asyncio.run(

@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
         from rich.text import Text
 
         from streams.settings import load_settings
-        from streams.settings_catalogue import catalogue
+        from streams.settings.catalogue import catalogue
 
         entries = [entry for entry in catalogue(load_settings()) if entry.changed or not changed]
         if output == "json":

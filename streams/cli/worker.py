@@ -26,6 +26,6 @@ def register(app: typer.Typer) -> None:
         Exit codes: 0 stopped on demand, 1 could not start, 70 ended by a failure with nothing lost: start it again.
         """
         from streams.settings import load_settings
-        from streams.worker import run_worker
+        from streams.worker.run import run_worker
 
         run_worker(load_settings(), role)

@@ -154,7 +154,7 @@ def asyncapi_document(examples: Mapping[str, list[tuple[str, Any]]]) -> dict[str
             "name": "fleet-record",
             "title": "Fleet record",
             "contentType": "application/json",
-            "payload": {"description": "Internal; see streams/detection/fleet_log.py."},
+            "payload": {"description": "Internal; see streams/fleet_cap/log.py."},
         },
         topics.RATES: {
             "name": "rates-row",

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from streams.api.openapi import openapi_document
 from streams.contracts.asyncapi import asyncapi_document
 from streams.contracts.json_schemas import CONTRACTS, json_schema
 from streams.contracts.metrics_page import metrics_page
-from streams.settings_catalogue import settings_page
-from streams.web.openapi import openapi_document
+from streams.settings.catalogue import settings_page
 
 __all__ = ["REPOSITORY", "committed_schemas", "documents", "read_examples"]
 

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from halt400.records import Command, Offence, Operation, ResponseEvent, Savings
-from streams.contracts.fields import describe
+from streams.record_fields import describe
 
 __all__ = ["CONTRACTS", "DIALECT", "Contract", "json_schema"]
 

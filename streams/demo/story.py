@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from halt400.records import Command
 
-__all__ = ["STEPS", "DemoOutcome", "Step", "Story"]
+__all__ = ["STEPS", "DemoOutcome", "Story", "StoryStep"]
 
 STEPS = (
     "response seen",
@@ -22,7 +22,7 @@ STEPS = (
 
 
 @dataclass(frozen=True)
-class Step:
+class StoryStep:
     """One thing that was seen, `elapsed_ms` after the first 400."""
 
     name: str
@@ -46,7 +46,7 @@ class DemoOutcome:
         Requests of the broken release that were sent, and those that its gate held back.
     """
 
-    steps: list[Step] = field(default_factory=list)
+    steps: list[StoryStep] = field(default_factory=list)
     command: Command | None = None
     archive_uri: str | None = None
     sent: int = 0
@@ -87,7 +87,7 @@ class Story:
             return
         if self._began is None:
             self._began = now
-        step = Step(name, (now - self._began) * 1000, detail)
+        step = StoryStep(name, (now - self._began) * 1000, detail)
         self.outcome.steps.append(step)
         first, *more = detail.splitlines()
         self.say(f"  [dim]{step.elapsed_ms:+8.1f} ms[/]  [bold]{name:<17}[/]  {escape(first)}")

@@ -5,20 +5,19 @@ A worker keeps one `TargetState` per target. For a response that is no 400 it ad
 `judge_time` when `TargetState.next_due` has come. Each returns a `Decision`: what to send and what to tell.
 """
 
-from streams.detection.commands import command_id, finding_id
 from streams.detection.decision import Circumstances, Decision, TargetWish
 from streams.detection.explanation import Explanation, ScopeReading, TierReading, explain
 from streams.detection.findings import Finding
-from streams.detection.fleet import FleetGuard, FleetRules
-from streams.detection.lifecycle import ISSUER, Holds, Life
+from streams.detection.grants import answer_wish
 from streams.detection.mixture import Mixture, Tiers
 from streams.detection.operations import judge_operation, judge_time
 from streams.detection.origins import CommonAttribute, Origin, OriginCounts, common_attribute
-from streams.detection.policy import Policies, Rule, parse_policies
+from streams.detection.policy import FleetRules, Policies, Rule, parse_policies
 from streams.detection.requests import RecentIds, Retries, counts_as_trial
 from streams.detection.target_state import JobState, TargetState, decode_target_state, encode_target_state
 from streams.detection.verdict import is_certain, judge_bad_request
-from streams.detection.wishes import answer_wish
+from streams.quarantine.ids import command_id, finding_id
+from streams.quarantine.lifecycle import ISSUER, Holds, Life
 
 __all__ = [
     "ISSUER",
@@ -27,7 +26,6 @@ __all__ = [
     "Decision",
     "Explanation",
     "Finding",
-    "FleetGuard",
     "FleetRules",
     "Holds",
     "JobState",

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Final, Literal
 
-from streams.detection.commands import command_id, finding_id
 from streams.detection.decision import Decision, TargetWish
 from streams.detection.findings import Finding
-from streams.detection.lifecycle import Life, Opening
 from streams.detection.policy import Policies
 from streams.detection.target_state import TargetState
+from streams.quarantine.ids import command_id, finding_id
+from streams.quarantine.lifecycle import Life, Opening
 
 __all__ = ["judge_alarm"]
 

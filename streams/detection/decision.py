@@ -6,8 +6,8 @@ from msgspec import Struct, field
 
 from halt400.records import Command, Source, WindowFigures
 from streams.detection.findings import Finding
-from streams.detection.lifecycle import Opening
 from streams.detection.requests import SightingKind
+from streams.quarantine.lifecycle import Opening
 
 __all__ = ["Circumstances", "Decision", "TargetWish", "no_command", "no_windows"]
 

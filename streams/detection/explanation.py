@@ -7,10 +7,10 @@ from typing import Final
 from msgspec import Struct
 
 from halt400.records import Milliseconds
-from streams.detection.lifecycle import Life
 from streams.detection.mixture import Mixture
 from streams.detection.policy import Policies
-from streams.detection.target_state import TargetState, Verdict
+from streams.detection.target_state import LastVerdict, TargetState
+from streams.quarantine.lifecycle import Life
 
 __all__ = ["Explanation", "ScopeReading", "TierReading", "explain"]
 
@@ -87,7 +87,7 @@ class Explanation(Struct, kw_only=True, frozen=True):
     suspect_jobs: tuple[str, ...]
     suspect_signatures: tuple[str, ...]
     is_wide: bool
-    last: Verdict | None
+    last: LastVerdict | None
     wished_at: Milliseconds | None = None
     refused_at: Milliseconds | None = None
 

@@ -1,12 +1,12 @@
 """What people, probing gates and time ask of a target's scopes; ordered with its events."""
 
 from halt400.records import Operation
-from streams.detection import lifecycle
 from streams.detection.decision import Circumstances, Decision
-from streams.detection.keeping import find_life, keep
-from streams.detection.lifecycle import Holds, Life, Opening
 from streams.detection.policy import Policies
+from streams.detection.scopes import find_life, keep
 from streams.detection.target_state import TargetState
+from streams.quarantine import lifecycle
+from streams.quarantine.lifecycle import Holds, Life, Opening
 
 __all__ = ["judge_operation", "judge_time"]
 

@@ -13,14 +13,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from halt400.errors import SettingError
-from streams.detection.fleet import FleetRules
-from streams.detection.lifecycle import Holds
 from streams.detection.mixture import Tiers
 from streams.detection.null_ratio import FLOOR, HIGHEST
 from streams.detection.requests import Retries
-from streams.detection.toml_lines import line_of
+from streams.quarantine.lifecycle import Holds
+from streams.toml_file import line_of
 
-__all__ = ["Policies", "Rule", "parse_policies"]
+__all__ = ["FleetRules", "Policies", "Rule", "parse_policies"]
 
 _OTHERS: Final = frozenset({"alerts", "archive", "diagnosis", "redaction"})
 """Tables of the same file that other parts of Halt400 read."""
@@ -42,7 +41,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     job_tier
         The tier at which a job is quarantined by its own detector under ``evidence``.
     hold_s, hold_cap_s, lease_s, expiry_grace_s
-        See `streams.detection.lifecycle.Holds`.
+        See `streams.quarantine.lifecycle.Holds`.
     least_p0
         The floor of the null ratio: a target that is known to answer this part of good requests with 400.
     old_news_s
@@ -71,6 +70,28 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             lease_s=self.lease_s,
             expiry_grace_s=self.expiry_grace_s,
         )
+
+
+class FleetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The blast radius.
+
+    Attributes
+    ----------
+    share_ratio
+        The part of the active targets that the machine may hold quarantined.
+    minimum
+        It may always hold this many.
+    clear_s
+        A tripped guard clears when for this long no quarantine was refused and there is room again.
+    """
+
+    share_ratio: float = 0.1
+    minimum: int = 3
+    clear_s: int = 900
+
+    def cap(self, active_targets: int) -> int:
+        """The most targets that the machine may hold quarantined."""
+        return max(self.minimum, int(self.share_ratio * active_targets))
 
 
 class Policies(Struct, frozen=True, kw_only=True):

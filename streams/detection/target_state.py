@@ -9,12 +9,12 @@ from msgspec import Struct
 
 from halt400.records import Command, Milliseconds, Source
 from streams.detection.decision import TargetWish
-from streams.detection.lifecycle import Life
 from streams.detection.mixture import Mixture
 from streams.detection.origins import Origin
 from streams.detection.requests import RequestMemory
+from streams.quarantine.lifecycle import Life
 
-__all__ = ["JobState", "Suspicion", "TargetState", "Verdict", "decode_target_state", "encode_target_state"]
+__all__ = ["JobState", "LastVerdict", "Suspicion", "TargetState", "decode_target_state", "encode_target_state"]
 
 MOST_JOBS: Final = 4_096
 """Jobs watched per target; beyond it those with the least history that nothing holds are forgotten, a quarter at a
@@ -25,7 +25,7 @@ MOST_SUSPECTS: Final = 16
 MOST_OPERATIONS: Final = 64
 
 
-class Verdict(Struct, array_like=True, frozen=True):
+class LastVerdict(Struct, array_like=True, frozen=True):
     """What the last 400 of a target led to, for `explain`."""
 
     at_ms: Milliseconds
@@ -102,7 +102,7 @@ class TargetState:
         self.lives: dict[str, Life] = {}
         self.shadow: dict[str, Life] = {}
         self.operations: dict[str, None] = {}
-        self.last: Verdict | None = None
+        self.last: LastVerdict | None = None
         self.wish: TargetWish | None = None
 
     def good_request(self, job_id: str) -> None:
@@ -190,7 +190,7 @@ class _Packed(Struct, array_like=True):
     lives: dict[str, Life]
     shadow: dict[str, Life]
     operations: dict[str, None]
-    last: Verdict | None
+    last: LastVerdict | None
     version: int = 1
     wish: TargetWish | None = None
 

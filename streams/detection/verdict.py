@@ -12,14 +12,14 @@ from typing import Final
 
 from halt400.records import Diagnosis, Fingerprints, ResponseEvent, Scope
 from streams.detection.alarms import judge_alarm
-from streams.detection.commands import finding_id
 from streams.detection.decision import Circumstances, Decision
 from streams.detection.findings import Finding
-from streams.detection.keeping import find_life, keep
-from streams.detection.lifecycle import Life, Opening, open_quarantine, probe_answered
 from streams.detection.origins import Origin
 from streams.detection.policy import Policies, Rule
-from streams.detection.target_state import Suspicion, TargetState, Verdict
+from streams.detection.scopes import find_life, keep
+from streams.detection.target_state import LastVerdict, Suspicion, TargetState
+from streams.quarantine.ids import finding_id
+from streams.quarantine.lifecycle import Life, Opening, open_quarantine, probe_answered
 
 __all__ = ["CERTAIN_RATIO", "is_certain", "judge_bad_request"]
 
@@ -94,7 +94,7 @@ class _Case:
         self.decision.why = f"(shadow: not issued) {why}" if self.shadow and fired else why
         self.decision.held_by = held.command_id if held is not None and not self.shadow else None
         life = lives.get(scope.id)
-        self.state.last = Verdict(
+        self.state.last = LastVerdict(
             at_ms=self.now_ms,
             event_id=self.event.id,
             scope_id=scope.id,

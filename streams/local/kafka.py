@@ -12,8 +12,8 @@ from halt400.errors import LocalServiceError
 from streams.local.jars import ARTIFACTS, install
 from streams.local.java import find_java
 from streams.local.ports import HOST
-from streams.local.process import without_frames
 from streams.local.service import LocalService
+from streams.processes.guarded import without_frames
 
 __all__ = ["LocalKafka"]
 

@@ -14,7 +14,7 @@ from typing import Self
 
 from halt400.errors import LocalServiceError
 from streams.local.ports import claim, free_ports, is_free
-from streams.local.process import GuardedProcess
+from streams.processes.guarded import GuardedProcess
 
 __all__ = ["LocalService"]
 

@@ -4,7 +4,7 @@ Readers are streaming (all but HAR) and take files as they are: a line that cann
 and the next one is read.
 """
 
-from streams.replay.dry_run import DryRun, Quarantine, Savings, under_policy
+from streams.replay.dry_run import DryRun, DryRunQuarantine, SavedEstimate, under_policy
 from streams.replay.formats import FORMATS, Format, detect_format, read_events
 from streams.replay.publishing import Published, publish_replay
 from streams.replay.recording import STDIN, Recording, Unread
@@ -15,11 +15,11 @@ __all__ = [
     "FORMATS",
     "STDIN",
     "DryRun",
+    "DryRunQuarantine",
     "Format",
     "Published",
-    "Quarantine",
     "Recording",
-    "Savings",
+    "SavedEstimate",
     "Tally",
     "Timeline",
     "Unread",

@@ -10,28 +10,28 @@ from msgspec.structs import replace
 from halt400.fingerprints import fingerprints
 from halt400.records import Command, ResponseEvent
 from streams.detection import Finding, Policies, Rule, counts_as_trial
-from streams.detection.fleet_log import Answer, FleetRecord
-from streams.fleet import Fleet
-from streams.intake import Record, Refusal
-from streams.judgement import Outcome
-from streams.partition import PartitionState
-from streams.rules import build_rules
+from streams.fleet_cap.log import FleetRecord, GrantDecision
+from streams.fleet_cap.participant import CapParticipant
+from streams.processing.build_context import build_context
+from streams.processing.decoding import Record, Refusal
+from streams.processing.outcome import Outcome
+from streams.processing.partition import PartitionState
 from streams.settings import Settings
 
-__all__ = ["DryRun", "Quarantine", "Savings", "under_policy"]
+__all__ = ["DryRun", "DryRunQuarantine", "SavedEstimate", "under_policy"]
 
 _TOPIC = "recorded"
 _encode = msgspec.json.Encoder().encode
 
 
-class Quarantine(NamedTuple):
+class DryRunQuarantine(NamedTuple):
     """A command that would have been issued, and the 400 that led to it."""
 
     command: Command
     event: ResponseEvent
 
 
-class Savings(Struct, kw_only=True):
+class SavedEstimate(Struct, kw_only=True):
     """What some policies would have done to a log.
 
     Attributes
@@ -88,9 +88,9 @@ class DryRun:
     """
 
     def __init__(self, settings: Settings, policies: Policies) -> None:
-        self._fleet, self._policies = Fleet(_TOPIC, 1, _only_partition), policies
-        self._savings = Savings()
-        rules = build_rules(
+        self._fleet, self._policies = CapParticipant(_TOPIC, 1, _only_partition), policies
+        self._savings = SavedEstimate()
+        rules = build_context(
             settings,
             partition_of=_only_partition,
             latest_command=_none_issued,
@@ -108,7 +108,7 @@ class DryRun:
         """Set the clock back: the next file has a time of its own."""
         self._clock_ms = 0
 
-    def judge(self, event: ResponseEvent) -> list[Quarantine]:
+    def judge(self, event: ResponseEvent) -> list[DryRunQuarantine]:
         """Apply one event at its own time; within a file the clock never goes back, as it would not have live."""
         self._clock_ms = max(self._clock_ms, event.time)
         record = Record(self._offset, self._clock_ms, event.target.encode(), _encode(event))
@@ -125,9 +125,9 @@ class DryRun:
         for offence in outcome.offences:
             if offence.command_id is not None:
                 self._offences[offence.command_id] += 1
-        return [Quarantine(command, event) for command in outcome.commands if command.state == "quarantined"]
+        return [DryRunQuarantine(command, event) for command in outcome.commands if command.state == "quarantined"]
 
-    def savings(self) -> Savings:
+    def savings(self) -> SavedEstimate:
         """What came of it so far."""
         tiers, rule, seen = self._policies.tiers, self._policies.default, self._savings.logical_requests
         by_evidence = rule.policy == "evidence"
@@ -161,8 +161,8 @@ class DryRun:
                 outcome.findings.append(finding)
                 self._say(told)
 
-    def _say(self, *records: FleetRecord) -> list[Answer]:
-        answers: list[Answer] = []
+    def _say(self, *records: FleetRecord) -> list[GrantDecision]:
+        answers: list[GrantDecision] = []
         for record in records:
             answers += self._fleet.log.take(self._fleet.log.end, self._clock_ms, record)
         return answers

@@ -6,20 +6,20 @@ answers, and `tests/transport` holds them against a real broker, so that a new r
 
 from streams.transport.codec import PASS_THROUGH
 from streams.transport.consumer import FoldingConsumer
-from streams.transport.durability import Durability
-from streams.transport.fetching import LostRecords, Records
+from streams.transport.fetcher import LostRecords, Records
 from streams.transport.producer import IdempotentProducer
 from streams.transport.table import DurableTable
 from streams.transport.transport import FoldingTransport, install
+from streams.transport.watermarks import Watermarks
 
 __all__ = [
     "PASS_THROUGH",
-    "Durability",
     "DurableTable",
     "FoldingConsumer",
     "FoldingTransport",
     "IdempotentProducer",
     "LostRecords",
     "Records",
+    "Watermarks",
     "install",
 ]

@@ -11,9 +11,9 @@ from faust.transport.consumer import RecordMap
 from faust.transport.drivers.aiokafka import Consumer
 from faust.types import TP
 
-from streams.transport.durability import Durability
-from streams.transport.fetching import FoldingConsumerThread, Records
-from streams.watchdog import Standing
+from streams.transport.fetcher import FoldingConsumerThread, Records
+from streams.transport.progress import PartitionProgress
+from streams.transport.watermarks import Watermarks
 
 __all__ = ["Fold", "FoldingConsumer"]
 
@@ -52,7 +52,7 @@ class FoldingConsumer(Consumer):
     """Folds every topic of the app."""
 
     def __init__(self, transport: Any, *arguments: Any, **options: Any) -> None:
-        self.durability: Durability = transport.durability
+        self.durability: Watermarks = transport.durability
         self._latest: dict[TP, tuple[int, weakref.ref[Records]]] = {}
         self._polls = 0
         super().__init__(transport, *arguments, **options)
@@ -147,7 +147,7 @@ class FoldingConsumer(Consumer):
         """How often reading was tried; where the number stands still, the queues of the agents are full."""
         return self._polls
 
-    def standings(self, topics: Collection[str], applied: Callable[[TP], int | None]) -> dict[TP, Standing]:
+    def standings(self, topics: Collection[str], applied: Callable[[TP], int | None]) -> dict[TP, PartitionProgress]:
         """Where each assigned partition of some topics stands.
 
         Parameters
@@ -158,7 +158,7 @@ class FoldingConsumer(Consumer):
         consumer = self._thread._ensure_consumer()
         subscription, fetched = consumer._subscription.subscription, consumer._fetcher._records
         assignment = subscription.assignment if subscription is not None else None
-        found: dict[TP, Standing] = {}
+        found: dict[TP, PartitionProgress] = {}
         if assignment is None:
             return found
         for tp in assignment.tps:
@@ -166,7 +166,7 @@ class FoldingConsumer(Consumer):
                 continue
             state, done = assignment.state_value(tp), applied(tp)
             handed, fold = self._latest.get(tp, (None, None))
-            found[TP(*tp)] = Standing(
+            found[TP(*tp)] = PartitionProgress(
                 position=state._position,
                 end=state.highwater,
                 handed=handed,

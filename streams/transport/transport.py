@@ -6,8 +6,8 @@ from faust import App
 from faust.transport.drivers.aiokafka import Transport
 
 from streams.transport.consumer import FoldingConsumer
-from streams.transport.durability import Durability
 from streams.transport.producer import IdempotentProducer
+from streams.transport.watermarks import Watermarks
 
 __all__ = ["FoldingTransport", "install"]
 
@@ -17,12 +17,12 @@ class FoldingTransport(Transport):
 
     Consumer: ClassVar[type] = FoldingConsumer
     Producer: ClassVar[type] = IdempotentProducer
-    durability: Durability
+    durability: Watermarks
 
 
-def install(app: App) -> Durability:
+def install(app: App) -> Watermarks:
     """Give `app` the folding transport; returns where agents report what is durable."""
-    durability = Durability()
+    durability = Watermarks()
     transport = FoldingTransport(app.conf.broker_consumer, app)
     transport.durability = durability
     app.transport = transport

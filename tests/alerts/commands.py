@@ -6,7 +6,7 @@ from halt400.records import Cause, Command, Diagnosis, Evidence, Scope, WindowFi
 from streams.alerts.incident import Incident
 from streams.alerts.incidents import Incidents
 from streams.alerts.message import Notification, compose
-from streams.alerts.routing import Route, Step
+from streams.alerts.routing import EscalationStep, Route
 from streams.detection import Finding
 
 TARGET = "api.shop.example"
@@ -133,4 +133,4 @@ def notification(action: str = "trigger", *, page: bool = True, now: int = T0, *
     if action == "resolve":
         held.absorb(command(None if page else "extract-099", "released", sequence=2, issued_by="alice"), now)
     route = Route("oncall", ("pager",))
-    return compose(only(held), Step("pager", route, action, now), "team-shop", now, str)  # type: ignore[arg-type]
+    return compose(only(held), EscalationStep("pager", route, action, now), "team-shop", now, str)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from aiokafka.structs import ConsumerRecord
 from halt400.records import Command
 from streams.alerts.outbox import Outbox
 from streams.detection import Finding
-from streams.engine import FLEET_KEY, partition_of
+from streams.processing.engine import FLEET_KEY, partition_of
 from streams.settings import Settings, load_settings
 from streams.topics import apply_topics
 from tests.alerts.servers import ROUTING_KEY, SIGNING_SECRET, PagerDuty, Webhook

@@ -10,9 +10,9 @@ from halt400.errors import SettingError
 from streams.alerts.config import NOBODY_IS_TOLD, AlertsConfig, load_alerts, parse_alerts
 from streams.alerts.routing import Owner
 from streams.alerts.sinks import AlertmanagerSink, EmailSink, PagerDutySink, SlackSink, StdoutSink, WebhookSink
-from streams.alerts.toml_source import TomlSource
-from streams.follow_up_app import build_follow_up_app
 from streams.settings import load_settings
+from streams.toml_file import TomlFile
+from streams.worker.follow_up_process import build_follow_up_app
 
 KEY = "0123456789abcdef0123456789ABCDEF"
 WHOLE = """\
@@ -71,7 +71,7 @@ escalate_after_s = 600
 
 
 def parse(text: str) -> AlertsConfig:
-    return parse_alerts(TomlSource("halt400.toml", dedent(text)))
+    return parse_alerts(TomlFile("halt400.toml", dedent(text)))
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from streams.alerts import sink_settings
 from streams.alerts.config import OwnerTable, RouteTable, parse_alerts
 from streams.alerts.message import Notification
 from streams.alerts.signing import sign
-from streams.alerts.toml_source import TomlSource
 from streams.detection import Finding
+from streams.toml_file import TomlFile
 
 PAGE = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
 MODULES = [
@@ -32,7 +32,7 @@ def blocks(language: str) -> list[str]:
 
 def test_the_example_is_a_file_that_works() -> None:
     (text,) = blocks("toml")
-    config = parse_alerts(TomlSource("halt400.toml", text))
+    config = parse_alerts(TomlFile("halt400.toml", text))
     assert [route.name for route in config.routing.routes] == ["pages", "shop-tickets"]
 
 

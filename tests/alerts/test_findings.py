@@ -10,7 +10,7 @@ from halt400.records import Command
 from streams.alerts.incident import FLEET_FAULT, Incident, decode_incident
 from streams.alerts.incidents import FINDING_LIVES_MS, FORGET_AFTER_MS, Incidents
 from streams.alerts.message import compose, facts, told_of
-from streams.alerts.routing import ALARM_WAIT_MS, Owner, Route, Routing, Step
+from streams.alerts.routing import ALARM_WAIT_MS, EscalationStep, Owner, Route, Routing
 from streams.detection import Finding
 from tests.alerts.commands import HOUR, MINUTE, T0, TARGET, command, finding, incidents, only, take_in
 
@@ -18,7 +18,7 @@ ROUTE = Route("oncall", ("pager",))
 
 
 def said(incident: Incident, action: str = "trigger", now: int = T0) -> dict[str, str]:
-    found = compose(incident, Step("pager", ROUTE, action, now), None, now, str)  # type: ignore[arg-type]
+    found = compose(incident, EscalationStep("pager", ROUTE, action, now), None, now, str)  # type: ignore[arg-type]
     return dict(facts(found)) | {"title": found.title}
 
 
@@ -94,7 +94,7 @@ ALARM = f"{TARGET}/target_alarm"
 
 def tell(found: Incidents, key: str) -> Incidents:
     one = found.by_key[key]
-    step = Step("pager", ROUTE, "trigger", T0)
+    step = EscalationStep("pager", ROUTE, "trigger", T0)
     found.tell(key, "pager", told_of(compose(one, step, None, T0, str), None, accepted=True))
     return found
 
@@ -276,5 +276,7 @@ def test_no_text_of_a_finding_goes_out_unredacted() -> None:
     for kind in ("retry_loop", "fleet_fault", "poison_item", "target_alarm"):
         named = texts | {"value": secret, "attribute": "release", "jobs": (secret,), "targets": (secret,)}
         incident = only(incidents(finding(kind, **named)))
-        told = compose(incident, Step("pager", ROUTE, "trigger", T0), None, T0, lambda text: text.replace(secret, "…"))
+        told = compose(
+            incident, EscalationStep("pager", ROUTE, "trigger", T0), None, T0, lambda text: text.replace(secret, "…")
+        )
         assert secret not in str([told, facts(told)])

@@ -5,10 +5,10 @@ import shlex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halt400.redaction import Redactor, Rules
+from halt400.redaction import RedactionRules, Redactor
 from streams.alerts.incidents import Incidents
 from streams.alerts.message import compose, facts, requests_saved
-from streams.alerts.routing import Route, Step
+from streams.alerts.routing import EscalationStep, Route
 from streams.savings import NotSent
 from tests.alerts.commands import MINUTE, T0, TARGET, command, diagnosis, finding, incidents, notification, only
 
@@ -17,7 +17,7 @@ ROUTE = Route("oncall", ("pager",))
 
 def said(*commands: object, action: str = "trigger", now: int = T0) -> dict[str, str]:
     incident = only(incidents(*commands))  # type: ignore[arg-type]
-    found = compose(incident, Step("pager", ROUTE, action, now), None, now, str)  # type: ignore[arg-type]
+    found = compose(incident, EscalationStep("pager", ROUTE, action, now), None, now, str)  # type: ignore[arg-type]
     return dict(facts(found)) | {"title": found.title}
 
 
@@ -68,7 +68,7 @@ def test_what_was_saved_is_an_estimate_with_its_basis() -> None:
 def test_what_the_gates_have_counted_is_said_beside_the_estimate_for_a_whole_target() -> None:
     def saved(job: str | None, counted: NotSent | None) -> str:
         incident, now = only(incidents(command(job))), T0 + 5 * MINUTE
-        found = compose(incident, Step("pager", ROUTE, "update", now), None, now, str, counted)
+        found = compose(incident, EscalationStep("pager", ROUTE, "update", now), None, now, str, counted)
         return dict(facts(found))["Requests saved"]
 
     assert saved("extract-099", NotSent(requests=4998, gates=1)) == "4,998, counted by 1 gate"
@@ -80,7 +80,7 @@ def test_what_the_gates_have_counted_is_said_beside_the_estimate_for_a_whole_tar
 def test_a_finding_for_which_nothing_is_halted_says_nothing_of_savings() -> None:
     found = Incidents(0)
     found.absorb_finding(finding("retry_loop"), T0)
-    said_of_it = compose(only(found), Step("pager", ROUTE, "trigger", T0), None, T0, str)
+    said_of_it = compose(only(found), EscalationStep("pager", ROUTE, "trigger", T0), None, T0, str)
     assert "Requests saved" not in dict(facts(said_of_it))
 
 
@@ -106,7 +106,7 @@ def test_the_end_says_who_ended_it_and_why_and_how_much_it_saved() -> None:
     held = incidents(command(None))
     held.absorb(command(None, "released", sequence=2, issued_by="alice", reason="template mended"), T0 + 5 * MINUTE)
     now = T0 + 6 * MINUTE
-    found = dict(facts(compose(only(held), Step("pager", ROUTE, "resolve", now), None, now, str)))
+    found = dict(facts(compose(only(held), EscalationStep("pager", ROUTE, "resolve", now), None, now, str)))
     assert found["Over"] == "2025-11-23 04:05:00Z by alice: template mended"
     assert found["Requests saved"].startswith("about 600 by its former traffic (5 min at 2 a second")
     assert "Release" not in found
@@ -126,7 +126,7 @@ def test_every_text_of_a_scraper_passes_the_redaction() -> None:
     for action in ("trigger", "resolve"):
         found = compose(
             only(held),
-            Step("pager", ROUTE, action, T0),  # type: ignore[arg-type]
+            EscalationStep("pager", ROUTE, action, T0),  # type: ignore[arg-type]
             None,
             T0,
             lambda text: text.replace(secret, "(redacted)"),
@@ -135,7 +135,7 @@ def test_every_text_of_a_scraper_passes_the_redaction() -> None:
 
 
 def test_the_redaction_of_the_archive_takes_secrets_out_of_an_alert_and_leaves_the_rest() -> None:
-    redactor = Redactor(Rules(), b"a key for the tests of alerts")
+    redactor = Redactor(RedactionRules(), b"a key for the tests of alerts")
     secret = "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc"
     header = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
     held = incidents(
@@ -145,7 +145,7 @@ def test_the_redaction_of_the_archive_takes_secrets_out_of_an_alert_and_leaves_t
             diagnosis=diagnosis(remedy=f"Do not send Authorization: Bearer {header}"),
         )
     )
-    found = compose(only(held), Step("pager", ROUTE, "trigger", T0), None, T0, redactor.text)
+    found = compose(only(held), EscalationStep("pager", ROUTE, "trigger", T0), None, T0, redactor.text)
     text = str([*facts(found), found.title])
     for hidden in (secret, header, "pa55word"):
         assert hidden not in text

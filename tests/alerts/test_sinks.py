@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from streams.alerts.delivery import Delivery, Sink, deliver_patiently, retry_after_s
 from streams.alerts.incidents import FINDING_LIVES_MS
 from streams.alerts.message import Notification, compose, decode_notification
-from streams.alerts.routing import Route, Step
+from streams.alerts.routing import EscalationStep, Route
 from streams.alerts.signing import REPLAY_WINDOW_S, sign, verify
 from streams.alerts.sinks import AlertmanagerSink, EmailSink, PagerDutySink, SlackSink, StdoutSink, WebhookSink
 from streams.alerts.sinks.slack import escape
@@ -143,7 +143,7 @@ async def test_findings_keep_the_contract_too_whatever_a_scraper_calls_itself(ri
     held = incidents(finding(kind, **named, jobs=(HOSTILE * 4,) * 20, targets=(HOSTILE * 4,) * 20))
     if action == "resolve":
         held.lapse(T0 + 2 * max(FINDING_LIVES_MS.values()))
-    at = Step("sink", Route("oncall", ("sink",)), action, T0)  # type: ignore[arg-type]
+    at = EscalationStep("sink", Route("oncall", ("sink",)), action, T0)  # type: ignore[arg-type]
     delivery, _ = await rig.deliver(compose(only(held), at, None, T0, str))
     assert (delivery.outcome, rig.server.violations) == ("accepted", [])
 

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from streams.agents import alert
 from streams.alerts.config import load_alerts
 from streams.alerts.outbox import Outbox
-from streams.app import new_app
 from streams.settings import Settings, load_settings
 from streams.transport import install
+from streams.worker.agents import alert
+from streams.worker.faust_app import new_app
 
 
 @asynccontextmanager

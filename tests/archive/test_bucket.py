@@ -12,7 +12,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from halt400.errors import ArchiveError
-from halt400.redaction import Redactor, Rules
+from halt400.redaction import RedactionRules, Redactor
 from streams.archive import Archive, har_of, object_key, open_archive
 from streams.archive.archivist import seal
 from streams.archive.port import ArchiveAway, ArchiveChanged
@@ -100,7 +100,7 @@ async def test_verify_and_show_tell_what_happened_to_the_objects(
 ) -> None:
     settings = Settings(kafka=KafkaSettings(bootstrap_servers=kafka, topic_prefix=prefix, partitions=1))
     variables = s3.variables(bucket, "x", redaction_key=KEY_OF_REDACTION)
-    archive, redactor = open_archive(s3.settings(bucket, "x")), Redactor(Rules(), KEY_OF_REDACTION.encode())
+    archive, redactor = open_archive(s3.settings(bucket, "x")), Redactor(RedactionRules(), KEY_OF_REDACTION.encode())
     offences = [offence(number) for number in range(5)]
     keys = [object_key(one.source, one.target, one.event.time) for one in offences]
     await apply_topics(settings.kafka)

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from halt400.redaction import Redactor, Rules
+from halt400.redaction import RedactionRules, Redactor
 from streams.archive.archivist import seal
 from streams.archive.har import har_of
 from streams.local.ports import free_ports
@@ -86,7 +86,7 @@ async def devtools(tmp_path: Path) -> AsyncIterator[Evaluate]:
 
 
 async def test_evidence_opens_in_the_network_panel(devtools: Evaluate) -> None:
-    redactor = Redactor(Rules(), b"the key of the archive's tests")
+    redactor = Redactor(RedactionRules(), b"the key of the archive's tests")
     sealed = seal(redactor, offence())
     har = har_of(sealed).decode()
     shown = await devtools(f"({IMPORT})({json.dumps(har)})")

@@ -8,7 +8,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
-from halt400.redaction import Redactor, Rules
+from halt400.redaction import RedactionRules, Redactor
 from streams import topics
 from streams.archive import ArchiveWriter, har_of, open_archive
 from streams.archive.archivist import Archivist, seal
@@ -18,12 +18,12 @@ from streams.archive.resending import raw_request
 from streams.archive.storm import keep
 from streams.settings import ArchiveSettings, KafkaSettings, Settings
 from streams.topics import apply_topics
-from streams.transport import Durability
+from streams.transport import Watermarks
 from tests.archive.offences import BODY, SECRETS, offence
 from tests.cli.command import run
 
 KEY = "the key of the archive's tests"
-redactor = Redactor(Rules(), KEY.encode())
+redactor = Redactor(RedactionRules(), KEY.encode())
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ async def test_verify_reads_back_all_of_the_log(
     archive = open_archive(ArchiveSettings(uri=(tmp_path / "x").as_uri()))
     writer = ArchiveWriter(archive, parallel=8)
     values = [type("Record", (), {"offset": n, "value": msgspec.json.encode(one)}) for n, one in enumerate(offences)]
-    tp, durability = TP(topic, 0), Durability()
+    tp, durability = TP(topic, 0), Watermarks()
     counts = OffenceCounts(archive, writer, durability)
     await Archivist(writer, redactor, counts).archive(tp, len(values), values)
     counts.advance(tp, len(values))
@@ -141,7 +141,7 @@ async def test_what_a_storm_left_out_is_accounted_for_and_told_from_what_is_miss
     for value in values:
         await producer.send(topic, value, partition=0)
     await producer.stop()
-    archive, tp, durability = open_archive(ArchiveSettings(uri=(tmp_path / "x").as_uri())), TP(topic, 0), Durability()
+    archive, tp, durability = open_archive(ArchiveSettings(uri=(tmp_path / "x").as_uri())), TP(topic, 0), Watermarks()
     writer = ArchiveWriter(archive, parallel=4)
     counts = OffenceCounts(archive, writer, durability, storm_keep=20)
     records = [type("Record", (), {"offset": number, "value": value}) for number, value in enumerate(values)]

@@ -9,19 +9,19 @@ import pytest
 from faust.types import TP
 
 from halt400.records import Fingerprints, Offence
-from halt400.redaction import Redactor, Rules
+from halt400.redaction import RedactionRules, Redactor
 from streams.archive import Archive, ArchiveWriter
 from streams.archive.archivist import Archivist
 from streams.archive.counting import OffenceCounts
 from streams.archive.naming import MANIFEST, manifest_key, object_key
 from streams.archive.storm import Manifest, Storm, decode_manifest, keep
-from streams.ledger import Ledger
-from streams.transport import Durability, Records
+from streams.transport import Records, Watermarks
+from streams.transport.ordered_completion import OrderedCompletion
 from tests.archive.offences import offence
 
 TOPIC = TP("halt400.offences", 3)
 STORM_KEEP = 3
-redactor = Redactor(Rules(), b"the key of the archive's tests")
+redactor = Redactor(RedactionRules(), b"the key of the archive's tests")
 
 
 class Record:
@@ -43,14 +43,14 @@ class Process:
 
     def __init__(self, archive: Archive, storm_keep: int | None = STORM_KEEP) -> None:
         self.writer = ArchiveWriter(archive, parallel=4)
-        self.durability, self.errors = Durability(), list[BaseException]()
+        self.durability, self.errors = Watermarks(), list[BaseException]()
         self.counts = OffenceCounts(archive, self.writer, self.durability, storm_keep=storm_keep)
         self.archivist = Archivist(self.writer, redactor, self.counts)
 
         async def fail(error: BaseException) -> None:
             self.errors.append(error)
 
-        self.ledger = Ledger(
+        self.ledger = OrderedCompletion(
             self.counts,
             capacity=10_000,
             pause=lambda _: None,

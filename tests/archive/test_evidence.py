@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from halt400.errors import ArchiveError
 from halt400.records import Offence, Source
-from halt400.redaction import Redactor, Rules
+from halt400.redaction import RedactionRules, Redactor
 from streams.archive import archive_uri, har_of, object_key
 from streams.archive.archivist import seal
 from streams.archive.har import offence_of
@@ -22,7 +22,7 @@ from tests.archive.offences import BODY, SECRETS, TIME_MS, offence
 
 SCHEMA = json.loads((Path(__file__).parent / "har-1.2.schema.json").read_text())
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
-redactor = Redactor(Rules(), b"the key of the archive's tests")
+redactor = Redactor(RedactionRules(), b"the key of the archive's tests")
 
 
 def entry(one: Offence) -> dict:  # type: ignore[type-arg]

@@ -13,7 +13,7 @@ import pytest
 from halt400.errors import ArchiveError
 from halt400.events import response_event
 from halt400.records import Offence, Request, Source
-from halt400.redaction import Redactor, Rules
+from halt400.redaction import RedactionRules, Redactor
 from streams.archive import har_of
 from streams.archive.har import offence_of
 from streams.archive.resending import curl_command, raw_request
@@ -174,7 +174,7 @@ def test_a_url_that_leads_nowhere_is_said_so(url: str) -> None:
 
 
 def test_a_command_from_the_archive_holds_no_secret() -> None:
-    sealed = Redactor(Rules(), b"the key of the archive's tests").offence(offence())
+    sealed = Redactor(RedactionRules(), b"the key of the archive's tests").offence(offence())
     command = curl_command(offence_of(har_of(sealed)).event.request)
     for secret in SECRETS:
         assert secret not in command

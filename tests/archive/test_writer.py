@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from halt400.errors import ArchiveError
 from halt400.records import Offence
-from halt400.redaction import Redactor, Rules
+from halt400.redaction import RedactionRules, Redactor
 from streams.archive import ArchiveWriter, open_archive
 from streams.archive.archivist import Archivist, seal
 from streams.archive.bucket import BucketArchive
@@ -31,7 +31,7 @@ from tests.archive.offences import SECRETS, offence
 from tests.waiting import until
 
 DEADLINE_S = 30.0
-redactor = Redactor(Rules(), b"the key of the archive's tests")
+redactor = Redactor(RedactionRules(), b"the key of the archive's tests")
 
 
 class SlowS3(http.server.ThreadingHTTPServer):

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from streams.settings import Settings
-from tests.web.conftest import Api, api, settings  # noqa: F401
+from tests.api.conftest import Api, api, settings  # noqa: F401
 
 from .command import Outcome, environment, run, start
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from streams.settings import Settings, load_settings
-from streams.settings_catalogue import Entry, catalogue, settings_page
+from streams.settings.catalogue import SettingEntry, catalogue, settings_page
 
 from .command import run
 
@@ -59,7 +59,7 @@ NEEDED = {
 }
 
 
-def other(entry: Entry) -> str:
+def other(entry: SettingEntry) -> str:
     """A valid value that is not the default."""
     if entry.choices:
         return entry.choices[-1]

@@ -48,5 +48,7 @@ def test_the_refusals_of_the_readme_the_document_and_the_worker_are_the_same() -
     codes = headers["halt400.error"]["enum"]
     readme = (REPOSITORY / "schemas" / "README.md").read_text()
     assert re.findall(r"^\| `(\w+)` \|", readme.rpartition("| `halt400.error` |")[2], re.MULTILINE) == codes
-    worker = "".join((REPOSITORY / "streams" / name).read_text() for name in ("intake.py", "partition.py"))
+    worker = "".join(
+        (REPOSITORY / "streams" / "processing" / name).read_text() for name in ("decoding.py", "partition.py")
+    )
     assert set(re.findall(r'Refusal\(\s*record,\s*"(\w+)"', worker)) == set(codes)

@@ -2,10 +2,10 @@ import jsonschema
 import pytest
 from aiohttp import web
 
+from streams.api import ReadModel, build_api
+from streams.api.endpoints import ENDPOINTS
+from streams.api.openapi import openapi_document
 from streams.settings import KafkaSettings
-from streams.web import ReadModel, build_api
-from streams.web.endpoints import ENDPOINTS
-from streams.web.openapi import openapi_document
 
 DOCUMENT = openapi_document()
 

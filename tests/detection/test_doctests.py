@@ -13,7 +13,7 @@ MODULES = [
     "streams.detection.null_ratio",
     "streams.detection.policy",
     "streams.detection.requests",
-    "streams.detection.toml_lines",
+    "streams.toml_file",
 ]
 
 

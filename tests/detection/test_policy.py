@@ -6,7 +6,7 @@ import pytest
 
 from halt400.errors import SettingError
 from streams.detection import FleetRules, Holds, Retries, Rule, Tiers, parse_policies
-from streams.detection.toml_lines import line_of
+from streams.toml_file import line_of
 
 GUIDE = Path(__file__).parents[2] / "docs" / "detection.md"
 EXAMPLE = """\

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from halt400.records import Scope
 from streams.detection import (
     ISSUER,
-    FleetGuard,
     FleetRules,
     OriginCounts,
     Policies,
@@ -21,6 +20,7 @@ from streams.detection import (
     is_certain,
     parse_policies,
 )
+from streams.fleet_cap.guard import FleetGuard
 from tests.detection.cases import (
     CERTAIN,
     DOUBTFUL,

@@ -5,9 +5,9 @@ import msgspec
 from benchmarks.events import generate
 from halt400.records import Request, Response, ResponseEvent
 from streams.detection import Policies
-from streams.intake import Record
-from streams.partition import PartitionState
-from streams.rules import build_rules
+from streams.processing.build_context import build_context
+from streams.processing.decoding import Record
+from streams.processing.partition import PartitionState
 from streams.settings import Settings
 
 NOW = 1_760_000_000_000
@@ -15,7 +15,7 @@ HEADERS = [("Host", "api.shop.example"), ("X-Client-Id", "7"), ("Accept", "*/*")
 
 
 def partition(recovered: dict[bytes, bytes] | None = None) -> PartitionState:
-    rules = build_rules(
+    rules = build_context(
         Settings(),
         partition_of=lambda key: 0,
         latest_command=lambda scope_id: None,

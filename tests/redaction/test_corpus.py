@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from halt400.records import Client, Proxy, Request, Response, ResponseEvent
-from halt400.redaction import Redactor, Rules
+from halt400.redaction import RedactionRules, Redactor
 from tests.redaction.secrets import (
     BODIES,
     HEADER_NAMES,
@@ -19,7 +19,7 @@ from tests.redaction.secrets import (
 )
 
 KEY = b"the key of the redaction's tests"
-redactor = Redactor(Rules(), KEY)
+redactor = Redactor(RedactionRules(), KEY)
 
 
 def assert_gone(secret: str, before: str, after: str) -> None:

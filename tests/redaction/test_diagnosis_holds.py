@@ -8,10 +8,10 @@ import pytest
 
 from halt400.diagnosis import diagnose
 from halt400.records import Evidence, Request, Response
-from halt400.redaction import Redactor, Rules
+from halt400.redaction import RedactionRules, Redactor
 
 CORPORA = Path(__file__).parents[3] / "shared" / "corpora"
-redactor = Redactor(Rules(), b"the key of the redaction's tests")
+redactor = Redactor(RedactionRules(), b"the key of the redaction's tests")
 
 pytestmark = pytest.mark.skipif(not CORPORA.is_dir(), reason=f"no corpora in {CORPORA}")
 

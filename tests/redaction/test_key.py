@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from halt400.errors import SettingError
-from streams.archive.redacting import redactor_of
+from streams.archive.redaction import redactor_of
 from streams.archive.redaction_key import key_path, redaction_key, warn_of_own_key
 from streams.settings import ArchiveSettings, Settings
 from tests.cli.command import run

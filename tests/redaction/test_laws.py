@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from halt400.errors import SettingError
 from halt400.records import Request, Response, ResponseEvent
-from halt400.redaction import Redactor, Rules
+from halt400.redaction import RedactionRules, Redactor
 from tests.redaction.secrets import BODIES, HEADER_NAMES, NAMED, PARAMETER_NAMES, PRIVATE_KEY, SHAPED
 
-redactor = Redactor(Rules(), b"the key of the redaction's tests")
+redactor = Redactor(RedactionRules(), b"the key of the redaction's tests")
 
 words = st.one_of(
     st.sampled_from([*SHAPED.values(), *NAMED, PRIVATE_KEY, "ann", "api.shop.example", "4111 1111 1111 1111"]),
@@ -166,19 +166,19 @@ def test_a_megabyte_of_anything_takes_bounded_time(unit: str) -> None:
 
 def test_another_key_makes_other_tokens_and_one_key_the_same() -> None:
     body = '{"password": "correct-horse-battery-staple"}'
-    other = Redactor(Rules(), b"another key of the redaction's tests")
-    same = Redactor(Rules(), b"the key of the redaction's tests")
+    other = Redactor(RedactionRules(), b"another key of the redaction's tests")
+    same = Redactor(RedactionRules(), b"the key of the redaction's tests")
     assert redactor.body(body) == same.body(body) != other.body(body)
     assert redactor.body(body)[14:-2] in redactor.headers([("X-Token", "correct-horse-battery-staple")])[0][1]
 
 
 def test_a_short_key_is_refused() -> None:
     with pytest.raises(SettingError, match="16"):
-        Redactor(Rules(), b"short")
+        Redactor(RedactionRules(), b"short")
 
 
 def test_rules_extend_names_and_patterns_and_keep_what_is_no_secret() -> None:
-    rules = Rules.from_table(
+    rules = RedactionRules.from_table(
         {
             "header_names": ["X-Shop-Badge"],
             "parameter_names": ["ledger_mark"],
@@ -203,7 +203,7 @@ def test_rules_extend_names_and_patterns_and_keep_what_is_no_secret() -> None:
 )
 def test_a_wrong_rule_is_refused_with_its_name(table: dict[str, object]) -> None:
     with pytest.raises(SettingError) as caught:
-        Rules.from_table(table)
+        RedactionRules.from_table(table)
     assert caught.value.mend
     assert next(iter(table)) in caught.value.message
 

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from halt400.redaction import RedactingFormatter, Redactor, Rules
+from halt400.redaction import RedactingFormatter, RedactionRules, Redactor
 
 
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(RedactingFormatter(Redactor(Rules(), b"the key of the redaction's tests")))
+    handler.setFormatter(RedactingFormatter(Redactor(RedactionRules(), b"the key of the redaction's tests")))
     log = logging.getLogger("test.redaction")
     log.addHandler(handler)
     log.propagate = False
@@ -59,9 +59,9 @@ def test_a_traceback_is_redacted(stream: io.StringIO) -> None:
 def test_the_log_of_a_worker_is_redacted_with_its_tracebacks() -> None:
     script = """
 import logging
-from halt400.redaction import Redactor, Rules
-from streams.worker import log_to_stderr
-log_to_stderr("INFO", Redactor(Rules(), b"the key of the log's tests"))
+from halt400.redaction import Redactor, RedactionRules
+from streams.worker.run import log_to_stderr
+log_to_stderr("INFO", Redactor(RedactionRules(), b"the key of the log's tests"))
 log = logging.getLogger("halt400.worker")
 log.info("GET https://t/?api_key=%s", "qz-81-Klm-99")
 try:

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from halt400.events import response_event
 from halt400.records import ResponseEvent
-from streams.engine import partition_of
+from streams.processing.engine import partition_of
 from streams.settings import KafkaSettings
 from streams.topics import apply_topics
 from tests.replay.conftest import Replay, exchange

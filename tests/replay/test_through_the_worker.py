@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from streams.settings import Settings
-from tests.engine.archived import assert_archived
-from tests.engine.conftest import Cluster
 from tests.replay.conftest import CORPORA, run_replay
+from tests.worker.archived import assert_archived
+from tests.worker.conftest import Cluster
 
 
 @pytest.fixture

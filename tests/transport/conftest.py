@@ -11,8 +11,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from faust.types import TP
 
-from streams.app import Halt400App
 from streams.transport import PASS_THROUGH, DurableTable, install
+from streams.worker.faust_app import Halt400App
 from tests.broker import offsets
 
 PARTITIONS = 2

@@ -10,8 +10,8 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from streams.transport import DurableTable, FoldingConsumer, Records
-from streams.transport.fetching import FETCH_MAX_WAIT_MS
-from streams.watchdog import StalledWorker, Standing, Watchdog
+from streams.transport.fetcher import FETCH_MAX_WAIT_MS
+from streams.worker.watchdog import StalledWorker, Standing, Watchdog
 from tests.transport.conftest import PARTITIONS, Bench, Running
 from tests.waiting import until
 

@@ -1,5 +1,0 @@
-"""The Faust agents: each reads one topic in folds, calls its engine, and nothing else."""
-
-from streams.agents import alert, archive, detect
-
-__all__ = ["alert", "archive", "detect"]

@@ -1,0 +1,86 @@
+"""Ask the HTTP API from another process; every failure is one error that says what to do."""
+
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+import orjson
+
+from halt400.errors import QueryError
+from streams.api.server import base_url
+from streams.settings import ApiSettings
+
+__all__ = ["ApiClient"]
+
+TIMEOUT_S = 10.0
+
+
+class ApiClient:
+    """A client of one API, as a context manager.
+
+    Parameters
+    ----------
+    api
+        The address and the token.
+    url
+        The address, where it is not that of the settings.
+    """
+
+    def __init__(self, api: ApiSettings, url: str | None = None) -> None:
+        if url is None and api.port == 0:
+            raise QueryError(
+                "HALT400_API_PORT=0 says any free port, so where the API is cannot be known.", "Give --url."
+            )
+        self.url = (url or base_url(api.host, api.port)).rstrip("/")
+        headers = {"Authorization": f"Bearer {api.token.get_secret_value()}"} if api.token else {}
+        self._http = httpx.Client(headers=headers, timeout=TIMEOUT_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def targets(self, **query: Any) -> dict[str, Any]:
+        """Return a page of the targets."""
+        return self._get("/v1/targets", query)
+
+    def rates(self, target: str, **query: Any) -> dict[str, Any]:
+        """Return one target's rates."""
+        return self._get(f"/v1/targets/{quote(target, safe='')}/rates", query)
+
+    def quarantines(self, **query: Any) -> dict[str, Any]:
+        """Return a page of the quarantines."""
+        return self._get("/v1/quarantines", query)
+
+    def _get(self, path: str, query: dict[str, Any]) -> dict[str, Any]:
+        """GET; parameters that are None are left out.
+
+        Raises
+        ------
+        QueryError
+            The API does not answer, or answers with a problem.
+        """
+        try:
+            response = self._http.get(
+                f"{self.url}{path}", params={name: value for name, value in query.items() if value is not None}
+            )
+            answer = orjson.loads(response.content)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise QueryError(
+                f"No Halt400 API answers at {self.url} ({error or type(error).__name__}).",
+                "Start a worker or `halt400 api`, or give its address by --url.",
+            ) from error
+        except orjson.JSONDecodeError as error:
+            raise QueryError(
+                f"What answers at {self.url} is no Halt400 API (status {response.status_code}, not JSON).",
+                "Give the API's address by --url.",
+            ) from error
+        if response.status_code == 200:
+            found: dict[str, Any] = answer
+            return found
+        problem = answer if isinstance(answer, dict) else {}
+        raise QueryError(
+            problem.get("detail") or f"The API at {self.url} answered with status {response.status_code}.",
+            problem.get("mend", ""),
+        )

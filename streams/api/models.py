@@ -1,0 +1,178 @@
+"""What the API answers with; the OpenAPI document is generated from these types.
+
+Times are integers in milliseconds since the Unix epoch (UTC), ratios are 0-1, windows are [start, end).
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from halt400.records import Command, Milliseconds, Ratio
+from streams.api.parameters import WindowName
+from streams.savings import NotSent
+
+__all__ = [
+    "ClassCounts",
+    "Health",
+    "Index",
+    "Problem",
+    "Quarantine",
+    "QuarantinePage",
+    "Readiness",
+    "Target",
+    "TargetPage",
+    "TargetRates",
+    "Totals",
+    "Window",
+]
+
+Count = Annotated[int, Meta(ge=0)]
+AsOf = Annotated[
+    int, Meta(ge=0, description="What the service had written by then is in this answer; milliseconds, UTC.")
+]
+
+
+class ClassCounts(Struct, kw_only=True):
+    """Responses by status, each in exactly one class; `other` is every status without a class of its own."""
+
+    other: Count
+    s400: Count = field(name="400")
+    s401: Count = field(name="401")
+    s403: Count = field(name="403")
+    s404: Count = field(name="404")
+    s422: Count = field(name="422")
+    s429: Count = field(name="429")
+    s5xx: Count = field(name="5xx")
+
+
+class Window(Struct, kw_only=True):
+    """The counts of one window [start, end); `bad_request_ratio` is null where nothing was seen.
+
+    `end` is the asked time rounded up to 5 s, or to a minute where the window begins more than 20 minutes back.
+    """
+
+    window: WindowName
+    window_s: int
+    start: Annotated[int, Meta(description="Milliseconds since the Unix epoch, UTC; may lie before it.")]
+    end: Milliseconds
+    responses: Count
+    bad_requests: Count
+    bad_request_ratio: Ratio | None
+    classes: ClassCounts
+
+
+class Totals(Struct, kw_only=True):
+    """Lifetime counts. `responses` has the late ones too, `classes` has not, since they are in no window."""
+
+    responses: Count
+    classes: ClassCounts
+
+
+class TargetRates(Struct, kw_only=True):
+    """One target in the asked windows, by name.
+
+    `late` events came after their time had left what is kept (a day); they are in no window. `skewed` events lay in
+    the future of their Kafka timestamp and are counted at the latter.
+    """
+
+    target: str
+    as_of: AsOf
+    windows: dict[str, Window]
+    totals: Totals
+    late: Count
+    late_bad_requests: Count
+    skewed: Count
+    last_bad_request: Annotated[int | None, Meta(description="Time of the latest 400; null for none.")]
+
+
+class Target(Struct, kw_only=True):
+    """One target of the list: one window and the lifetime counts, see TargetRates."""
+
+    target: str
+    quarantines: Annotated[int, Meta(ge=0, description="Quarantines in force on this target.")]
+    window: Window
+    totals: Totals
+    late: Count
+    late_bad_requests: Count
+    skewed: Count
+    last_bad_request: Annotated[int | None, Meta(description="Time of the latest 400; null for none.")]
+
+
+class TargetPage(Struct, kw_only=True):
+    """A page of targets; `total` counts all that the filter lets through, `next` is the next page's address."""
+
+    as_of: AsOf
+    total: Count
+    limit: Count
+    offset: Count
+    next: str | None
+    targets: list[Target]
+
+
+class Quarantine(Command, kw_only=True):
+    """The state of one scope: its latest command, and what follows from it at the time of the answer.
+
+    `id` is the scope's id, as in the key on `control`. `in_force`: not released and not yet expired. `not_sent`: what
+    it has saved, null where no gate has reported any.
+    """
+
+    id: str
+    in_force: bool
+    not_sent: NotSent | None
+
+
+class QuarantinePage(Struct, kw_only=True):
+    """A page of quarantines, the latest command first; `total` and `next` as in TargetPage."""
+
+    as_of: AsOf
+    total: Count
+    limit: Count
+    offset: Count
+    next: str | None
+    quarantines: list[Quarantine]
+
+
+class FollowerState(Struct, kw_only=True):
+    """How far this process has read one topic."""
+
+    topic: str
+    caught_up: bool
+    healthy: bool
+    last_contact_age_s: Annotated[float | None, Meta(description="Seconds since the broker answered; null for never.")]
+    keys: Count
+
+
+class Health(Struct, kw_only=True):
+    """The process is alive."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Readiness(Struct, kw_only=True):
+    """Whether the answers are up to date, and why not."""
+
+    status: Literal["ready", "not_ready"]
+    followers: list[FollowerState]
+
+
+class Index(Struct, kw_only=True):
+    """Where everything is."""
+
+    name: str
+    version: str
+    links: dict[str, str]
+
+
+class Problem(Struct, kw_only=True, omit_defaults=True):
+    """RFC 9457 problem details; `code` is stable, `mend` says what to do next."""
+
+    type: str
+    title: str
+    status: Annotated[int, Meta(ge=400, le=599)]
+    detail: str
+    code: str
+    mend: str = ""
+    instance: str | None = None
+    parameter: Annotated[str | None, Meta(description="The query parameter that is wrong.")] = None
+    allowed: Annotated[list[str] | None, Meta(description="What would be right instead.")] = None
+    near: Annotated[list[str] | None, Meta(description="Names that look like the one that was not found.")] = None

@@ -1,0 +1,142 @@
+"""The quarantines, as the compacted topic `control` tells them: the latest command of every scope."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from halt400.errors import InvalidRecord
+from halt400.follower import Changes, Follower
+from halt400.records import Command
+from streams.api.models import Quarantine
+from streams.savings import SavingsBook
+
+__all__ = ["Quarantines", "as_quarantine"]
+
+log = logging.getLogger(__name__)
+
+_COMMAND_FIELDS = tuple(field.name for field in msgspec.structs.fields(Command))
+
+
+class Quarantines:
+    """Follow `control` and keep every scope's latest command, decoded.
+
+    Parameters
+    ----------
+    bootstrap_servers
+        Kafka's addresses.
+    topic
+        Full name of `control`.
+    client_options
+        Further arguments for ``aiokafka.AIOKafkaConsumer``.
+    clock_ms
+        The present, in milliseconds since the Unix epoch.
+    savings
+        What the gates did not send.
+    """
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        topic: str,
+        *,
+        client_options: Mapping[str, Any] | None = None,
+        clock_ms: Callable[[], int],
+        savings: SavingsBook,
+    ) -> None:
+        self.follower = Follower(
+            bootstrap_servers,
+            topic,
+            newer=_is_later,
+            on_changes=self._on_changes,
+            client_options=client_options,
+        )
+        self._clock_ms, self._savings = clock_ms, savings
+        self._commands: dict[str, Command] = {}
+        self._scopes_of: dict[str, set[str]] = {}
+
+    def get(self, scope_id: str) -> Quarantine | None:
+        """Return the state of one scope, ``None`` where there was never a command."""
+        command = self._commands.get(scope_id)
+        return None if command is None else as_quarantine(command, self._clock_ms(), self._savings)
+
+    def find(
+        self, *, states: tuple[str, ...], target: str | None, job_id: str | None, expired: bool
+    ) -> list[Quarantine]:
+        """Return what the filter lets through, the latest command first; `expired`: those past their end, too."""
+        now_ms = self._clock_ms()
+        scopes = self._commands if target is None else self._scopes_of.get(target, ())
+        found = [
+            as_quarantine(command, now_ms, self._savings)
+            for command in map(self._commands.__getitem__, scopes)
+            if command.state in states
+            and (job_id is None or command.scope.job_id == job_id)
+            and (expired or command.state == "released" or command.expires_at > now_ms)
+        ]
+        found.sort(key=lambda quarantine: (-quarantine.issued_at, quarantine.id))
+        return found
+
+    def in_force_on(self, target: str) -> int:
+        """Count the quarantines in force on one target."""
+        now_ms = self._clock_ms()
+        return sum(
+            _in_force(command, now_ms) for command in map(self._commands.__getitem__, self._scopes_of.get(target, ()))
+        )
+
+    def targets(self) -> set[str]:
+        """Return the targets that have a quarantine in force."""
+        return {target for target in self._scopes_of if self.in_force_on(target)}
+
+    def _on_changes(self, changes: Changes) -> None:
+        for key, value in changes.items():
+            scope_id = key.decode(errors="replace")
+            old = self._commands.pop(scope_id, None)
+            if old is not None:
+                scopes = self._scopes_of[old.scope.target]
+                scopes.discard(scope_id)
+                if not scopes:
+                    del self._scopes_of[old.scope.target]
+            if value is None:
+                continue
+            try:
+                command = _decode(value)
+            except msgspec.MsgspecError as error:
+                log.error("%s", InvalidRecord(f"{self.follower.topic}, key {scope_id}: no command ({error})."))
+                continue
+            self._commands[scope_id] = command
+            self._scopes_of.setdefault(command.scope.target, set()).add(scope_id)
+
+
+def as_quarantine(command: Command, now_ms: int, savings: SavingsBook) -> Quarantine:
+    """Add to a command what follows from it at `now_ms`, and what it has saved."""
+    return Quarantine(
+        id=command.scope.id,
+        in_force=_in_force(command, now_ms),
+        not_sent=savings.not_sent([(command.scope.id, command.opened_at)]),
+        **{name: getattr(command, name) for name in _COMMAND_FIELDS},
+    )
+
+
+def _in_force(command: Command, now_ms: int) -> bool:
+    return command.state != "released" and command.expires_at > now_ms
+
+
+class _Head(msgspec.Struct):
+    sequence: int
+
+
+_decode = msgspec.json.Decoder(Command).decode
+_decode_head = msgspec.json.Decoder(_Head).decode
+
+
+def _is_later(old: bytes, new: bytes) -> bool:
+    """Whether `new` is at least as late in its scope's sequence; bytes that are no command never replace one."""
+    try:
+        sequence = _decode_head(new).sequence
+    except msgspec.MsgspecError:
+        return False
+    try:
+        return sequence >= _decode_head(old).sequence
+    except msgspec.MsgspecError:
+        return True

@@ -1,0 +1,230 @@
+"""What the API answers from: the rows of every target and the latest command of every scope, in this process's memory.
+
+No consumer group and no routing: every process follows both compacted topics whole, and so answers for any target.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from halt400.errors import InvalidRecord
+from halt400.follower import Follower
+from halt400.rates import RateClient, counts_at, end_of_window_ms
+from halt400.windows import CLASSES, WINDOWS_S, Row, WindowCounts, decode_row, window_counts
+from streams import topics
+from streams.api.models import ClassCounts, FollowerState, Target, TargetRates, Totals, Window
+from streams.api.quarantines import Quarantines
+from streams.savings import SavingsBook
+from streams.settings import KafkaSettings
+
+__all__ = ["ReadModel"]
+
+log = logging.getLogger(__name__)
+
+OVERVIEW_KEPT_S = 1.0
+_FIELD_OF_CLASS = {name if name == "other" else f"s{name}": name for name in CLASSES}
+
+_Known = tuple[str, bytes, int]
+"""A target, its row's bytes and the number of quarantines in force on it."""
+
+
+def wall_clock_ms() -> int:
+    """Return the present in milliseconds since the Unix epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class ReadModel:
+    """Follow `rates`, `control` and `savings`; every answer comes from memory.
+
+    Parameters
+    ----------
+    kafka
+        Where Kafka is.
+    clock_ms
+        The present, in milliseconds since the Unix epoch.
+    """
+
+    def __init__(self, kafka: KafkaSettings, *, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
+        options = kafka.client_options()
+        servers = options.pop("bootstrap_servers")
+        self.rates = RateClient(servers, prefix=kafka.topic_prefix, client_options=options, clock_ms=clock_ms)
+        self.savings = SavingsBook(kafka, clock_ms=clock_ms)
+        self.quarantines = Quarantines(
+            servers, kafka.topic(topics.CONTROL), client_options=options, clock_ms=clock_ms, savings=self.savings
+        )
+        self.clock_ms = clock_ms
+        self._overviews: dict[str, asyncio.Task[Overview]] = {}
+
+    async def __aenter__(self) -> Self:
+        """Start; leaving stops."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Begin to follow; returns at once, the broker is waited for in the background."""
+        for follower in self.followers:
+            await follower.start()
+
+    async def stop(self) -> None:
+        """Stop following."""
+        for overview in self._overviews.values():
+            overview.cancel()
+        self._overviews.clear()
+        for follower in self.followers:
+            await follower.stop()
+
+    async def wait_caught_up(self) -> None:
+        """Wait until everything that was in the topics when this was called is known."""
+        for follower in self.followers:
+            await follower.wait_caught_up()
+
+    @property
+    def followers(self) -> tuple[Follower, ...]:
+        """The followers of `rates`, `control` and `savings`."""
+        return self.rates.follower, self.quarantines.follower, self.savings.follower
+
+    @property
+    def answers(self) -> bool:
+        """Whether every topic has been read whole once, so that what is not known is not there."""
+        return all(follower.caught_up and follower.failure is None for follower in self.followers)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the answers are up to date."""
+        return all(follower.healthy for follower in self.followers)
+
+    @property
+    def as_of(self) -> int:
+        """When the broker last said that there is nothing further, on the topic where that is longer ago."""
+        ages = [follower.last_contact_age_s for follower in self.followers]
+        return self.clock_ms() - int(1000 * max((age for age in ages if age is not None), default=0.0))
+
+    def follower_states(self) -> list[FollowerState]:
+        """Tell how far each topic has been read."""
+        return [
+            FollowerState(
+                topic=follower.topic,
+                caught_up=follower.caught_up,
+                healthy=follower.healthy,
+                last_contact_age_s=None if (age := follower.last_contact_age_s) is None else round(age, 3),
+                keys=len(follower.values),
+            )
+            for follower in self.followers
+        ]
+
+    def target_rates(self, target: str, windows: Iterable[str], at_ms: int | None) -> TargetRates | None:
+        """Return one target's counts, ``None`` for an unknown target.
+
+        Raises
+        ------
+        ValueError
+            A window begins before what is kept.
+        InvalidRecord
+            The row was written by a later release.
+        """
+        row = self.rates.row(target)
+        if row is None:
+            return None
+        end_ms = end_of_window_ms(row, self.clock_ms()) if at_ms is None else at_ms
+        return TargetRates(
+            target=target,
+            as_of=self.as_of,
+            windows={name: _window(name, counts_at(row, WINDOWS_S[name], end_ms)) for name in windows},
+            totals=_totals(row),
+            late=row.late,
+            late_bad_requests=row.late_bad_requests,
+            skewed=row.skewed,
+            last_bad_request=row.bad_request_seen or None,
+        )
+
+    def targets(self, names: Iterable[str], window: str) -> list[Target]:
+        """Return the list's entries of these targets."""
+        return _entries(self._snapshot(names), window, self.clock_ms())
+
+    async def all_targets(self, window: str) -> "Overview":
+        """Return the list's entries of all targets, made in a thread, once for all who ask.
+
+        It is kept for a second, or for longer where it takes long, so that it never takes more than a tenth of a core.
+        """
+        task = self._overviews.get(window)
+        if task is None or (task.done() and not _still_good(task)):
+            task = self._overviews[window] = asyncio.create_task(self._overview(window))
+        return await asyncio.shield(task)
+
+    async def _overview(self, window: str) -> "Overview":
+        began, as_of = time.monotonic(), self.as_of
+        targets = await asyncio.to_thread(_entries, self._snapshot(self.rates.targets()), window, self.clock_ms())
+        ended = time.monotonic()
+        return Overview(as_of, targets, ended + max(OVERVIEW_KEPT_S, 9 * (ended - began)))
+
+    def _snapshot(self, names: Iterable[str]) -> list[_Known]:
+        values, in_force_on = self.rates.follower.values, self.quarantines.in_force_on
+        return [(name, value, in_force_on(name)) for name in names if (value := values.get(name.encode())) is not None]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Entries of all targets as of a time (ms since the epoch), good until a moment of the monotonic clock."""
+
+    as_of: int
+    targets: list[Target]
+    good_until: float
+
+
+def _still_good(task: "asyncio.Task[Overview]") -> bool:
+    return not task.cancelled() and task.exception() is None and time.monotonic() < task.result().good_until
+
+
+def _entries(known: list[_Known], window: str, now_ms: int) -> list[Target]:
+    found: list[Target] = []
+    for name, value, quarantines in known:
+        try:
+            row = decode_row(value)
+        except InvalidRecord as error:
+            log.warning("%s is left out of the list: %s", name, error)
+            continue
+        counts = window_counts(row, WINDOWS_S[window], end_of_window_ms(row, now_ms))
+        found.append(
+            Target(
+                target=name,
+                quarantines=quarantines,
+                window=_window(window, counts),
+                totals=_totals(row),
+                late=row.late,
+                late_bad_requests=row.late_bad_requests,
+                skewed=row.skewed,
+                last_bad_request=row.bad_request_seen or None,
+            )
+        )
+    return found
+
+
+def _window(name: str, counts: WindowCounts) -> Window:
+    return Window(
+        window=name,  # type: ignore[arg-type]
+        window_s=counts.window_s,
+        start=counts.start,
+        end=counts.end,
+        responses=counts.responses,
+        bad_requests=counts.bad_requests,
+        bad_request_ratio=counts.bad_request_ratio,
+        classes=_classes(counts.classes),
+    )
+
+
+def _totals(row: Row) -> Totals:
+    totals = row.totals()
+    return Totals(responses=totals.pop("responses"), classes=_classes(totals))
+
+
+def _classes(counts: Mapping[str, int]) -> ClassCounts:
+    return ClassCounts(**{field: counts[name] for field, name in _FIELD_OF_CLASS.items()})

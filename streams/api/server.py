@@ -1,0 +1,120 @@
+"""The API as a service of this process: bound, followed, and stopped in order."""
+
+import errno
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from halt400.errors import SettingError
+from streams.api.app import build_api
+from streams.api.read_model import ReadModel, wall_clock_ms
+from streams.settings import ApiSettings, Settings
+
+__all__ = ["ApiServer"]
+
+SHUTDOWN_TIMEOUT_S = 2.0
+
+
+class ApiServer:
+    """Serve the API in the running event loop.
+
+    Parameters
+    ----------
+    read_model
+        What it answers from; started and stopped with the server.
+    api
+        Where it listens, and the token.
+
+    Examples
+    --------
+    >>> async def serve(settings: Settings) -> None:
+    ...     async with ApiServer.of(settings) as server:
+    ...         print(server.url)
+    """
+
+    def __init__(self, read_model: ReadModel, api: ApiSettings) -> None:
+        self.read_model = read_model
+        self._api = api
+        self._runner: web.AppRunner | None = None
+        self._port = api.port
+
+    @classmethod
+    def of(cls, settings: Settings, *, clock_ms: Callable[[], int] = wall_clock_ms) -> Self:
+        """Make the server that the settings describe; `clock_ms` is the present, milliseconds since the epoch."""
+        return cls(ReadModel(settings.kafka, clock_ms=clock_ms), settings.api)
+
+    async def __aenter__(self) -> Self:
+        """Start; leaving stops."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen and begin to follow; Kafka is waited for in the background, with 503 for an answer.
+
+        Raises
+        ------
+        SettingError
+            The port is in use, or the host is none of this machine's.
+        """
+        token = self._api.token.get_secret_value() if self._api.token else None
+        runner = web.AppRunner(
+            build_api(self.read_model, token=token), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S
+        )
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._api.host, self._api.port).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise _bind_error(self._api, error) from error
+        self._runner = runner
+        self._port = runner.addresses[0][1]
+        await self.read_model.start()
+
+    async def stop(self) -> None:
+        """Answer what is being answered, close, and stop following."""
+        runner, self._runner = self._runner, None
+        if runner is None:
+            return
+        try:
+            await runner.cleanup()
+        finally:
+            await self.read_model.stop()
+
+    @property
+    def port(self) -> int:
+        """The port, once started the one that was taken."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """The address for a client on this machine, such as ``http://127.0.0.1:8400``."""
+        return base_url(self._api.host, self._port)
+
+
+def base_url(host: str, port: int) -> str:
+    """Return where a client on the same machine finds an API that is bound to `host`."""
+    reachable = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+def _bind_error(api: ApiSettings, error: OSError) -> SettingError:
+    if error.errno == errno.EADDRINUSE:
+        return SettingError(
+            f"HALT400_API_PORT={api.port}: the port is in use on {api.host}.",
+            "Stop what listens there, or choose another (0 takes any free port).",
+        )
+    if error.errno == errno.EACCES:
+        return SettingError(
+            f"HALT400_API_PORT={api.port}: this user may not listen there.", "Choose a port above 1023."
+        )
+    return SettingError(
+        f"HALT400_API_HOST={api.host}: cannot be listened on ({error.strerror or error}).",
+        "Choose an address of this machine.",
+    )

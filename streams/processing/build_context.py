@@ -1,0 +1,41 @@
+"""The rules that a partition is judged by, made from the settings: the same for the worker and for a dry run."""
+
+from collections.abc import Callable
+
+from halt400.diagnosis import Profile, diagnose
+from halt400.records import Command, Diagnosis, ResponseEvent, Source
+from streams.archive.naming import archive_uri, object_key
+from streams.detection import Policies
+from streams.processing.context import ProcessingContext
+from streams.settings import Settings
+
+__all__ = ["build_context"]
+
+
+def build_context(
+    settings: Settings,
+    *,
+    partition_of: Callable[[bytes], int],
+    latest_command: Callable[[str], Command | None],
+    policies: Callable[[], Policies],
+    is_granted: Callable[[str, str], bool],
+) -> ProcessingContext:
+    """The rules of these settings; see `streams.processing.context.ProcessingContext` for the rest."""
+    base, detection = settings.archive.uri, settings.detection
+
+    def place(source: Source, target: str, time_ms: int) -> str:
+        return archive_uri(base, object_key(source, target, time_ms))
+
+    return ProcessingContext(
+        archive_uri=place,
+        partition_of=partition_of,
+        latest_command=latest_command,
+        policies=policies,
+        is_granted=is_granted,
+        diagnose=_diagnose,
+        skew_ms=int(detection.skew_s * 1000),
+    )
+
+
+def _diagnose(event: ResponseEvent, profile: Profile | None, malformed_payload_ratio: float | None) -> Diagnosis:
+    return diagnose(event.request, event.response, profile, malformed_payload_ratio=malformed_payload_ratio)

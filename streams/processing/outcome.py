@@ -1,0 +1,41 @@
+"""What followed from some records, or from time alone: the records to send, in order. Pure."""
+
+from dataclasses import dataclass, field
+
+from halt400.records import Command, Offence
+from streams.detection import Decision, Finding
+from streams.fleet_cap.log import GrantRequest
+from streams.processing.decoding import Refusal
+
+__all__ = ["Outcome"]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What followed from some records, or from time, in order.
+
+    `forgotten` are scopes that need no command any more; `wishes` are to be put to the fleet.
+    """
+
+    offences: list[Offence] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    withheld: list[Command] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    wishes: list[GrantRequest] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.offences or self.commands or self.refusals or self.findings or self.forgotten or self.wishes)
+
+    def add(self, decision: Decision) -> None:
+        """Take in what a judgement decided."""
+        self.commands += decision.commands
+        self.withheld += decision.withheld
+        self.forgotten += decision.forgotten
+        self.findings += decision.findings
+
+    def join(self, other: "Outcome") -> None:
+        """Take in what followed next."""
+        for name in self.__slots__:
+            getattr(self, name).extend(getattr(other, name))

@@ -1,0 +1,122 @@
+"""A target in memory, its row for the changelog, and what a row says without being decoded whole. Pure.
+
+`Row.detection` holds eight bytes (big-endian: when the target's next scope is due by time alone, milliseconds since
+the epoch, 0 for never) and then the state as `streams.detection.encode_target_state` gives it.
+"""
+
+from collections import defaultdict
+from struct import Struct as Layout
+from typing import NamedTuple, Self
+
+import msgspec
+from msgspec import Struct
+
+from halt400.diagnosis import Profile
+from halt400.records import UNDECODABLE
+from halt400.windows import FINE_S, Row, decode_row, encode_row
+from streams.detection import Origin, TargetState, decode_target_state, encode_target_state
+from streams.processing.decoding import decode_event
+
+__all__ = ["Glance", "TrackedTarget", "glance_at_row"]
+
+_DUE = Layout(">Q")
+_decode_profile = msgspec.msgpack.Decoder(Profile).decode
+_encode_profile = msgspec.msgpack.Encoder().encode
+
+
+class _Sparse(Struct, array_like=True, gc=False):
+    """`halt400.windows.Row` with its counts left as they came."""
+
+    version: int
+    offset: int
+    latest: int
+    fine_from: int
+    responses: msgspec.Raw
+    classes: msgspec.Raw
+    expired: msgspec.Raw
+    late: int
+    late_bad_requests: int
+    skewed: int
+    bad_request_seen: int
+    detection: bytes = b""
+
+
+_decode_sparse = msgspec.msgpack.Decoder(_Sparse).decode
+
+
+class Glance(NamedTuple):
+    """When a target was last heard of, and when one of its scopes is due (0: never)."""
+
+    latest_ms: int
+    due_ms: int
+
+
+class TrackedTarget:
+    """A target in memory: its row, its detection state, what good requests to it look like.
+
+    Attributes
+    ----------
+    good
+        The logical requests by job that were no 400s and that `state` does not know yet: `settle` tells it.
+    due
+        When time alone has something to do, as far as the partition's heap knows; 0 for never.
+    """
+
+    __slots__ = ("due", "good", "name", "profile", "row", "state")
+
+    def __init__(self, row: Row, state: TargetState) -> None:
+        self.name, self.row, self.state = state.name, row, state
+        self.profile = _decode_profile(row.profile) if row.profile else None
+        self.good: defaultdict[str, int] = defaultdict(int)
+        self.due = 0
+
+    @classmethod
+    def decode(cls, value: bytes | None, name: str) -> Self:
+        """The target of a changelog value; one of which nothing is known where there is none."""
+        if value is None:
+            return cls(Row(), TargetState(name))
+        row = decode_row(value)
+        # A row of an earlier release has no detection state.
+        return cls(row, decode_target_state(row.detection[_DUE.size :]) if row.detection else TargetState(name))
+
+    def encode(self) -> bytes:
+        """The row for the changelog."""
+        self.settle()
+        row, state = self.row, self.state
+        # An open wish is due at once wherever the row goes: its answer may have come where nobody was.
+        due = 1 if state.wish is not None else state.next_due() or 0
+        row.detection = _DUE.pack(due) + encode_target_state(state)
+        if self.profile is not None:
+            row.profile = _encode_profile(self.profile)
+        return encode_row(row)
+
+    def settle(self) -> None:
+        """Bring `state` to the present."""
+        state, good = self.state, self.good
+        if good:
+            state.mixture.gap += sum(good.values())
+            for job_id, count in good.items():
+                state.job(job_id).mixture.gap += count
+            good.clear()
+
+    def learn(self, value: bytes, time_ms: int) -> int:
+        """Learn from a success that carries its request's headers; how many lessons that took, 0 or 1."""
+        try:
+            event = decode_event(value)
+        except UNDECODABLE:
+            return 0
+        if not event.request.headers:
+            return 0
+        self.state.job(event.job_id).origin = Origin.of(event)
+        if self.profile is None:
+            self.profile = Profile()
+        where = event.proxy.id if event.proxy is not None else event.region or ""
+        self.profile.observe(event.request, time_ms=time_ms, where=where)
+        return 1
+
+
+def glance_at_row(value: bytes) -> Glance:
+    """What an encoded row says at a glance, its counts and its detection state left undecoded."""
+    sparse = _decode_sparse(value)
+    due_ms = _DUE.unpack_from(sparse.detection)[0] if sparse.detection else 0
+    return Glance(sparse.latest * FINE_S * 1000, due_ms)

@@ -1,0 +1,1 @@
+"""The life of a quarantine, pure: `lifecycle` has its states and transitions, `ids` the ids of its commands."""

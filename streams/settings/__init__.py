@@ -1,0 +1,29 @@
+"""The settings: one frozen tree, read once from the environment; `catalogue` lists them for people."""
+
+from streams.settings.environment import (
+    DEFAULT_CONFIG_PATH,
+    PREFIX,
+    ApiSettings,
+    ArchiveSettings,
+    ConfigSettings,
+    DetectionSettings,
+    KafkaSettings,
+    MetricsSettings,
+    Settings,
+    WorkerSettings,
+    load_settings,
+)
+
+__all__ = [
+    "DEFAULT_CONFIG_PATH",
+    "PREFIX",
+    "ApiSettings",
+    "ArchiveSettings",
+    "ConfigSettings",
+    "DetectionSettings",
+    "KafkaSettings",
+    "MetricsSettings",
+    "Settings",
+    "WorkerSettings",
+    "load_settings",
+]

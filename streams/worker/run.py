@@ -1,0 +1,107 @@
+"""Run a worker in this process until it is told to stop."""
+
+import asyncio
+import gc
+import logging
+import os
+import sys
+from functools import partial
+from typing import Literal, NoReturn, cast
+
+import faust
+
+from halt400.redaction import RedactingFormatter, Redactor
+from streams.api.server import ApiServer
+from streams.archive.redaction import redactor_of
+from streams.settings import Settings
+from streams.topics import await_group_coordinator, check_topics
+from streams.worker.child_process import ChildProcess
+from streams.worker.detect_process import DETECT_GROUP, build_detect_app
+from streams.worker.failure import EXIT_FAILURE, end_process
+from streams.worker.faust_app import Halt400App
+from streams.worker.follow_up_process import FOLLOW_UP_GROUP, build_follow_up_app
+
+__all__ = ["Role", "log_to_stderr", "run_worker"]
+
+FOLLOW_UP_NICENESS = 10
+"""Where processors are scarce, detection goes first."""
+
+SWITCH_INTERVAL_S = 0.0005
+"""The thread that reads from Kafka gives the interpreter up with each read of a socket, and waits this long to have it
+back while events are counted. With Python's 5 ms it cannot bring as many events as are counted meanwhile."""
+
+Role = Literal["all", "detect", "follow-up"]
+
+log = logging.getLogger("halt400.worker")
+
+
+def run_worker(settings: Settings, role: Role = "all") -> NoReturn:
+    """Check the topics, run the worker, and exit: 0 after SIGINT or SIGTERM, 70 after a failure.
+
+    Parameters
+    ----------
+    role
+        ``detect`` reads responses and commands; ``follow-up`` archives what came of it; ``all`` is a detect process
+        with a follow-up process beside it.
+
+    Raises
+    ------
+    Halt400Error
+        The broker does not answer, or a topic is not as declared: the worker is not started.
+    """
+    log_to_stderr(settings.worker.log_level, redactor_of(settings))
+    asyncio.run(check_topics(settings.kafka))
+    asyncio.run(await_group_coordinator(settings.kafka, FOLLOW_UP_GROUP if role == "follow-up" else DETECT_GROUP))
+    logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    # Records and rows live long and form no cycles: the default thresholds would walk them thousands of times a minute.
+    gc.set_threshold(100_000, 50, 100)
+    if role == "follow-up":
+        os.nice(FOLLOW_UP_NICENESS)
+    else:
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    app = build_follow_up_app(settings) if role == "follow-up" else build_detect_app(settings)
+    if role == "all":
+        app.neighbours.append(ChildProcess("follow-up", on_end=partial(end_process, app)))
+    try:
+        loop.run_until_complete(app.start_neighbours())
+    except BaseException:
+        loop.run_until_complete(app.stop_neighbours())
+        raise
+    for neighbour in app.neighbours:
+        if isinstance(neighbour, ApiServer):
+            log.info("The API answers at %s.", neighbour.url)
+    worker = _Worker(app, loop=loop, loglevel=None, override_logging=False, quiet=True, redirect_stdouts=False)
+    worker.spinner = None
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as end:
+        crashed = end.code not in (None, 0)
+    except KeyboardInterrupt:
+        crashed = False
+    except Exception:
+        crashed = True
+    if crashed and app.failure is None:
+        log.critical("The worker ended: %r", worker.crash_reason or app.crash_reason)
+    failed = crashed or app.failure is not None
+    log.info("Stopped%s.", " after a failure; nothing is lost, start it again" if failed else "")
+    sys.exit(EXIT_FAILURE if failed else 0)
+
+
+class _Worker(faust.Worker):
+    async def on_shutdown(self) -> None:
+        await super().on_shutdown()
+        await cast(Halt400App, self.app).stop_neighbours()
+
+
+def log_to_stderr(level: str, redactor: Redactor) -> None:
+    """Log what is of use to an operator; secrets are taken out of every line and traceback."""
+    handler = logging.StreamHandler(sys.stderr)
+    lines = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    handler.setFormatter(RedactingFormatter(redactor, lines))
+    logging.basicConfig(level=level, handlers=[handler])
+    quiet = max(logging.WARNING, logging.getLogger().level)
+    # Faust's services log under the module of their class, ours included.
+    for name in ("boto3", "botocore", "faust", "mode", "streams.worker.faust_app", "streams.transport", "urllib3"):
+        logging.getLogger(name).setLevel(quiet)

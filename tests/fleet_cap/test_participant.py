@@ -1,0 +1,442 @@
+"""Several workers and one log: whatever dies between whatever, the machine never holds more than its share."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from halt400.records import Command, Offence, Operation, Scope
+from streams.detection import Finding, FleetRules
+from streams.fleet_cap.log import FaultReported, GrantDecision, GrantEnded, GrantRequest, encode_fleet_record
+from streams.fleet_cap.participant import UNUSED_AFTER_MS, CapParticipant
+from streams.processing.decoding import Record
+from streams.processing.outcome import Outcome
+from streams.processing.partition import PartitionState
+from tests.processing.test_partition import NOW, event, rules
+
+PARTITIONS = 2
+CAP = FleetRules().minimum
+HOLD_MS = 900_000
+
+
+def name(number: int) -> str:
+    return f"api-{number}.example"
+
+
+def place(key: bytes) -> int:
+    return int(key.removeprefix(b"api-").partition(b".")[0]) % PARTITIONS
+
+
+class Kafka:
+    """What outlives every worker."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.fleet: list[tuple[int, bytes]] = []
+        self.control: list[Command] = []
+        self.findings: list[Finding] = []
+        self.responses: dict[int, list[Record]] = {number: [] for number in range(PARTITIONS)}
+        self.operations: dict[int, list[Record]] = {number: [] for number in range(PARTITIONS)}
+        self.rows: dict[int, dict[bytes, bytes]] = {number: {} for number in range(PARTITIONS)}
+        self.committed = dict.fromkeys(range(PARTITIONS), (0, 0))
+        self.operation_count = 0
+
+    def break_target(self, number: int, requests: int = 30, release: str = "4.3.0") -> None:
+        log, target = self.responses[place(name(number).encode())], name(number)
+        for request in range(requests):
+            value = event(
+                400,
+                id=f"{target}-{len(log)}",
+                time=self.now,
+                target=target,
+                job_id=f"job-{request % 2}",
+                request={"method": "GET", "url": f"https://{target}/{len(log)}"},
+                release=release,
+            )
+            log.append(Record(len(log), self.now, target.encode(), msgspec.json.encode(value)))
+
+    def release(self, number: int) -> None:
+        log, target = self.operations[place(name(number).encode())], name(number)
+        self.operation_count += 1
+        operation = Operation(
+            operation_id=f"op-{self.operation_count}",
+            time=self.now,
+            kind="release",
+            scope=Scope(kind="target", target=target),
+            actor="ada",
+            reason="mended",
+        )
+        log.append(Record(len(log), self.now, target.encode(), msgspec.json.encode(operation)))
+
+    def latest(self) -> dict[str, Command]:
+        found: dict[str, Command] = {}
+        for command in self.control:
+            known = found.get(command.scope.id)
+            if known is None or command.sequence >= known.sequence:
+                found[command.scope.id] = command
+        return found
+
+    def held(self) -> list[str]:
+        return [
+            command.scope.target
+            for command in self.latest().values()
+            if command.scope.kind == "target" and command.state != "released"
+        ]
+
+
+class Worker:
+    """What the engine does, with every await a place to die at."""
+
+    def __init__(self, kafka: Kafka, partitions: set[int]) -> None:
+        self.kafka = kafka
+        self.fleet = CapParticipant("responses", PARTITIONS, place)
+        self.seen_control = self.heard = 0
+        self.states: dict[int, PartitionState] = {}
+        self.positions: dict[int, tuple[int, int]] = {}
+        self.hear(None)
+        for number in partitions:
+            self.take(number)
+
+    def take(self, number: int) -> None:
+        self.hear(None)
+        granted = rules(partition_of=place, latest_command=self.latest_command, is_granted=self.fleet.is_granted)
+        self.states[number] = PartitionState("responses", number, granted, dict(self.kafka.rows[number]))
+        self.positions[number] = self.kafka.committed[number]
+
+    def latest_command(self, scope_id: str) -> Command | None:
+        return self.kafka.latest().get(scope_id)
+
+    def read(self, number: int, dies: bool = False) -> list[Offence]:
+        """Read what is new in a partition; where it dies, only a part of what follows is sent."""
+        offences: list[Offence] = []
+        kafka, (responses, operations) = self.kafka, self.positions[number]
+        fold = kafka.responses[number][responses:]
+        asked = kafka.operations[number][operations:]
+        self.positions[number] = responses + len(fold), operations + len(asked)
+        for outcome in (
+            self.states[number].apply(fold, kafka.now),
+            self.states[number].operate("operations", asked, kafka.now),
+        ):
+            offences += outcome.offences
+            self.send(outcome, dies)
+        return offences
+
+    def send(self, outcome: Outcome, dies: bool = False) -> None:
+        commands = len(outcome.commands) // 2 if dies else len(outcome.commands)
+        self.kafka.control += outcome.commands[:commands]
+        self.kafka.findings += outcome.findings
+        for wish in outcome.wishes[: len(outcome.wishes) // 2 if dies else None]:
+            self.kafka.fleet.append((self.kafka.now, encode_fleet_record(wish)))
+
+    def hear(self, records: int | None) -> None:
+        """Read so many records of the fleet's log, all if None, and carry out the answers."""
+        kafka = self.kafka
+        for command in kafka.control[self.seen_control :]:
+            if command.scope.kind == "target":
+                self.fleet.learn(command)
+        self.seen_control = len(kafka.control)
+        end = len(kafka.fleet) if records is None else min(len(kafka.fleet), self.heard + records)
+        answers: list[GrantDecision] = []
+        for offset in range(self.heard, end):
+            at_ms, value = kafka.fleet[offset]
+            answers += self.fleet.hear(offset, at_ms, value)
+        self.heard = end
+        for answer in answers:
+            if answer.partition in self.states:
+                self.send(self.states[answer.partition].answer(self.fleet.as_of_now(answer), kafka.now))
+
+    def tick(self) -> None:
+        kafka = self.kafka
+        for state in self.states.values():
+            self.send(state.tick(kafka.now))
+        upkeep = self.fleet.upkeep(self.states, kafka.now)
+        kafka.fleet += [(kafka.now, encode_fleet_record(record)) for _, record in upkeep.records]
+        if upkeep.fault is not None:
+            _, finding, told = upkeep.fault
+            kafka.findings.append(finding)
+            kafka.fleet.append((kafka.now, encode_fleet_record(told)))
+
+    def flush(self) -> None:
+        for number, state in self.states.items():
+            self.kafka.rows[number] |= dict(state.take_changed())
+            self.kafka.committed[number] = self.positions[number]
+
+
+class Cluster:
+    """Two workers with a partition each; where one dies, another takes its place."""
+
+    def __init__(self) -> None:
+        self.kafka = Kafka()
+        self.workers = [Worker(self.kafka, {number}) for number in range(PARTITIONS)]
+        self.ghosts: list[Worker | None] = [None] * PARTITIONS
+
+    def kill(self, number: int) -> None:
+        self.workers[number] = Worker(self.kafka, {number})
+
+    def take_for_dead(self, number: int) -> None:
+        """Another takes its place, and it has not noticed."""
+        self.ghosts[number] = self.workers[number]
+        self.kill(number)
+
+    def haunt(self, number: int) -> None:
+        """The one that was taken for dead does all that a worker does, but its commits and rows come to nothing."""
+        ghost = self.ghosts[number]
+        if ghost is not None:
+            ghost.read(number)
+            ghost.hear(None)
+            ghost.tick()
+
+    def settle(self, rounds: int = 3) -> None:
+        """Let everything be read and carried out, in time that passes."""
+        for _ in range(rounds):
+            self.kafka.now += 1_000
+            for number, worker in enumerate(self.workers):
+                worker.read(number)
+            for worker in self.workers:
+                worker.tick()
+            for worker in self.workers:
+                worker.hear(None)
+                worker.flush()
+
+    def faults(self) -> list[Finding]:
+        return [finding for finding in self.kafka.findings if finding.kind == "fleet_fault"]
+
+
+def records(kafka: Kafka, kind: Any) -> Iterator[Any]:
+    decode = msgspec.json.Decoder(GrantRequest | FaultReported).decode
+    for _, value in kafka.fleet:
+        if msgspec.json.decode(value)["type"] == kind.__struct_config__.tag:
+            yield decode(value)
+
+
+def test_many_targets_that_break_at_once_on_two_workers_stop_at_the_cap_with_one_finding() -> None:
+    cluster = Cluster()
+    for number in range(8):
+        cluster.kafka.break_target(number)
+    cluster.settle()
+    assert len(cluster.kafka.held()) == CAP
+    (fault,) = cluster.faults()
+    assert fault.severity == "page"
+    assert len(fault.targets) == 8
+    assert len(list(records(cluster.kafka, FaultReported))) == 1
+
+
+def test_the_400_that_a_target_is_quarantined_for_is_kept_whatever_a_storm_drops() -> None:
+    cluster = Cluster()
+    cluster.kafka.break_target(0)
+    offences = cluster.workers[0].read(0)
+    cluster.settle()
+    (held,) = [command for command in cluster.kafka.control if command.scope.kind == "target"]
+    (wished,) = [offence for offence in offences if offence.source == held.source]
+    assert (wished.opens, wished.archive_uri) == (True, held.archive_uri)
+
+
+def test_the_workers_that_follow_remember_what_was_granted_and_that_the_guard_tripped() -> None:
+    cluster = Cluster()
+    for number in range(5):
+        cluster.kafka.break_target(number)
+    cluster.settle()
+    held = cluster.kafka.held()
+    for number in range(PARTITIONS):
+        cluster.kill(number)
+    for number in range(5, 10):
+        cluster.kafka.break_target(number)
+    cluster.settle()
+    assert (cluster.kafka.held(), len(cluster.faults())) == (held, 1)
+
+
+def test_after_a_restart_the_finding_still_knows_where_healthy_jobs_send_from() -> None:
+    cluster = Cluster()
+    for number in range(10, 30):
+        cluster.kafka.break_target(number, requests=1, release="4.2.0")
+    cluster.settle()
+    for number in range(PARTITIONS):
+        cluster.kill(number)
+    for number in range(5):
+        cluster.kafka.break_target(number)
+    cluster.settle()
+    (fault,) = cluster.faults()
+    assert (fault.attribute, fault.value, fault.coverage_ratio) == ("release", "4.3.0", 1.0)
+
+
+def test_a_grant_whose_worker_died_before_it_was_carried_out_is_carried_out_by_the_next_one() -> None:
+    cluster = Cluster()
+    cluster.kafka.break_target(0)
+    cluster.workers[0].read(0)
+    cluster.workers[0].flush()
+    assert (len(list(records(cluster.kafka, GrantRequest))), cluster.kafka.held()) == (1, [])
+    cluster.kill(0)
+    cluster.workers[0].tick()
+    assert cluster.kafka.held() == [name(0)]
+
+
+def test_a_wish_that_was_sent_before_its_row_was_lost_is_sent_again_and_granted_once() -> None:
+    cluster = Cluster()
+    cluster.kafka.break_target(0)
+    cluster.workers[0].read(0)
+    cluster.kill(0)
+    cluster.settle()
+    first, second = records(cluster.kafka, GrantRequest)
+    assert first == second
+    assert [c.sequence for c in cluster.kafka.control if c.scope.kind == "target"] == [1]
+
+
+def test_a_quarantine_that_was_issued_before_its_row_was_lost_is_not_issued_twice() -> None:
+    cluster = Cluster()
+    cluster.kafka.break_target(0)
+    cluster.workers[0].read(0)
+    cluster.workers[0].flush()
+    cluster.workers[0].hear(None)
+    assert cluster.kafka.held() == [name(0)]
+    cluster.kill(0)
+    cluster.settle()
+    assert [c.sequence for c in cluster.kafka.control if c.scope.kind == "target"] == [1]
+
+
+def test_a_target_released_before_the_next_worker_looks_at_the_answer_stays_released() -> None:
+    cluster = Cluster()
+    cluster.kafka.break_target(0)
+    cluster.workers[0].read(0)
+    cluster.workers[0].flush()
+    cluster.workers[0].hear(None)
+    assert cluster.kafka.held() == [name(0)]
+    cluster.kill(0)
+    cluster.kafka.release(0)
+    cluster.settle()
+    assert cluster.kafka.held() == []
+
+
+def test_a_release_makes_room_when_it_has_stood_for_a_while() -> None:
+    cluster = Cluster()
+    for number in range(3):
+        cluster.kafka.break_target(number)
+    cluster.settle()
+    cluster.kafka.release(1)
+    cluster.settle(2 + UNUSED_AFTER_MS // 1_000)
+    cluster.kafka.break_target(4)
+    cluster.settle()
+    assert sorted(cluster.kafka.held()) == [name(0), name(2), name(4)]
+    assert cluster.faults() == []
+
+
+def test_what_expired_makes_room() -> None:
+    cluster = Cluster()
+    for number in range(3):
+        cluster.kafka.break_target(number)
+    cluster.settle()
+    for _ in range(3):  # probing, then expired
+        cluster.kafka.now += HOLD_MS
+        cluster.settle()
+    assert cluster.kafka.held() == []
+    cluster.kafka.break_target(5)
+    cluster.settle()
+    assert cluster.kafka.held() == [name(5)]
+
+
+def test_quarantines_of_a_release_that_knew_no_log_are_counted() -> None:
+    before = Cluster()
+    for number in range(3):
+        before.kafka.break_target(number)
+    before.settle()
+    before.kafka.fleet.clear()
+    after = Cluster()
+    after.kafka.control, after.kafka.rows, after.kafka.committed, after.kafka.responses = (
+        before.kafka.control,
+        before.kafka.rows,
+        before.kafka.committed,
+        before.kafka.responses,
+    )
+    for number in range(PARTITIONS):
+        after.kill(number)
+    after.settle()
+    after.kafka.break_target(3)
+    after.settle()
+    assert sorted(after.kafka.held()) == [name(0), name(1), name(2)]
+
+
+def test_a_worker_that_was_taken_for_dead_grants_nothing_of_its_own() -> None:
+    cluster = Cluster()
+    cluster.take_for_dead(0)
+    for number in range(4):
+        cluster.kafka.break_target(number)
+    cluster.settle()
+    for number in range(4, 8):
+        cluster.kafka.break_target(number)
+    cluster.haunt(0)
+    cluster.settle()
+    assert len(cluster.kafka.held()) == CAP
+
+
+STEPS_OF_A_WORKER = ["read", "hear", "tick", "flush", "kill", "die in the middle", "take for dead", "haunt"]
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("break"), st.integers(0, 6)),
+        st.tuples(st.just("release"), st.integers(0, 6)),
+        st.tuples(st.sampled_from(STEPS_OF_A_WORKER), st.integers(0, 1)),
+        st.tuples(st.just("wait"), st.integers(1, 3)),
+    ),
+    min_size=5,
+    max_size=40,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(STEPS)
+def test_whatever_dies_wherever_the_cap_holds_and_each_trip_is_told_under_one_id(steps: list[tuple[str, int]]) -> None:
+    cluster = Cluster()
+    kafka = cluster.kafka
+    for number in range(3):
+        kafka.break_target(number)
+    for what, number in steps:
+        match what:
+            case "break":
+                kafka.break_target(number)
+            case "release":
+                kafka.release(number)
+            case "read":
+                cluster.workers[number].read(number)
+            case "hear":
+                cluster.workers[number].hear(2)
+            case "tick":
+                cluster.workers[number].tick()
+            case "flush":
+                cluster.workers[number].flush()
+            case "kill":
+                cluster.kill(number)
+            case "die in the middle":
+                cluster.workers[number].read(number, dies=True)
+                cluster.kill(number)
+            case "take for dead":
+                cluster.take_for_dead(number)
+            case "haunt":
+                cluster.haunt(number)
+            case "wait":
+                kafka.now += number * 20_000
+                cluster.ghosts = [None] * PARTITIONS  # by then they know
+        assert len(kafka.held()) <= CAP
+    cluster.settle()
+    assert len(kafka.held()) <= CAP
+    told = {record.tripped_at for record in records(kafka, FaultReported)}
+    assert len({fault.finding_id for fault in cluster.faults()}) == len(told)
+
+
+def test_a_worker_that_knows_nothing_of_a_grant_gives_it_back_late_and_never_while_it_is_made_use_of() -> None:
+    fleet = CapParticipant("responses", PARTITIONS, place)
+    stale = {0: PartitionState("responses", 0, rules(partition_of=place))}
+    wish = GrantRequest(target=name(0), wish_id="w", partition=0, rules=FleetRules())
+    fleet.hear(0, NOW, encode_fleet_record(wish))
+    overs = [
+        (wait_ms, record)
+        for wait_ms in (0, 1_000, UNUSED_AFTER_MS - 1, UNUSED_AFTER_MS)
+        for _, record in fleet.upkeep(stale, NOW + wait_ms).records
+        if isinstance(record, GrantEnded)
+    ]
+    assert overs == [(UNUSED_AFTER_MS, GrantEnded(target=name(0), wish_id="w"))]
+    cluster = Cluster()
+    cluster.kafka.break_target(0)
+    cluster.settle()
+    fleet.learn(cluster.kafka.latest()[f"target/{name(0)}"])
+    later = fleet.upkeep(stale, NOW + 9 * UNUSED_AFTER_MS).records
+    assert not [record for _, record in later if isinstance(record, GrantEnded)]

@@ -1,0 +1,37 @@
+"""What must be in a directory's archive, after the log of offences."""
+
+from halt400.records import Offence
+from streams.archive.naming import manifest_key
+from streams.archive.storm import Manifest, Storm, decode_manifest
+from tests.worker.conftest import Cluster
+
+__all__ = ["assert_archived"]
+
+
+def assert_archived(cluster: Cluster, offences: list[Offence], storm_keep: int) -> int:
+    """The evidence is that of every offence which is to be kept, and the manifests count all; how many are kept.
+
+    `offences` holds each once; the worker was idle before the call.
+    """
+    topic, kept = f"{cluster.prefix}offences", set[str]()
+    storms: dict[str, Storm] = {}
+    for offence in sorted(offences, key=lambda offence: offence.source.offset):
+        key = manifest_key(offence.target, offence.event.time, topic, offence.source.partition)
+        manifest = Manifest(target=offence.target, date=key.split("/")[1])
+        storm = storms.setdefault(key, Storm(manifest, storm_keep=storm_keep))
+        assert offence.fingerprints is not None
+        if storm.count(offence.source, offence.fingerprints.signature, offence.event.time, always=offence.opens):
+            kept.add(offence.archive_uri)
+    objects = {path for path in cluster.archive.rglob("*") if path.is_file()}
+    archived = {path.as_uri() for path in objects if path.suffix == ".har"}
+    assert archived == kept, f"missing: {sorted(kept - archived)[:5]}, surplus: {sorted(archived - kept)[:5]}"
+    manifests = {
+        str(path.relative_to(cluster.archive)): decode_manifest(path.read_bytes())
+        for path in objects
+        if path.suffix == ".json"
+    }
+    assert manifests.keys() == storms.keys(), manifests.keys() ^ storms.keys()
+    for key, storm in storms.items():
+        assert manifests[key] == storm.manifest(), f"{manifests[key]} instead of {storm.manifest()}"
+    assert sum(manifest.seen for manifest in manifests.values()) == len(offences)
+    return len(kept)

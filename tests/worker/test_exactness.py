@@ -1,0 +1,79 @@
+"""Counting, archiving and commanding stay exact while workers are killed, added and moved."""
+
+import asyncio
+import random
+import signal
+import time
+from collections import Counter
+
+from benchmarks.events import Generated, generate
+from tests.worker.archived import assert_archived
+from tests.worker.conftest import Cluster, counts, totals
+
+EVENTS = 200_000
+TARGETS = 300
+KILLS = 5
+STORM_KEEP = 1
+STORM = {"HALT400_ARCHIVE_STORM_KEEP": str(STORM_KEEP), "HALT400_ARCHIVE_MANIFEST_INTERVAL_S": "1"}
+
+
+def traffic(count: int, seed: int) -> list[Generated]:
+    return list(
+        generate(count, targets=TARGETS, bad_request_ratio=0.005, seed=seed, start_ms=int(time.time() * 1000) - 60_000)
+    )
+
+
+async def assert_exact(cluster: Cluster, events: list[Generated]) -> None:
+    """Every count of every target, every 400's offence and evidence, every command: once and only once."""
+    bad_requests = [event for event in events if event.status == 400]
+    assert totals(await cluster.rows()) == counts((event.target, event.status) for event in events)
+
+    offences = {(offence.source.partition, offence.source.offset): offence for offence in await cluster.offences()}
+    assert Counter(offence.target for offence in offences.values()) == Counter(event.target for event in bad_requests)
+
+    commands = await cluster.commands()
+    pointed_to = {command.archive_uri for command in commands}
+    assert {offence.archive_uri for offence in offences.values() if offence.opens} == pointed_to
+    assert len({command.command_id for command in commands}) == len(commands), "a command was issued twice"
+    assert {command.scope.id for command in commands} == {f"job/{e.target}/{e.job_id}" for e in bad_requests}
+    assert {offence.command_id for offence in offences.values()} == {command.command_id for command in commands}
+
+    assert await cluster.lag("responses", "offences") == 0
+    assert assert_archived(cluster, list(offences.values()), STORM_KEEP) < len(bad_requests)
+
+
+async def test_a_worker_killed_five_times_ends_exactly_right(cluster: Cluster) -> None:
+    seed = random.SystemRandom().randrange(1 << 32)
+    print(f"seed {seed}")
+    moments = random.Random(seed)
+    events = traffic(EVENTS, seed)
+    publishing = asyncio.create_task(cluster.publish(((e.key, e.value) for e in events), per_s=EVENTS / 50))
+    for _ in range(KILLS):
+        before = await cluster.committed()
+        worker = cluster.start_worker(HALT400_WORKER_POLL_RECORDS="500", **STORM)
+        await cluster.until(lambda before=before: committed_more_than(cluster, before))
+        await asyncio.sleep(moments.uniform(0.0, 1.5))
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+    cluster.start_worker(**STORM)
+    await publishing
+    await cluster.until_idle("responses", "offences")
+    assert cluster.stop_workers() == [0]
+    await assert_exact(cluster, events)
+
+
+async def committed_more_than(cluster: Cluster, count: int) -> bool:
+    return await cluster.committed() > count
+
+
+async def test_two_workers_one_killed_and_one_added_end_exactly_right(cluster: Cluster) -> None:
+    events = traffic(60_000, seed=7)
+    first, _second = cluster.start_worker(**STORM), cluster.start_worker(**STORM)
+    publishing = asyncio.create_task(cluster.publish(((e.key, e.value) for e in events), per_s=2_000))
+    await cluster.until(lambda: committed_more_than(cluster, 10_000))
+    first.send_signal(signal.SIGKILL)
+    cluster.start_worker(**STORM)
+    await publishing
+    await cluster.until_idle("responses", "offences")
+    assert cluster.stop_workers() == [0, 0]
+    await assert_exact(cluster, events)

@@ -1,0 +1,158 @@
+"""A worker or a partition that stands still is noticed, one that waits with good reason is left alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from faust.types import TP
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.transport.progress import PartitionProgress
+from streams.worker.watchdog import StalledWorker, Watchdog
+
+INTERVAL_S = 5
+PATIENCE_S = 60
+STUCK = TP("responses", 3)
+UNREAD = PartitionProgress(position=5, end=9, handed=5, done=5, waits=False)
+READ = PartitionProgress(position=9, end=9, handed=9, done=9, waits=False)
+
+
+def observe(
+    watchdog: Watchdog, seconds: range, partitions: Callable[[int], dict[TP, PartitionProgress]], **changes: Any
+) -> None:
+    for second in seconds:
+        options: dict[str, Any] = {"broker_answers": True, "ready": True, "polls": second} | changes
+        watchdog.check(float(second), partitions=partitions(second), **options)
+
+
+def alone(standing: PartitionProgress) -> Callable[[int], dict[TP, PartitionProgress]]:
+    return lambda _: {STUCK: standing}
+
+
+def beside_one_that_moves(standing: PartitionProgress) -> Callable[[int], dict[TP, PartitionProgress]]:
+    return lambda second: {
+        STUCK: standing,
+        TP("responses", 0): PartitionProgress(second, second + 9, second, second, False),
+    }
+
+
+def test_work_that_does_not_move_ends_the_worker() -> None:
+    with pytest.raises(StalledWorker, match=r"No progress for 60 s .*reading; responses partition 3: fetched to 5"):
+        observe(Watchdog(), range(0, 75, 5), alone(UNREAD))
+
+
+def test_a_recovery_that_never_ends_does_too() -> None:
+    with pytest.raises(StalledWorker, match="recovering"):
+        observe(Watchdog(), range(0, 75, 5), lambda _: {}, ready=False)
+
+
+@pytest.mark.parametrize(
+    ("standing", "changes"),
+    [(UNREAD, {"broker_answers": False}), (READ, {}), (READ._replace(handed=None, done=None), {})],
+)
+def test_an_absent_broker_or_an_empty_topic_is_no_standstill(
+    standing: PartitionProgress, changes: dict[str, object]
+) -> None:
+    observe(Watchdog(), range(0, 600, 5), alone(standing), **changes)
+    observe(Watchdog(), range(0, 600, 5), beside_one_that_moves(standing), **changes)
+
+
+def test_any_movement_of_all_that_wait_starts_the_count_again() -> None:
+    watchdog = Watchdog()
+    for second in range(0, 600, 50):
+        standing = PartitionProgress(second, 1000, second, second, waits=True)
+        watchdog.check(float(second), broker_answers=True, ready=True, polls=0, partitions={STUCK: standing})
+
+
+@pytest.mark.parametrize(
+    ("standing", "said"),
+    [
+        (UNREAD, "fetched to 5, handed on to 5, applied to 5, log end 9"),
+        (UNREAD._replace(position=None), "no valid position"),
+        (UNREAD._replace(end=None), "log end None"),
+        (READ._replace(done=5), "handed on to 9, applied to 5"),
+        (READ._replace(done=None), "handed on to 9, applied to None"),
+    ],
+    ids=["unread", "without a position", "never fetched", "lost on the way", "lost before the first was applied"],
+)
+def test_one_partition_that_stands_still_beside_others_ends_the_worker_and_is_named(
+    standing: PartitionProgress, said: str
+) -> None:
+    with pytest.raises(StalledWorker, match=rf"No progress for 60 s .*\(responses partition 3: .*{said}"):
+        observe(Watchdog(), range(0, 75, 5), beside_one_that_moves(standing))
+
+
+def test_a_partition_with_work_ahead_of_it_waits_as_long_as_it_takes() -> None:
+    observe(Watchdog(), range(0, 3600, 5), beside_one_that_moves(UNREAD._replace(waits=True)))
+
+
+def test_a_partition_waits_while_the_agents_queues_are_full() -> None:
+    observe(Watchdog(), range(0, 3600, 5), beside_one_that_moves(UNREAD), polls=7)
+
+
+def test_a_partition_has_its_whole_patience_after_a_recovery() -> None:
+    watchdog = Watchdog()
+    observe(watchdog, range(0, 60, 5), beside_one_that_moves(UNREAD))
+    observe(watchdog, range(60, 70, 5), beside_one_that_moves(UNREAD), ready=False)
+    observe(watchdog, range(70, 130, 5), beside_one_that_moves(UNREAD))
+    with pytest.raises(StalledWorker):
+        observe(watchdog, range(130, 150, 5), beside_one_that_moves(UNREAD))
+
+
+offsets = st.none() | st.integers(0, 3)
+standings = st.builds(
+    PartitionProgress, position=offsets, end=offsets, handed=offsets, done=offsets, waits=st.booleans()
+)
+observations = st.lists(
+    st.tuples(st.booleans(), st.booleans(), st.integers(0, 1), st.dictionaries(st.integers(0, 3), standings)),
+    max_size=40,
+)
+
+
+def moment(watchdog: Watchdog, second: int, seen: tuple[bool, bool, int, dict[int, PartitionProgress]]) -> bool:
+    """Whether the worker goes on after one observation."""
+    answers, ready, polls, partitions = seen
+    try:
+        watchdog.check(
+            float(second),
+            broker_answers=answers,
+            ready=ready,
+            polls=polls * second,
+            partitions={TP("responses", number): standing for number, standing in partitions.items()},
+        )
+    except StalledWorker:
+        return False
+    return True
+
+
+@given(observations)
+def test_nobody_is_ended_before_the_patience_is_over(
+    seen: list[tuple[bool, bool, int, dict[int, PartitionProgress]]],
+) -> None:
+    watchdog = Watchdog()
+    seconds = range(0, PATIENCE_S + 1, INTERVAL_S)
+    assert all(moment(watchdog, second, one) for second, one in zip(seconds, seen, strict=False))
+
+
+@given(observations)
+def test_whatever_came_before_a_stuck_partition_is_noticed(
+    seen: list[tuple[bool, bool, int, dict[int, PartitionProgress]]],
+) -> None:
+    watchdog = Watchdog()
+    seconds = range(0, len(seen) * INTERVAL_S, INTERVAL_S)
+    for second, one in zip(seconds, seen, strict=True):
+        moment(watchdog, second, one)
+    start = len(seen) * INTERVAL_S
+    with pytest.raises(StalledWorker):
+        observe(watchdog, range(start, start + PATIENCE_S + 3 * INTERVAL_S, INTERVAL_S), beside_one_that_moves(UNREAD))
+
+
+@given(observations)
+def test_nobody_is_ended_while_everything_moves_or_has_nothing_to_do(
+    seen: list[tuple[bool, bool, int, dict[int, PartitionProgress]]],
+) -> None:
+    watchdog = Watchdog()
+    for number, (answers, _, polls, partitions) in enumerate(seen):
+        moving = {key: standing._replace(position=number, end=number + 9) for key, standing in partitions.items()}
+        assert moment(watchdog, number * INTERVAL_S, (answers, True, polls, moving))
