@@ -11,7 +11,8 @@ from faust.types import TP
 
 from streams.transport import DurableTable, FoldingConsumer, Records
 from streams.transport.fetcher import FETCH_MAX_WAIT_MS
-from streams.worker.watchdog import StalledWorker, Standing, Watchdog
+from streams.transport.progress import PartitionProgress
+from streams.worker.watchdog import StalledWorker, Watchdog
 from tests.transport.conftest import PARTITIONS, Bench, Running
 from tests.waiting import until
 
@@ -291,7 +292,7 @@ def watch(running: Running, seconds: Iterable[float]) -> None:
     """Let the watchdog look at partition 0 of the source, and at one that moves, at these moments."""
     watchdog = Watchdog()
     for number, second in enumerate(seconds):
-        moving = Standing(number, number + 9, number, number, waits=False)
+        moving = PartitionProgress(number, number + 9, number, number, waits=False)
         seen = {TP(running.source, 0): standing(running, None), TP("moves", 0): moving}
         watchdog.check(second, broker_answers=True, ready=True, polls=number, partitions=seen)
 
