@@ -22,8 +22,8 @@ from benchmarks.outside import log_end, records_of
 from halt400.records import Command, Offence, Source
 from streams import topics
 from streams.archive import Archive, open_archive
-from streams.archive.naming import MANIFEST, manifest_key, object_key
-from streams.archive.storm import Manifest, Storm, decode_manifest
+from streams.archive.object_names import MANIFEST, manifest_key, object_key
+from streams.archive.sampling import Manifest, OffenceSampler, decode_manifest
 from streams.local import LocalS3
 from streams.settings import ArchiveSettings, KafkaSettings
 
@@ -261,17 +261,17 @@ class Stage:
     async def accounts(self, expected: int) -> Accounts:
         """Compare the bucket with the log of offences, object by object and count by count."""
         topic, found = self.kafka.topic(topics.OFFENCES), Accounts(expected=expected)
-        storms: dict[str, Storm] = {}
+        samplers: dict[str, OffenceSampler] = {}
         kept: set[str] = set()
         for record in await records_of(self.kafka, topic):
             offence = _decode_offence(record.value or b"")
             key = manifest_key(offence.target, offence.event.time, topic, record.partition)
-            storm = storms.get(key)
-            if storm is None:
+            sampler = samplers.get(key)
+            if sampler is None:
                 manifest = Manifest(target=offence.target, date=key.split("/")[1])
-                storm = storms[key] = Storm(manifest, storm_keep=self.storm_keep)
+                sampler = samplers[key] = OffenceSampler(manifest, storm_keep=self.storm_keep)
             signature = offence.fingerprints.signature if offence.fingerprints is not None else ""
-            decision = storm.count(offence.source, signature, offence.event.time, always=offence.opens)
+            decision = sampler.count(offence.source, signature, offence.event.time, always=offence.opens)
             found.offences += decision is not None
             if decision:
                 kept.add(object_key(offence.source, offence.target, offence.event.time))
@@ -284,14 +284,14 @@ class Stage:
         found.server_leftovers = len(leftovers)
         found.missing, found.surplus = len(kept - objects), len(objects - kept)
         found.samples = sorted(kept ^ objects)[:5]
-        wrong = await asyncio.gather(*(asyncio.to_thread(_differs, archive, key, storms[key]) for key in storms))
-        found.wrong_manifests = sum(wrong) + len(keys - objects - storms.keys())
+        wrong = await asyncio.gather(*(asyncio.to_thread(_differs, archive, key, samplers[key]) for key in samplers))
+        found.wrong_manifests = sum(wrong) + len(keys - objects - samplers.keys())
         return found
 
 
-def _differs(archive: Archive, key: str, storm: Storm) -> bool:
-    stored = archive.read_tagged(key)
-    return stored is None or decode_manifest(stored[0]) != storm.manifest()
+def _differs(archive: Archive, key: str, sampler: OffenceSampler) -> bool:
+    stored = archive.read_with_tag(key)
+    return stored is None or decode_manifest(stored[0]) != sampler.manifest()
 
 
 class slow_proxy:  # noqa: N801 - a context manager

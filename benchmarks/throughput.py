@@ -52,7 +52,7 @@ from benchmarks.preload import Expected, preload
 from halt400.errors import Halt400Error
 from halt400.windows import decode_row
 from streams import topics
-from streams.archive.storm import decode_manifest
+from streams.archive.sampling import decode_manifest
 from streams.local import LocalKafka
 from streams.settings import KafkaSettings
 from streams.topics import apply_topics

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from halt400.records import Command, Milliseconds, Ratio
-from streams.api.parameters import WindowName
+from streams.api.choices import WindowName
 from streams.savings import NotSent
 
 __all__ = [

@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from streams.api.parameters import SortKey, State, WindowName
+from streams.api.choices import SortKey, State, WindowName
 from streams.api.problems import fail
 
 __all__ = ["QuarantineQuery", "RatesQuery", "TargetQuery", "parse_time", "read_query"]

@@ -1,9 +1,9 @@
 """The archive: the evidence of every offence as a HAR file, in a directory or an S3 bucket."""
 
 from streams.archive.har import har_of
-from streams.archive.naming import archive_uri, object_key
-from streams.archive.opening import open_archive, read_uri
-from streams.archive.port import Archive
+from streams.archive.interface import Archive
+from streams.archive.object_names import archive_uri, object_key
+from streams.archive.open_by_uri import open_archive, read_uri
 from streams.archive.writer import ArchiveWriter
 
 __all__ = ["Archive", "ArchiveWriter", "archive_uri", "har_of", "object_key", "open_archive", "read_uri"]

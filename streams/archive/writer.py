@@ -8,17 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from streams import metrics
-from streams.archive.port import Archive, ArchiveAway
+from streams.archive.interface import Archive, ArchiveUnavailable
 
-__all__ = ["ASIDE", "ArchiveWriter", "Evidence"]
+__all__ = ["MANIFEST_THREADS", "ArchiveWriter", "Evidence"]
 
 log = logging.getLogger("halt400.archive")
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 15.0
-SCOUTS = 4
+RETRIES_AT_ONCE = 4
 """Uploads that are tried at once while the archive is away."""
-ASIDE = 64
+MANIFEST_THREADS = 64
 """Threads for what is not evidence: the manifests."""
 
 Result = TypeVar("Result")
@@ -37,9 +37,9 @@ class ArchiveWriter:
 
     Attributes
     ----------
-    away_since
+    unavailable_since
         Event-loop time since when the archive takes nothing, None while it does.
-    away_reason
+    unavailable_reason
         What it said last while it was away, None while it is not.
     written
         Objects that are durable since the start.
@@ -48,10 +48,10 @@ class ArchiveWriter:
     def __init__(self, archive: Archive, *, parallel: int) -> None:
         self._archive = archive
         self._threads = ThreadPoolExecutor(parallel, thread_name_prefix="archive")
-        self._few_threads = ThreadPoolExecutor(min(parallel, ASIDE), thread_name_prefix="manifests")
-        self._scouts = asyncio.Semaphore(SCOUTS)
-        self.away_since: float | None = None
-        self.away_reason: str | None = None
+        self._few_threads = ThreadPoolExecutor(min(parallel, MANIFEST_THREADS), thread_name_prefix="manifests")
+        self._scouts = asyncio.Semaphore(RETRIES_AT_ONCE)
+        self.unavailable_since: float | None = None
+        self.unavailable_reason: str | None = None
         self.written = 0
 
     async def start(self) -> None:
@@ -59,7 +59,7 @@ class ArchiveWriter:
         loop = asyncio.get_running_loop()
         try:
             await loop.run_in_executor(self._threads, self._archive.check)
-        except ArchiveAway as error:
+        except ArchiveUnavailable as error:
             log.warning("%s Detection goes on, evidence waits on the topic.", error)
 
     async def stop(self) -> None:
@@ -80,7 +80,7 @@ class ArchiveWriter:
             *(self._write_batch(evidence[first : first + size]) for first in range(0, len(evidence), size))
         )
 
-    async def aside(self, function: Callable[[], Result]) -> Result:
+    async def call_for_manifest(self, function: Callable[[], Result]) -> Result:
         """Call a function of the archive in threads of its own, where no evidence waits before it.
 
         Raises
@@ -100,30 +100,30 @@ class ArchiveWriter:
         while True:
             try:
                 result = await self._try(threads, function)
-            except ArchiveAway as error:
-                self.away_reason = error.message
-                if self.away_since is None:
-                    self.away_since = loop.time()
+            except ArchiveUnavailable as error:
+                self.unavailable_reason = error.message
+                if self.unavailable_since is None:
+                    self.unavailable_since = loop.time()
                     log.warning("%s Evidence waits; detection goes on.", error)
                 await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
             else:
-                if self.away_since is not None:
-                    log.info("The archive takes evidence again, after %.0f s.", loop.time() - self.away_since)
-                    self.away_since = self.away_reason = None
+                if self.unavailable_since is not None:
+                    log.info("The archive takes evidence again, after %.0f s.", loop.time() - self.unavailable_since)
+                    self.unavailable_since = self.unavailable_reason = None
                 return result
 
     async def _try(self, threads: ThreadPoolExecutor, function: Callable[[], Result]) -> Result:
         """Call it; while the archive is away a few try it at once, for thousands would cost a processor."""
         loop = asyncio.get_running_loop()
-        if self.away_since is not None:
+        if self.unavailable_since is not None:
             async with self._scouts:
-                if self.away_since is not None:
+                if self.unavailable_since is not None:
                     return await loop.run_in_executor(threads, function)
 
         def unless_away() -> Result:
-            if (reason := self.away_reason) is not None:
-                raise ArchiveAway(reason, "It is tried again.")
+            if (reason := self.unavailable_reason) is not None:
+                raise ArchiveUnavailable(reason, "It is tried again.")
             return function()
 
         return await loop.run_in_executor(threads, unless_away)

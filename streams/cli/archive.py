@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
         raw: Annotated[bool, typer.Option("--raw", help="Only the request, byte for byte, to stdout.")] = False,
     ) -> None:
         """Tell what was sent, what came back, what was wrong with it and what it led to."""
-        from streams.archive.resending import raw_request
+        from streams.archive.resend import raw_request
 
         offence = _offence(uri)
         if raw:
@@ -74,7 +74,7 @@ def register(app: typer.Typer) -> None:
         Put the secrets in yourself before you run it. What curl would mend goes through a plain connection.
         """
         from streams.archive.redaction import redactor_of
-        from streams.archive.resending import curl_command
+        from streams.archive.resend import curl_command
         from streams.settings import load_settings
 
         request = _offence(uri).event.request
@@ -100,7 +100,7 @@ def register(app: typer.Typer) -> None:
         archive.check()
         typer.echo(f"{archive.base_uri} can be written.")
         if keep_days is not None:
-            archive.keep_for(keep_days)
+            archive.set_retention(keep_days)
             typer.echo(f"Evidence is removed after {keep_days} days.")
 
     @archive.command()
@@ -116,10 +116,10 @@ def register(app: typer.Typer) -> None:
         from functools import partial
 
         from streams.archive import open_archive
-        from streams.archive.archivist import seal
+        from streams.archive.offence_archiver import redact_and_cut
         from streams.archive.offence_log import offence_values
         from streams.archive.redaction import redactor_of
-        from streams.archive.verifying import verify
+        from streams.archive.verification import verify
         from streams.settings import load_settings
         from streams.topics import OFFENCES
 
@@ -129,7 +129,7 @@ def register(app: typer.Typer) -> None:
             verify(
                 archive,
                 offence_values(settings.kafka),
-                partial(seal, redactor_of(settings)),
+                partial(redact_and_cut, redactor_of(settings)),
                 topic=settings.kafka.topic(OFFENCES),
                 storm_keep=settings.archive.storm_keep or None,
             )
@@ -160,15 +160,15 @@ def _offence(uri: str) -> "Offence":
 def _read(settings: "Settings", uri: str) -> bytes:
     """The object at that URI; one that a storm's cap left out is told from one that never was."""
     from streams.archive import read_uri
-    from streams.archive.absence import absence_of
-    from streams.archive.port import ArchiveAway
+    from streams.archive.interface import ArchiveUnavailable
+    from streams.archive.sampled_out import find_sampled_out
 
     try:
         return read_uri(settings.archive, uri)
-    except ArchiveAway:
+    except ArchiveUnavailable:
         raise
     except ArchiveError as error:
-        why = absence_of(settings.archive, uri)
+        why = find_sampled_out(settings.archive, uri)
         if why is None:
             raise
         number = asyncio.run(why.number_in_log(settings.kafka))

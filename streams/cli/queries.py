@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streams.api.parameters import SortKey, WindowName
+from streams.api.choices import SortKey, WindowName
 from streams.cli.output import Format, moment, print_json, ratio, span, tables_on
 
 if TYPE_CHECKING:

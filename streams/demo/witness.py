@@ -13,7 +13,7 @@ from halt400.errors import ArchiveError, JobQuarantined
 from halt400.gate import Gate
 from halt400.proxies import Released
 from halt400.records import Command, Offence
-from streams.archive.opening import read_uri
+from streams.archive.open_by_uri import read_uri
 from streams.demo.scraper import Run
 from streams.demo.story import Story
 from streams.settings import Settings

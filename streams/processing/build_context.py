@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from halt400.diagnosis import Profile, diagnose
 from halt400.records import Command, Diagnosis, ResponseEvent, Source
-from streams.archive.naming import archive_uri, object_key
+from streams.archive.object_names import archive_uri, object_key
 from streams.detection import Policies
 from streams.processing.context import ProcessingContext
 from streams.settings import Settings

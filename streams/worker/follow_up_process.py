@@ -15,8 +15,8 @@ from faust.exceptions import ConsumerNotStarted
 from streams import metrics, topics
 from streams.alerts.config import NOBODY_IS_TOLD, has_alerts, load_alerts
 from streams.archive import ArchiveWriter, open_archive
-from streams.archive.archivist import Archivist
-from streams.archive.counting import OffenceCounts
+from streams.archive.offence_archiver import OffenceArchiver
+from streams.archive.offence_counts import OffenceCounts
 from streams.archive.redaction import redactor_of
 from streams.archive.redaction_key import warn_of_own_key
 from streams.settings import Settings
@@ -51,7 +51,7 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
     redactor = redactor_of(settings)
     warn_of_own_key(settings.archive)
     archive = open_archive(settings.archive)
-    writer = ArchiveWriter(archive, parallel=min(settings.archive.parallel_uploads, archive.most_parallel))
+    writer = ArchiveWriter(archive, parallel=min(settings.archive.parallel_uploads, archive.max_threads))
     app.neighbours += [writer, MetricsServer(settings.metrics, place=1)]
     counts = OffenceCounts(archive, writer, durability, storm_keep=settings.archive.storm_keep or None)
     ledger = OrderedCompletion(
@@ -67,7 +67,7 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
     agents.archive.register(
         app,
         settings.kafka.topic(topics.OFFENCES),
-        Archivist(writer, redactor, counts),
+        OffenceArchiver(writer, redactor, counts),
         ledger,
         counts,
         manifest_interval_s=settings.archive.manifest_interval_s,
@@ -96,9 +96,9 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
                     end - position for position, end in cast(FoldingConsumer, app.consumer).positions(offences).values()
                 )
                 metrics.ARCHIVE_BACKLOG.set(ledger.open + unread)
-            oldest_ms, away_since = ledger.oldest_ms, writer.away_since
+            oldest_ms, since = ledger.oldest_ms, writer.unavailable_since
             metrics.ARCHIVE_OPEN.set(ledger.open)
             metrics.ARCHIVE_OLDEST_SECONDS.set(max(0.0, time.time() - oldest_ms / 1000) if oldest_ms is not None else 0)
-            metrics.ARCHIVE_AWAY_SECONDS.set(app.loop.time() - away_since if away_since is not None else 0)
+            metrics.ARCHIVE_AWAY_SECONDS.set(app.loop.time() - since if since is not None else 0)
 
     return app

@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 
 from halt400.redaction import RedactionRules, Redactor
-from streams.archive.archivist import seal
 from streams.archive.har import har_of
+from streams.archive.offence_archiver import redact_and_cut
 from streams.local.ports import free_ports
 from tests.archive.offences import SECRETS, offence
 
@@ -87,7 +87,7 @@ async def devtools(tmp_path: Path) -> AsyncIterator[Evaluate]:
 
 async def test_evidence_opens_in_the_network_panel(devtools: Evaluate) -> None:
     redactor = Redactor(RedactionRules(), b"the key of the archive's tests")
-    sealed = seal(redactor, offence())
+    sealed = redact_and_cut(redactor, offence())
     har = har_of(sealed).decode()
     shown = await devtools(f"({IMPORT})({json.dumps(har)})")
     request, response = sealed.event.request, sealed.event.response

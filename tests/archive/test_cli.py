@@ -11,11 +11,11 @@ from faust.types import TP
 from halt400.redaction import RedactionRules, Redactor
 from streams import topics
 from streams.archive import ArchiveWriter, har_of, open_archive
-from streams.archive.archivist import Archivist, seal
-from streams.archive.counting import OffenceCounts
-from streams.archive.naming import manifest_key, object_key
-from streams.archive.resending import raw_request
-from streams.archive.storm import keep
+from streams.archive.object_names import manifest_key, object_key
+from streams.archive.offence_archiver import OffenceArchiver, redact_and_cut
+from streams.archive.offence_counts import OffenceCounts
+from streams.archive.resend import raw_request
+from streams.archive.sampling import is_kept
 from streams.settings import ArchiveSettings, KafkaSettings, Settings
 from streams.topics import apply_topics
 from streams.transport import Watermarks
@@ -35,7 +35,7 @@ def variables(tmp_path: Path) -> dict[str, str]:
 def uri(tmp_path: Path) -> str:
     archive = open_archive(ArchiveSettings(uri=(tmp_path / "x").as_uri()))
     key = object_key(offence().source, "..\\x1b[31m", 0)
-    archive.write(key, har_of(seal(redactor, offence(target="..\\x1b[31m"))))
+    archive.write(key, har_of(redact_and_cut(redactor, offence(target="..\\x1b[31m"))))
     return archive.uri(key)
 
 
@@ -111,7 +111,7 @@ async def test_verify_reads_back_all_of_the_log(
     values = [type("Record", (), {"offset": n, "value": msgspec.json.encode(one)}) for n, one in enumerate(offences)]
     tp, durability = TP(topic, 0), Watermarks()
     counts = OffenceCounts(archive, writer, durability)
-    await Archivist(writer, redactor, counts).archive(tp, len(values), values)
+    await OffenceArchiver(writer, redactor, counts).archive(tp, len(values), values)
     counts.advance(tp, len(values))
     await counts.flush()
     assert durability.watermark(tp) == 300
@@ -145,14 +145,14 @@ async def test_what_a_storm_left_out_is_accounted_for_and_told_from_what_is_miss
     writer = ArchiveWriter(archive, parallel=4)
     counts = OffenceCounts(archive, writer, durability, storm_keep=20)
     records = [type("Record", (), {"offset": number, "value": value}) for number, value in enumerate(values)]
-    await Archivist(writer, redactor, counts).archive(tp, 60, records)
+    await OffenceArchiver(writer, redactor, counts).archive(tp, 60, records)
     counts.advance(tp, 60)
     await counts.flush()
     await writer.stop()
 
     verified = await run("archive", "verify", settings=settings, **variables)
     assert verified.code == 0, verified.out + verified.err
-    kept = sum(keep(number, 20) for number in range(1, 61))
+    kept = sum(is_kept(number, 20) for number in range(1, 61))
     assert f"60 offences in the log, {kept} sound" in verified.out
     assert f"{60 - kept} were left out by the cap of a storm" in verified.out
 
@@ -175,7 +175,7 @@ async def test_what_a_storm_left_out_is_accounted_for_and_told_from_what_is_miss
     verified = await run("archive", "verify", "--format", "json", settings=settings, **variables)
     found = json.loads(verified.out)
     assert (found["sound"], found["sampled_out"], found["missing"]) == (kept - 1, 60 - kept, [archive.uri(keys[5])])
-    archive.write(keys[5], har_of(seal(redactor, offences[5])))
-    archive.write(keys[24], har_of(seal(redactor, offences[24])))
+    archive.write(keys[5], har_of(redact_and_cut(redactor, offences[5])))
+    archive.write(keys[24], har_of(redact_and_cut(redactor, offences[24])))
     found = json.loads((await run("archive", "verify", "--format", "json", settings=settings, **variables)).out)
     assert (found["sound"], found["miscounted"], found["whole"]) == (kept + 1, [manifest], False)

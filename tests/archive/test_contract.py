@@ -9,9 +9,9 @@ import pytest
 
 from halt400.errors import ArchiveError
 from streams.archive import Archive, open_archive, read_uri
-from streams.archive.directory import DirectoryArchive
-from streams.archive.naming import object_key
-from streams.archive.port import ArchiveAway, ArchiveChanged
+from streams.archive.directory_archive import DirectoryArchive
+from streams.archive.interface import ArchiveChanged, ArchiveUnavailable
+from streams.archive.object_names import object_key
 from streams.settings import ArchiveSettings
 from tests.archive.offences import offence
 
@@ -61,14 +61,14 @@ def test_an_object_is_found_by_its_uri(settings: ArchiveSettings, archive: Archi
 
 def test_an_object_is_replaced_only_as_it_was_last_seen(archive: Archive) -> None:
     key = "t/2026-01-01/r-0.manifest.json"
-    assert archive.read_tagged(key) is None
+    assert archive.read_with_tag(key) is None
     first = archive.replace(key, b"one", None)
-    assert archive.read_tagged(key) == (b"one", first)
+    assert archive.read_with_tag(key) == (b"one", first)
     second = archive.replace(key, b"two", first)
     for tag in (None, first):
         with pytest.raises(ArchiveChanged):
             archive.replace(key, b"late", tag)
-    assert archive.read_tagged(key) == (b"two", second)
+    assert archive.read_with_tag(key) == (b"two", second)
     with pytest.raises(ArchiveChanged):
         archive.replace("t/2026-01-01/r-1.manifest.json", b"late", first)
     assert list(archive.keys()) == [key]
@@ -103,7 +103,7 @@ def test_what_is_not_there_is_said_so(archive: Archive) -> None:
     assert not archive.exists("t/2026-01-01/r-0-9.har")
     with pytest.raises(ArchiveError) as caught:
         archive.read("t/2026-01-01/r-0-9.har")
-    assert not isinstance(caught.value, ArchiveAway)
+    assert not isinstance(caught.value, ArchiveUnavailable)
     assert caught.value.mend
 
 
@@ -146,14 +146,14 @@ def until_taken(archive: Archive, key: str, data: bytes) -> None:
     for _ in range(1000):
         try:
             return archive.write(key, data)
-        except ArchiveAway:
+        except ArchiveUnavailable:
             continue
     raise AssertionError("never taken")
 
 
 def test_a_directory_cannot_keep_rules_and_names_what_can(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError) as caught:
-        open_archive(ArchiveSettings(uri=tmp_path.as_uri())).keep_for(30)
+        open_archive(ArchiveSettings(uri=tmp_path.as_uri())).set_retention(30)
     assert "find" in caught.value.mend
 
 

@@ -14,10 +14,10 @@ from halt400.errors import ArchiveError
 from halt400.records import Offence, Source
 from halt400.redaction import RedactionRules, Redactor
 from streams.archive import archive_uri, har_of, object_key
-from streams.archive.archivist import seal
+from streams.archive.body_limits import BODY_LIMIT_BYTES, cut_bodies
 from streams.archive.har import offence_of
-from streams.archive.limits import BODY_LIMIT_BYTES, shortened
-from streams.archive.naming import target_of_segment, target_segment
+from streams.archive.object_names import target_of_segment, target_segment
+from streams.archive.offence_archiver import redact_and_cut
 from tests.archive.offences import BODY, SECRETS, TIME_MS, offence
 
 SCHEMA = json.loads((Path(__file__).parent / "har-1.2.schema.json").read_text())
@@ -46,7 +46,7 @@ def entry(one: Offence) -> dict:  # type: ignore[type-arg]
     ],
 )
 def test_every_offence_is_a_valid_har(request_fields: dict[str, object]) -> None:
-    for one in (offence(**request_fields), seal(redactor, offence(**request_fields))):
+    for one in (offence(**request_fields), redact_and_cut(redactor, offence(**request_fields))):
         entry(one)
 
 
@@ -76,41 +76,45 @@ def test_what_is_no_evidence_is_said_so(data: bytes) -> None:
 
 
 def test_no_secret_is_in_the_archived_object() -> None:
-    data = har_of(seal(redactor, offence()))
+    data = har_of(redact_and_cut(redactor, offence()))
     for secret in SECRETS:
         assert secret.encode() not in data
-    found = entry(seal(redactor, offence()))
+    found = entry(redact_and_cut(redactor, offence()))
     assert len(found["request"]["postData"]["text"]) == len(BODY)
     assert found["_halt400"]["diagnosis"]["evidence"][0]["excerpt"].endswith('", }')
-    assert har_of(seal(redactor, offence())) == har_of(seal(redactor, seal(redactor, offence()))) == data
+    assert (
+        har_of(redact_and_cut(redactor, offence()))
+        == har_of(redact_and_cut(redactor, redact_and_cut(redactor, offence())))
+        == data
+    )
 
 
 def test_a_long_body_is_cut_and_says_so() -> None:
     text, raw = "ä" * 900_000, bytes(range(256)) * 8_000
-    found = entry(seal(redactor, offence(body=text, body_size=None)))
+    found = entry(redact_and_cut(redactor, offence(body=text, body_size=None)))
     sent = found["_halt400"]["event"]["request"]
     assert sent["body_truncated"] is True
     assert sent["body_size"] == 1_800_000
     assert len(sent["body"].encode()) == BODY_LIMIT_BYTES
     assert found["request"]["postData"]["comment"] == "truncated; 1800000 bytes were sent"
-    sent = entry(seal(redactor, offence(body=None, body_base64=b64encode(raw).decode(), body_size=None)))
+    sent = entry(redact_and_cut(redactor, offence(body=None, body_base64=b64encode(raw).decode(), body_size=None)))
     assert sent["_halt400"]["event"]["request"]["body_size"] == len(raw)
     assert len(json.dumps(sent)) < 4 * BODY_LIMIT_BYTES
 
 
 def test_a_body_that_was_cut_before_it_came_is_marked_and_its_size_is_not_made_up() -> None:
-    found = entry(seal(redactor, offence(body="x" * 100, body_truncated=True, body_size=None)))
+    found = entry(redact_and_cut(redactor, offence(body="x" * 100, body_truncated=True, body_size=None)))
     assert found["request"]["postData"]["comment"] == "truncated; nobody knows how many were sent"
     assert found["request"]["bodySize"] == -1
-    found = entry(seal(redactor, offence(body="x" * 2_000_000, body_truncated=True, body_size=None)))
+    found = entry(redact_and_cut(redactor, offence(body="x" * 2_000_000, body_truncated=True, body_size=None)))
     assert "body_size" not in found["_halt400"]["event"]["request"]
-    found = entry(seal(redactor, offence(body="x" * 2_000_000, body_truncated=True, body_size=9_000_000)))
+    found = entry(redact_and_cut(redactor, offence(body="x" * 2_000_000, body_truncated=True, body_size=9_000_000)))
     assert found["request"]["postData"]["comment"] == "truncated; 9000000 bytes were sent"
 
 
 def test_a_secret_across_the_cut_is_sealed() -> None:
     body = "x" * (BODY_LIMIT_BYTES - 10) + " ghp_16C7e42F292c6912E7710c838347Ae178B4a"
-    kept = seal(redactor, offence(body=body)).event.request.body or ""
+    kept = redact_and_cut(redactor, offence(body=body)).event.request.body or ""
     assert len(kept) == BODY_LIMIT_BYTES
     assert not kept.endswith("ghp_16C7e")
 
@@ -118,9 +122,9 @@ def test_a_secret_across_the_cut_is_sealed() -> None:
 def test_shortening_leaves_the_offence_that_it_was_given_alone() -> None:
     given = offence(body="x" * 100)
     before = msgspec.json.encode(given)
-    assert shortened(given, 10).event.request.body == "x" * 10
+    assert cut_bodies(given, 10).event.request.body == "x" * 10
     assert msgspec.json.encode(given) == before
-    assert shortened(given, 100) is given
+    assert cut_bodies(given, 100) is given
 
 
 def test_names_sort_by_target_and_date_and_offset() -> None:

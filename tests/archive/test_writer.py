@@ -19,13 +19,13 @@ from halt400.errors import ArchiveError
 from halt400.records import Offence
 from halt400.redaction import RedactionRules, Redactor
 from streams.archive import ArchiveWriter, open_archive
-from streams.archive.archivist import Archivist, seal
-from streams.archive.bucket import BucketArchive
-from streams.archive.counting import OffenceCounts
-from streams.archive.naming import MANIFEST, object_key
-from streams.archive.port import ArchiveAway
-from streams.archive.verifying import verify
-from streams.archive.writer import SCOUTS, Evidence
+from streams.archive.interface import ArchiveUnavailable
+from streams.archive.object_names import MANIFEST, object_key
+from streams.archive.offence_archiver import OffenceArchiver, redact_and_cut
+from streams.archive.offence_counts import OffenceCounts
+from streams.archive.s3_archive import S3Archive
+from streams.archive.verification import verify
+from streams.archive.writer import RETRIES_AT_ONCE, Evidence
 from streams.settings import ArchiveSettings
 from tests.archive.offences import SECRETS, offence
 from tests.waiting import until
@@ -116,7 +116,7 @@ def some(count: int) -> list[Evidence]:
 
 @pytest.mark.parametrize("encryption", ["AES256", "aws:kms"])
 def test_every_upload_asks_for_the_encryption_that_is_set(server: SlowS3, encryption: str) -> None:
-    archive = BucketArchive(
+    archive = S3Archive(
         "s3://evidence/x",
         endpoint_url=f"http://127.0.0.1:{server.server_port}",
         access_key_id="a",
@@ -136,7 +136,7 @@ def test_every_upload_asks_for_the_encryption_that_is_set(server: SlowS3, encryp
 
 def test_a_server_that_does_not_encrypt_as_asked_is_refused(server: SlowS3) -> None:
     server.encrypts = False
-    archive = BucketArchive(
+    archive = S3Archive(
         "s3://evidence/x",
         endpoint_url=f"http://127.0.0.1:{server.server_port}",
         access_key_id="a",
@@ -152,7 +152,7 @@ def test_a_server_that_does_not_encrypt_as_asked_is_refused(server: SlowS3) -> N
 @pytest.mark.parametrize("encryption", [None, "AES256"])
 def test_a_kms_key_that_would_encrypt_nothing_is_refused(encryption: str | None) -> None:
     with pytest.raises(ArchiveError) as caught:
-        BucketArchive("s3://evidence/x", server_side_encryption=encryption, kms_key_id="key-7")
+        S3Archive("s3://evidence/x", server_side_encryption=encryption, kms_key_id="key-7")
     assert caught.value.mend.startswith("Set HALT400_ARCHIVE_SERVER_SIDE_ENCRYPTION=aws:kms")
 
 
@@ -167,7 +167,7 @@ def test_requests_are_signed_for_the_region_that_is_set_or_else_boto3s_own(
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     if searched is not None:
         monkeypatch.setenv("AWS_DEFAULT_REGION", searched)
-    archive = BucketArchive(
+    archive = S3Archive(
         "s3://evidence/x",
         endpoint_url=f"http://127.0.0.1:{server.server_port}",
         region=given,
@@ -209,13 +209,13 @@ async def test_a_store_that_is_away_is_waited_for_and_nothing_is_lost(server: Sl
     await writer.start()
     server.answers = [503, 500] * 8
     writing = asyncio.create_task(writer.write(some(4)))
-    reasons = await until(lambda: [writer.away_reason] if writer.away_since is not None else [])
+    reasons = await until(lambda: [writer.unavailable_reason] if writer.unavailable_since is not None else [])
     assert reasons[0] is not None
     async with asyncio.timeout(DEADLINE_S):
         await writing
     assert sorted(server.stored.values()) == [b"0", b"1", b"2", b"3"]
-    assert writer.away_since is None
-    assert writer.away_reason is None
+    assert writer.unavailable_since is None
+    assert writer.unavailable_reason is None
     await writer.stop()
 
 
@@ -233,13 +233,13 @@ async def test_while_a_store_is_away_only_a_few_uploads_are_tried_at_once(server
     server.delay_s = 0.5
     writer = writer_to(server.server_port, 64)
     writing = asyncio.create_task(writer.write(some(300)))
-    await until(lambda: writer.away_since is not None)
+    await until(lambda: writer.unavailable_since is not None)
 
     async def is_calm() -> bool:
         """Whether the next requests come a few at once; those that were on their way are asked again by boto3."""
         server.most_at_once, before = 0, len(server.answers)
         await until(lambda: before - len(server.answers) >= 12)
-        return server.most_at_once <= SCOUTS
+        return server.most_at_once <= RETRIES_AT_ONCE
 
     async with asyncio.timeout(DEADLINE_S):
         while not await is_calm():
@@ -248,7 +248,7 @@ async def test_while_a_store_is_away_only_a_few_uploads_are_tried_at_once(server
     async with asyncio.timeout(DEADLINE_S):
         await writing
     assert len(server.stored) == 300
-    assert writer.away_since is None
+    assert writer.unavailable_since is None
     await writer.stop()
 
 
@@ -268,7 +268,7 @@ async def test_a_refusal_for_good_ends_the_writing_and_is_not_tried_again(server
     [
         (403, "AccessDenied", ArchiveError, "Give these credentials the right s3:PutObject"),
         (400, "KMS.NotFoundException", ArchiveError, "Correct HALT400_ARCHIVE_KMS_KEY_ID."),
-        (500, "InternalError", ArchiveAway, "HALT400_ARCHIVE_KMS_KEY_ID must name a key that it has."),
+        (500, "InternalError", ArchiveUnavailable, "HALT400_ARCHIVE_KMS_KEY_ID must name a key that it has."),
         (400, "AuthorizationHeaderMalformed", ArchiveError, "Correct HALT400_ARCHIVE_REGION."),
     ],
 )
@@ -276,7 +276,7 @@ def test_what_mends_a_refusal_is_named(
     server: SlowS3, status: int, code: str, kind: type[ArchiveError], said: str
 ) -> None:
     server.answers, server.code = [status] * 10, code
-    archive = BucketArchive(
+    archive = S3Archive(
         "s3://evidence/x",
         endpoint_url=f"http://127.0.0.1:{server.server_port}",
         access_key_id="a",
@@ -319,7 +319,7 @@ class Record:
         self.offset, self.value = offset, value
 
 
-async def test_the_archivist_writes_what_verify_finds_sound(tmp_path: Path) -> None:
+async def test_the_archiver_writes_what_verify_finds_sound(tmp_path: Path) -> None:
     archive = open_archive(ArchiveSettings(uri=tmp_path.as_uri()))
     writer = ArchiveWriter(archive, parallel=4)
     offences = [offence(number, target=f"t{number % 3}.example") for number in range(40)]
@@ -334,7 +334,7 @@ async def test_the_archivist_writes_what_verify_finds_sound(tmp_path: Path) -> N
     tp, commits = TP("halt400.offences", 3), Commits()
     for _ in range(2):  # The second process reads all of it again.
         counts = OffenceCounts(archive, writer, commits)
-        await Archivist(writer, redactor, counts).archive(tp, len(records), records)
+        await OffenceArchiver(writer, redactor, counts).archive(tp, len(records), records)
         counts.advance(tp, len(records))
         await counts.flush()
     assert commits.offsets == {tp: len(records)}
@@ -352,7 +352,7 @@ async def test_the_archivist_writes_what_verify_finds_sound(tmp_path: Path) -> N
             yield 3, value
 
     def sealed(one: Offence) -> Offence:
-        return seal(redactor, one)
+        return redact_and_cut(redactor, one)
 
     found = await verify(archive, log(), sealed, topic=tp.topic)
     assert found.whole

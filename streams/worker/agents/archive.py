@@ -4,8 +4,8 @@ from typing import Any
 
 from faust.types import TP
 
-from streams.archive.archivist import Archivist
-from streams.archive.counting import OffenceCounts
+from streams.archive.offence_archiver import OffenceArchiver
+from streams.archive.offence_counts import OffenceCounts
 from streams.transport import PASS_THROUGH
 from streams.transport.ordered_completion import OrderedCompletion
 from streams.worker.failure import ends_the_process
@@ -16,7 +16,7 @@ __all__ = ["register"]
 def register(
     app: Any,
     topic: str,
-    archivist: Archivist,
+    archiver: OffenceArchiver,
     ledger: OrderedCompletion,
     counts: OffenceCounts,
     *,
@@ -30,7 +30,7 @@ def register(
     async def archive(folds: Any) -> None:
         async for fold in folds.events():
             tp, records = TP(fold.message.topic, fold.message.partition), fold.value
-            ledger.add(tp, records, archivist.archive(tp, records.end, records))
+            ledger.add(tp, records, archiver.archive(tp, records.end, records))
 
     @app.task  # type: ignore[untyped-decorator]
     @ends_the_process(app)

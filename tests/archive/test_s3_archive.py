@@ -14,8 +14,8 @@ from aiokafka import AIOKafkaProducer
 from halt400.errors import ArchiveError
 from halt400.redaction import RedactionRules, Redactor
 from streams.archive import Archive, har_of, object_key, open_archive
-from streams.archive.archivist import seal
-from streams.archive.port import ArchiveAway, ArchiveChanged
+from streams.archive.interface import ArchiveChanged, ArchiveUnavailable
+from streams.archive.offence_archiver import redact_and_cut
 from streams.settings import KafkaSettings, Settings
 from streams.topics import OFFENCES, apply_topics
 from tests.archive.offences import offence
@@ -55,7 +55,7 @@ def test_a_wrong_setting_is_refused_with_its_mend(
     for use in uses(open_archive(s3.settings(bucket, **changed))):
         with pytest.raises(ArchiveError) as caught:
             use()
-        assert not isinstance(caught.value, ArchiveAway), caught.value
+        assert not isinstance(caught.value, ArchiveUnavailable), caught.value
         assert caught.value.mend == mend
 
 
@@ -68,7 +68,7 @@ async def test_init_names_the_mend_of_a_wrong_secret(s3: S3Server, bucket: str) 
 
 def test_a_server_that_is_away_is_only_away(s3: S3Server, bucket: str) -> None:
     for use in uses(open_archive(s3.settings(bucket, endpoint_url="http://127.0.0.1:9"))):
-        with pytest.raises(ArchiveAway):
+        with pytest.raises(ArchiveUnavailable):
             use()
 
 
@@ -110,7 +110,7 @@ async def test_verify_and_show_tell_what_happened_to_the_objects(
         await producer.send(settings.kafka.topic(OFFENCES), msgspec.json.encode(one), partition=0)
     await producer.stop()
     for one, key in zip(offences, keys, strict=True):
-        archive.write(key, har_of(seal(redactor, one)))
+        archive.write(key, har_of(redact_and_cut(redactor, one)))
     outcome = await run("archive", "verify", settings=settings, **variables)
     assert outcome.code == 0, outcome.out + outcome.err
     assert "5 offences in the log, 5 sound" in outcome.out
@@ -150,7 +150,7 @@ def test_evidence_and_manifests_lie_encrypted_as_it_is_set(
     archive.check()
     archive.write(KEY, b"evidence")
     tag = archive.replace(manifest, b"one", None)
-    assert archive.read_tagged(manifest) == (b"one", tag)
+    assert archive.read_with_tag(manifest) == (b"one", tag)
     archive.replace(manifest, b"two", tag)
     with pytest.raises(ArchiveChanged):
         archive.replace(manifest, b"late", tag)

@@ -18,9 +18,9 @@ from faust.types import TP
 
 from halt400.errors import ArchiveError
 from halt400.records import Source
-from streams.archive.naming import day_of, manifest_key
-from streams.archive.port import Archive, ArchiveChanged
-from streams.archive.storm import Manifest, Storm, decode_manifest
+from streams.archive.interface import Archive, ArchiveChanged
+from streams.archive.object_names import day_of, manifest_key
+from streams.archive.sampling import Manifest, OffenceSampler, decode_manifest
 from streams.archive.writer import ArchiveWriter
 from streams.transport.ordered_completion import Advances
 
@@ -51,10 +51,10 @@ class Counted(NamedTuple):
 class _Held:
     """One manifest in memory; `tag` is what the archive gave for the object that was last seen there."""
 
-    __slots__ = ("storm", "tag")
+    __slots__ = ("sampler", "tag")
 
-    def __init__(self, storm: Storm, tag: str | None) -> None:
-        self.storm, self.tag = storm, tag
+    def __init__(self, sampler: OffenceSampler, tag: str | None) -> None:
+        self.sampler, self.tag = sampler, tag
 
 
 class _Partition:
@@ -84,7 +84,7 @@ class OffenceCounts:
     Parameters
     ----------
     storm_keep
-        See `streams.archive.storm.keep`; None keeps every one.
+        See `streams.archive.sampling.keep`; None keeps every one.
     durability
         Gets the offsets that may be committed.
 
@@ -122,7 +122,7 @@ class OffenceCounts:
             partition.held |= zip(missing, read, strict=True)
             kept = []
             for key, one in zip(keys, offences, strict=True):
-                decision = partition.held[key].storm.count(one.source, one.signature, one.time_ms, always=one.always)
+                decision = partition.held[key].sampler.count(one.source, one.signature, one.time_ms, always=one.always)
                 if decision is not None:
                     partition.changed.add(key)
                 kept.append(bool(decision))
@@ -170,7 +170,7 @@ class OffenceCounts:
         if end <= partition.advanced:
             return
         partition.changed = set()
-        taken = [(key, partition.held[key], partition.held[key].storm.manifest()) for key in sorted(changed)]
+        taken = [(key, partition.held[key], partition.held[key].sampler.manifest()) for key in sorted(changed)]
         try:
             if not await partition.until_archived(end):
                 return
@@ -186,7 +186,7 @@ class OffenceCounts:
             self._durability.advance(tp, end)
 
     async def _read(self, key: str, one: Counted) -> _Held:
-        found = await self._writer.aside(lambda: self._archive.read_tagged(key))
+        found = await self._writer.call_for_manifest(lambda: self._archive.read_with_tag(key))
         manifest, tag = Manifest(target=one.target, date=day_of(one.time_ms)), None
         if found is not None:
             data, tag = found
@@ -194,10 +194,10 @@ class OffenceCounts:
                 manifest = decode_manifest(data)
             except msgspec.DecodeError as error:
                 log.warning("%s is no manifest (%s): counting begins anew there.", self._archive.uri(key), error)
-        return _Held(Storm(manifest, storm_keep=self._storm_keep), tag)
+        return _Held(OffenceSampler(manifest, storm_keep=self._storm_keep), tag)
 
     async def _write(self, key: str, held: _Held, manifest: Manifest) -> None:
-        held.tag = await self._writer.aside(lambda: _replace(self._archive, key, manifest, held.tag))
+        held.tag = await self._writer.call_for_manifest(lambda: _replace(self._archive, key, manifest, held.tag))
 
     def _trim(self, partition: _Partition) -> None:
         if len(partition.held) <= MANIFESTS_MAX:
@@ -214,7 +214,7 @@ def _replace(archive: Archive, key: str, manifest: Manifest, tag: str | None) ->
         try:
             return archive.replace(key, data, tag)
         except ArchiveChanged:
-            found = archive.read_tagged(key)
+            found = archive.read_with_tag(key)
             tag = None
             if found is not None:
                 tag = found[1]

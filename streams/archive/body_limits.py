@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from halt400.records import Offence, Request, Response
 
-__all__ = ["BODY_LIMIT_BYTES", "shortened"]
+__all__ = ["BODY_LIMIT_BYTES", "cut_bodies"]
 
 Message = TypeVar("Message", Request, Response)
 
@@ -14,7 +14,7 @@ BODY_LIMIT_BYTES = 1024 * 1024
 """Longest part of one body that is archived."""
 
 
-def shortened(offence: Offence, limit_bytes: int = BODY_LIMIT_BYTES) -> Offence:
+def cut_bodies(offence: Offence, limit_bytes: int = BODY_LIMIT_BYTES) -> Offence:
     """The offence with bodies of at most `limit_bytes`; one that was cut is marked, and its whole size stays known.
 
     Examples
@@ -31,7 +31,7 @@ def shortened(offence: Offence, limit_bytes: int = BODY_LIMIT_BYTES) -> Offence:
     >>> offence = Offence(
     ...     target="t", event=event, source=Source(topic="r", partition=0, offset=1), archive_uri="", seen_at=0
     ... )
-    >>> request = shortened(offence, 4).event.request
+    >>> request = cut_bodies(offence, 4).event.request
     >>> request.body, request.body_truncated, request.body_size
     ('0123', True, 10)
     """

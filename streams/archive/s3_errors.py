@@ -3,9 +3,9 @@
 from typing import Any
 
 from halt400.errors import ArchiveError
-from streams.archive.port import ArchiveAway
+from streams.archive.interface import ArchiveUnavailable
 
-__all__ = ["as_archive_error", "refusal_status"]
+__all__ = ["as_archive_error", "error_status"]
 
 MENDS = {
     "AllAccessDisabled": "The bucket is disabled; ask its owner.",
@@ -68,7 +68,7 @@ def as_archive_error(error: Exception, base_uri: str, *, by_kms: bool = False) -
     Returns
     -------
     ArchiveError
-        An `ArchiveAway` where the same call may succeed later.
+        An `ArchiveUnavailable` where the same call may succeed later.
     """
     from botocore.exceptions import (
         ClientError,
@@ -90,10 +90,10 @@ def as_archive_error(error: Exception, base_uri: str, *, by_kms: bool = False) -
         return ArchiveError(said, "Correct HALT400_ARCHIVE_URI.")
     if isinstance(error, FlexibleChecksumError):
         return ArchiveError(said, "The object is damaged: restore it from a version.")
-    return ArchiveAway(said, AWAY)
+    return ArchiveUnavailable(said, AWAY)
 
 
-def refusal_status(error: ArchiveError) -> int | None:
+def error_status(error: ArchiveError) -> int | None:
     """The status of the server's answer that led to the error, None where it was not one."""
     from botocore.exceptions import ClientError
 
@@ -113,8 +113,8 @@ def _of_answer(error: Any, said: str, *, by_kms: bool) -> ArchiveError:
         return ArchiveError(said, MENDS.get(code, "It is refused however often it is sent; see the store's answer."))
     if status == 500 and by_kms and error.operation_name == "PutObject":
         # SeaweedFS answers so for a key that it does not have, and where none is named.
-        return ArchiveAway(said, f"{AWAY} HALT400_ARCHIVE_KMS_KEY_ID must name a key that it has.")
-    return ArchiveAway(said, AWAY)
+        return ArchiveUnavailable(said, f"{AWAY} HALT400_ARCHIVE_KMS_KEY_ID must name a key that it has.")
+    return ArchiveUnavailable(said, AWAY)
 
 
 def _status(error: Any) -> int:

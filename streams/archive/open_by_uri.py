@@ -3,10 +3,10 @@
 from urllib.parse import unquote
 
 from halt400.errors import ArchiveError
-from streams.archive.bucket import BucketArchive
-from streams.archive.directory import DirectoryArchive
-from streams.archive.port import Archive
-from streams.archive.writer import ASIDE
+from streams.archive.directory_archive import DirectoryArchive
+from streams.archive.interface import Archive
+from streams.archive.s3_archive import S3Archive
+from streams.archive.writer import MANIFEST_THREADS
 from streams.settings import ArchiveSettings
 
 __all__ = ["open_archive", "read_uri", "split_uri"]
@@ -17,7 +17,7 @@ def open_archive(archive: ArchiveSettings, base_uri: str | None = None) -> Archi
     uri = base_uri or archive.uri
     if uri.startswith("file:"):
         return DirectoryArchive(uri)
-    return BucketArchive(
+    return S3Archive(
         uri,
         endpoint_url=archive.endpoint_url,
         region=archive.region,
@@ -25,7 +25,7 @@ def open_archive(archive: ArchiveSettings, base_uri: str | None = None) -> Archi
         secret_access_key=archive.secret_access_key.get_secret_value() if archive.secret_access_key else None,
         server_side_encryption=archive.server_side_encryption,
         kms_key_id=archive.kms_key_id,
-        parallel=archive.parallel_uploads + ASIDE,
+        parallel=archive.parallel_uploads + MANIFEST_THREADS,
     )
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from halt400.errors import ArchiveError
-from streams.archive.naming import archive_uri
-from streams.archive.port import ArchiveAway, ArchiveChanged, checked_key
+from streams.archive.interface import ArchiveChanged, ArchiveUnavailable, checked_key
+from streams.archive.object_names import archive_uri
 
 __all__ = ["DirectoryArchive"]
 
@@ -34,7 +34,7 @@ class DirectoryArchive:
     """
 
     batch = 32
-    most_parallel = 4
+    max_threads = 4
 
     def __init__(self, base_uri: str, *, synced: bool = True) -> None:
         parts = urlsplit(base_uri)
@@ -64,7 +64,7 @@ class DirectoryArchive:
         """Write a file beside its place, sync it, move it there, and sync the directory."""
         self._put(key, data)
 
-    def read_tagged(self, key: str) -> tuple[bytes, str] | None:
+    def read_with_tag(self, key: str) -> tuple[bytes, str] | None:
         """Read a file; its tag is a digest."""
         path = self._path(key)
         try:
@@ -79,7 +79,7 @@ class DirectoryArchive:
         """Write a file if it is as it was; whoever else replaces it waits meanwhile."""
 
         def unchanged() -> None:
-            found = self.read_tagged(key)
+            found = self.read_with_tag(key)
             if (found[1] if found is not None else None) != tag:
                 raise ArchiveChanged(f"{self.uri(key)} was written by another process.", "It is read again.")
 
@@ -112,7 +112,7 @@ class DirectoryArchive:
                 _sync_directory(path.parent)
         except FileNotFoundError as error:
             self._made.discard(path.parent)
-            raise ArchiveAway(f"{path.parent} was removed.", "It is made again.") from error
+            raise ArchiveUnavailable(f"{path.parent} was removed.", "It is made again.") from error
         except OSError as error:
             raise _as_archive_error(error, path) from error
 
@@ -136,7 +136,7 @@ class DirectoryArchive:
         """``file:///…`` of that key."""
         return archive_uri(self.base_uri, key)
 
-    def keep_for(self, days: int) -> None:
+    def set_retention(self, days: int) -> None:
         """Refused: a directory has no rules of its own.
 
         Raises
@@ -212,5 +212,5 @@ def _sync_directory(path: Path) -> None:
 
 def _as_archive_error(error: OSError, path: Path) -> ArchiveError:
     name = errno.errorcode.get(error.errno or 0, "")
-    kind = ArchiveAway if name in GONE_FOR_NOW else ArchiveError
+    kind = ArchiveUnavailable if name in GONE_FOR_NOW else ArchiveError
     return kind(f"{path}: {error.strerror}.", "Check the directory of HALT400_ARCHIVE_URI.")

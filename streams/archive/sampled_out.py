@@ -1,4 +1,4 @@
-"""Why an offence's URI leads to no object: a storm's cap left it out, and its day's manifest counts it."""
+"""Why an offence's URI leads to no object: sampling left it out, and its day's manifest counts it."""
 
 from dataclasses import dataclass
 
@@ -6,19 +6,19 @@ import msgspec
 
 from halt400.errors import ArchiveError, BrokerUnavailable, TopicMismatch
 from halt400.records import Offence, Source
-from streams.archive.naming import MANIFEST, day_of, source_of_name
+from streams.archive.object_names import MANIFEST, day_of, source_of_name
 from streams.archive.offence_log import offence_values
-from streams.archive.opening import open_archive, split_uri
-from streams.archive.storm import Manifest, Storm, decode_manifest
+from streams.archive.open_by_uri import open_archive, split_uri
+from streams.archive.sampling import Manifest, OffenceSampler, decode_manifest
 from streams.settings import ArchiveSettings, KafkaSettings
 
-__all__ = ["Absence", "absence_of"]
+__all__ = ["SampledOut", "find_sampled_out"]
 
 _decode_offence = msgspec.json.Decoder(Offence).decode
 
 
 @dataclass(frozen=True)
-class Absence:
+class SampledOut:
     """An offence that was counted and not kept."""
 
     uri: str
@@ -36,7 +36,7 @@ class Absence:
 
         The log can tell while it has all that the manifest counts. Number 0: there was no such offence.
         """
-        storm, found = Storm(Manifest(target=self.manifest.target)), None
+        sampler, found = OffenceSampler(Manifest(target=self.manifest.target)), None
         try:
             async for _, value in offence_values(kafka, self.partition):
                 if value is None:
@@ -49,12 +49,12 @@ class Absence:
                 if (offence.target, day) != (self.manifest.target, self.manifest.date):
                     continue
                 signature = offence.fingerprints.signature if offence.fingerprints is not None else ""
-                storm.count(offence.source, signature, offence.event.time)
+                sampler.count(offence.source, signature, offence.event.time)
                 if offence.source == self.source and found is None:
-                    found = storm.number(signature), signature
+                    found = sampler.number(signature), signature
         except (BrokerUnavailable, TopicMismatch):
             return None
-        return (found or (0, "")) if storm.seen >= self.manifest.seen else None
+        return (found or (0, "")) if sampler.seen >= self.manifest.seen else None
 
     def as_error(self, number: tuple[int, str] | None) -> ArchiveError:
         """What to tell whoever asked for it."""
@@ -68,7 +68,7 @@ class Absence:
         )
 
 
-def absence_of(settings: ArchiveSettings, uri: str) -> Absence | None:
+def find_sampled_out(settings: ArchiveSettings, uri: str) -> SampledOut | None:
     """Find the manifest that counts the offence of that URI; None where none does, so that it never was there.
 
     Raises
@@ -89,5 +89,5 @@ def absence_of(settings: ArchiveSettings, uri: str) -> Absence | None:
         except msgspec.DecodeError:
             continue
         if manifest.kept < manifest.seen and manifest.has_counted(source):
-            return Absence(uri, source, manifest, archive.uri(key))
+            return SampledOut(uri, source, manifest, archive.uri(key))
     return None

@@ -16,7 +16,7 @@ from halt400.records import Offence, Request, Source
 from halt400.redaction import RedactionRules, Redactor
 from streams.archive import har_of
 from streams.archive.har import offence_of
-from streams.archive.resending import curl_command, raw_request
+from streams.archive.resend import curl_command, raw_request
 from tests.archive.offences import SECRETS, offence
 
 DEADLINE_S = 20.0

@@ -9,13 +9,13 @@ from faust.types import TP
 
 from halt400.records import Offence, Source
 from halt400.redaction import Redactor
-from streams.archive.counting import Counted, OffenceCounts
+from streams.archive.body_limits import BODY_LIMIT_BYTES, cut_bodies
 from streams.archive.har import har_of
-from streams.archive.limits import BODY_LIMIT_BYTES, shortened
-from streams.archive.naming import object_key
+from streams.archive.object_names import object_key
+from streams.archive.offence_counts import Counted, OffenceCounts
 from streams.archive.writer import ArchiveWriter, Evidence
 
-__all__ = ["Archivist", "seal"]
+__all__ = ["OffenceArchiver", "redact_and_cut"]
 
 SEALED_BEHIND_BYTES = 16 * 1024
 """A body is redacted this far beyond the limit: a secret that the cut would halve is still seen whole."""
@@ -50,12 +50,12 @@ _decode_place = msgspec.json.Decoder(_Place).decode
 _decode_offence = msgspec.json.Decoder(Offence).decode
 
 
-def seal(redactor: Redactor, offence: Offence) -> Offence:
+def redact_and_cut(redactor: Redactor, offence: Offence) -> Offence:
     """The offence as it may be archived: no secrets, no body longer than the limit."""
-    return shortened(redactor.offence(shortened(offence, BODY_LIMIT_BYTES + SEALED_BEHIND_BYTES)), BODY_LIMIT_BYTES)
+    return cut_bodies(redactor.offence(cut_bodies(offence, BODY_LIMIT_BYTES + SEALED_BEHIND_BYTES)), BODY_LIMIT_BYTES)
 
 
-class Archivist:
+class OffenceArchiver:
     """Archives the offences of one fold after the other; each is redacted and encoded in the thread that writes it.
 
     Parameters
@@ -97,7 +97,7 @@ class Archivist:
             offence = _decode_offence(value)
         except msgspec.DecodeError:
             return self._undecodable(value)
-        return har_of(seal(self._redactor, offence))
+        return har_of(redact_and_cut(self._redactor, offence))
 
     def _undecodable(self, value: bytes) -> bytes:
         text = bytes(value).decode("utf-8", "surrogateescape")

@@ -11,10 +11,10 @@ from faust.types import TP
 from halt400.records import Fingerprints, Offence
 from halt400.redaction import RedactionRules, Redactor
 from streams.archive import Archive, ArchiveWriter
-from streams.archive.archivist import Archivist
-from streams.archive.counting import OffenceCounts
-from streams.archive.naming import MANIFEST, manifest_key, object_key
-from streams.archive.storm import Manifest, Storm, decode_manifest, keep
+from streams.archive.object_names import MANIFEST, manifest_key, object_key
+from streams.archive.offence_archiver import OffenceArchiver
+from streams.archive.offence_counts import OffenceCounts
+from streams.archive.sampling import Manifest, OffenceSampler, decode_manifest, is_kept
 from streams.transport import Records, Watermarks
 from streams.transport.ordered_completion import OrderedCompletion
 from tests.archive.offences import offence
@@ -45,7 +45,7 @@ class Process:
         self.writer = ArchiveWriter(archive, parallel=4)
         self.durability, self.errors = Watermarks(), list[BaseException]()
         self.counts = OffenceCounts(archive, self.writer, self.durability, storm_keep=storm_keep)
-        self.archivist = Archivist(self.writer, redactor, self.counts)
+        self.archiver = OffenceArchiver(self.writer, redactor, self.counts)
 
         async def fail(error: BaseException) -> None:
             self.errors.append(error)
@@ -62,7 +62,7 @@ class Process:
     def read(self, log: list[Record], start: int, end: int) -> None:
         records = Records(log[start:end])
         records.start, records.end = start, end
-        self.ledger.add(TOPIC, records, self.archivist.archive(TOPIC, end, records))
+        self.ledger.add(TOPIC, records, self.archiver.archive(TOPIC, end, records))
 
     @property
     def committed(self) -> int:
@@ -92,7 +92,7 @@ async def test_a_storm_is_kept_in_part_and_its_manifest_counts_all_of_it(archive
     await process.die()
     ((key, manifest),) = manifests(archive).items()
     assert key == manifest_key("api.shop.example", offence().event.time, *TOPIC)
-    wanted = {number for number in range(100) if keep(number + 1, STORM_KEEP) or number == 90}
+    wanted = {number for number in range(100) if is_kept(number + 1, STORM_KEEP) or number == 90}
     assert {k for k in archive.keys("") if k != key} == {
         object_key(one(number).source, "api.shop.example", offence().event.time) for number in wanted
     }
@@ -146,15 +146,17 @@ async def test_processes_that_die_at_any_moment_leave_exact_counts(archive: Arch
             task.cancel()
         await asyncio.gather(*flushing, return_exceptions=True)
         assert not process.errors
-    expected: dict[str, Storm] = {}
+    expected: dict[str, OffenceSampler] = {}
     objects = set()
     for found in offences:
         key = manifest_key(found.target, found.event.time, *TOPIC)
-        storm = expected.setdefault(key, Storm(Manifest(target=found.target, date="2025-10-09"), storm_keep=STORM_KEEP))
+        sampler = expected.setdefault(
+            key, OffenceSampler(Manifest(target=found.target, date="2025-10-09"), storm_keep=STORM_KEEP)
+        )
         assert found.fingerprints is not None
-        if storm.count(found.source, found.fingerprints.signature, found.event.time, always=found.opens):
+        if sampler.count(found.source, found.fingerprints.signature, found.event.time, always=found.opens):
             objects.add(object_key(found.source, found.target, found.event.time))
-    assert manifests(archive) == {key: storm.manifest() for key, storm in expected.items()}
+    assert manifests(archive) == {key: sampler.manifest() for key, sampler in expected.items()}
     assert {key for key in archive.keys("") if not key.endswith(MANIFEST)} == objects
 
 

@@ -1,8 +1,8 @@
-"""Which of a storm's offences are kept: the first of a signature, then fewer and fewer, with all of them counted.
+"""Which of many similar offences are archived: the first of a signature, then fewer and fewer; all are counted.
 
-Where one broken release sends a million equal 400s, the twentieth tells what the millionth tells, and `Storm` keeps the
-archive small without hiding anything: each signature of a target is judged by its own count of the day only, so one
-that was never seen before is always kept, whatever else is raging. So is the evidence that a command points to.
+Where one broken release sends a million equal 400s, the twentieth says what the millionth says. `OffenceSampler` keeps
+the archive small without hiding anything: each signature of a target is judged by its own count of the day only, so a
+signature that was never seen before is always kept. So is the evidence that a command points to.
 
 Pure, and the same for the same input: a target's offences come from one partition, in the order of their sources.
 Whatever is counted once is known again by its source and passed over, so that redelivery neither counts nor decides
@@ -16,12 +16,12 @@ import msgspec
 
 from halt400.records import Source
 
-__all__ = ["Manifest", "SamplePosition", "SignatureCount", "Storm", "decode_manifest", "keep"]
+__all__ = ["Manifest", "OffenceSampler", "SamplePosition", "SignatureCount", "decode_manifest", "is_kept"]
 
 SIGNATURES_MAX = 1000
 
 
-def keep(signature_count: int, storm_keep: int | None = None) -> bool:
+def is_kept(signature_count: int, storm_keep: int | None = None) -> bool:
     """Whether the n-th offence of one signature is kept.
 
     Parameters
@@ -35,9 +35,9 @@ def keep(signature_count: int, storm_keep: int | None = None) -> bool:
 
     Examples
     --------
-    >>> [n for n in range(1, 101) if keep(n, 20)][18:]
+    >>> [n for n in range(1, 101) if is_kept(n, 20)][18:]
     [19, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 44, 48, 52, 56, 60, 64, 68, 72, 76, 80, 88, 96]
-    >>> sum(keep(n, 20) for n in range(1, 1_000_001))
+    >>> sum(is_kept(n, 20) for n in range(1, 1_000_001))
     175
     """
     if storm_keep is None or signature_count <= storm_keep:
@@ -104,7 +104,7 @@ def _place(source: Source) -> str:
     return f"{source.topic}-{source.partition}"
 
 
-class Storm:
+class OffenceSampler:
     """Counts one target's offences of one date by signature and says which are kept.
 
     Parameters
@@ -118,13 +118,13 @@ class Storm:
 
     Examples
     --------
-    >>> storm = Storm(Manifest(target="api.shop.example"), storm_keep=1)
+    >>> sampler = OffenceSampler(Manifest(target="api.shop.example"), storm_keep=1)
     >>> places = [Source(topic="responses", partition=0, offset=number) for number in range(5)]
-    >>> [storm.count(place, name, 0) for place, name in zip(places, "aaaba")]
+    >>> [sampler.count(place, name, 0) for place, name in zip(places, "aaaba")]
     [True, True, False, True, True]
-    >>> storm.count(places[4], "a", 0) is None
+    >>> sampler.count(places[4], "a", 0) is None
     True
-    >>> storm.manifest().seen, storm.manifest().kept
+    >>> sampler.manifest().seen, sampler.manifest().kept
     (5, 4)
     """
 
@@ -163,7 +163,7 @@ class Storm:
         count = self._of(signature, time_ms)
         count.seen += 1
         self._manifest.seen += 1
-        kept = always or keep(count.seen, self._storm_keep)
+        kept = always or is_kept(count.seen, self._storm_keep)
         count.kept += kept
         self._manifest.kept += kept
         return kept

@@ -11,9 +11,9 @@ import orjson
 from halt400.errors import ArchiveError
 from halt400.records import Offence
 from streams.archive.har import har_of
-from streams.archive.naming import manifest_key, object_key
-from streams.archive.port import Archive, ArchiveAway
-from streams.archive.storm import Manifest, Storm, decode_manifest
+from streams.archive.interface import Archive, ArchiveUnavailable
+from streams.archive.object_names import manifest_key, object_key
+from streams.archive.sampling import Manifest, OffenceSampler, decode_manifest
 
 __all__ = ["Verification", "verify"]
 
@@ -25,7 +25,7 @@ _SAMPLES = 20
 class Verification:
     """What was found. `missing`, `different`, `unreadable` and `miscounted` hold the first URIs of their kind.
 
-    `sampled_out` are offences that a storm's cap left out, and that a manifest accounts for. A manifest is
+    `sampled_out` are offences that sampling left out, and that a manifest accounts for. A manifest is
     `miscounted` when it has seen as many offences as the log has, and says that fewer are kept than there are.
     """
 
@@ -61,8 +61,8 @@ class Verification:
 class _Day:
     """The offences of one manifest: those of the log, and which of them are not in the archive."""
 
-    def __init__(self, storm: Storm) -> None:
-        self.storm = storm
+    def __init__(self, sampler: OffenceSampler) -> None:
+        self.sampler = sampler
         self.absent = 0
         self.lost: list[str] = []
         self.left_out: list[str] = []
@@ -81,14 +81,14 @@ class _Day:
         samples = [*self.lost, *self.left_out]
         for number in range(missing):
             found.add("missing", samples[number] if number < len(samples) else "")
-        if manifest is not None and manifest.seen == self.storm.seen and self.absent < allowed:
+        if manifest is not None and manifest.seen == self.sampler.seen and self.absent < allowed:
             found.add("miscounted", uri)
 
 
 async def verify(
     archive: Archive,
     offences: AsyncIterator[tuple[int, bytes | None]],
-    seal: Callable[[Offence], Offence],
+    prepare: Callable[[Offence], Offence],
     *,
     topic: str,
     storm_keep: int | None = None,
@@ -103,7 +103,7 @@ async def verify(
     ----------
     offences
         Partition and value of the records of `offences`, as they came; None (a tombstone) is passed over.
-    seal
+    prepare
         Redacts and shortens an offence as the archive agent does, with the same key.
     topic
         Full name of `offences`.
@@ -112,7 +112,7 @@ async def verify(
 
     Raises
     ------
-    ArchiveAway, ArchiveError
+    ArchiveUnavailable, ArchiveError
         The archive does not answer, or refuses.
     """
     found = Verification()
@@ -130,14 +130,14 @@ async def verify(
             key = manifest_key(offence.target, offence.event.time, topic, partition)
             day = days.get(key)
             if day is None:
-                day = days[key] = _Day(Storm(Manifest(target=offence.target), storm_keep=storm_keep))
+                day = days[key] = _Day(OffenceSampler(Manifest(target=offence.target), storm_keep=storm_keep))
             signature = offence.fingerprints.signature if offence.fingerprints is not None else ""
             always = offence.opens or offence.fingerprints is None
-            was_kept = day.storm.count(offence.source, signature, offence.event.time, always=always)
+            was_kept = day.sampler.count(offence.source, signature, offence.event.time, always=always)
             if was_kept is None:
                 continue
             found.offences += 1
-            running.add(asyncio.create_task(_verify_one(archive, offence, seal, found, day, was_kept=was_kept)))
+            running.add(asyncio.create_task(_verify_one(archive, offence, prepare, found, day, was_kept=was_kept)))
             if len(running) >= _AT_ONCE:
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
@@ -155,14 +155,14 @@ async def verify(
 async def _verify_one(
     archive: Archive,
     offence: Offence,
-    seal: Callable[[Offence], Offence],
+    prepare: Callable[[Offence], Offence],
     found: Verification,
     day: _Day,
     *,
     was_kept: bool,
 ) -> None:
     key = object_key(offence.source, offence.target, offence.event.time)
-    kind = await asyncio.to_thread(_compare, archive, key, offence, seal)
+    kind = await asyncio.to_thread(_compare, archive, key, offence, prepare)
     if kind == "missing":
         day.add_absent(archive.uri(key), was_kept=was_kept)
     else:
@@ -170,17 +170,17 @@ async def _verify_one(
 
 
 def _manifest(archive: Archive, key: str) -> Manifest | None:
-    stored = archive.read_tagged(key)
+    stored = archive.read_with_tag(key)
     try:
         return decode_manifest(stored[0]) if stored is not None else None
     except msgspec.DecodeError:
         return None
 
 
-def _compare(archive: Archive, key: str, offence: Offence, seal: Callable[[Offence], Offence]) -> str:
+def _compare(archive: Archive, key: str, offence: Offence, prepare: Callable[[Offence], Offence]) -> str:
     try:
         data = archive.read(key)
-    except ArchiveAway:
+    except ArchiveUnavailable:
         raise
     except ArchiveError:
         if archive.exists(key):
@@ -190,7 +190,7 @@ def _compare(archive: Archive, key: str, offence: Offence, seal: Callable[[Offen
         stored = _comparable(data)
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return "unreadable"
-    return "sound" if stored == _comparable(har_of(seal(offence))) else "different"
+    return "sound" if stored == _comparable(har_of(prepare(offence))) else "different"
 
 
 def _comparable(har: bytes) -> dict[str, Any]:

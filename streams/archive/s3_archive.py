@@ -7,11 +7,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from halt400.errors import ArchiveError
-from streams.archive.naming import archive_uri
-from streams.archive.port import ArchiveChanged, checked_key
-from streams.archive.refusals import as_archive_error, refusal_status
+from streams.archive.interface import ArchiveChanged, checked_key
+from streams.archive.object_names import archive_uri
+from streams.archive.s3_errors import as_archive_error, error_status
 
-__all__ = ["BucketArchive"]
+__all__ = ["S3Archive"]
 
 CHECKSUM = "sha256"
 """User metadata with the object's SHA-256, for servers that keep no checksums."""
@@ -20,7 +20,7 @@ PROBE = ".halt400"
 """The object that shows whether objects can be written; it is none of the archive's."""
 
 
-class BucketArchive:
+class S3Archive:
     """Objects in a bucket, encrypted at rest as asked, with a checksum that the server verifies on the way in.
 
     Parameters
@@ -36,7 +36,7 @@ class BucketArchive:
     """
 
     batch = 1
-    most_parallel = 1024
+    max_threads = 1024
 
     def __init__(
         self,
@@ -108,12 +108,12 @@ class BucketArchive:
         """
         return self._get(key)[0]
 
-    def read_tagged(self, key: str) -> tuple[bytes, str] | None:
+    def read_with_tag(self, key: str) -> tuple[bytes, str] | None:
         """Get an object with its entity tag."""
         try:
             return self._get(key)
         except ArchiveError as error:
-            if refusal_status(error) == 404:
+            if error_status(error) == 404:
                 return None
             raise
 
@@ -123,9 +123,9 @@ class BucketArchive:
         try:
             return self._put(key, data, **(condition if self._conditional else {}))
         except ArchiveError as error:
-            if refusal_status(error) in {404, 409, 412}:
+            if error_status(error) in {404, 409, 412}:
                 raise ArchiveChanged(f"{self.uri(key)} was written by another process.", "It is read again.") from error
-            if refusal_status(error) != 501 or not self._conditional:
+            if error_status(error) != 501 or not self._conditional:
                 raise
             self._conditional = False
             return self._put(key, data)
@@ -166,7 +166,7 @@ class BucketArchive:
         try:
             self._call("head_object", Key=self._full(key))
         except ArchiveError as error:
-            if refusal_status(error) == 404:
+            if error_status(error) == 404:
                 return False
             raise
         return True
@@ -188,7 +188,7 @@ class BucketArchive:
         """``s3://bucket/…`` of that key."""
         return archive_uri(self.base_uri, key)
 
-    def keep_for(self, days: int) -> None:
+    def set_retention(self, days: int) -> None:
         """Set a lifecycle rule for this prefix; the bucket's other rules stay as they are."""
         try:
             found = self._call("get_bucket_lifecycle_configuration")

@@ -5,10 +5,10 @@ from typing import Protocol
 
 from halt400.errors import ArchiveError
 
-__all__ = ["Archive", "ArchiveAway", "ArchiveChanged", "checked_key"]
+__all__ = ["Archive", "ArchiveChanged", "ArchiveUnavailable", "checked_key"]
 
 
-class ArchiveAway(ArchiveError):
+class ArchiveUnavailable(ArchiveError):
     """The archive does not take objects at the moment; the same call may succeed later."""
 
     code = "archive_away"
@@ -23,13 +23,13 @@ class ArchiveChanged(ArchiveError):
 class Archive(Protocol):
     """Named objects, below one base URI.
 
-    Every method raises `ArchiveAway` where trying again may help, and `ArchiveError` where a person must act.
+    Every method raises `ArchiveUnavailable` where trying again may help, and `ArchiveError` where a person must act.
     """
 
     base_uri: str
     batch: int
     """How many objects one thread writes after each other; 1 where writing is waiting."""
-    most_parallel: int
+    max_threads: int
     """Threads beyond which writing gets no faster."""
 
     def check(self) -> None:
@@ -41,7 +41,7 @@ class Archive(Protocol):
     def read(self, key: str) -> bytes:
         """The bytes of an object, checked against the checksum that was stored with them where there is one."""
 
-    def read_tagged(self, key: str) -> tuple[bytes, str] | None:
+    def read_with_tag(self, key: str) -> tuple[bytes, str] | None:
         """The bytes of an object and a tag of what they are; None where there is none."""
 
     def replace(self, key: str, data: bytes, tag: str | None) -> str:
@@ -62,7 +62,7 @@ class Archive(Protocol):
     def uri(self, key: str) -> str:
         """Where the object of that key lies."""
 
-    def keep_for(self, days: int) -> None:
+    def set_retention(self, days: int) -> None:
         """Have the store remove what is older than so many days, by its own means."""
 
 
