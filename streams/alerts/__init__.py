@@ -1,5 +1,5 @@
-"""Alerts: what happens on `control` is told to people, once per cause, and is over when all is released.
+"""Alerts: people are alerted of what happens on `control`, once per cause, until all of it is released.
 
-Pure: `incident`, `incidents`, `routing`, `message`. At the edge: `delivery` and `sinks` (one port), `outbox` (what is
-owed, durable on the topic `alerts`), `dead_letters` (what no sink took), `config` (the section of ``halt400.toml``).
+Pure: `incident`, `incidents`, `routing`, `message`. At the edge: `delivery` and `sinks` (one port), `dispatcher` (rows
+and deliveries), `dead_letters` (what no sink accepted), `config` (the section of ``halt400.toml``).
 """

@@ -19,9 +19,17 @@ from streams.alerts.routing import Owner, QuietHours, Route, Routing
 from streams.alerts.sink_settings import SinkSettings, StdoutSettings, make_sink, renewal_s
 from streams.toml_file import Place, TomlFile
 
-__all__ = ["NOBODY_IS_TOLD", "AlertsConfig", "OwnerTable", "RouteTable", "has_alerts", "load_alerts", "parse_alerts"]
+__all__ = [
+    "NO_ALERTS",
+    "AlertsConfig",
+    "OwnerTable",
+    "RouteTable",
+    "has_alerts",
+    "load_alerts",
+    "parse_alerts",
+]
 
-NOBODY_IS_TOLD = (
+NO_ALERTS = (
     "Nobody is told of quarantines: halt400.toml has no section [alerts]. That line alone writes alerts to "
     "the worker's output, docs/alerts.md has PagerDuty, Slack, mail and the rest; `halt400 alerts test` tries them."
 )
@@ -87,7 +95,7 @@ class AlertsConfig:
 
 
 def has_alerts(path: Path | None) -> bool:
-    """Whether a file says who is told; `NOBODY_IS_TOLD` where it does not.
+    """Whether a file says who is told; `NO_ALERTS` where it does not.
 
     Raises
     ------

@@ -11,14 +11,15 @@ from aiokafka.errors import KafkaError
 
 from halt400.errors import BrokerUnavailable
 from halt400.follower import Follower
+from halt400.records import UNDECODABLE
 from streams import topics
-from streams.alerts.delivery import Report, Sink
+from streams.alerts.alerts_topic import follow_alerts
+from streams.alerts.delivery import DeliveryResult, Sink
 from streams.alerts.incident import decode_incident
 from streams.alerts.message import Notification, decode_notification
-from streams.alerts.rows import UNDECODABLE, follow_alerts
 from streams.settings import KafkaSettings
 
-__all__ = ["Resent", "dead_letter_headers", "resend"]
+__all__ = ["ResendResult", "dead_letter_headers", "resend"]
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ LONGEST_HEADER = 500
 Headers = list[tuple[str, bytes]]
 
 
-class Resent(NamedTuple):
+class ResendResult(NamedTuple):
     """What became of one dead letter.
 
     ``sent``; ``over``: its incident was over meanwhile, so nobody is told of it; ``kept``: it went to the end of the
@@ -43,7 +44,7 @@ class Resent(NamedTuple):
     detail: str
 
 
-def dead_letter_headers(sink: str, report: Report) -> Headers:
+def dead_letter_headers(sink: str, report: DeliveryResult) -> Headers:
     """The headers that say why a notification was not delivered."""
     notification, delivery = report.notification, report.delivery
     found = {
@@ -60,7 +61,7 @@ def dead_letter_headers(sink: str, report: Report) -> Headers:
 
 async def resend(
     kafka: KafkaSettings, sinks: Mapping[str, Sink], *, dry_run: bool = False, force: bool = False
-) -> list[Resent]:
+) -> list[ResendResult]:
     """Send again what lies on `alerts.dlq`, one attempt each, from where the last call ended to the end as it is now.
 
     What a sink does not take goes to the end of the topic again, with the new reason. What is sent, over or kept is
@@ -81,7 +82,7 @@ async def resend(
     following = follow_alerts(kafka, at_start="raise")
     async with following as alerts, _clients(kafka) as (consumer, producer):
         await alerts.wait_caught_up()
-        found: list[Resent] = []
+        found: list[ResendResult] = []
         async for record in _unread(consumer, kafka):
             resent = await _resend(record, sinks, alerts, dry_run=dry_run, force=force)
             if resent.result == "kept":
@@ -94,16 +95,18 @@ async def resend(
         return found
 
 
-async def _resend(record: Any, sinks: Mapping[str, Sink], alerts: Follower, *, dry_run: bool, force: bool) -> Resent:
+async def _resend(
+    record: Any, sinks: Mapping[str, Sink], alerts: Follower, *, dry_run: bool, force: bool
+) -> ResendResult:
     headers = {name: value.decode(errors="replace") for name, value in record.headers}
     name = headers.get("halt400.sink", "")
     try:
         notification = decode_notification(record.value or b"")
     except UNDECODABLE as error:
-        return Resent(record.partition, record.offset, name, "", "unreadable", f"no notification: {error}")
+        return ResendResult(record.partition, record.offset, name, "", "unreadable", f"no notification: {error}")
 
-    def ended(result: Literal["sent", "over", "kept", "waiting"], detail: str) -> Resent:
-        return Resent(record.partition, record.offset, name, notification.title, result, detail)
+    def ended(result: Literal["sent", "over", "kept", "waiting"], detail: str) -> ResendResult:
+        return ResendResult(record.partition, record.offset, name, notification.title, result, detail)
 
     if notification.action != "resolve" and not force and _is_over(notification, alerts):
         return ended("over", "the incident is over")

@@ -15,13 +15,21 @@ from typing import Literal, Protocol
 from streams import metrics
 from streams.alerts.message import Notification
 
-__all__ = ["Delivery", "GatedSink", "Patience", "Report", "Sink", "deliver_patiently", "retry_after_s"]
+__all__ = [
+    "AttemptResult",
+    "DeliveryResult",
+    "LimitedSink",
+    "RetryPolicy",
+    "Sink",
+    "deliver_with_retries",
+    "retry_after_s",
+]
 
 ATTEMPTS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class AttemptResult:
     """The verdict on one attempt. `detail` is for people and holds no secret."""
 
     outcome: Literal["accepted", "refused", "unavailable"]
@@ -31,7 +39,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """When to try again: the wait doubles from `first_s` to `longest_s`, jittered; `give_up_after_s` ends it.
 
     `throttled_s` is the wait after a 429 that does not say how long.
@@ -44,10 +52,10 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DeliveryResult:
     """How a delivery ended, what was said in the last attempt, and how many there were."""
 
-    delivery: Delivery
+    delivery: AttemptResult
     notification: Notification
     attempts: int
 
@@ -56,24 +64,24 @@ class Sink(Protocol):
     """Where notifications go."""
 
     name: str
-    patience: Patience
+    retry: RetryPolicy
 
-    async def deliver(self, notification: Notification) -> Delivery:
+    async def deliver(self, notification: Notification) -> AttemptResult:
         """Try once. Never raises for what a sink or the network may do."""
 
     async def close(self) -> None:
         """Give up connections."""
 
 
-class GatedSink:
+class LimitedSink:
     """A sink that is asked for a few things at once only; those who wait to try again do not count."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink, self._gate = sink, asyncio.Semaphore(ATTEMPTS_AT_ONCE)
         self.name: str = sink.name
-        self.patience: Patience = sink.patience
+        self.retry: RetryPolicy = sink.retry
 
-    async def deliver(self, notification: Notification) -> Delivery:
+    async def deliver(self, notification: Notification) -> AttemptResult:
         """Try once, when there is room."""
         async with self._gate:
             delivery = await self._sink.deliver(notification)
@@ -85,14 +93,14 @@ class GatedSink:
         await self._sink.close()
 
 
-async def deliver_patiently(
+async def deliver_with_retries(
     sink: Sink,
     compose: Callable[[], Notification | None],
     *,
     clock: Callable[[], float],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     jitter: Callable[[], float] = random.random,
-) -> Report | None:
+) -> DeliveryResult | None:
     """Deliver until the sink accepts, refuses, or its patience is at an end.
 
     Parameters
@@ -104,7 +112,7 @@ async def deliver_patiently(
     jitter
         A number in [0, 1): where in the upper half of the wait it ends.
     """
-    patience, started, attempts, wait_s = sink.patience, clock(), 0, sink.patience.first_s
+    patience, started, attempts, wait_s = sink.retry, clock(), 0, sink.retry.first_s
     while True:
         notification = compose()
         if notification is None:
@@ -118,7 +126,7 @@ async def deliver_patiently(
             # A tenth more at the most, so that those who were sent away together do not come back together.
             pause_s = delivery.retry_after_s * (1 + jitter() / 10)
         if delivery.outcome != "unavailable" or clock() + pause_s - started > patience.give_up_after_s:
-            return Report(delivery, notification, attempts)
+            return DeliveryResult(delivery, notification, attempts)
         await sleep(pause_s)
         wait_s = min(wait_s * 2, patience.longest_s)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import httpx
 
-from streams.alerts.delivery import Delivery, retry_after_s
+from streams.alerts.delivery import AttemptResult, retry_after_s
 from streams.alerts.message import shorten
 
 __all__ = ["HttpPoster"]
@@ -36,7 +36,7 @@ class HttpPoster:
         self._secrets = sorted({secret for secret in (url, *secrets) if secret}, key=len, reverse=True)
         self._client = httpx.AsyncClient(timeout=timeout_s, follow_redirects=False)
 
-    async def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> Delivery:
+    async def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> AttemptResult:
         """Post JSON."""
         sent = {"Content-Type": "application/json", "User-Agent": "halt400", **(headers or {})}
         try:
@@ -50,20 +50,20 @@ class HttpPoster:
                     if len(answer) >= LONGEST_ANSWER_BYTES:
                         break
         except TimeoutError:
-            return Delivery("unavailable", f"no answer within {self._timeout_s:g} s")
+            return AttemptResult("unavailable", f"no answer within {self._timeout_s:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            return Delivery("unavailable", self._say(f"{type(error).__name__} {error}"))
+            return AttemptResult("unavailable", self._say(f"{type(error).__name__} {error}"))
         return self._judge(response, answer)
 
-    def _judge(self, response: httpx.Response, answer: bytes) -> Delivery:
+    def _judge(self, response: httpx.Response, answer: bytes) -> AttemptResult:
         status = response.status_code
         detail = self._say(f"{status} {answer.decode(errors='replace')}")
         if response.is_success:
-            return Delivery("accepted", str(status))
+            return AttemptResult("accepted", str(status))
         if status in (408, 429) or status >= 500:
             pause_s = retry_after_s(response.headers.get("Retry-After"), datetime.now(UTC))
-            return Delivery("unavailable", detail, pause_s, throttled=status == 429)
-        return Delivery("refused", detail)
+            return AttemptResult("unavailable", detail, pause_s, throttled=status == 429)
+        return AttemptResult("refused", detail)
 
     def _say(self, text: str) -> str:
         for secret in self._secrets:

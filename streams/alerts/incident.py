@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from halt400.records import Command
 from streams.detection import Finding
@@ -17,11 +17,11 @@ __all__ = [
     "FLEET_FAULT",
     "Acknowledgement",
     "Action",
-    "HeardFinding",
+    "ActiveFinding",
     "Incident",
+    "LastSent",
     "ScopeState",
     "Severity",
-    "Told",
     "decode_incident",
     "encode_incident",
     "finding_key",
@@ -62,7 +62,7 @@ class ScopeState(Struct, kw_only=True, omit_defaults=True):
         return self.state != "released"
 
 
-class Told(Struct, kw_only=True, omit_defaults=True):
+class LastSent(Struct, kw_only=True, omit_defaults=True):
     """What one sink was told last; `undelivered` where it went to the dead-letter topic instead."""
 
     route: str
@@ -76,7 +76,7 @@ class Told(Struct, kw_only=True, omit_defaults=True):
     undelivered: bool = False
 
 
-class HeardFinding(Struct, kw_only=True):
+class ActiveFinding(Struct, kw_only=True):
     """What was found; where nothing is halted, it is over at `ends_at` unless it is heard of again."""
 
     finding: Finding
@@ -95,8 +95,8 @@ class Incident(Struct, kw_only=True, omit_defaults=True):
 
     `episode` counts how often it has opened; `revision` every change of the row. `lead` is the command that the message
     speaks of: the broadest of the episode, else its first; None while nothing is halted. `findings` are those of the
-    episode, `finding_ids` those that were taken in, of earlier ones too. `subsumed`: a fault of the fleet is told
-    instead, so its alarm is no page of its own.
+    episode, `finding_ids` those that were applied, of earlier ones too. `covered_by_fleet_fault`: the page of a
+    fault of the fleet covers its alarm, which is then only a ticket.
     """
 
     version: Literal[1] = 1
@@ -113,21 +113,21 @@ class Incident(Struct, kw_only=True, omit_defaults=True):
     closing_reason: str | None = None
     acknowledged: Acknowledgement | None = None
     scopes: dict[str, ScopeState] = {}
-    findings: dict[str, HeardFinding] = {}
+    findings: dict[str, ActiveFinding] = {}
     finding_ids: list[str] = []
-    subsumed: bool = False
-    told: dict[str, Told] = {}
+    covered_by_fleet_fault: bool = field(default=False, name="subsumed")
+    last_sent: dict[str, LastSent] = field(default_factory=dict, name="told")
     escalated_to: list[str] = []
 
-    def of_episode(self) -> dict[str, ScopeState]:
+    def episode_scopes(self) -> dict[str, ScopeState]:
         """The scopes that this episode has halted, released ones included."""
         return {name: scope for name, scope in self.scopes.items() if scope.episode == self.episode}
 
     def open_scopes(self) -> dict[str, ScopeState]:
         """The scopes that are not released."""
-        return {name: scope for name, scope in self.of_episode().items() if scope.open}
+        return {name: scope for name, scope in self.episode_scopes().items() if scope.open}
 
-    def holds(self, name: str) -> bool:
+    def has_open(self, name: str) -> bool:
         """Whether a scope is open in this episode."""
         scope = self.scopes.get(name)
         return scope is not None and scope.episode == self.episode and scope.open
@@ -136,36 +136,36 @@ class Incident(Struct, kw_only=True, omit_defaults=True):
     def expires_at(self) -> int:
         """When the last open scope expires; where none is open, when the last finding is over, 0 without any."""
         scopes = self.open_scopes()
-        if scopes or self.of_episode():
+        if scopes or self.episode_scopes():
             return max((scope.expires_at for scope in scopes.values()), default=0)
         return max((heard.ends_at for heard in self.findings.values()), default=0)
 
     def jobs(self) -> set[str]:
         """The jobs that are halted, or that were found at fault."""
-        halted = {scope.job_id for scope in self.of_episode().values() if scope.job_id is not None}
+        halted = {scope.job_id for scope in self.episode_scopes().values() if scope.job_id is not None}
         for heard in self.findings.values():
             halted.update(heard.finding.jobs, [heard.finding.job_id] if heard.finding.job_id is not None else ())
         return halted
 
-    def alarmed_at(self) -> int | None:
+    def paging_alarm_at(self) -> int | None:
         """Since when an alarm makes a page of it though its target is not halted as a whole; None where none does."""
         if any(scope.kind == "target" for scope in self.open_scopes().values()):
             return None
         alarms = (heard.finding for heard in self.findings.values() if heard.finding.kind == "target_alarm")
         return max((finding.at_ms for finding in alarms if finding.severity == "page"), default=None)
 
-    def told_to(self, sink: str) -> Told | None:
+    def last_sent_to(self, sink: str) -> LastSent | None:
         """What `sink` was told of this episode, None where nothing."""
-        told = self.told.get(sink)
+        told = self.last_sent.get(sink)
         return told if told is not None and told.episode == self.episode else None
 
-    def is_told(self) -> bool:
+    def was_sent(self) -> bool:
         """Whether any sink was told of this episode."""
-        return any(told.episode == self.episode for told in self.told.values())
+        return any(told.episode == self.episode for told in self.last_sent.values())
 
     def digest(self) -> str:
         """Changes when there is something to tell: a scope that joined, another state of one, a finding."""
-        states = sorted(f"{name}={scope.state}" for name, scope in self.of_episode().items())
+        states = sorted(f"{name}={scope.state}" for name, scope in self.episode_scopes().items())
         states += sorted(f"{name}={heard.finding.finding_id}" for name, heard in self.findings.items())
         return blake2b("\n".join(states).encode(), digest_size=8).hexdigest()
 

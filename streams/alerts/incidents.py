@@ -19,17 +19,17 @@ from halt400.records import Command
 from streams.alerts.incident import (
     FLEET,
     Acknowledgement,
-    HeardFinding,
+    ActiveFinding,
     Incident,
-    Told,
+    LastSent,
     encode_incident,
     finding_key,
     incident_cause,
     incident_key,
     wide_key,
 )
-from streams.alerts.sayings import (
-    FORGET_AFTER_MS,
+from streams.alerts.incident_updates import (
+    DELETE_CLOSED_AFTER_MS,
     acknowledges,
     joins,
     reopen,
@@ -41,11 +41,11 @@ from streams.alerts.sayings import (
 )
 from streams.detection import Finding
 
-__all__ = ["FINDING_LIVES_MS", "FORGET_AFTER_MS", "LAPSE_AFTER_MS", "Incidents"]
+__all__ = ["CLOSE_EXPIRED_AFTER_MS", "DELETE_CLOSED_AFTER_MS", "FINDING_CLOSES_AFTER_MS", "Incidents"]
 
-LAPSE_AFTER_MS = 86_400_000
+CLOSE_EXPIRED_AFTER_MS = 86_400_000
 """An incident is over when none of its scopes was heard of for this long past its expiry."""
-FINDING_LIVES_MS = {"page": 4 * 3_600_000, "ticket": 86_400_000}
+FINDING_CLOSES_AFTER_MS = {"page": 4 * 3_600_000, "ticket": 86_400_000}
 """Nothing says that a finding is over: where nothing is halted for it, it is when it was not heard of for this long."""
 MOST_SIGNATURES = 3
 """Signatures of one cause on one target that are incidents of their own; a further one is of the cause as a whole."""
@@ -81,17 +81,17 @@ class Incidents:
             for name, scope in incident.scopes.items():
                 known = self._sequences.get(name, 0)
                 # A scope that was taken over has one sequence in two rows, and is open in the one that has it.
-                if scope.sequence > known or (scope.sequence == known and incident.holds(name)):
+                if scope.sequence > known or (scope.sequence == known and incident.has_open(name)):
                     self._sequences[name] = scope.sequence
                     self._where[name] = incident.key
 
-    def absorb(self, command: Command, now_ms: int) -> None:
+    def apply(self, command: Command, now_ms: int) -> None:
         """Take in one command; one that was taken in before changes nothing."""
         name = command.scope.id
         if command.sequence <= self._sequences.get(name, 0):
             return
         known = self.by_key.get(self._where.get(name, ""))
-        was_open = known is not None and known.closed_at is None and known.holds(name)
+        was_open = known is not None and known.closed_at is None and known.has_open(name)
         if command.state == "released":
             if known is not None and name in known.scopes:
                 self._settle_scope(known, name, command, now_ms)
@@ -101,7 +101,7 @@ class Incidents:
         key, suspected = self._key_of(command), self._suspicion_of(command)
         if known is not None and was_open and (stays(command, known) or known is suspected):
             key, suspected = known.key, None
-        elif suspected is not None and (suspected.lead is not None or suspected.is_told()):
+        elif suspected is not None and (suspected.lead is not None or suspected.was_sent()):
             if (known is None or not was_open or known.key != key) and not self._will_gather(suspected, key):
                 key = suspected.key
             suspected = None
@@ -143,7 +143,7 @@ class Incidents:
 
     def _will_gather(self, other: Incident, key: str) -> bool:
         is_alike = other.key != key and other.key in self._alike.get(key, ())
-        return is_alike and other.closed_at is None and not other.is_told() and not self._is_open(key)
+        return is_alike and other.closed_at is None and not other.was_sent() and not self._is_open(key)
 
     def _take_over(self, other: Incident, key: str) -> None:
         """Move what was open of an incident that `_gather` has ended into the one that has opened."""
@@ -164,15 +164,15 @@ class Incidents:
         incident.closing_reason = f"it is part of {other}"
         self._touch(incident)
 
-    def _join(self, findings: dict[str, HeardFinding], key: str) -> None:
+    def _join(self, findings: dict[str, ActiveFinding], key: str) -> None:
         incident = self.by_key[key]
         incident.findings = incident.findings | findings
         self._suspected[incident.target] = key
         self._touch(incident)
 
-    def absorb_finding(self, finding: Finding, now_ms: int) -> None:
+    def apply_finding(self, finding: Finding, now_ms: int) -> None:
         """Take in one finding; one that was taken in before, or that is over by now, changes nothing."""
-        ends_at = finding.at_ms + FINDING_LIVES_MS[finding.severity]
+        ends_at = finding.at_ms + FINDING_CLOSES_AFTER_MS[finding.severity]
         if finding.finding_id in self._finding_ids or ends_at <= now_ms:
             return
         target = finding.target if finding.target is not None else FLEET
@@ -188,7 +188,7 @@ class Incidents:
             reopen(incident, None, finding.at_ms, now_ms)
             self._open[key] = 0
         self._open.setdefault(key, 0)
-        incident.findings[subject(finding)] = HeardFinding(finding=trimmed(finding), ends_at=ends_at)
+        incident.findings[subject(finding)] = ActiveFinding(finding=trimmed(finding), ends_at=ends_at)
         if len(incident.findings) > MOST_FINDINGS:
             del incident.findings[next(iter(incident.findings))]
         incident.finding_ids = [*incident.finding_ids, finding.finding_id][-MOST_FINDING_IDS:]
@@ -241,7 +241,7 @@ class Incidents:
         if incident.lead is None or (command.scope.kind == "target" and incident.lead.scope.kind != "target"):
             incident.lead = command
         incident.opened_at = min(incident.opened_at, command.opened_at)
-        self._open[key] = self._open.get(key, 0) + (not incident.holds(name))
+        self._open[key] = self._open.get(key, 0) + (not incident.has_open(name))
         incident.scopes[name] = scope_state(command, incident.episode, now_ms)
         self._note(incident, name, command.sequence)
 
@@ -254,7 +254,7 @@ class Incidents:
         """
         scope = incident.scopes[name]
         sequence = scope.sequence if moved else command.sequence
-        self._open[incident.key] -= incident.holds(name)
+        self._open[incident.key] -= incident.has_open(name)
         incident.scopes[name] = msgspec.structs.replace(scope, state="released", sequence=sequence, changed_at=now_ms)
         self._note(incident, name, sequence)
         is_of_this_episode = scope.episode == incident.episode
@@ -289,24 +289,24 @@ class Incidents:
             incident.escalated_to = [*incident.escalated_to, route]
             self._touch(incident)
 
-    def subsume(self, key: str) -> None:
+    def cover_by_fleet_fault(self, key: str) -> None:
         """A fault of the fleet is told instead of this incident's alarm, if nobody was paged for it yet."""
         incident = self.by_key[key]
         paged = any(
             told.episode == incident.episode and told.severity == "page" and not told.undelivered
-            for told in incident.told.values()
+            for told in incident.last_sent.values()
         )
-        if not incident.subsumed and not paged:
-            incident.subsumed = True
+        if not incident.covered_by_fleet_fault and not paged:
+            incident.covered_by_fleet_fault = True
             self._touch(incident)
 
-    def tell(self, key: str, sink: str, told: Told) -> None:
+    def record_sent(self, key: str, sink: str, told: LastSent) -> None:
         """Note what a sink was told."""
         incident = self.by_key[key]
-        incident.told = incident.told | {sink: told}
+        incident.last_sent = incident.last_sent | {sink: told}
         self._touch(incident)
 
-    def lapse(self, now_ms: int) -> list[str]:
+    def close_expired(self, now_ms: int) -> list[str]:
         """Close what nothing was heard of since long after its expiry, and findings of which nothing was heard.
 
         Returns
@@ -317,16 +317,16 @@ class Incidents:
         forgotten: list[str] = []
         for incident in self.by_key.values():
             if incident.closed_at is not None:
-                if now_ms - incident.closed_at > FORGET_AFTER_MS:
+                if now_ms - incident.closed_at > DELETE_CLOSED_AFTER_MS:
                     forgotten.append(incident.key)
-            elif now_ms - incident.expires_at > (LAPSE_AFTER_MS if incident.lead is not None else 0):
+            elif now_ms - incident.expires_at > (CLOSE_EXPIRED_AFTER_MS if incident.lead is not None else 0):
                 incident.closed_at, incident.closed_by = now_ms, "halt400.alerts"
                 expired = "every quarantine of it has expired, and nothing was heard since"
                 incident.closing_reason = expired if incident.lead is not None else "it was not heard of again"
                 self._touch(incident)
         return forgotten
 
-    def forget(self, key: str) -> None:
+    def remove(self, key: str) -> None:
         """Drop a closed incident; its row is deleted by the caller."""
         incident = self.by_key.pop(key)
         wide = wide_key(incident.target, incident.cause)

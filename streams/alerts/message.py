@@ -15,22 +15,30 @@ import msgspec
 from msgspec import Struct
 
 from halt400.records import Diagnosis, WindowFigures
-from streams.alerts.finding_words import ABOUT, gravest, in_common, remedy_of, title_of, wasted_requests, who
-from streams.alerts.incident import FLEET, Action, Incident, Severity, Told, incident_cause
-from streams.alerts.routing import EscalationStep
+from streams.alerts.finding_texts import (
+    CAUSE_TEXTS,
+    in_common,
+    most_severe,
+    remedy_text,
+    retry_loop_senders,
+    title_text,
+    wasted_requests,
+)
+from streams.alerts.incident import FLEET, Action, Incident, LastSent, Severity, incident_cause
+from streams.alerts.routing import PlannedDelivery
 from streams.detection import Finding
 from streams.savings import NotSent
 
 __all__ = [
+    "EstimatedSavings",
     "Notification",
-    "Saved",
     "compose",
     "decode_notification",
-    "facts",
-    "moment",
-    "requests_saved",
+    "estimate_savings",
+    "format_time",
+    "labelled_texts",
+    "last_sent_after",
     "shorten",
-    "told_of",
 ]
 
 SHOWN_SCOPES = 10
@@ -46,7 +54,7 @@ _SPACES = frozenset(("Cc", "Cn", "Co", "Zl", "Zp", "Zs"))
 Redact = Callable[[str], str]
 
 
-class Saved(Struct, kw_only=True):
+class EstimatedSavings(Struct, kw_only=True):
     """An estimate with what it rests on: the target's rate before the halt, times the time that it was halted."""
 
     requests: int
@@ -89,7 +97,7 @@ class Notification(Struct, kw_only=True, omit_defaults=True):
     evidence: list[str] = []
     diagnosed_cause: str | None = None
     windows: list[WindowFigures] = []
-    saved: Saved | None = None
+    saved: EstimatedSavings | None = None
     not_sent: NotSent | None = None
     archive_uri: str | None = None
     release_commands: list[str] = []
@@ -107,7 +115,7 @@ decode_notification = msgspec.json.Decoder(Notification).decode
 
 def compose(
     incident: Incident,
-    step: EscalationStep,
+    step: PlannedDelivery,
     owner: str | None,
     now_ms: int,
     redact: Redact,
@@ -127,7 +135,7 @@ def compose(
         return shorten(redact(_one_line(text)), longest)
 
     severity = step.route.severity(incident)
-    scopes = incident.open_scopes() or incident.of_episode()
+    scopes = incident.open_scopes() or incident.episode_scopes()
     names = sorted(scopes, key=lambda name: (scopes[name].kind != "target", scopes[name].opened_at, name))
     lead = incident.lead
     diagnosis = lead.diagnosis if lead is not None else None
@@ -136,7 +144,7 @@ def compose(
     findings = [_cleaned(found, clean) for found in sorted(known, key=_by_gravity)[:SHOWN_FINDINGS]]
     remedy = clean(diagnosis.remedy) if diagnosis is not None and diagnosis.remedy else None
     if lead is None and findings:
-        remedy = remedy_of(gravest(findings))
+        remedy = remedy_text(most_severe(findings))
     acknowledge = f"halt400 alerts ack {shlex.quote(incident.key)}"
     wanted = not closed and incident.acknowledged is None and acknowledge == clean(acknowledge)
     # One that cleaning would change names another scope, or none.
@@ -154,7 +162,7 @@ def compose(
         title=clean(_title(incident, findings, step.action), LONGEST_TITLE),
         target=clean(incident.target),
         cause=incident.cause,
-        what=clean(lead.reason) if lead is not None else gravest(findings).summary,
+        what=clean(lead.reason) if lead is not None else most_severe(findings).summary,
         opened_at=incident.opened_at,
         at=now_ms,
         ends_at=incident.closed_at if incident.closed_at is not None else incident.expires_at,
@@ -168,7 +176,7 @@ def compose(
         evidence=[clean(text) for text in _evidence(diagnosis)],
         diagnosed_cause=_diagnosed_cause(incident),
         windows=lead.windows if lead is not None else [],
-        saved=requests_saved(incident, now_ms),
+        saved=estimate_savings(incident, now_ms),
         not_sent=not_sent,
         archive_uri=clean(lead.archive_uri) if lead is not None and lead.archive_uri is not None else None,
         release_commands=[] if closed else [found for found in commands if found == clean(found)],
@@ -181,7 +189,7 @@ def compose(
     )
 
 
-def requests_saved(incident: Incident, now_ms: int) -> Saved | None:
+def estimate_savings(incident: Incident, now_ms: int) -> EstimatedSavings | None:
     """Estimate the requests that were not sent, or None where the figures do not tell.
 
     They tell for a target that is halted as a whole: the figures count the whole target, so for a single job, whose
@@ -203,12 +211,12 @@ def requests_saved(incident: Incident, now_ms: int) -> Saved | None:
     per_s = window.responses / window.window_s
     if halted_s * per_s < 1:
         return None
-    return Saved(requests=int(halted_s * per_s), per_s=per_s, window_s=window.window_s, halted_s=halted_s)
+    return EstimatedSavings(requests=int(halted_s * per_s), per_s=per_s, window_s=window.window_s, halted_s=halted_s)
 
 
-def told_of(notification: Notification, before: Told | None, *, accepted: bool) -> Told:
+def last_sent_after(notification: Notification, before: LastSent | None, *, accepted: bool) -> LastSent:
     """What a sink counts as told after a delivery; `before` is what it was told of this episode earlier."""
-    return Told(
+    return LastSent(
         route=notification.route,
         action=notification.action,
         severity=notification.severity,
@@ -221,18 +229,18 @@ def told_of(notification: Notification, before: Told | None, *, accepted: bool) 
     )
 
 
-def facts(notification: Notification) -> list[tuple[str, str]]:
+def labelled_texts(notification: Notification) -> list[tuple[str, str]]:
     """List what a notification says as (label, text), for people; every sink shows these, each in its own way."""
     found: list[tuple[str, str | None]] = [
         ("What broke", notification.what),
-        ("Since", moment(notification.opened_at)),
+        ("Since", format_time(notification.opened_at)),
         ("Cause", _cause(notification)),
         ("Remedy", notification.remedy),
         ("Evidence", "\n".join(notification.evidence) or None),
         ("Responses before", "\n".join(_window(figures) for figures in notification.windows) or None),
         ("Requests saved", _saved(notification)),
         ("Found too", _found_too(notification)),
-        ("Who", who(notification.findings)),
+        ("Who", retry_loop_senders(notification.findings)),
         ("Requests wasted", _wasted(notification)),
         ("In common", in_common(notification.findings)),
         ("Failing targets", _failing_targets(notification)),
@@ -252,7 +260,7 @@ def facts(notification: Notification) -> list[tuple[str, str]]:
     return [(label, text) for label, text in found if text is not None]
 
 
-def moment(time_ms: int) -> str:
+def format_time(time_ms: int) -> str:
     """Write a time for people, in UTC."""
     return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M:%SZ}"
 
@@ -275,16 +283,16 @@ def _by_gravity(finding: Finding) -> tuple[bool, int, int]:
 
 def _diagnosed_cause(incident: Incident) -> str | None:
     """What the diagnosis says of what is halted, where the incident began as a finding and is named by that."""
-    return incident_cause(incident.lead) if incident.lead is not None and incident.cause in ABOUT else None
+    return incident_cause(incident.lead) if incident.lead is not None and incident.cause in CAUSE_TEXTS else None
 
 
 def _title(incident: Incident, findings: list[Finding], action: Action) -> str:
     if incident.lead is None and findings:
-        title = title_of(findings, wasted_requests([heard.finding for heard in incident.findings.values()]))
+        title = title_text(findings, wasted_requests([heard.finding for heard in incident.findings.values()]))
         return title if action != "resolve" else f"{title}; not heard of any more"
     cause = _diagnosed_cause(incident) or incident.cause
     where = "The fleet" if incident.target == FLEET else incident.target
-    scopes = incident.open_scopes() or incident.of_episode()
+    scopes = incident.open_scopes() or incident.episode_scopes()
     jobs = sorted(scope.job_id for scope in scopes.values() if scope.job_id is not None)
     if any(scope.kind == "target" for scope in scopes.values()):
         halted = "is halted as a whole" if incident.target != FLEET else "is at fault"
@@ -318,8 +326,8 @@ def _release(name: str) -> str:
 
 def _cause(notification: Notification) -> str:
     cause = notification.diagnosed_cause or notification.cause
-    if cause in ABOUT:
-        return f"{cause}: {ABOUT[cause]}"
+    if cause in CAUSE_TEXTS:
+        return f"{cause}: {CAUSE_TEXTS[cause]}"
     if notification.blame is None or notification.confidence is None:
         return f"{cause} (not diagnosed)"
     return f"{cause} (blame: {notification.blame}, confidence {notification.confidence:.0%})"
@@ -367,7 +375,7 @@ def _failing_targets(notification: Notification) -> str | None:
 def _closes(notification: Notification) -> str | None:
     if notification.closed_by is not None or notification.scopes or not notification.ends_at:
         return None
-    return f"by itself at {moment(notification.ends_at)}, unless it is heard of again until then"
+    return f"by itself at {format_time(notification.ends_at)}, unless it is heard of again until then"
 
 
 def _scopes(notification: Notification) -> str | None:
@@ -381,7 +389,7 @@ def _scopes(notification: Notification) -> str | None:
 def _closing(notification: Notification) -> str | None:
     if notification.closed_by is None:
         return None
-    return f"{moment(notification.ends_at)} by {notification.closed_by}: {notification.closing_reason}"
+    return f"{format_time(notification.ends_at)} by {notification.closed_by}: {notification.closing_reason}"
 
 
 def _span(seconds: int) -> str:

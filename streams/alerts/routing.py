@@ -12,12 +12,12 @@ from typing import Literal, NamedTuple
 
 from streams.alerts.incident import FLEET, Action, Incident, Severity
 
-__all__ = ["LAST_COUNTS_MS", "EscalationStep", "Owner", "QuietHours", "Route", "Routing"]
+__all__ = ["RESOLVE_DELAY_MS", "Owner", "PlannedDelivery", "QuietHours", "Route", "Routing"]
 
 ALARM_WAIT_MS = 15_000
 """An alarm of a target that is not halted as a whole waits this long: a fault of the fleet is told instead of it."""
 
-LAST_COUNTS_MS = 2_000
+RESOLVE_DELAY_MS = 2_000
 """The end is told this long after it, so that the gates' last counts of what was saved are in the message."""
 
 Kind = Literal["request", "job", "target"]
@@ -104,9 +104,9 @@ class Route:
 
     def severity(self, incident: Incident) -> Severity:
         """Page or ticket, a finding as it says; an incident that was a page stays one until it closes."""
-        kinds = {scope.kind for scope in incident.of_episode().values()}
+        kinds = {scope.kind for scope in incident.episode_scopes().values()}
         found = any(heard.finding.severity == "page" for heard in incident.findings.values())
-        return "page" if kinds & self.page_on or (found and not incident.subsumed) else "ticket"
+        return "page" if kinds & self.page_on or (found and not incident.covered_by_fleet_fault) else "ticket"
 
     def takes(self, incident: Incident, owner: str | None) -> bool:
         """Whether the incident is one for this route."""
@@ -118,7 +118,7 @@ class Route:
         )
 
 
-class EscalationStep(NamedTuple):
+class PlannedDelivery(NamedTuple):
     """What a sink is told next, and not before `at_ms`. `raised`: it was told of a ticket, and this is a page."""
 
     sink: str
@@ -144,7 +144,7 @@ class Routing:
         """The first owner whose patterns match."""
         return next((owner.name for owner in self.owners if owner.owns(incident)), None)
 
-    def audience(self, incident: Incident) -> dict[str, Route]:
+    def sinks_for(self, incident: Incident) -> dict[str, Route]:
         """Every sink that is told of an incident, with the route that decides how: the first one that leads to it.
 
         What concerns the whole fleet has no target: where no route takes targets of every name, every route takes it.
@@ -161,33 +161,33 @@ class Routing:
                 for sink in route.sinks:
                     found.setdefault(sink, route)
         known = {sink for route in self.routes for sink in route.sinks}
-        for sink in incident.told:
-            told = incident.told_to(sink)
+        for sink in incident.last_sent:
+            told = incident.last_sent_to(sink)
             if told is not None and sink in known and sink not in found:
                 # What was told once is also told to be over, though the routes have changed meanwhile.
                 found[sink] = self.route(told.route) or Route(told.route, (sink,))
         return found
 
-    def steps(self, incident: Incident, now_ms: int) -> list[EscalationStep]:
+    def steps(self, incident: Incident, now_ms: int) -> list[PlannedDelivery]:
         """What every sink has to be told next; some of it lies in the future."""
-        found = (self._step(incident, sink, route, now_ms) for sink, route in sorted(self.audience(incident).items()))
+        found = (self._step(incident, sink, route, now_ms) for sink, route in sorted(self.sinks_for(incident).items()))
         return [step for step in found if step is not None]
 
-    def _step(self, incident: Incident, sink: str, route: Route, now_ms: int) -> EscalationStep | None:
-        told, severity = incident.told_to(sink), route.severity(incident)
+    def _step(self, incident: Incident, sink: str, route: Route, now_ms: int) -> PlannedDelivery | None:
+        told, severity = incident.last_sent_to(sink), route.severity(incident)
 
-        def step(action: Action, at_ms: float, *, raised: bool = False) -> EscalationStep:
+        def step(action: Action, at_ms: float, *, raised: bool = False) -> PlannedDelivery:
             at = max(int(at_ms), now_ms)
             if severity == "ticket" and route.quiet_hours is not None:
                 at = route.quiet_hours.over_at_ms(at)
-            return EscalationStep(sink, route, action, at, raised)
+            return PlannedDelivery(sink, route, action, at, raised)
 
         if incident.closed_at is not None:
             owed = told is not None and told.action != "resolve"
-            return step("resolve", incident.closed_at + LAST_COUNTS_MS) if owed else None
-        alarmed_at = incident.alarmed_at()
-        if severity == "page" and alarmed_at is not None and (told is None or told.severity == "ticket"):
-            return step("trigger", alarmed_at + ALARM_WAIT_MS, raised=told is not None)
+            return step("resolve", incident.closed_at + RESOLVE_DELAY_MS) if owed else None
+        paging_alarm_at = incident.paging_alarm_at()
+        if severity == "page" and paging_alarm_at is not None and (told is None or told.severity == "ticket"):
+            return step("trigger", paging_alarm_at + ALARM_WAIT_MS, raised=told is not None)
         if told is None:
             waits = route.group_wait_s if severity == "ticket" and route.name not in incident.escalated_to else 0.0
             return step("trigger", incident.opened_at + waits * 1000)
@@ -198,7 +198,7 @@ class Routing:
         renewal_s = self.renewals.get(sink)
         if renewal_s is not None:
             changed = told.digest != incident.digest()
-            return EscalationStep(
+            return PlannedDelivery(
                 sink, route, "update", now_ms if changed else max(int(told.at + renewal_s * 1000), now_ms)
             )
         if told.digest != incident.digest() and (route.updates or told.undelivered):
@@ -210,8 +210,8 @@ class Routing:
         if incident.closed_at is not None or incident.acknowledged is not None:
             return []
         due: dict[str, int] = {}
-        for sink, route in self.audience(incident).items():
-            told = incident.told_to(sink)
+        for sink, route in self.sinks_for(incident).items():
+            told = incident.last_sent_to(sink)
             if told is None or route.escalate_to is None or route.escalate_to in incident.escalated_to:
                 continue
             at_ms = told.at if told.undelivered else told.first_at + int(route.escalate_after_s * 1000)

@@ -20,11 +20,11 @@ Seconds = Annotated[float, Meta(gt=0, le=300)]
 MIN_SECRET = 16
 
 
-class _Kind(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
+class _SinkSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
     timeout_s: Seconds = 10.0
 
 
-class PagerDutySettings(_Kind, tag="pagerduty", kw_only=True, frozen=True):
+class PagerDutySettings(_SinkSettings, tag="pagerduty", kw_only=True, frozen=True):
     """An Events API v2 integration; `url` for the EU region or a proxy."""
 
     routing_key_env: str | None = None
@@ -32,14 +32,14 @@ class PagerDutySettings(_Kind, tag="pagerduty", kw_only=True, frozen=True):
     url: str = EVENTS_URL
 
 
-class SlackSettings(_Kind, tag="slack", kw_only=True, frozen=True):
+class SlackSettings(_SinkSettings, tag="slack", kw_only=True, frozen=True):
     """An incoming webhook; its address is the secret."""
 
     url_env: str | None = None
     url_file: str | None = None
 
 
-class AlertmanagerSettings(_Kind, tag="alertmanager", kw_only=True, frozen=True):
+class AlertmanagerSettings(_SinkSettings, tag="alertmanager", kw_only=True, frozen=True):
     """The root of an Alertmanager, and a bearer token where it asks for one."""
 
     url: str
@@ -47,7 +47,7 @@ class AlertmanagerSettings(_Kind, tag="alertmanager", kw_only=True, frozen=True)
     token_file: str | None = None
 
 
-class WebhookSettings(_Kind, tag="webhook", kw_only=True, frozen=True):
+class WebhookSettings(_SinkSettings, tag="webhook", kw_only=True, frozen=True):
     """A receiver of your own, and the secret that signs."""
 
     url: str
@@ -55,7 +55,7 @@ class WebhookSettings(_Kind, tag="webhook", kw_only=True, frozen=True):
     secret_file: str | None = None
 
 
-class EmailSettings(_Kind, tag="email", kw_only=True, frozen=True):
+class EmailSettings(_SinkSettings, tag="email", kw_only=True, frozen=True):
     """A mail server, a sender and recipients."""
 
     host: Annotated[str, Meta(min_length=1)]
@@ -68,7 +68,7 @@ class EmailSettings(_Kind, tag="email", kw_only=True, frozen=True):
     password_file: str | None = None
 
 
-class StdoutSettings(_Kind, tag="stdout", kw_only=True, frozen=True):
+class StdoutSettings(_SinkSettings, tag="stdout", kw_only=True, frozen=True):
     """Standard output."""
 
     format: Literal["text", "json"] = "text"

@@ -14,8 +14,8 @@ from streams.cli.output import span, tables_on
 
 if TYPE_CHECKING:
     from streams.alerts.config import AlertsConfig
-    from streams.alerts.dead_letters import Resent
-    from streams.alerts.rehearsal import Rehearsed
+    from streams.alerts.dead_letters import ResendResult
+    from streams.alerts.route_check import RouteCheck
     from streams.settings import KafkaSettings
 
 __all__ = ["register"]
@@ -46,7 +46,7 @@ def register(app: typer.Typer) -> None:
 
         Quiet hours do not hold it back. Exit codes: 0 every sink took it, 1 one did not.
         """
-        from streams.alerts.rehearsal import rehearse
+        from streams.alerts.route_check import check_routes
 
         config = _load(file)
         known = {found.name for found in config.routing.routes}
@@ -56,9 +56,9 @@ def register(app: typer.Typer) -> None:
         routes = [found for found in config.routing.routes if not route or found.name in route]
         sinks = config.make_sinks(os.environ)
 
-        async def send() -> "list[Rehearsed]":
+        async def send() -> "list[RouteCheck]":
             try:
-                return await rehearse(routes, sinks, time.time_ns() // 1_000_000, keep_open=keep_open)
+                return await check_routes(routes, sinks, time.time_ns() // 1_000_000, keep_open=keep_open)
             finally:
                 await asyncio.gather(*(sink.close() for sink in sinks.values()))
 
@@ -102,7 +102,7 @@ def register(app: typer.Typer) -> None:
         config, kafka = _load(file), _kafka()
         sinks = config.make_sinks(os.environ)
 
-        async def send() -> "list[Resent]":
+        async def send() -> "list[ResendResult]":
             try:
                 return await send_again(kafka, sinks, dry_run=dry_run, force=force)
             finally:
@@ -128,8 +128,8 @@ def register(app: typer.Typer) -> None:
         ] = None,
     ) -> None:
         """Say that someone works on an incident: every sink hears of it, and nothing is escalated any more."""
+        from streams.alerts.alerts_topic import acknowledge
         from streams.alerts.incident import Acknowledgement
-        from streams.alerts.rows import acknowledge
 
         who = by or getpass.getuser()
         word = Acknowledgement(by=who, at=time.time_ns() // 1_000_000)
@@ -172,11 +172,11 @@ def _print_routes(config: "AlertsConfig") -> None:
 
 
 def _print_audience(config: "AlertsConfig", target: str, job: str | None) -> None:
-    from streams.alerts.rehearsal import incident_of
+    from streams.alerts.route_check import example_incident
 
     now_ms = time.time_ns() // 1_000_000
     kind: Literal["job", "target"] = "job" if job is not None else "target"
-    incident = incident_of(kind, target, job, now_ms)
+    incident = example_incident(kind, target, job, now_ms)
     console, table = tables_on("Sink", "Kind", "Route", "Severity", "Is told after")
     steps = config.routing.steps(incident, now_ms)
     for step in steps:

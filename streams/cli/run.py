@@ -55,7 +55,7 @@ def show(console: Console, *, stay: bool) -> bool:
     """
     import asyncio
 
-    from streams.alerts.config import NOBODY_IS_TOLD, has_alerts
+    from streams.alerts.config import NO_ALERTS, has_alerts
     from streams.api.server import base_url
     from streams.cli.local_stack import running
     from streams.demo import run_demo
@@ -69,7 +69,7 @@ def show(console: Console, *, stay: bool) -> bool:
         for command in (f"curl {url}/v1/quarantines", f"{halt400} quarantines", f"{halt400} rates"):
             console.print(f"  {command}", highlight=False, soft_wrap=True)
         if not has_alerts(settings.config.found):
-            console.print(NOBODY_IS_TOLD, highlight=False, markup=False)
+            console.print(NO_ALERTS, highlight=False, markup=False)
         if stay:
             console.print("Ctrl-C stops all of it.")
             signal.pause()

@@ -13,7 +13,7 @@ from typing import Any, cast
 from faust.exceptions import ConsumerNotStarted
 
 from streams import metrics, topics
-from streams.alerts.config import NOBODY_IS_TOLD, has_alerts, load_alerts
+from streams.alerts.config import NO_ALERTS, has_alerts, load_alerts
 from streams.archive import ArchiveWriter, open_archive
 from streams.archive.offence_archiver import OffenceArchiver
 from streams.archive.offence_counts import OffenceCounts
@@ -77,7 +77,7 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
         sinks = alerts.make_sinks(os.environ)
         agents.alert.register(app, settings, durability, routing=alerts.routing, sinks=sinks, redact=redactor.text)
     else:
-        log.warning(NOBODY_IS_TOLD)
+        log.warning(NO_ALERTS)
 
     @app.on_partitions_revoked.connect  # type: ignore[arg-type]
     async def forget(_app: Any, *arguments: Any, **_: Any) -> None:

@@ -6,7 +6,7 @@ from halt400.records import Cause, Command, Diagnosis, Evidence, Scope, WindowFi
 from streams.alerts.incident import Incident
 from streams.alerts.incidents import Incidents
 from streams.alerts.message import Notification, compose
-from streams.alerts.routing import EscalationStep, Route
+from streams.alerts.routing import PlannedDelivery, Route
 from streams.detection import Finding
 
 TARGET = "api.shop.example"
@@ -117,9 +117,9 @@ def incidents(*happened: Command | Finding, now: int = T0) -> Incidents:
 def take_in(found: Incidents, one: Command | Finding, now: int = T0) -> None:
     """Let it happen, whichever topic it came by."""
     if isinstance(one, Finding):
-        found.absorb_finding(one, now)
+        found.apply_finding(one, now)
     else:
-        found.absorb(one, now)
+        found.apply(one, now)
 
 
 def only(found: Incidents) -> Incident:
@@ -128,9 +128,9 @@ def only(found: Incidents) -> Incident:
 
 
 def notification(action: str = "trigger", *, page: bool = True, now: int = T0, **changes: Any) -> Notification:
-    """A notification of one incident, as the outbox would compose it."""
+    """A notification of one incident, as the dispatcher would compose it."""
     held = incidents(command(None if page else "extract-099", **changes))
     if action == "resolve":
-        held.absorb(command(None if page else "extract-099", "released", sequence=2, issued_by="alice"), now)
+        held.apply(command(None if page else "extract-099", "released", sequence=2, issued_by="alice"), now)
     route = Route("oncall", ("pager",))
-    return compose(only(held), EscalationStep("pager", route, action, now), "team-shop", now, str)  # type: ignore[arg-type]
+    return compose(only(held), PlannedDelivery("pager", route, action, now), "team-shop", now, str)  # type: ignore[arg-type]

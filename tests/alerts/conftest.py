@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
 
 from halt400.records import Command
-from streams.alerts.outbox import Outbox
+from streams.alerts.dispatcher import AlertDispatcher
 from streams.detection import Finding
 from streams.processing.engine import FLEET_KEY, partition_of
 from streams.settings import Settings, load_settings
@@ -26,7 +26,7 @@ from tests.broker import offsets, read_to_end
 PARTITIONS = 2
 
 
-class Bench:
+class AlertBench:
     """Topics of this test, a pager and a webhook, and a clock that can be put forward."""
 
     def __init__(self, settings: Settings, pager: PagerDuty, hook: Webhook, directory: Path) -> None:
@@ -50,7 +50,7 @@ class Bench:
                 text += f"[alerts.sink.{name}]\ntimeout_s = 30\n{keys}\n"
         self.config.write_text(text)
 
-    def worker(self) -> AbstractAsyncContextManager[Outbox]:
+    def worker(self) -> AbstractAsyncContextManager[AlertDispatcher]:
         return running(self.settings, self.config, self.clock)
 
     def start_process(self) -> subprocess.Popen[bytes]:
@@ -106,7 +106,7 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(kafka: str, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
+async def bench(kafka: str, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AlertBench]:
     monkeypatch.setenv("TEST_ROUTING_KEY", ROUTING_KEY)
     monkeypatch.setenv("TEST_SIGNING_SECRET", SIGNING_SECRET)
     settings = load_settings(
@@ -117,7 +117,7 @@ async def bench(kafka: str, prefix: str, tmp_path: Path, monkeypatch: pytest.Mon
     async with PagerDuty().serve() as pager, Webhook(time.time).serve() as hook:
         assert isinstance(pager, PagerDuty)
         assert isinstance(hook, Webhook)
-        found = Bench(settings, pager, hook, tmp_path)
+        found = AlertBench(settings, pager, hook, tmp_path)
         yield found
         for process in found.processes:
             if process.poll() is None:

@@ -8,15 +8,15 @@ import pytest
 from halt400.errors import QueryError
 from halt400.gate import Gate
 from halt400.records import Command
+from streams.alerts.alerts_topic import acknowledge
 from streams.alerts.config import load_alerts
 from streams.alerts.dead_letters import resend
 from streams.alerts.incident import FLEET_FAULT, Acknowledgement
 from streams.alerts.message import decode_notification
-from streams.alerts.rows import acknowledge
 from streams.savings import NotSent
 from tests.alerts.commands import TARGET, finding
 from tests.alerts.commands import command as make
-from tests.alerts.conftest import Bench
+from tests.alerts.conftest import AlertBench
 from tests.alerts.servers import HANG, ROUTING_KEY, SIGNING_SECRET
 from tests.waiting import until
 
@@ -29,7 +29,7 @@ def command(job: str | None = "extract-099", state: str = "quarantined", **chang
     return make(job, state, at=int(time.time() * 1000), **changes)
 
 
-async def test_five_jobs_of_one_cause_page_once_and_the_last_release_resolves(bench: Bench) -> None:
+async def test_five_jobs_of_one_cause_page_once_and_the_last_release_resolves(bench: AlertBench) -> None:
     bench.configure(PAGES)
     async with bench.worker():
         jobs = [f"job-{number}" for number in range(5)]
@@ -43,7 +43,7 @@ async def test_five_jobs_of_one_cause_page_once_and_the_last_release_resolves(be
     assert bench.pager.incidents == [f"halt400/{KEY}"]
 
 
-async def test_the_end_says_how_many_requests_the_gates_of_all_scrapers_have_saved(bench: Bench) -> None:
+async def test_the_end_says_how_many_requests_the_gates_of_all_scrapers_have_saved(bench: AlertBench) -> None:
     bench.configure(HOOKS)
     kafka = bench.settings.kafka
     async with (
@@ -63,7 +63,7 @@ async def test_the_end_says_how_many_requests_the_gates_of_all_scrapers_have_sav
     assert counted == NotSent(requests=5000, gates=2)
 
 
-async def test_a_restart_tells_nothing_twice_and_ends_what_the_former_began(bench: Bench) -> None:
+async def test_a_restart_tells_nothing_twice_and_ends_what_the_former_began(bench: AlertBench) -> None:
     bench.configure(PAGES, HOOKS)
     for round_ in range(3):
         async with bench.worker():
@@ -83,7 +83,7 @@ async def test_a_restart_tells_nothing_twice_and_ends_what_the_former_began(benc
     assert bench.pager.incidents == [f"halt400/{KEY}"]
 
 
-async def test_a_worker_killed_at_the_worst_moment_pages_under_the_same_key_and_id(bench: Bench) -> None:
+async def test_a_worker_killed_at_the_worst_moment_pages_under_the_same_key_and_id(bench: AlertBench) -> None:
     bench.configure(PAGES, HOOKS)
     first = bench.start_process()
     await bench.publish(command(None))
@@ -100,7 +100,7 @@ async def test_a_worker_killed_at_the_worst_moment_pages_under_the_same_key_and_
     assert len({found.id for found in bench.hook.received if found.action == "trigger"}) == 1
 
 
-async def test_partitions_that_move_between_workers_take_their_incidents_along(bench: Bench) -> None:
+async def test_partitions_that_move_between_workers_take_their_incidents_along(bench: AlertBench) -> None:
     bench.configure(PAGES, HOOKS)
     targets = [f"t{number}.example" for number in range(8)]
     async with bench.worker():
@@ -118,7 +118,7 @@ async def test_partitions_that_move_between_workers_take_their_incidents_along(b
     assert len(bench.hook.ids) == len(set(bench.hook.ids))
 
 
-async def test_a_pager_that_hangs_holds_up_neither_the_others_nor_the_offsets(bench: Bench) -> None:
+async def test_a_pager_that_hangs_holds_up_neither_the_others_nor_the_offsets(bench: AlertBench) -> None:
     bench.configure(PAGES, HOOKS)
     bench.pager.always = HANG
     async with bench.worker():
@@ -135,7 +135,7 @@ async def test_a_pager_that_hangs_holds_up_neither_the_others_nor_the_offsets(be
     assert len(bench.hook.received) == 1
 
 
-async def test_what_a_sink_refuses_is_a_dead_letter_with_its_reason_and_can_be_sent_again(bench: Bench) -> None:
+async def test_what_a_sink_refuses_is_a_dead_letter_with_its_reason_and_can_be_sent_again(bench: AlertBench) -> None:
     bench.configure(PAGES)
     bench.pager.always = (400, {}, b'{"status": "invalid event"}')
     async with bench.worker():
@@ -170,7 +170,7 @@ async def test_what_a_sink_refuses_is_a_dead_letter_with_its_reason_and_can_be_s
             await sink.close()
 
 
-async def test_a_dead_letter_of_what_is_over_is_not_sent(bench: Bench) -> None:
+async def test_a_dead_letter_of_what_is_over_is_not_sent(bench: AlertBench) -> None:
     bench.configure(PAGES)
     bench.pager.script = [(400, {}, b"")]
     async with bench.worker():
@@ -188,7 +188,7 @@ async def test_a_dead_letter_of_what_is_over_is_not_sent(bench: Bench) -> None:
         await sink.close()
 
 
-async def test_an_acknowledgement_reaches_the_pager_and_stops_the_escalation(bench: Bench) -> None:
+async def test_an_acknowledgement_reaches_the_pager_and_stops_the_escalation(bench: AlertBench) -> None:
     bench.configure(
         'name = "hooks"\nsinks = ["hook"]\nescalate_to = "pages"\nescalate_after_s = 600',
         f"{PAGES}\ndirect = false",
@@ -208,7 +208,7 @@ async def test_an_acknowledgement_reaches_the_pager_and_stops_the_escalation(ben
     assert bench.pager.received == []
 
 
-async def test_nobody_acknowledges_and_the_next_route_is_told(bench: Bench) -> None:
+async def test_nobody_acknowledges_and_the_next_route_is_told(bench: AlertBench) -> None:
     bench.configure(
         'name = "hooks"\nsinks = ["hook"]\nescalate_to = "pages"\nescalate_after_s = 600',
         f"{PAGES}\ndirect = false",
@@ -226,7 +226,7 @@ async def test_nobody_acknowledges_and_the_next_route_is_told(bench: Bench) -> N
     assert [found.action for found in bench.hook.received] == ["trigger", "resolve"]
 
 
-async def test_a_fault_of_the_fleet_pages_once_beside_all_its_alarms_and_across_restarts(bench: Bench) -> None:
+async def test_a_fault_of_the_fleet_pages_once_beside_all_its_alarms_and_across_restarts(bench: AlertBench) -> None:
     bench.configure(PAGES)
     targets = [f"t{number}.example" for number in range(8)]
     for worker in (1, 2):  # each tells of it once
@@ -250,7 +250,7 @@ async def test_a_fault_of_the_fleet_pages_once_beside_all_its_alarms_and_across_
         await until(lambda: f"halt400/{FLEET_FAULT}" not in bench.pager.open)
 
 
-async def test_an_alarm_and_the_quarantine_for_it_are_one_page_and_end_together(bench: Bench) -> None:
+async def test_an_alarm_and_the_quarantine_for_it_are_one_page_and_end_together(bench: AlertBench) -> None:
     bench.configure(PAGES)
     async with bench.worker():
         await bench.find(finding("target_alarm", at=int(time.time() * 1000)))
@@ -267,7 +267,7 @@ async def test_an_alarm_and_the_quarantine_for_it_are_one_page_and_end_together(
     assert len(bench.pager.incidents) == 1
 
 
-async def test_a_retry_loop_says_who_ignores_the_gate_and_is_told_anew_as_it_grows(bench: Bench) -> None:
+async def test_a_retry_loop_says_who_ignores_the_gate_and_is_told_anew_as_it_grows(bench: AlertBench) -> None:
     bench.configure(HOOKS)
     async with bench.worker():
         for number, wasted in enumerate((1, 2, 4)):
@@ -279,7 +279,9 @@ async def test_a_retry_loop_says_who_ignores_the_gate_and_is_told_anew_as_it_gro
     assert (told.severity, told.cause, told.findings[0].worker) == ("ticket", "retry_loop", "worker-7")
 
 
-async def test_what_is_no_command_and_no_row_is_passed_over(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_is_no_command_and_no_row_is_passed_over(
+    bench: AlertBench, caplog: pytest.LogCaptureFixture
+) -> None:
     from aiokafka import AIOKafkaProducer
 
     bench.configure(PAGES)

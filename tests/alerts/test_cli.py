@@ -6,7 +6,7 @@ from pathlib import Path
 from halt400.records import Command
 from tests.alerts.commands import TARGET
 from tests.alerts.commands import command as make
-from tests.alerts.conftest import Bench
+from tests.alerts.conftest import AlertBench
 from tests.alerts.servers import ROUTING_KEY, SLACK_PATH, PagerDuty, Slack
 from tests.cli.command import run
 from tests.waiting import until
@@ -92,7 +92,7 @@ async def test_routes_are_listed_and_a_target_shows_who_would_be_told(tmp_path: 
     assert "nobody would be told" in nobody.out
 
 
-async def test_what_was_not_delivered_is_sent_again_and_someone_acknowledges(bench: Bench) -> None:
+async def test_what_was_not_delivered_is_sent_again_and_someone_acknowledges(bench: AlertBench) -> None:
     def command() -> Command:
         return make(None, at=int(time.time() * 1000))
 

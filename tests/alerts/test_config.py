@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 
 from halt400.errors import SettingError
-from streams.alerts.config import NOBODY_IS_TOLD, AlertsConfig, load_alerts, parse_alerts
+from streams.alerts.config import NO_ALERTS, AlertsConfig, load_alerts, parse_alerts
 from streams.alerts.routing import Owner
 from streams.alerts.sinks import AlertmanagerSink, EmailSink, PagerDutySink, SlackSink, StdoutSink, WebhookSink
 from streams.settings import load_settings
@@ -203,5 +203,5 @@ def test_a_worker_without_alerts_says_in_one_line_that_nobody_is_told_and_what_t
     app = build_follow_up_app(load_settings())
     assert ("alert" in {name.rpartition(".")[2] for name in app.agents}) is told
     said = [record.message for record in caplog.records if record.name == "halt400.worker"]
-    assert said == ([] if told else [NOBODY_IS_TOLD])
-    assert "\n" not in NOBODY_IS_TOLD
+    assert said == ([] if told else [NO_ALERTS])
+    assert "\n" not in NO_ALERTS

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from streams.alerts.incident import Acknowledgement, decode_incident, encode_incident
-from streams.alerts.message import compose, decode_notification, told_of
-from streams.alerts.routing import EscalationStep, Route
+from streams.alerts.message import compose, decode_notification, last_sent_after
+from streams.alerts.routing import PlannedDelivery, Route
 from streams.savings import NotSent
 from tests.alerts.commands import MINUTE, T0, command, finding, incidents, only
 
@@ -164,11 +164,11 @@ NOTIFICATION: dict[str, Any] = {
 def test_a_row_and_a_notification_are_encoded_as_ever() -> None:
     found = incidents(command(None, signature="f" * 32), command("a"), finding())
     one, now = only(found), T0 + MINUTE
-    step = EscalationStep("pager", Route("oncall", ("pager",)), "trigger", now)
+    step = PlannedDelivery("pager", Route("oncall", ("pager",)), "trigger", now)
     notification = compose(one, step, "team-shop", now, str, NotSent(requests=3, gates=1))
-    found.tell(one.key, "pager", told_of(notification, None, accepted=False))
+    found.record_sent(one.key, "pager", last_sent_after(notification, None, accepted=False))
     found.acknowledge(one.key, Acknowledgement(by="alice", at=T0 + 1))
-    found.subsume(one.key)
+    found.cover_by_fleet_fault(one.key)
     found.escalate(one.key, "pages")
     assert json.loads(encode_incident(one)) == ROW
     assert json.loads(msgspec.json.encode(notification)) == NOTIFICATION

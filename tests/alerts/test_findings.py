@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from halt400.records import Command
 from streams.alerts.incident import FLEET_FAULT, Incident, decode_incident
-from streams.alerts.incidents import FINDING_LIVES_MS, FORGET_AFTER_MS, Incidents
-from streams.alerts.message import compose, facts, told_of
-from streams.alerts.routing import ALARM_WAIT_MS, EscalationStep, Owner, Route, Routing
+from streams.alerts.incidents import DELETE_CLOSED_AFTER_MS, FINDING_CLOSES_AFTER_MS, Incidents
+from streams.alerts.message import compose, labelled_texts, last_sent_after
+from streams.alerts.routing import ALARM_WAIT_MS, Owner, PlannedDelivery, Route, Routing
 from streams.detection import Finding
 from tests.alerts.commands import HOUR, MINUTE, T0, TARGET, command, finding, incidents, only, take_in
 
@@ -18,8 +18,8 @@ ROUTE = Route("oncall", ("pager",))
 
 
 def said(incident: Incident, action: str = "trigger", now: int = T0) -> dict[str, str]:
-    found = compose(incident, EscalationStep("pager", ROUTE, action, now), None, now, str)  # type: ignore[arg-type]
-    return dict(facts(found)) | {"title": found.title}
+    found = compose(incident, PlannedDelivery("pager", ROUTE, action, now), None, now, str)  # type: ignore[arg-type]
+    return dict(labelled_texts(found)) | {"title": found.title}
 
 
 def severities(found: Incidents) -> dict[str, str]:
@@ -94,8 +94,8 @@ ALARM = f"{TARGET}/target_alarm"
 
 def tell(found: Incidents, key: str) -> Incidents:
     one = found.by_key[key]
-    step = EscalationStep("pager", ROUTE, "trigger", T0)
-    found.tell(key, "pager", told_of(compose(one, step, None, T0, str), None, accepted=True))
+    step = PlannedDelivery("pager", ROUTE, "trigger", T0)
+    found.record_sent(key, "pager", last_sent_after(compose(one, step, None, T0, str), None, accepted=True))
     return found
 
 
@@ -104,29 +104,29 @@ def test_an_alarm_that_nobody_was_told_of_becomes_a_part_of_what_is_halted_for_i
     assert severities(found) == {f"{TARGET}/malformed_json": "page"}
     assert found.by_key[ALARM].closing_reason == f"it is part of {TARGET}/malformed_json"
     assert Routing((ROUTE,)).steps(found.by_key[ALARM], T0) == []
-    found.absorb_finding(finding("target_alarm"), T0)
+    found.apply_finding(finding("target_alarm"), T0)
     assert found.by_key[ALARM].closed_at is not None
 
 
 def test_every_job_that_is_halted_after_people_were_told_of_an_alarm_joins_it() -> None:
     found = tell(incidents(finding("target_alarm")), ALARM)
     for one in (command("a"), command("b", cause="schema_violation"), command(None)):
-        found.absorb(one, T0)
+        found.apply(one, T0)
     assert list(severities(found)) == [ALARM]
     told = said(only(found))
     assert told["title"] == f"{TARGET} is halted as a whole: malformed_json"
     assert told["Cause"] == "malformed_json (blame: request, confidence 98%)"
     assert told["Found too"] == finding("target_alarm").summary
     for job in ("a", "b", None):
-        found.absorb(command(job, "released", sequence=2, issued_by="alice"), T0 + MINUTE)
+        found.apply(command(job, "released", sequence=2, issued_by="alice"), T0 + MINUTE)
     assert only(found).closed_by == "alice"
 
 
 def test_a_scope_that_joined_an_alarm_stays_through_its_probes() -> None:
     found = tell(incidents(finding("target_alarm")), ALARM)
-    found.absorb(command(None), T0)
+    found.apply(command(None), T0)
     for sequence, state in enumerate(("probing", "quarantined", "probing"), 2):
-        found.absorb(command(None, state, sequence=sequence, issued_by="halt400.detect"), T0 + sequence)
+        found.apply(command(None, state, sequence=sequence, issued_by="halt400.detect"), T0 + sequence)
     assert list(found.by_key) == [f"{TARGET}/target_alarm"]
     assert only(found).closed_at is None
 
@@ -150,33 +150,33 @@ def test_the_first_alarm_of_a_tier_stays_a_page_when_a_ticket_follows() -> None:
 
 @pytest.mark.parametrize("kind", ["fleet_fault", "retry_loop"])
 def test_it_is_over_when_it_is_not_heard_of_again_and_opens_anew_after_that(kind: str) -> None:
-    lives = FINDING_LIVES_MS[finding(kind).severity]
+    lives = FINDING_CLOSES_AFTER_MS[finding(kind).severity]
     found = incidents(finding(kind, 1))
     take_in(found, finding(kind, 2, at=T0 + HOUR), T0 + HOUR)
-    found.lapse(T0 + lives + 1)
+    found.close_expired(T0 + lives + 1)
     assert only(found).closed_at is None
-    found.lapse(T0 + HOUR + lives + 1)
+    found.close_expired(T0 + HOUR + lives + 1)
     assert (only(found).closed_by, only(found).closing_reason) == ("halt400.alerts", "it was not heard of again")
     assert said(only(found), "resolve")["title"].endswith("not heard of any more")
     later = T0 + HOUR + lives + HOUR
     take_in(found, finding(kind, 3, at=later), later)
     assert (only(found).episode, only(found).opened_at, only(found).closed_at) == (2, later, None)
-    assert found.lapse(later + lives + 1) == []
-    assert found.lapse(later + lives + 2 + FORGET_AFTER_MS) == [only(found).key]
+    assert found.close_expired(later + lives + 1) == []
+    assert found.close_expired(later + lives + 2 + DELETE_CLOSED_AFTER_MS) == [only(found).key]
 
 
 def test_a_finding_of_long_ago_opens_nothing() -> None:
-    assert not incidents(finding("fleet_fault"), now=T0 + FINDING_LIVES_MS["page"]).by_key
+    assert not incidents(finding("fleet_fault"), now=T0 + FINDING_CLOSES_AFTER_MS["page"]).by_key
 
 
 def test_a_late_release_of_an_earlier_episode_does_not_close_what_was_found_since() -> None:
     found = tell(incidents(finding("target_alarm", 1)), ALARM)
     for job in "ab":
-        found.absorb(command(job), T0)
+        found.apply(command(job), T0)
     for job in "ab":
-        found.absorb(command(job, "released", sequence=2), T0 + 1)
-    found.absorb_finding(finding("target_alarm", 2, at=T0 + 2), T0 + 2)
-    found.absorb(command("a", "released", sequence=3), T0 + 3)
+        found.apply(command(job, "released", sequence=2), T0 + 1)
+    found.apply_finding(finding("target_alarm", 2, at=T0 + 2), T0 + 2)
+    found.apply(command("a", "released", sequence=3), T0 + 3)
     assert (only(found).episode, only(found).closed_at, only(found).lead) == (2, None, None)
 
 
@@ -195,7 +195,7 @@ def test_a_restart_that_reads_findings_again_from_anywhere_changes_nothing(
     before = incidents(*history[:crash])
     after = Incidents(3, [decode_incident(value) for _, value in before.take_changed()])
     for one in history[min(committed, crash) :]:
-        after.absorb_finding(one, T0)
+        after.apply_finding(one, T0)
 
     def picture(found: Incidents) -> dict[str, object]:
         return {key: (one.findings, one.finding_ids, one.episode) for key, one in found.by_key.items()}
@@ -238,33 +238,33 @@ def test_commands_and_findings_read_again_from_anywhere_change_nothing_and_close
     is_open = [name for one in whole.by_key.values() for name in one.open_scopes()]
     assert sorted(is_open) == sorted(name for name, state in latest.items() if state != "released")
     for one in whole.by_key.values():
-        assert (one.closed_at is None) == bool(one.open_scopes() or (one.findings and not one.of_episode()))
+        assert (one.closed_at is None) == bool(one.open_scopes() or (one.findings and not one.episode_scopes()))
 
 
 def test_findings_are_routed_by_target_severity_and_owner() -> None:
     shop = Route("shop", ("slack",), owners=("team-shop",))
     tickets = Route("tickets", ("mail",), severities=frozenset(("ticket",)), targets=("*.shop.example",))
     table = Routing((shop, tickets), (Owner("team-shop", ("*",), ("extract-*",)),))
-    assert set(table.audience(only(incidents(finding("retry_loop"))))) == {"slack", "mail"}
-    assert set(table.audience(only(incidents(finding("target_alarm"))))) == {"slack"}
-    assert set(table.audience(only(incidents(finding("retry_loop", job_id="other"))))) == {"mail"}
+    assert set(table.sinks_for(only(incidents(finding("retry_loop"))))) == {"slack", "mail"}
+    assert set(table.sinks_for(only(incidents(finding("target_alarm"))))) == {"slack"}
+    assert set(table.sinks_for(only(incidents(finding("retry_loop", job_id="other"))))) == {"mail"}
 
 
 def test_a_fault_of_the_fleet_finds_somebody_though_every_route_is_of_a_target() -> None:
     fleet = only(incidents(finding("fleet_fault")))
     shop, maps = Route("shop", ("a",), targets=("shop.*",)), Route("maps", ("b",), targets=("maps.*",))
     tickets = Route("tickets", ("c",), severities=frozenset(("ticket",)))
-    assert set(Routing((shop, maps, tickets)).audience(fleet)) == {"a", "b"}
-    assert set(Routing((shop, maps, Route("all", ("d",)))).audience(fleet)) == {"d"}
+    assert set(Routing((shop, maps, tickets)).sinks_for(fleet)) == {"a", "b"}
+    assert set(Routing((shop, maps, Route("all", ("d",)))).sinks_for(fleet)) == {"d"}
 
 
 def test_an_alarm_waits_for_a_fault_of_the_fleet_and_is_no_page_beside_it() -> None:
     table, found = Routing((ROUTE,)), incidents(finding("target_alarm"))
     (step,) = table.steps(only(found), T0)
     assert step.at_ms == T0 + ALARM_WAIT_MS
-    found.subsume(only(found).key)
+    found.cover_by_fleet_fault(only(found).key)
     assert severities(found) == {f"{TARGET}/target_alarm": "ticket"}
-    found.absorb(command(None), T0 + 1)
+    found.apply(command(None), T0 + 1)
     assert severities(found) == {f"{TARGET}/malformed_json": "page"}
     (step,) = table.steps(found.by_key[f"{TARGET}/malformed_json"], T0 + 1)
     assert step.at_ms == T0 + 1
@@ -277,6 +277,6 @@ def test_no_text_of_a_finding_goes_out_unredacted() -> None:
         named = texts | {"value": secret, "attribute": "release", "jobs": (secret,), "targets": (secret,)}
         incident = only(incidents(finding(kind, **named)))
         told = compose(
-            incident, EscalationStep("pager", ROUTE, "trigger", T0), None, T0, lambda text: text.replace(secret, "…")
+            incident, PlannedDelivery("pager", ROUTE, "trigger", T0), None, T0, lambda text: text.replace(secret, "…")
         )
-        assert secret not in str([told, facts(told)])
+        assert secret not in str([told, labelled_texts(told)])

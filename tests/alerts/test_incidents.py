@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from halt400.records import Command, Scope
-from streams.alerts.incident import Acknowledgement, Told, decode_incident, incident_key
-from streams.alerts.incidents import FORGET_AFTER_MS, LAPSE_AFTER_MS, Incidents
+from streams.alerts.incident import Acknowledgement, LastSent, decode_incident, incident_key
+from streams.alerts.incidents import CLOSE_EXPIRED_AFTER_MS, DELETE_CLOSED_AFTER_MS, Incidents
 from tests.alerts.commands import HOUR, MINUTE, T0, TARGET, command, finding, incidents, only
 
 
 def tell(found: Incidents, key: str) -> None:
-    told = Told(route="all", action="trigger", severity="ticket", digest="", episode=1, first_at=T0, at=T0)
-    found.tell(key, "pager", told)
+    told = LastSent(route="all", action="trigger", severity="ticket", digest="", episode=1, first_at=T0, at=T0)
+    found.record_sent(key, "pager", told)
 
 
 def test_five_jobs_halted_by_one_cause_are_one_incident() -> None:
@@ -50,16 +50,16 @@ def test_many_shapes_that_fail_for_one_cause_before_anyone_is_told_are_one_incid
     assert [incident.key for incident in is_open] == [f"{TARGET}/malformed_json"]
     assert len(is_open[0].open_scopes()) == 9
     for shape in range(1, 10):
-        found.absorb(of_shape(f"job-{shape}", shape, state="released", sequence=2), T0 + 1)
+        found.apply(of_shape(f"job-{shape}", shape, state="released", sequence=2), T0 + 1)
     assert is_open[0].closed_at == T0 + 1
 
 
 def test_a_target_that_is_halted_as_a_whole_takes_in_what_nobody_was_told_of_and_the_jobs_that_follow() -> None:
     found = incidents(of_shape("a", 1), of_shape("b", 2))
     tell(found, f"{TARGET}/malformed_json/100000000000")
-    found.absorb(command(None, signature="f" * 32), T0)
-    found.absorb(of_shape("c", 3), T0)
-    found.absorb(of_shape("d", 1), T0)
+    found.apply(command(None, signature="f" * 32), T0)
+    found.apply(of_shape("c", 3), T0)
+    found.apply(of_shape("d", 1), T0)
     is_open = {key: set(one.open_scopes()) for key, one in found.by_key.items() if one.closed_at is None}
     job = f"job/{TARGET}/"
     assert is_open == {
@@ -75,8 +75,8 @@ def test_a_job_that_is_held_anew_for_the_same_cause_stays_where_it_is_whatever_i
 
 def test_an_alarm_that_nobody_was_told_of_goes_along_with_the_jobs_into_the_page_of_the_target() -> None:
     found = incidents(of_shape("a", 1), of_shape("b", 2))
-    found.absorb_finding(finding("target_alarm"), T0)
-    found.absorb(command(None, signature="f" * 32), T0)
+    found.apply_finding(finding("target_alarm"), T0)
+    found.apply(command(None, signature="f" * 32), T0)
     (page,) = [incident for incident in found.by_key.values() if incident.closed_at is None]
     assert page.key == f"{TARGET}/malformed_json"
     assert len(page.open_scopes()) == 3
@@ -91,9 +91,9 @@ def test_the_key_fits_into_a_sink_whatever_the_target() -> None:
 
 def test_it_is_over_when_the_last_scope_is_released_and_says_by_whom() -> None:
     found = incidents(command("a"), command("b"))
-    found.absorb(command("a", "released", sequence=2, issued_by="alice"), T0 + 1)
+    found.apply(command("a", "released", sequence=2, issued_by="alice"), T0 + 1)
     assert only(found).closed_at is None
-    found.absorb(command("b", "released", sequence=2, issued_by="bob", reason="template mended"), T0 + 2)
+    found.apply(command("b", "released", sequence=2, issued_by="bob", reason="template mended"), T0 + 2)
     incident = only(found)
     assert (incident.closed_at, incident.closed_by, incident.closing_reason) == (T0 + 2, "bob", "template mended")
 
@@ -131,11 +131,11 @@ def test_a_release_of_what_was_never_heard_of_opens_nothing() -> None:
 
 def test_the_same_cause_after_its_end_is_a_new_episode_of_the_same_key() -> None:
     found = incidents(command("a"), command("b"), command("a", "released", sequence=2))
-    found.absorb(command("b", "released", sequence=2), T0)
-    found.absorb(command("a", sequence=3, at=T0 + HOUR), T0 + HOUR)
+    found.apply(command("b", "released", sequence=2), T0)
+    found.apply(command("a", sequence=3, at=T0 + HOUR), T0 + HOUR)
     incident = only(found)
     assert (incident.episode, incident.opened_at, incident.closed_at) == (2, T0 + HOUR, None)
-    assert list(incident.of_episode()) == ["job/api.shop.example/a"]
+    assert list(incident.episode_scopes()) == ["job/api.shop.example/a"]
 
 
 def test_someone_who_extends_a_quarantine_has_acknowledged_it() -> None:
@@ -145,7 +145,7 @@ def test_someone_who_extends_a_quarantine_has_acknowledged_it() -> None:
 
 def test_a_scraper_whose_probe_failed_has_acknowledged_nothing() -> None:
     found = incidents(command("a"), command("a", "probing", sequence=2, issued_by="worker-7"))
-    found.absorb(command("a", sequence=3, issued_by="worker-7"), T0)
+    found.apply(command("a", sequence=3, issued_by="worker-7"), T0)
     assert only(found).acknowledged is None
 
 
@@ -159,26 +159,26 @@ def test_an_acknowledgement_counts_for_the_episode_that_it_was_made_in(at: int, 
 def test_what_nobody_hears_of_any_more_lapses_and_is_forgotten_later() -> None:
     found = incidents(command("a"))
     expiry = only(found).expires_at
-    assert found.lapse(expiry + LAPSE_AFTER_MS) == []
+    assert found.close_expired(expiry + CLOSE_EXPIRED_AFTER_MS) == []
     assert only(found).closed_at is None
-    found.lapse(expiry + LAPSE_AFTER_MS + 1)
+    found.close_expired(expiry + CLOSE_EXPIRED_AFTER_MS + 1)
     assert only(found).closed_by == "halt400.alerts"
-    later = expiry + LAPSE_AFTER_MS + 2 + FORGET_AFTER_MS
-    assert found.lapse(later) == [only(found).key]
-    found.forget(only(found).key)
-    found.absorb(command("a", sequence=2, at=later), later)
+    later = expiry + CLOSE_EXPIRED_AFTER_MS + 2 + DELETE_CLOSED_AFTER_MS
+    assert found.close_expired(later) == [only(found).key]
+    found.remove(only(found).key)
+    found.apply(command("a", sequence=2, at=later), later)
     assert only(found).episode == 1
 
 
 def test_what_has_lapsed_opens_anew_and_ends_when_the_last_of_the_new_episode_is_released() -> None:
     found = incidents(command("a"), command("b"))
-    later = only(found).expires_at + LAPSE_AFTER_MS + 1
-    found.lapse(later)
-    found.absorb(command("a", sequence=2, at=later), later)
+    later = only(found).expires_at + CLOSE_EXPIRED_AFTER_MS + 1
+    found.close_expired(later)
+    found.apply(command("a", sequence=2, at=later), later)
     assert (only(found).episode, only(found).closed_at) == (2, None)
-    found.absorb(command("b", "released", sequence=2), later)
+    found.apply(command("b", "released", sequence=2), later)
     assert only(found).closed_at is None
-    found.absorb(command("a", "released", sequence=3), later + 1)
+    found.apply(command("a", "released", sequence=3), later + 1)
     assert only(found).closed_at == later + 1
 
 
@@ -186,7 +186,7 @@ def test_five_thousand_jobs_are_taken_in_and_released_in_a_moment() -> None:
     started = time.process_time()
     found = incidents(*(command(f"job-{number}") for number in range(5000)))
     for number in range(5000):
-        found.absorb(command(f"job-{number}", "released", sequence=2), T0)
+        found.apply(command(f"job-{number}", "released", sequence=2), T0)
     assert only(found).closed_at == T0
     assert time.process_time() - started < 3.0  # a twentieth of what a walk over all scopes per command would take
 
@@ -221,7 +221,7 @@ def test_a_restart_that_reads_again_from_anywhere_changes_nothing(
     rows = [decode_incident(value) for _, value in before.take_changed()]
     after = Incidents(3, rows)
     for one in history[min(committed, crash) :]:
-        after.absorb(one, T0)
+        after.apply(one, T0)
     assert picture(after) == picture(whole)
 
 

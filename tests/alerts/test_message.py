@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from halt400.redaction import RedactionRules, Redactor
 from streams.alerts.incidents import Incidents
-from streams.alerts.message import compose, facts, requests_saved
-from streams.alerts.routing import EscalationStep, Route
+from streams.alerts.message import compose, estimate_savings, labelled_texts
+from streams.alerts.routing import PlannedDelivery, Route
 from streams.savings import NotSent
 from tests.alerts.commands import MINUTE, T0, TARGET, command, diagnosis, finding, incidents, notification, only
 
@@ -17,8 +17,8 @@ ROUTE = Route("oncall", ("pager",))
 
 def said(*commands: object, action: str = "trigger", now: int = T0) -> dict[str, str]:
     incident = only(incidents(*commands))  # type: ignore[arg-type]
-    found = compose(incident, EscalationStep("pager", ROUTE, action, now), None, now, str)  # type: ignore[arg-type]
-    return dict(facts(found)) | {"title": found.title}
+    found = compose(incident, PlannedDelivery("pager", ROUTE, action, now), None, now, str)  # type: ignore[arg-type]
+    return dict(labelled_texts(found)) | {"title": found.title}
 
 
 def test_it_says_what_broke_since_when_why_and_the_way_out() -> None:
@@ -56,11 +56,11 @@ def test_the_release_command_is_safe_to_paste_whatever_the_job_is_called() -> No
 
 def test_what_was_saved_is_an_estimate_with_its_basis() -> None:
     held = incidents(command(None, expires_at=T0 + 60 * MINUTE))
-    saved = requests_saved(only(held), T0 + 31 * MINUTE)
+    saved = estimate_savings(only(held), T0 + 31 * MINUTE)
     assert saved is not None
     assert saved.requests == 31 * 60 * 2  # 7,200 in the hour before: 2 a second
-    held.absorb(command(None, "released", sequence=2), T0 + 30 * MINUTE)
-    after = requests_saved(only(held), T0 + 500 * MINUTE)
+    held.apply(command(None, "released", sequence=2), T0 + 30 * MINUTE)
+    after = estimate_savings(only(held), T0 + 500 * MINUTE)
     assert after is not None
     assert after.requests == 30 * 60 * 2
 
@@ -68,8 +68,8 @@ def test_what_was_saved_is_an_estimate_with_its_basis() -> None:
 def test_what_the_gates_have_counted_is_said_beside_the_estimate_for_a_whole_target() -> None:
     def saved(job: str | None, counted: NotSent | None) -> str:
         incident, now = only(incidents(command(job))), T0 + 5 * MINUTE
-        found = compose(incident, EscalationStep("pager", ROUTE, "update", now), None, now, str, counted)
-        return dict(facts(found))["Requests saved"]
+        found = compose(incident, PlannedDelivery("pager", ROUTE, "update", now), None, now, str, counted)
+        return dict(labelled_texts(found))["Requests saved"]
 
     assert saved("extract-099", NotSent(requests=4998, gates=1)) == "4,998, counted by 1 gate"
     first, second = saved(None, NotSent(requests=1234567, gates=3000)).splitlines()
@@ -79,16 +79,16 @@ def test_what_the_gates_have_counted_is_said_beside_the_estimate_for_a_whole_tar
 
 def test_a_finding_for_which_nothing_is_halted_says_nothing_of_savings() -> None:
     found = Incidents(0)
-    found.absorb_finding(finding("retry_loop"), T0)
-    said_of_it = compose(only(found), EscalationStep("pager", ROUTE, "trigger", T0), None, T0, str)
-    assert "Requests saved" not in dict(facts(said_of_it))
+    found.apply_finding(finding("retry_loop"), T0)
+    said_of_it = compose(only(found), PlannedDelivery("pager", ROUTE, "trigger", T0), None, T0, str)
+    assert "Requests saved" not in dict(labelled_texts(said_of_it))
 
 
 def test_nothing_is_claimed_that_the_figures_do_not_tell() -> None:
     later = T0 + 10 * MINUTE
-    assert requests_saved(only(incidents(command("one-job"))), later) is None  # the figures count the whole target
-    assert requests_saved(only(incidents(command(None, windows=[]))), later) is None
-    assert requests_saved(only(incidents(command(None))), T0) is None
+    assert estimate_savings(only(incidents(command("one-job"))), later) is None  # the figures count the whole target
+    assert estimate_savings(only(incidents(command(None, windows=[]))), later) is None
+    assert estimate_savings(only(incidents(command(None))), T0) is None
     assert said(command("one-job"))["Requests saved"] == "none counted so far"
     undiagnosed = said(command("a", cause=None))
     assert undiagnosed["Cause"] == "unknown (not diagnosed)"
@@ -97,16 +97,16 @@ def test_nothing_is_claimed_that_the_figures_do_not_tell() -> None:
 
 def test_nothing_is_saved_by_a_quarantine_that_has_expired() -> None:
     incident = only(incidents(command(None)))
-    saved = requests_saved(incident, T0 + 600 * MINUTE)
+    saved = estimate_savings(incident, T0 + 600 * MINUTE)
     assert saved is not None
     assert saved.halted_s == 15 * 60
 
 
 def test_the_end_says_who_ended_it_and_why_and_how_much_it_saved() -> None:
     held = incidents(command(None))
-    held.absorb(command(None, "released", sequence=2, issued_by="alice", reason="template mended"), T0 + 5 * MINUTE)
+    held.apply(command(None, "released", sequence=2, issued_by="alice", reason="template mended"), T0 + 5 * MINUTE)
     now = T0 + 6 * MINUTE
-    found = dict(facts(compose(only(held), EscalationStep("pager", ROUTE, "resolve", now), None, now, str)))
+    found = dict(labelled_texts(compose(only(held), PlannedDelivery("pager", ROUTE, "resolve", now), None, now, str)))
     assert found["Over"] == "2025-11-23 04:05:00Z by alice: template mended"
     assert found["Requests saved"].startswith("about 600 by its former traffic (5 min at 2 a second")
     assert "Release" not in found
@@ -122,16 +122,16 @@ def test_every_text_of_a_scraper_passes_the_redaction() -> None:
             diagnosis=diagnosis(remedy=f"drop {secret}"),
         )
     )
-    held.absorb(command(f"job-{secret}", "released", sequence=2, reason=f"it was {secret}", issued_by=secret), T0)
+    held.apply(command(f"job-{secret}", "released", sequence=2, reason=f"it was {secret}", issued_by=secret), T0)
     for action in ("trigger", "resolve"):
         found = compose(
             only(held),
-            EscalationStep("pager", ROUTE, action, T0),  # type: ignore[arg-type]
+            PlannedDelivery("pager", ROUTE, action, T0),  # type: ignore[arg-type]
             None,
             T0,
             lambda text: text.replace(secret, "(redacted)"),
         )
-        assert secret not in str([*facts(found), found.title, found.dedup_key])
+        assert secret not in str([*labelled_texts(found), found.title, found.dedup_key])
 
 
 def test_the_redaction_of_the_archive_takes_secrets_out_of_an_alert_and_leaves_the_rest() -> None:
@@ -145,8 +145,8 @@ def test_the_redaction_of_the_archive_takes_secrets_out_of_an_alert_and_leaves_t
             diagnosis=diagnosis(remedy=f"Do not send Authorization: Bearer {header}"),
         )
     )
-    found = compose(only(held), EscalationStep("pager", ROUTE, "trigger", T0), None, T0, redactor.text)
-    text = str([*facts(found), found.title])
+    found = compose(only(held), PlannedDelivery("pager", ROUTE, "trigger", T0), None, T0, redactor.text)
+    text = str([*labelled_texts(found), found.title])
     for hidden in (secret, header, "pa55word"):
         assert hidden not in text
     assert found.release_commands == [f'halt400 release job/{TARGET}/extract-099 --reason "..."']

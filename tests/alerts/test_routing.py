@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.alerts.incident import Acknowledgement, Incident, Told
+from streams.alerts.incident import Acknowledgement, Incident, LastSent
 from streams.alerts.incidents import Incidents
-from streams.alerts.routing import LAST_COUNTS_MS, Owner, QuietHours, Route, Routing
+from streams.alerts.routing import RESOLVE_DELAY_MS, Owner, QuietHours, Route, Routing
 from tests.alerts.commands import HOUR, MINUTE, T0, command, incidents, only
 
 SECOND = 1000
@@ -25,17 +25,17 @@ def steps(table: Routing, incident: Incident, now: int = T0) -> list[tuple[str, 
 
 
 def tell(found: Incidents, table: Routing, now: int, *, undelivered: bool = False) -> list[str]:
-    """Deliver what is due, as the outbox would; the actions in their order."""
+    """Deliver what is due, as the dispatcher would; the actions in their order."""
     said = []
     for key, incident in found.by_key.items():
         for step in table.steps(incident, now):
             if step.at_ms > now:
                 continue
-            told = incident.told_to(step.sink)
-            found.tell(
+            told = incident.last_sent_to(step.sink)
+            found.record_sent(
                 key,
                 step.sink,
-                Told(
+                LastSent(
                     route=step.route.name,
                     action=step.action,
                     severity=step.route.severity(incident),
@@ -66,7 +66,7 @@ def test_one_cause_is_one_page_however_many_jobs_it_halts() -> None:
     table, found = routing(Route("all", ("pager",))), incidents(command(None))
     assert tell(found, table, T0) == ["trigger"]
     for number in range(50):
-        found.absorb(command(f"job-{number}"), T0 + number)
+        found.apply(command(f"job-{number}"), T0 + number)
         assert tell(found, table, T0 + number) == []
     assert tell(found, table, T0 + 300 * SECOND) == ["update"]
     assert tell(found, table, T0 + HOUR) == []
@@ -75,11 +75,11 @@ def test_one_cause_is_one_page_however_many_jobs_it_halts() -> None:
 def test_a_route_without_updates_hears_the_beginning_and_the_end() -> None:
     table, found = routing(Route("all", ("mail",), updates=False)), incidents(command(None))
     tell(found, table, T0)
-    found.absorb(command("a"), T0)
+    found.apply(command("a"), T0)
     assert tell(found, table, T0 + HOUR) == []
-    found.absorb(command(None, "released", sequence=2), T0 + HOUR)
-    found.absorb(command("a", "released", sequence=2), T0 + HOUR)
-    assert tell(found, table, T0 + HOUR + LAST_COUNTS_MS) == ["resolve"]
+    found.apply(command(None, "released", sequence=2), T0 + HOUR)
+    found.apply(command("a", "released", sequence=2), T0 + HOUR)
+    assert tell(found, table, T0 + HOUR + RESOLVE_DELAY_MS) == ["resolve"]
     assert tell(found, table, T0 + 2 * HOUR) == []
 
 
@@ -91,7 +91,7 @@ def test_what_is_over_before_anyone_was_told_is_told_to_nobody() -> None:
 def test_a_ticket_that_becomes_a_page_is_told_at_once() -> None:
     table, found = routing(Route("all", ("slack",), group_wait_s=0)), incidents(command("a"))
     tell(found, table, T0)
-    found.absorb(command(None), T0 + SECOND)
+    found.apply(command(None), T0 + SECOND)
     (step,) = table.steps(only(found), T0 + SECOND)
     assert (step.action, step.at_ms, step.raised) == ("trigger", T0 + SECOND, True)
 
@@ -154,9 +154,9 @@ def test_it_escalates_when_nobody_acknowledges() -> None:
     found.escalate(only(found).key, "oncall")
     assert tell(found, table, T0 + 10 * MINUTE) == ["trigger"]
     assert table.escalations(only(found)) == []
-    found.absorb(command(None, "released", sequence=2), T0 + HOUR)
+    found.apply(command(None, "released", sequence=2), T0 + HOUR)
     assert tell(found, table, T0 + HOUR) == []  # the gates' last counts are on their way
-    assert tell(found, table, T0 + HOUR + LAST_COUNTS_MS) == ["resolve", "resolve"]
+    assert tell(found, table, T0 + HOUR + RESOLVE_DELAY_MS) == ["resolve", "resolve"]
 
 
 def test_an_acknowledgement_is_told_once_and_stops_the_escalation() -> None:
@@ -180,7 +180,7 @@ def test_what_was_not_delivered_is_told_anew_when_there_is_more() -> None:
     table, found = routing(Route("all", ("slack",), group_interval_s=0)), incidents(command(None))
     tell(found, table, T0, undelivered=True)
     assert tell(found, table, T0 + HOUR) == []
-    found.absorb(command("a", at=T0 + HOUR), T0 + HOUR)
+    found.apply(command("a", at=T0 + HOUR), T0 + HOUR)
     assert tell(found, table, T0 + HOUR) == ["trigger"]
 
 
@@ -189,21 +189,21 @@ def test_a_sink_that_forgets_is_told_again_and_again_while_it_is_open() -> None:
     assert tell(found, table, T0) == ["trigger"]
     assert tell(found, table, T0 + 119 * SECOND) == []
     assert tell(found, table, T0 + 120 * SECOND) == ["update"]
-    found.absorb(command(None, "released", sequence=2), T0 + 130 * SECOND)
-    assert tell(found, table, T0 + 130 * SECOND + LAST_COUNTS_MS) == ["resolve"]
+    found.apply(command(None, "released", sequence=2), T0 + 130 * SECOND)
+    assert tell(found, table, T0 + 130 * SECOND + RESOLVE_DELAY_MS) == ["resolve"]
     assert tell(found, table, T0 + HOUR) == []
 
 
 def test_a_route_that_is_gone_from_the_file_still_ends_what_it_began() -> None:
     found = incidents(command(None))
     tell(found, routing(Route("old", ("pager",))), T0)
-    found.absorb(command(None, "released", sequence=2), T0 + 1)
+    found.apply(command(None, "released", sequence=2), T0 + 1)
     later = routing(Route("new", ("slack",)), Route("other", ("pager",), targets=("elsewhere",)))
-    assert tell(found, later, T0 + 1 + LAST_COUNTS_MS) == ["resolve"]
+    assert tell(found, later, T0 + 1 + RESOLVE_DELAY_MS) == ["resolve"]
 
 
 def test_a_sink_that_is_gone_from_the_file_is_told_nothing_more() -> None:
     found = incidents(command(None))
     tell(found, routing(Route("old", ("pager",))), T0)
-    found.absorb(command(None, "released", sequence=2), T0 + 1)
+    found.apply(command(None, "released", sequence=2), T0 + 1)
     assert tell(found, routing(Route("new", ("slack",))), T0 + HOUR) == []

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.alerts.delivery import Delivery, Sink, deliver_patiently, retry_after_s
-from streams.alerts.incidents import FINDING_LIVES_MS
+from streams.alerts.delivery import AttemptResult, Sink, deliver_with_retries, retry_after_s
+from streams.alerts.incidents import FINDING_CLOSES_AFTER_MS
 from streams.alerts.message import Notification, compose, decode_notification
-from streams.alerts.routing import EscalationStep, Route
+from streams.alerts.routing import PlannedDelivery, Route
 from streams.alerts.signing import REPLAY_WINDOW_S, sign, verify
 from streams.alerts.sinks import AlertmanagerSink, EmailSink, PagerDutySink, SlackSink, StdoutSink, WebhookSink
 from streams.alerts.sinks.slack import escape
@@ -99,14 +99,14 @@ class Rig:
         self.kind, self.server, self.sink = kind, server, sink
         self.waits: list[float] = []
 
-    async def deliver(self, found: Notification, jitter: float = 0.0) -> tuple[Delivery, int]:
+    async def deliver(self, found: Notification, jitter: float = 0.0) -> tuple[AttemptResult, int]:
         now = [0.0]
 
         async def sleep(seconds: float) -> None:
             self.waits.append(seconds)
             now[0] += seconds
 
-        report = await deliver_patiently(
+        report = await deliver_with_retries(
             self.sink, lambda: found, clock=lambda: now[0], sleep=sleep, jitter=lambda: jitter
         )
         assert report is not None
@@ -142,8 +142,8 @@ async def test_findings_keep_the_contract_too_whatever_a_scraper_calls_itself(ri
     named = dict.fromkeys(("worker", "release", "job_id", "value", "summary"), HOSTILE * 40)
     held = incidents(finding(kind, **named, jobs=(HOSTILE * 4,) * 20, targets=(HOSTILE * 4,) * 20))
     if action == "resolve":
-        held.lapse(T0 + 2 * max(FINDING_LIVES_MS.values()))
-    at = EscalationStep("sink", Route("oncall", ("sink",)), action, T0)  # type: ignore[arg-type]
+        held.close_expired(T0 + 2 * max(FINDING_CLOSES_AFTER_MS.values()))
+    at = PlannedDelivery("sink", Route("oncall", ("sink",)), action, T0)  # type: ignore[arg-type]
     delivery, _ = await rig.deliver(compose(only(held), at, None, T0, str))
     assert (delivery.outcome, rig.server.violations) == ("accepted", [])
 
@@ -173,7 +173,7 @@ async def test_a_server_error_is_tried_again_with_growing_pauses(rig: Rig) -> No
     rig.server.script = [rig.kind.broken] * 4
     delivery, attempts = await rig.deliver(notification(), jitter=0.999)
     assert (delivery.outcome, attempts) == ("accepted", 5)
-    first = rig.sink.patience.first_s
+    first = rig.sink.retry.first_s
     assert rig.waits == pytest.approx([first, first * 2, first * 4, first * 8], rel=0.01)
 
 
@@ -196,7 +196,7 @@ async def test_it_gives_up_when_its_patience_is_at_an_end(rig: Rig) -> None:
     rig.server.always = rig.kind.broken
     delivery, attempts = await rig.deliver(notification())
     assert delivery.outcome == "unavailable"
-    assert sum(rig.waits) <= rig.sink.patience.give_up_after_s
+    assert sum(rig.waits) <= rig.sink.retry.give_up_after_s
     assert 5 < attempts < 100
 
 
@@ -360,7 +360,7 @@ async def test_a_sink_that_says_at_once_is_not_hammered() -> None:
         async def sleep(seconds: float) -> None:
             waits.append(seconds)
 
-        report = await deliver_patiently(sink, notification, clock=lambda: sum(waits), sleep=sleep)
+        report = await deliver_with_retries(sink, notification, clock=lambda: sum(waits), sleep=sleep)
         assert report is not None
         assert report.attempts < 40
         assert min(waits) >= 30
@@ -371,7 +371,7 @@ async def test_a_pause_longer_than_the_patience_ends_it_at_once() -> None:
     async with Slack().serve() as server:
         server.script = [(429, {"Retry-After": "86400"}, b"")]
         sink = SlackSink("sink", server.url)
-        report = await deliver_patiently(sink, notification, clock=clock, sleep=asyncio.sleep)
+        report = await deliver_with_retries(sink, notification, clock=clock, sleep=asyncio.sleep)
         assert report is not None
         assert (report.attempts, report.delivery.throttled) == (1, True)
         await sink.close()
@@ -385,7 +385,7 @@ async def test_it_stops_when_there_is_nothing_to_say_any_more() -> None:
         async def sleep(_: float) -> None:
             return
 
-        assert await deliver_patiently(sink, lambda: left.pop(0), clock=clock, sleep=sleep) is None
+        assert await deliver_with_retries(sink, lambda: left.pop(0), clock=clock, sleep=sleep) is None
         assert len(server.received) == 1
         await sink.close()
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from streams.alerts.config import load_alerts
-from streams.alerts.outbox import Outbox
+from streams.alerts.dispatcher import AlertDispatcher
 from streams.settings import Settings, load_settings
 from streams.transport import install
 from streams.worker.agents import alert
@@ -17,12 +17,12 @@ from streams.worker.faust_app import new_app
 
 
 @asynccontextmanager
-async def running(settings: Settings, config: Path, clock: Callable[[], float]) -> AsyncIterator[Outbox]:
+async def running(settings: Settings, config: Path, clock: Callable[[], float]) -> AsyncIterator[AlertDispatcher]:
     """Run the agent on `control`, with the sinks and routes of a file; secrets come from the environment."""
     app = new_app(settings, "alert-test")
     durability = install(app)
     alerts = load_alerts(config)
-    outbox = alert.register(
+    dispatcher = alert.register(
         app,
         settings,
         durability,
@@ -40,7 +40,7 @@ async def running(settings: Settings, config: Path, clock: Callable[[], float]) 
     await app.start_neighbours()
     await app.start()
     try:
-        yield outbox
+        yield dispatcher
         assert app.failure is None
     finally:
         await app.stop()

@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
-from streams.alerts.delivery import Delivery, Patience
+from streams.alerts.delivery import AttemptResult, RetryPolicy
 from streams.alerts.http_post import HttpPoster
-from streams.alerts.message import Notification, facts
+from streams.alerts.message import Notification, labelled_texts
 
 __all__ = ["ALERT_NAME", "ALERT_NAMES", "RENEWAL_S", "AlertmanagerSink"]
 
@@ -55,14 +55,14 @@ ANNOTATIONS = {
 class AlertmanagerSink:
     """One Alertmanager; `url` is its root, such as ``http://alertmanager:9093``."""
 
-    patience = Patience(first_s=1.0, longest_s=30.0, throttled_s=10.0, give_up_after_s=900.0)
+    retry = RetryPolicy(first_s=1.0, longest_s=30.0, throttled_s=10.0, give_up_after_s=900.0)
 
     def __init__(self, name: str, url: str, *, token: str | None = None, timeout_s: float = 10.0) -> None:
         self.name = name
         self._headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
         self._http = HttpPoster(url.rstrip("/") + PATH, timeout_s=timeout_s, secrets=[token] if token else [])
 
-    async def deliver(self, notification: Notification) -> Delivery:
+    async def deliver(self, notification: Notification) -> AttemptResult:
         """Post the alert as it is now."""
         alerts = [_alert(notification, _severity(notification))]
         if notification.raised:
@@ -95,7 +95,7 @@ def _alert(notification: Notification, severity: str, *, over: bool = False) -> 
         ends_at = notification.at
     elif notification.action == "resolve":
         ends_at = notification.ends_at
-    annotations = {ANNOTATIONS[label]: text for label, text in facts(notification) if label in ANNOTATIONS}
+    annotations = {ANNOTATIONS[label]: text for label, text in labelled_texts(notification) if label in ANNOTATIONS}
     return {
         "labels": labels,
         "annotations": {"summary": notification.title, **annotations},

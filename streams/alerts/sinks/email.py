@@ -11,8 +11,8 @@ from email.utils import formatdate
 from hashlib import blake2b
 from typing import Literal
 
-from streams.alerts.delivery import Delivery, Patience
-from streams.alerts.message import Notification, facts, shorten
+from streams.alerts.delivery import AttemptResult, RetryPolicy
+from streams.alerts.message import Notification, labelled_texts, shorten
 
 __all__ = ["EmailSink"]
 
@@ -29,7 +29,7 @@ class EmailSink:
         ``starttls``, ``implicit`` (from the first byte), or ``none``.
     """
 
-    patience = Patience(first_s=5.0, longest_s=300.0, throttled_s=60.0, give_up_after_s=3600.0)
+    retry = RetryPolicy(first_s=5.0, longest_s=300.0, throttled_s=60.0, give_up_after_s=3600.0)
 
     def __init__(
         self,
@@ -49,19 +49,19 @@ class EmailSink:
         self._sender, self._recipients = sender, recipients
         self._username, self._password = username, password
 
-    async def deliver(self, notification: Notification) -> Delivery:
+    async def deliver(self, notification: Notification) -> AttemptResult:
         """Send one mail; the blocking client runs in a thread, and is not waited for beyond the timeout."""
         mail = self._mail(notification)
         try:
             async with asyncio.timeout(self._timeout_s * 1.5):
                 return await asyncio.to_thread(self._send, mail)
         except TimeoutError:
-            return Delivery("unavailable", f"no answer within {self._timeout_s * 1.5:g} s")
+            return AttemptResult("unavailable", f"no answer within {self._timeout_s * 1.5:g} s")
 
     async def close(self) -> None:
         """Nothing is kept open between mails."""
 
-    def _send(self, mail: EmailMessage) -> Delivery:
+    def _send(self, mail: EmailMessage) -> AttemptResult:
         try:
             with self._connection() as server:
                 if self._tls == "starttls":
@@ -74,14 +74,14 @@ class EmailSink:
         except smtplib.SMTPResponseException as error:
             return _judge(error.smtp_code, _text(error.smtp_error))
         except smtplib.SMTPNotSupportedError as error:
-            return Delivery("refused", f"the server lacks what is asked of it: {error}")
+            return AttemptResult("refused", f"the server lacks what is asked of it: {error}")
         except ssl.SSLCertVerificationError as error:
-            return Delivery("refused", f"the server's certificate does not hold: {error.verify_message}")
+            return AttemptResult("refused", f"the server's certificate does not hold: {error.verify_message}")
         except (smtplib.SMTPException, OSError) as error:
-            return Delivery("unavailable", shorten(f"{type(error).__name__} {error}", 300))
+            return AttemptResult("unavailable", shorten(f"{type(error).__name__} {error}", 300))
         if refused:
-            return Delivery("accepted", f"accepted, but not for {', '.join(sorted(refused))}")
-        return Delivery("accepted", "250")
+            return AttemptResult("accepted", f"accepted, but not for {', '.join(sorted(refused))}")
+        return AttemptResult("accepted", "250")
 
     def _connection(self) -> smtplib.SMTP:
         if self._tls == "implicit":
@@ -103,14 +103,14 @@ class EmailSink:
         mail["X-Halt400-Incident"] = thread
         if notification.severity == "page":
             mail["X-Priority"] = "1"
-        parts = [f"{label}\n{_indented(text)}" for label, text in facts(notification)]
+        parts = [f"{label}\n{_indented(text)}" for label, text in labelled_texts(notification)]
         mail.set_content("\n\n".join([notification.title, *parts, "-- \nHalt400"]) + "\n")
         return mail
 
 
-def _judge(code: int, text: str) -> Delivery:
+def _judge(code: int, text: str) -> AttemptResult:
     outcome: Literal["refused", "unavailable"] = "refused" if 500 <= code < 600 else "unavailable"
-    return Delivery(outcome, shorten(f"{code} {text}", 300))
+    return AttemptResult(outcome, shorten(f"{code} {text}", 300))
 
 
 def _text(reply: bytes | str) -> str:

@@ -10,10 +10,10 @@ from typing import Any
 
 import orjson
 
-from streams.alerts.delivery import Delivery, Patience
+from streams.alerts.delivery import AttemptResult, RetryPolicy
 from streams.alerts.http_post import HttpPoster
 from streams.alerts.incident import FLEET
-from streams.alerts.message import Notification, facts, shorten
+from streams.alerts.message import Notification, labelled_texts, shorten
 
 __all__ = ["EVENTS_URL", "PagerDutySink"]
 
@@ -25,14 +25,14 @@ LONGEST_DETAIL = 8000
 class PagerDutySink:
     """One integration of one PagerDuty service."""
 
-    patience = Patience(first_s=2.0, longest_s=120.0, throttled_s=60.0, give_up_after_s=1800.0)
+    retry = RetryPolicy(first_s=2.0, longest_s=120.0, throttled_s=60.0, give_up_after_s=1800.0)
 
     def __init__(self, name: str, routing_key: str, *, url: str = EVENTS_URL, timeout_s: float = 10.0) -> None:
         self.name = name
         self._routing_key = routing_key
         self._http = HttpPoster(url, timeout_s=timeout_s, secrets=[routing_key])
 
-    async def deliver(self, notification: Notification) -> Delivery:
+    async def deliver(self, notification: Notification) -> AttemptResult:
         """Send the event; an update is a further trigger with the same key, which notifies nobody anew."""
         action = "trigger" if notification.action == "update" else notification.action
         event: dict[str, Any] = {
@@ -57,7 +57,7 @@ def _alert(notification: Notification) -> dict[str, Any]:
         "timestamp": datetime.fromtimestamp(notification.opened_at / 1000, UTC).isoformat(timespec="milliseconds"),
         "component": notification.scopes[0] if notification.scopes else notification.incident,
         "class": notification.cause,
-        "custom_details": {label: shorten(text, LONGEST_DETAIL) for label, text in facts(notification)},
+        "custom_details": {label: shorten(text, LONGEST_DETAIL) for label, text in labelled_texts(notification)},
     }
     if notification.owner is not None:
         payload["group"] = notification.owner

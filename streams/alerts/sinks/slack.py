@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from streams.alerts.delivery import Delivery, Patience
+from streams.alerts.delivery import AttemptResult, RetryPolicy
 from streams.alerts.http_post import HttpPoster
-from streams.alerts.message import Notification, facts, shorten
+from streams.alerts.message import Notification, labelled_texts, shorten
 
 __all__ = ["SlackSink", "escape"]
 
@@ -27,13 +27,13 @@ WORDS = {"trigger": "", "update": "Update: ", "acknowledge": "Acknowledged: ", "
 class SlackSink:
     """One channel; the webhook's address is a secret."""
 
-    patience = Patience(first_s=1.0, longest_s=60.0, throttled_s=30.0, give_up_after_s=900.0)
+    retry = RetryPolicy(first_s=1.0, longest_s=60.0, throttled_s=30.0, give_up_after_s=900.0)
 
     def __init__(self, name: str, url: str, *, timeout_s: float = 10.0) -> None:
         self.name = name
         self._http = HttpPoster(url, timeout_s=timeout_s, secrets=[url.partition("/services/")[2]])
 
-    async def deliver(self, notification: Notification) -> Delivery:
+    async def deliver(self, notification: Notification) -> AttemptResult:
         """Post one message."""
         return await self._http.post(orjson.dumps(_message(notification)))
 
@@ -54,7 +54,7 @@ def _message(notification: Notification) -> dict[str, Any]:
             "text": {"type": "plain_text", "text": shorten(title, LONGEST_HEADER), "emoji": False},
         }
     ]
-    for label, text in facts(notification):
+    for label, text in labelled_texts(notification):
         blocks.append(_section(f"*{label}*\n", text, code=label in CODE))
     footer = f"{mark} {notification.severity} by Halt400, route {escape(notification.route)}"
     blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": footer, "verbatim": True}]})

@@ -5,8 +5,8 @@ from typing import TextIO
 
 import msgspec
 
-from streams.alerts.delivery import Delivery, Patience
-from streams.alerts.message import Notification, facts, moment
+from streams.alerts.delivery import AttemptResult, RetryPolicy
+from streams.alerts.message import Notification, format_time, labelled_texts
 
 __all__ = ["StdoutSink"]
 
@@ -14,21 +14,21 @@ __all__ = ["StdoutSink"]
 class StdoutSink:
     """Writes to a stream: a paragraph for people, or one JSON object a line."""
 
-    patience = Patience(give_up_after_s=0.0)
+    retry = RetryPolicy(give_up_after_s=0.0)
 
     def __init__(self, name: str, *, as_json: bool = False, stream: TextIO | None = None) -> None:
         self.name = name
         self._as_json, self._stream = as_json, stream
 
-    async def deliver(self, notification: Notification) -> Delivery:
+    async def deliver(self, notification: Notification) -> AttemptResult:
         """Write; a stream that is closed is unavailable."""
         stream = self._stream if self._stream is not None else sys.stdout
         try:
             stream.write(_json(notification) if self._as_json else _paragraph(notification))
             stream.flush()
         except (OSError, ValueError) as error:
-            return Delivery("unavailable", f"{type(error).__name__} {error}")
-        return Delivery("accepted", "written")
+            return AttemptResult("unavailable", f"{type(error).__name__} {error}")
+        return AttemptResult("accepted", "written")
 
     async def close(self) -> None:
         """The stream is not ours to close."""
@@ -39,9 +39,9 @@ def _json(notification: Notification) -> str:
 
 
 def _paragraph(notification: Notification) -> str:
-    found = facts(notification)
+    found = labelled_texts(notification)
     width = max(len(label) for label, _ in found)
-    lines = [f"{moment(notification.at)} {notification.severity} {notification.action}: {notification.title}"]
+    lines = [f"{format_time(notification.at)} {notification.severity} {notification.action}: {notification.title}"]
     for label, text in found:
         first, *rest = text.splitlines() or [""]
         lines.append(f"  {label:<{width}}  {first}")

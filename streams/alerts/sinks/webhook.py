@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from streams.alerts.delivery import Delivery, Patience
+from streams.alerts.delivery import AttemptResult, RetryPolicy
 from streams.alerts.http_post import HttpPoster
 from streams.alerts.message import Notification
 from streams.alerts.signing import sign
@@ -16,7 +16,7 @@ __all__ = ["WebhookSink"]
 class WebhookSink:
     """One receiver. Each attempt has its own timestamp and signature, and the same id."""
 
-    patience = Patience(first_s=1.0, longest_s=60.0, throttled_s=10.0, give_up_after_s=900.0)
+    retry = RetryPolicy(first_s=1.0, longest_s=60.0, throttled_s=10.0, give_up_after_s=900.0)
 
     def __init__(
         self, name: str, url: str, secret: str, *, timeout_s: float = 10.0, clock: Callable[[], float] = time.time
@@ -25,7 +25,7 @@ class WebhookSink:
         self._secret, self._clock = secret, clock
         self._http = HttpPoster(url, timeout_s=timeout_s, secrets=[secret])
 
-    async def deliver(self, notification: Notification) -> Delivery:
+    async def deliver(self, notification: Notification) -> AttemptResult:
         """Post the notification."""
         body, timestamp_s = msgspec.json.encode(notification), int(self._clock())
         return await self._http.post(

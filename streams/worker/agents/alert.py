@@ -9,10 +9,10 @@ from typing import Any
 from faust.types import TP
 
 from streams import topics
+from streams.alerts.alerts_topic import follow_alerts
 from streams.alerts.delivery import Sink
-from streams.alerts.outbox import AlertTopics, Outbox
+from streams.alerts.dispatcher import AlertDispatcher, AlertTopics
 from streams.alerts.routing import Routing
-from streams.alerts.rows import follow_alerts
 from streams.savings import SavingsBook
 from streams.settings import Settings
 from streams.transport import PASS_THROUGH, Watermarks
@@ -37,8 +37,8 @@ def register(
     redact: Callable[[str], str],
     clock: Callable[[], float] = time.time,
     tick_s: float = TICK_S,
-) -> Outbox:
-    """Add the agents to `app`, the outbox that they fill, and the task that empties it.
+) -> AlertDispatcher:
+    """Add the agents to `app`, the dispatcher that they fill, and the task that empties it.
 
     Parameters
     ----------
@@ -52,12 +52,12 @@ def register(
     kafka = settings.kafka
     control, findings = kafka.topic(topics.CONTROL), kafka.topic(topics.FINDINGS)
     fail = partial(end_process, app)
-    outbox = Outbox(
+    dispatcher = AlertDispatcher(
         routing,
         sinks,
         AlertTopics(kafka.topic(topics.ALERTS), kafka.topic(topics.ALERTS_DLQ)),
         send=app.send_acknowledged,
-        follower=follow_alerts(kafka, on_changes=lambda changes: outbox.heard(changes)),
+        follower=follow_alerts(kafka, on_changes=lambda changes: dispatcher.heard(changes)),
         savings=SavingsBook(kafka, clock_ms=lambda: int(clock() * 1000)),
         redact=redact,
         on_failure=fail,
@@ -72,9 +72,9 @@ def register(
         on_failure=fail,
         start=durability.start,
     )
-    app.neighbours.append(outbox)
+    app.neighbours.append(dispatcher)
     durability.on_settle(ledger.settle)
-    durability.on_settle(outbox.settle)
+    durability.on_settle(dispatcher.settle)
     commands, found = (
         app.topic(name, key_serializer="raw", value_serializer=PASS_THROUGH, value_type=None)
         for name in (control, findings)
@@ -85,29 +85,29 @@ def register(
     async def alert(folds: Any) -> None:
         async for fold in folds.events():
             tp, records = TP(fold.message.topic, fold.message.partition), fold.value
-            ledger.add(tp, records, outbox.process(tp.partition, records))
+            ledger.add(tp, records, dispatcher.process(tp.partition, records))
 
     @app.agent(found, name="alert-findings")  # type: ignore[untyped-decorator]
     @ends_the_process(app)
     async def alert_findings(folds: Any) -> None:
         async for fold in folds.events():
             tp, records = TP(fold.message.topic, fold.message.partition), fold.value
-            ledger.add(tp, records, outbox.process_findings(tp.partition, records))
+            ledger.add(tp, records, dispatcher.process_findings(tp.partition, records))
 
     @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
     async def take(_app: Any, assigned: set[TP], **_: Any) -> None:
-        outbox.assign(tp.partition for tp in assigned if tp.topic == control)
+        dispatcher.assign(tp.partition for tp in assigned if tp.topic == control)
 
     @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
     async def forget(_app: Any, revoked: set[TP], **_: Any) -> None:
         ledger.drop({tp for tp in revoked if tp.topic in (control, findings)})
-        outbox.drop([tp.partition for tp in revoked if tp.topic == control])
+        dispatcher.drop([tp.partition for tp in revoked if tp.topic == control])
 
     @app.task  # type: ignore[untyped-decorator]
     @ends_the_process(app)
     async def tell_what_is_due(_app: Any) -> None:
         while not app.should_stop:
             await app.sleep(tick_s)
-            await outbox.tick()
+            await dispatcher.tick()
 
-    return outbox
+    return dispatcher

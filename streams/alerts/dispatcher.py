@@ -15,19 +15,19 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from halt400.follower import Changes, Follower
-from halt400.records import Command
+from halt400.records import UNDECODABLE, Command
 from streams import metrics
+from streams.alerts.alerts_topic import ACKNOWLEDGEMENT_PREFIX, acknowledgement_key, incidents_of
 from streams.alerts.dead_letters import dead_letter_headers
-from streams.alerts.delivery import GatedSink, Sink, deliver_patiently
+from streams.alerts.delivery import LimitedSink, Sink, deliver_with_retries
 from streams.alerts.incident import FLEET_FAULT, Acknowledgement, Incident, decode_incident
 from streams.alerts.incidents import Incidents
-from streams.alerts.message import Notification, compose, told_of
-from streams.alerts.routing import EscalationStep, Routing
-from streams.alerts.rows import ACKNOWLEDGED, UNDECODABLE, acknowledged_key, rows_of
+from streams.alerts.message import Notification, compose, last_sent_after
+from streams.alerts.routing import PlannedDelivery, Routing
 from streams.detection import Finding
 from streams.savings import SavingsBook
 
-__all__ = ["AlertTopics", "Outbox"]
+__all__ = ["AlertDispatcher", "AlertTopics"]
 
 log = logging.getLogger("halt400.alerts")
 
@@ -42,13 +42,13 @@ _decode_acknowledgement = msgspec.json.Decoder(Acknowledgement).decode
 
 
 class AlertTopics(NamedTuple):
-    """Full names of the topics that the outbox writes to."""
+    """Full names of the topics that the dispatcher writes to."""
 
     alerts: str
     dead_letters: str
 
 
-class _Held:
+class _AssignedPartition:
     """One partition in this process."""
 
     def __init__(self, incidents: Incidents, now_ms: int) -> None:
@@ -58,7 +58,7 @@ class _Held:
         self.under_way: dict[tuple[str, str], asyncio.Task[None]] = {}
 
 
-class Outbox:
+class AlertDispatcher:
     """The incidents of the partitions that this process holds.
 
     Parameters
@@ -97,8 +97,8 @@ class Outbox:
         self._savings = savings
         self._redact, self._on_failure = redact, on_failure
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
-        self._sinks = {name: GatedSink(sink) for name, sink in sinks.items()}
-        self._partitions: dict[int, _Held] = {}
+        self._sinks = {name: LimitedSink(sink) for name, sink in sinks.items()}
+        self._partitions: dict[int, _AssignedPartition] = {}
         self._loading = asyncio.Lock()
         self._assigned: set[int] = set()
         self._revocations = 0
@@ -112,7 +112,7 @@ class Outbox:
         """Take these partitions, which are loaded by the next `tick` or fold."""
         self._assigned.update(partitions)
 
-    async def _hold(self, partition: int) -> _Held | None:
+    async def _hold(self, partition: int) -> _AssignedPartition | None:
         """Load a partition once everything that its last holder wrote is known; None where it was taken away."""
         async with self._loading:
             held, revocations = self._partitions.get(partition), self._revocations
@@ -120,17 +120,17 @@ class Outbox:
                 await self._follower.wait_caught_up()
                 await self._savings.follower.wait_caught_up()
                 if revocations == self._revocations:
-                    rows = rows_of(self._follower, partition)
-                    held = self._partitions[partition] = _Held(Incidents(partition, rows), self._now_ms())
+                    rows = incidents_of(self._follower, partition)
+                    held = self._partitions[partition] = _AssignedPartition(Incidents(partition, rows), self._now_ms())
             return held
 
     async def process(self, partition: int, records: list[Any]) -> None:
         """Take in one fold of `control`; returns when the broker has the rows that include it."""
-        await self._take_in(partition, records, "command", _decode_command, Incidents.absorb)
+        await self._take_in(partition, records, "command", _decode_command, Incidents.apply)
 
     async def process_findings(self, partition: int, records: list[Any]) -> None:
         """Take in one fold of `findings`, as `process` does one of `control`."""
-        await self._take_in(partition, records, "finding", _decode_finding, Incidents.absorb_finding)
+        await self._take_in(partition, records, "finding", _decode_finding, Incidents.apply_finding)
 
     async def _take_in(
         self,
@@ -138,7 +138,7 @@ class Outbox:
         records: list[Any],
         what: str,
         decode: Callable[[bytes], T],
-        absorb: Callable[[Incidents, T, int], None],
+        apply: Callable[[Incidents, T, int], None],
     ) -> None:
         held = await self._hold(partition)
         if held is None:
@@ -151,16 +151,16 @@ class Outbox:
             except UNDECODABLE as error:
                 log.error("%s/%s is no %s, and is passed over: %s", partition, record.offset, what, error)
                 continue
-            absorb(held.incidents, found, self._now_ms())
+            apply(held.incidents, found, self._now_ms())
         await self._write(held)
 
     def heard(self, changes: Changes) -> None:
         """Take up acknowledgements; the follower of `alerts` calls it."""
         for key in changes:
             name = key.decode(errors="replace")
-            if name.startswith(ACKNOWLEDGED):
+            if name.startswith(ACKNOWLEDGEMENT_PREFIX):
                 for held in self._partitions.values():
-                    held.due[name.removeprefix(ACKNOWLEDGED)] = 0
+                    held.due[name.removeprefix(ACKNOWLEDGEMENT_PREFIX)] = 0
 
     # What goes out
 
@@ -170,7 +170,7 @@ class Outbox:
             await self._hold(partition)
         now_ms = self._now_ms()
         for held in list(self._partitions.values()):
-            for key in held.incidents.lapse(now_ms):
+            for key in held.incidents.close_expired(now_ms):
                 await self._forget(held, key)
             for key in [key for key, due_ms in held.due.items() if due_ms <= now_ms]:
                 self._advance(held, key, now_ms)
@@ -187,18 +187,18 @@ class Outbox:
             under_way = sum(name == sink for held in self._partitions.values() for _, sink in held.under_way)
             metrics.ALERT_DELIVERIES_OPEN.labels(name).set(under_way)
 
-    def _advance(self, held: _Held, key: str, now_ms: int) -> None:
+    def _advance(self, held: _AssignedPartition, key: str, now_ms: int) -> None:
         incidents = held.incidents
         incident = incidents.by_key.get(key)
         if incident is None:
             held.due.pop(key, None)
             return
-        word = self._follower.values.get(acknowledged_key(key))
+        word = self._follower.values.get(acknowledgement_key(key))
         if word is not None:
             with suppress(*UNDECODABLE):
                 incidents.acknowledge(key, _decode_acknowledgement(word))
         if self._is_of_the_fleet(incident):
-            incidents.subsume(key)
+            incidents.cover_by_fleet_fault(key)
         later: list[int] = []
         for route, at_ms in self._routing.escalations(incident):
             if at_ms <= now_ms:
@@ -221,16 +221,16 @@ class Outbox:
 
     def _is_of_the_fleet(self, incident: Incident) -> bool:
         """Whether an alarm would page beside a fault of the fleet, which another worker may be telling."""
-        row = self._follower.values.get(FLEET_FAULT.encode()) if incident.alarmed_at() is not None else None
+        row = self._follower.values.get(FLEET_FAULT.encode()) if incident.paging_alarm_at() is not None else None
         if row is None:
             return False
         with suppress(*UNDECODABLE):
             return decode_incident(row).closed_at is None
         return False
 
-    async def _deliver(self, held: _Held, key: str, sink: str) -> None:
+    async def _deliver(self, held: _AssignedPartition, key: str, sink: str) -> None:
         """Tell one sink what there is to tell of one incident now, and write down that it was told."""
-        step: EscalationStep | None = None
+        step: PlannedDelivery | None = None
 
         def say() -> Notification | None:
             nonlocal step
@@ -240,13 +240,13 @@ class Outbox:
             step = next((found for found in steps if found.sink == sink and found.at_ms <= now_ms), None)
             if step is None or incident is None:
                 return None
-            quarantines = [(name, scope.opened_at) for name, scope in incident.of_episode().items()]
+            quarantines = [(name, scope.opened_at) for name, scope in incident.episode_scopes().items()]
             not_sent = self._savings.not_sent(quarantines)
             return compose(incident, step, self._routing.owner(incident), now_ms, self._redact, not_sent)
 
         self._enter()
         try:
-            report = await deliver_patiently(self._sinks[sink], say, clock=self._monotonic, sleep=self._nap)
+            report = await deliver_with_retries(self._sinks[sink], say, clock=self._monotonic, sleep=self._nap)
             if report is not None and self._partitions.get(held.incidents.partition) is held:
                 notification, accepted = report.notification, report.delivery.outcome == "accepted"
                 metrics.ALERT_DELIVERIES.labels(sink, report.delivery.outcome).inc()
@@ -258,8 +258,8 @@ class Outbox:
                     value, headers = msgspec.json.encode(notification), dead_letter_headers(sink, report)
                     await (await self._send(self._outputs.dead_letters, key.encode(), value, None, headers))
                     metrics.ALERT_DEAD_LETTERS.labels(sink).inc()
-                told = held.incidents.by_key[key].told_to(sink)
-                held.incidents.tell(key, sink, told_of(notification, told, accepted=accepted))
+                told = held.incidents.by_key[key].last_sent_to(sink)
+                held.incidents.record_sent(key, sink, last_sent_after(notification, told, accepted=accepted))
                 await self._write(held)
         except Exception as error:
             await self._on_failure(error)
@@ -268,7 +268,7 @@ class Outbox:
             del held.under_way[key, sink]
             held.due[key] = 0
 
-    async def _write(self, held: _Held) -> None:
+    async def _write(self, held: _AssignedPartition) -> None:
         """Write the rows that changed, in their order, and wait for the broker's acknowledgement."""
         self._enter()
         try:
@@ -283,12 +283,12 @@ class Outbox:
         finally:
             self._leave()
 
-    async def _forget(self, held: _Held, key: str) -> None:
+    async def _forget(self, held: _AssignedPartition, key: str) -> None:
         if any(name == key for name, _ in held.under_way):
             return
-        held.incidents.forget(key)
+        held.incidents.remove(key)
         held.due.pop(key, None)
-        for name in (key.encode(), acknowledged_key(key)):
+        for name in (key.encode(), acknowledgement_key(key)):
             await (await self._send(self._outputs.alerts, name, None, held.incidents.partition, None))
 
     # The end

@@ -6,11 +6,19 @@ from typing import Final
 
 from streams.detection import Finding
 
-__all__ = ["ABOUT", "gravest", "in_common", "remedy_of", "title_of", "wasted_requests", "who"]
+__all__ = [
+    "CAUSE_TEXTS",
+    "in_common",
+    "most_severe",
+    "remedy_text",
+    "retry_loop_senders",
+    "title_text",
+    "wasted_requests",
+]
 
 SHOWN_NAMES: Final = 5
 
-ABOUT: Final = {
+CAUSE_TEXTS: Final = {
     "fleet_fault": "your own release, proxy pool or network, not the targets",
     "retry_loop": "a request is sent again after its retry was told to abort",
     "poison_item": "one item of one job, not the target",
@@ -27,7 +35,7 @@ _FLEET_REMEDIES: Final = {
 }
 
 
-def gravest(findings: Sequence[Finding]) -> Finding:
+def most_severe(findings: Sequence[Finding]) -> Finding:
     """The finding that a message speaks of: the latest of those that are a page, else the latest."""
     return max(findings, key=lambda finding: (finding.severity == "page", finding.at_ms, finding.finding_id))
 
@@ -38,9 +46,9 @@ def wasted_requests(findings: Sequence[Finding]) -> int | None:
     return sum(wasted) if wasted else None
 
 
-def title_of(findings: Sequence[Finding], wasted: int | None = None) -> str:
+def title_text(findings: Sequence[Finding], wasted: int | None = None) -> str:
     """What a message about nothing but findings is called; `wasted` are the requests of all of them."""
-    finding = gravest(findings)
+    finding = most_severe(findings)
     where = finding.target or "The fleet"
     match finding.kind:
         case "retry_loop":
@@ -56,7 +64,7 @@ def title_of(findings: Sequence[Finding], wasted: int | None = None) -> str:
             return f"The fleet is at fault, many targets fail at once{shared}"
 
 
-def remedy_of(finding: Finding) -> str:
+def remedy_text(finding: Finding) -> str:
     """What to do."""
     target = finding.target or ""
     match finding.kind:
@@ -89,7 +97,7 @@ def in_common(findings: Sequence[Finding]) -> str | None:
     found = [finding for finding in findings if finding.kind == "fleet_fault"]
     if not found:
         return None
-    finding = gravest(found)
+    finding = most_severe(found)
     if finding.attribute is None:
         return "no release, proxy pool, client library or region"
     parts = []
@@ -100,7 +108,7 @@ def in_common(findings: Sequence[Finding]) -> str | None:
     return f"{_common(finding)}: {', '.join(parts)}" if parts else _common(finding)
 
 
-def who(findings: Sequence[Finding]) -> str | None:
+def retry_loop_senders(findings: Sequence[Finding]) -> str | None:
     """Who sends what retry loops waste, the most wasteful first; None where there is no such finding."""
     loops = sorted(
         (finding for finding in findings if finding.kind == "retry_loop"),

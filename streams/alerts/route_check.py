@@ -4,29 +4,29 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from halt400.records import Command, Diagnosis, Scope
-from streams.alerts.delivery import Delivery, Sink
+from streams.alerts.delivery import AttemptResult, Sink
 from streams.alerts.incident import Action, Incident, incident_key
 from streams.alerts.incidents import Incidents
 from streams.alerts.message import Notification, compose
-from streams.alerts.routing import EscalationStep, Route
+from streams.alerts.routing import PlannedDelivery, Route
 
-__all__ = ["Rehearsed", "incident_of", "rehearsal", "rehearse"]
+__all__ = ["RouteCheck", "check_routes", "compose_test_alert", "example_incident"]
 
 TARGET = "halt400.test"
 JOB = "rehearsal"
 HOLD_MS = 15 * 60_000
 
 
-class Rehearsed(NamedTuple):
+class RouteCheck(NamedTuple):
     """What one sink of one route said to one message."""
 
     route: str
     sink: str
     action: Action
-    delivery: Delivery
+    delivery: AttemptResult
 
 
-def incident_of(kind: Literal["job", "target"], target: str, job: str | None, now_ms: int) -> Incident:
+def example_incident(kind: Literal["job", "target"], target: str, job: str | None, now_ms: int) -> Incident:
     """An incident that does not exist: a quarantine of one job, or of a target as a whole, at this moment."""
     scope = Scope(kind=kind, target=target, job_id=job)
     command = Command(
@@ -42,14 +42,14 @@ def incident_of(kind: Literal["job", "target"], target: str, job: str | None, no
         diagnosis=Diagnosis(cause="unknown", blame="unknown", confidence=0.0, remedy="Nothing is to be done."),
     )
     found = Incidents(0)
-    found.absorb(command, now_ms)
+    found.apply(command, now_ms)
     return found.by_key[incident_key(command)]
 
 
-def rehearsal(route: Route, sink: str, action: Action, now_ms: int) -> Notification:
-    """The message: of the gravest severity that the route takes, with a dedup key of its own at every call."""
+def compose_test_alert(route: Route, sink: str, action: Action, now_ms: int) -> Notification:
+    """The message: of the highest severity that the route takes, with a dedup key of its own at every call."""
     incident = _gravest(route, now_ms)
-    found = compose(incident, EscalationStep(sink, route, action, now_ms), None, now_ms, str)
+    found = compose(incident, PlannedDelivery(sink, route, action, now_ms), None, now_ms, str)
     found.dedup_key = f"halt400/test/{route.name}/{sink}/{now_ms}"
     found.id = f"{found.id}-{now_ms}"
     found.title = f"TEST of the route {route.name} by `halt400 alerts test`{'; over' if action == 'resolve' else ''}"
@@ -62,23 +62,23 @@ def rehearsal(route: Route, sink: str, action: Action, now_ms: int) -> Notificat
 
 def _gravest(route: Route, now_ms: int) -> Incident:
     if "page" in route.severities:
-        return incident_of("target", TARGET, None, now_ms)
-    return incident_of("job", TARGET, JOB, now_ms)
+        return example_incident("target", TARGET, None, now_ms)
+    return example_incident("job", TARGET, JOB, now_ms)
 
 
-async def rehearse(
+async def check_routes(
     routes: Sequence[Route], sinks: Mapping[str, Sink], now_ms: int, *, keep_open: bool = False
-) -> list[Rehearsed]:
+) -> list[RouteCheck]:
     """Send a trigger through every sink of every route, and resolve what was accepted; one attempt each.
 
     Quiet hours do not hold a test back, and filters do not: a person has asked for it.
     """
-    found: list[Rehearsed] = []
+    found: list[RouteCheck] = []
     for route in routes:
         for name in route.sinks:
-            delivery = await sinks[name].deliver(rehearsal(route, name, "trigger", now_ms))
-            found.append(Rehearsed(route.name, name, "trigger", delivery))
+            delivery = await sinks[name].deliver(compose_test_alert(route, name, "trigger", now_ms))
+            found.append(RouteCheck(route.name, name, "trigger", delivery))
             if delivery.outcome == "accepted" and not keep_open:
-                delivery = await sinks[name].deliver(rehearsal(route, name, "resolve", now_ms))
-                found.append(Rehearsed(route.name, name, "resolve", delivery))
+                delivery = await sinks[name].deliver(compose_test_alert(route, name, "resolve", now_ms))
+                found.append(RouteCheck(route.name, name, "resolve", delivery))
     return found

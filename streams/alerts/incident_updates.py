@@ -9,7 +9,7 @@ from streams.alerts.incident import Incident, ScopeState, incident_cause, is_per
 from streams.detection import Finding
 
 __all__ = [
-    "FORGET_AFTER_MS",
+    "DELETE_CLOSED_AFTER_MS",
     "acknowledges",
     "joins",
     "reopen",
@@ -20,7 +20,7 @@ __all__ = [
     "trimmed",
 ]
 
-FORGET_AFTER_MS = 86_400_000
+DELETE_CLOSED_AFTER_MS = 86_400_000
 """A closed incident is kept this long: commands that are read again must find their sequence known."""
 MOST_NAMES = 20
 """Targets, jobs and signatures kept of a finding; its summary says how many there were."""
@@ -65,10 +65,10 @@ def reopen(incident: Incident, lead: Command | None, opened_at: int, now_ms: int
     incident.episode += 1
     incident.closed_at = incident.closed_by = incident.closing_reason = incident.acknowledged = None
     incident.escalated_to = []
-    incident.findings, incident.subsumed = {}, False
+    incident.findings, incident.covered_by_fleet_fault = {}, False
     incident.lead, incident.opened_at = lead, opened_at
     incident.scopes = {
-        name: scope for name, scope in incident.scopes.items() if now_ms - scope.changed_at <= FORGET_AFTER_MS
+        name: scope for name, scope in incident.scopes.items() if now_ms - scope.changed_at <= DELETE_CLOSED_AFTER_MS
     }
 
 

@@ -11,16 +11,15 @@ from msgspec import Struct
 
 from halt400.errors import BrokerUnavailable, QueryError
 from halt400.follower import Changes, Follower
+from halt400.records import UNDECODABLE
 from streams import topics
 from streams.alerts.incident import Acknowledgement, Incident, decode_incident
 from streams.settings import KafkaSettings
 
-__all__ = ["ACKNOWLEDGED", "UNDECODABLE", "acknowledge", "acknowledged_key", "follow_alerts", "rows_of"]
+__all__ = ["ACKNOWLEDGEMENT_PREFIX", "acknowledge", "acknowledgement_key", "follow_alerts", "incidents_of"]
 
-ACKNOWLEDGED = "ack/"
+ACKNOWLEDGEMENT_PREFIX = "ack/"
 """Prefix of the key of an acknowledgement; a target holds no slash, so no incident has such a key."""
-UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What bytes that are none of ours can raise while they are decoded."""
 
 log = logging.getLogger("halt400.alerts")
 
@@ -50,11 +49,11 @@ def follow_alerts(
     )
 
 
-def rows_of(follower: Follower, partition: int) -> list[Incident]:
+def incidents_of(follower: Follower, partition: int) -> list[Incident]:
     """The incidents of one partition of `control`; a row that is none is passed over."""
     found: list[Incident] = []
     for key, value in follower.values.items():
-        if key.startswith(ACKNOWLEDGED.encode()):
+        if key.startswith(ACKNOWLEDGEMENT_PREFIX.encode()):
             continue
         try:
             incident = decode_incident(value)
@@ -66,9 +65,9 @@ def rows_of(follower: Follower, partition: int) -> list[Incident]:
     return found
 
 
-def acknowledged_key(incident: str) -> bytes:
+def acknowledgement_key(incident: str) -> bytes:
     """The key under which the acknowledgement of an incident stands."""
-    return f"{ACKNOWLEDGED}{incident}".encode()
+    return f"{ACKNOWLEDGEMENT_PREFIX}{incident}".encode()
 
 
 async def acknowledge(kafka: KafkaSettings, key: str, acknowledgement: Acknowledgement) -> Incident:
@@ -89,7 +88,7 @@ async def acknowledge(kafka: KafkaSettings, key: str, acknowledgement: Acknowled
     async with follow_alerts(kafka, at_start="raise") as follower:
         await follower.wait_caught_up()
         row = follower.values.get(key.encode())
-        incident = decode_incident(row) if row is not None and not key.startswith(ACKNOWLEDGED) else None
+        incident = decode_incident(row) if row is not None and not key.startswith(ACKNOWLEDGEMENT_PREFIX) else None
         if incident is None or incident.closed_at is not None:
             raise QueryError(f"No incident {key!r} is open.", "Its key is the dedup key of the alert, less `halt400/`.")
     producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **kafka.client_options())
@@ -97,7 +96,7 @@ async def acknowledge(kafka: KafkaSettings, key: str, acknowledgement: Acknowled
         await producer.start()
         value = msgspec.json.encode(acknowledgement)
         await producer.send_and_wait(
-            kafka.topic(topics.ALERTS), value, key=acknowledged_key(key), partition=incident.partition
+            kafka.topic(topics.ALERTS), value, key=acknowledgement_key(key), partition=incident.partition
         )
     except (KafkaError, OSError) as error:
         raise BrokerUnavailable(f"Kafka at {kafka.bootstrap_servers} failed ({error}).", "Try again.") from error
