@@ -293,7 +293,7 @@ class AlertDispatcher:
 
     # The end
 
-    async def settle(self) -> None:
+    async def drain(self) -> None:
         """Wait a moment for attempts that are under way, so that what was told is written down."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), GRACE_S)

@@ -30,7 +30,7 @@ log = logging.getLogger("halt400.archive")
 
 MANIFESTS_MAX = 20_000
 """Manifests of one partition that stay in memory once they are written; one that is missed is read again."""
-SETTLE_S = 3.0
+DRAIN_S = 3.0
 SHARE_OF_TIME = 0.2
 """At most this share of the time goes into manifests: where they are many or the store is slow, they are rarer."""
 LONGEST_REST_S = 15.0
@@ -85,7 +85,7 @@ class OffenceCounts:
     ----------
     storm_keep
         See `streams.archive.sampling.keep`; None keeps every one.
-    durability
+    watermarks
         Gets the offsets that may be committed.
 
     Attributes
@@ -95,9 +95,9 @@ class OffenceCounts:
     """
 
     def __init__(
-        self, archive: Archive, writer: ArchiveWriter, durability: Advances, *, storm_keep: int | None = None
+        self, archive: Archive, writer: ArchiveWriter, watermarks: Advances, *, storm_keep: int | None = None
     ) -> None:
-        self._archive, self._writer, self._durability = archive, writer, durability
+        self._archive, self._writer, self._watermarks = archive, writer, watermarks
         self._storm_keep = storm_keep
         self._partitions: dict[TP, _Partition] = {}
         self._flushing = asyncio.Lock()
@@ -156,10 +156,10 @@ class OffenceCounts:
             self.rest_s = 0.0
             await asyncio.gather(*(self._flush(tp, partition) for tp, partition in list(self._partitions.items())))
 
-    async def settle(self) -> None:
+    async def drain(self) -> None:
         """Give the manifests a moment to be written; what is not is counted again by whoever reads it next."""
         try:
-            await asyncio.wait_for(self.flush(), SETTLE_S)
+            await asyncio.wait_for(self.flush(), DRAIN_S)
         except ArchiveError as error:
             log.warning("%s What is not counted in its manifests is read again.", error)
         except TimeoutError:
@@ -183,7 +183,7 @@ class OffenceCounts:
             raise
         if partition.ours:
             partition.advanced = end
-            self._durability.advance(tp, end)
+            self._watermarks.advance(tp, end)
 
     async def _read(self, key: str, one: Counted) -> _Held:
         found = await self._writer.call_for_manifest(lambda: self._archive.read_with_tag(key))

@@ -86,7 +86,7 @@ class Engine:
         outputs: OutputTopics,
         rules: ProcessingContext,
         table: DurableTable,
-        durability: Watermarks,
+        watermarks: Watermarks,
         send: Callable[..., Awaitable[Awaitable[Any]]],
         control: Follower,
         fleet_log: Follower,
@@ -94,7 +94,7 @@ class Engine:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._topic, self._operations, self._outputs, self._rules = source_topic, operations_topic, outputs, rules
-        self._table, self._durability, self._send, self._control = table, durability, send, control
+        self._table, self._watermarks, self._send, self._control = table, watermarks, send, control
         self._clock, self._fleet_log, self._fleet = clock, fleet_log, fleet
         self._states: dict[int, PartitionState] = {}
         self._sends: dict[int, list[Awaitable[Any]]] = {}
@@ -183,7 +183,7 @@ class Engine:
             self._sends[partition] = []
         if topic is not None and records is not None:
             tp = TP(topic, partition)
-            records.check_follows(self._ends.get(tp, self._durability.start(tp)))
+            records.check_follows(self._ends.get(tp, self._watermarks.start_of(tp)))
             self._ends[tp] = records.end
         return state
 
@@ -243,7 +243,7 @@ class Engine:
             for snapshot in snapshots:
                 if self._states.get(snapshot.state.partition) is snapshot.state:
                     for tp, end in snapshot.ends.items():
-                        self._durability.advance(tp, end)
+                        self._watermarks.advance(tp, end)
             if acknowledgements:
                 metrics.ROWS.inc(len(acknowledgements))
                 metrics.FLUSH_SECONDS.observe(time.monotonic() - started)
@@ -264,7 +264,7 @@ class Engine:
             for topic in (self._topic, self._operations):
                 self._ends.pop(TP(topic, partition), None)
         self._table.drop(partitions)
-        self._durability.drop(revoked)
+        self._watermarks.drop(revoked)
 
     async def recovered(self, assigned: Callable[[], Iterable[TP]]) -> None:
         """Wait until all commands that were issued, and all wishes that were answered, are known. Then time may pass.

@@ -1,7 +1,7 @@
-"""What Faust lacks for exact counting at stream speed: folded polls, durable offsets, an acknowledged changelog.
+"""What exact counting needs and Faust lacks: folded polls, commits of watermarks, an acknowledged changelog.
 
-Everything here overrides private parts of faust-streaming 0.15; each override names the upstream behaviour that it
-answers, and `tests/transport` holds them against a real broker, so that a new release of Faust fails there first.
+The modules override private parts of faust-streaming 0.15; each override says which behaviour of Faust is its reason.
+`tests/transport` tests them on a real broker, so that a change in Faust is found there first.
 """
 
 from streams.transport.codec import PASS_THROUGH

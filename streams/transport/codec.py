@@ -1,4 +1,4 @@
-"""The codec of folded topics: a fold's records reach the agent as they are."""
+"""The Faust codec of folded topics: an agent gets the records of a fold undecoded."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ PASS_THROUGH = "halt400_pass_through"  # noqa: S105 - a codec's name
 
 
 class _PassThrough(codecs.Codec):
-    """Faust's own codecs would try to decode the list of records."""
+    """Faust's own codecs would decode the list of records."""
 
     def loads(self, s: Any) -> Any:
         return s

@@ -1,4 +1,4 @@
-"""A Faust consumer that folds each poll into one message per partition, and commits durable watermarks only."""
+"""The Faust consumer that makes one message of each poll of a partition, and commits watermarks only."""
 
 import asyncio
 import weakref
@@ -17,13 +17,13 @@ from streams.transport.watermarks import Watermarks
 
 __all__ = ["Fold", "FoldingConsumer"]
 
-SETTLE_DEADLINE_S = 30.0
+CHECKPOINT_DEADLINE_S = 30.0
 
 
 class Fold:
-    """The records of one poll of one partition, in the shape of the last of them; `value` is the list of records.
+    """The records of one poll of one partition as one Kafka message; `value` is the list of records.
 
-    Faust spends 85-150 microseconds on each message, whatever it holds; so it is given few.
+    Faust spends 85-150 microseconds on a message, whatever its size, so it gets few of them.
     """
 
     __slots__ = (
@@ -49,10 +49,10 @@ class Fold:
 
 
 class FoldingConsumer(Consumer):
-    """Folds every topic of the app."""
+    """Reads every topic of the app in folds."""
 
     def __init__(self, transport: Any, *arguments: Any, **options: Any) -> None:
-        self.durability: Watermarks = transport.durability
+        self.watermarks: Watermarks = transport.watermarks
         self._latest: dict[TP, tuple[int, weakref.ref[Records]]] = {}
         self._polls = 0
         super().__init__(transport, *arguments, **options)
@@ -65,47 +65,47 @@ class FoldingConsumer(Consumer):
         return {tp: [Fold(tp, cast(Records, records))] for tp, records in polled.items()}
 
     async def perform_seek(self) -> None:
-        """Go back to what was committed, and read nothing until the flow is resumed.
+        """Seek to the committed offsets, and read nothing until the flow is resumed.
 
-        Faust reads on meanwhile, and then empties the agents' queues: what had got there was lost (faust-streaming #216
-        is the same of apps without tables).
+        Faust keeps reading during the seek and then clears the agents' queues: records that were in them are lost
+        (faust-streaming #216 is the same in apps without tables).
         """
         self.stop_flow()
         await super().perform_seek()
 
     async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
-        """Go to the offsets of a recovery, unless a further rebalance has begun: it has none then.
+        """Seek to the offsets of a recovery, unless another rebalance has started: then there are none.
 
         Raises
         ------
         IllegalStateError
-            How Faust's recovery learns of a further rebalance; at a missing offset it ended the worker.
+            Faust's recovery takes it as "another rebalance has started"; a missing offset would end the worker.
         """
         if None in partitions.values():
-            raise IllegalStateError("Another rebalance began during the recovery.")
+            raise IllegalStateError("Another rebalance started during the recovery.")
         await super().seek_wait(partitions)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Forget which of them are held back: Faust would hand on what is fetched of those, paused or not."""
+        """Forget which partitions had a full buffer: Faust would deliver their records although they are paused."""
         self._buffered_partitions.difference_update(revoked)
         for tp in revoked:
             self._latest.pop(tp, None)
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Pause every partition before anything is awaited: Faust reads one that is new until it comes to pause it."""
+        """Pause every partition before the first await: Faust reads a new partition until it gets to pause it."""
         self._paused_partitions.update(assigned)
         await super().on_partitions_assigned(assigned, generation_id)
 
     def on_buffer_drop(self, tp: TP) -> None:
-        """Fetch again what an agent has caught up with, not what is paused: its table has not recovered yet."""
+        """Resume a partition whose buffer is empty again, unless it is paused: its table has not recovered yet."""
         if tp in self._paused_partitions:
             self._buffered_partitions.discard(tp)
         else:
             super().on_buffer_drop(tp)
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Let Faust log what is slow; its look would end the worker where a partition has no position."""
+        """Let Faust log slow partitions; its check would end the worker where a partition has no position."""
         with suppress(AssertionError):
             super().verify_event_path(now, tp)
 
@@ -113,24 +113,24 @@ class FoldingConsumer(Consumer):
         return FoldingConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Keep the offsets inside a fold from being taken for a gap in the log (faust-streaming `_drain_messages`)."""
+        """Do nothing: Faust's `_drain_messages` takes the offsets inside a fold for a gap in the log."""
 
     def ack(self, message: Any) -> bool:
-        """Mark a fold as seen; what is committed comes from the watermark (upstream #596 and #606)."""
+        """Mark a fold as seen; the offset to commit is the watermark (faust-streaming #596 and #606)."""
         message.acked = True
         self._unacked_messages.discard(message)
         return True
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
-        for tp in self.durability.partitions():
+        for tp in self.watermarks.partitions():
             if topics is None or tp in topics or tp.topic in topics:
                 yield tp
 
     def _new_offset(self, tp: TP) -> int | None:
-        return self.durability.watermark(tp)
+        return self.watermarks.of(tp)
 
     def positions(self, topic: str) -> dict[int, tuple[int, int]]:
-        """How far each assigned partition of `topic` was fetched, and its log end: partition -> (position, end)."""
+        """Each assigned partition of `topic` with (offset up to which it was fetched, log end)."""
         fetched: dict[int, tuple[int, int]] = {}
         subscription = self._thread._ensure_consumer()._subscription.subscription
         assignment = subscription.assignment if subscription is not None else None
@@ -144,16 +144,16 @@ class FoldingConsumer(Consumer):
 
     @property
     def polls(self) -> int:
-        """How often reading was tried; where the number stands still, the queues of the agents are full."""
+        """Number of polls; it does not rise while the queues of the agents are full."""
         return self._polls
 
-    def standings(self, topics: Collection[str], applied: Callable[[TP], int | None]) -> dict[TP, PartitionProgress]:
-        """Where each assigned partition of some topics stands.
+    def progress(self, topics: Collection[str], applied: Callable[[TP], int | None]) -> dict[TP, PartitionProgress]:
+        """How far each assigned partition of some topics was read and applied.
 
         Parameters
         ----------
         applied
-            ``applied(tp)``: the offset up to which a partition's records were applied, None where none were.
+            ``applied(tp)``: the offset up to which a partition's records were applied, None before the first.
         """
         consumer = self._thread._ensure_consumer()
         subscription, fetched = consumer._subscription.subscription, consumer._fetcher._records
@@ -170,7 +170,7 @@ class FoldingConsumer(Consumer):
                 position=state._position,
                 end=state.highwater,
                 handed=handed,
-                done=done,
+                applied=done,
                 waits=(fold is not None and fold() is not None and (done is None or done < (handed or 0)))
                 or (tp in fetched and tp in self._active_partitions)
                 or tp in self._buffered_partitions
@@ -178,23 +178,28 @@ class FoldingConsumer(Consumer):
             )
         return found
 
-    def hold_back(self, tps: Iterable[TP]) -> None:
-        """Stop fetching some partitions until `let_go`; what is on its way still arrives.
+    def pause_fetching(self, tps: Iterable[TP]) -> None:
+        """Stop fetching partitions until `resume_fetching`; records that were fetched before still arrive.
 
-        Not Faust's `pause_partitions`: that drops what is on its way, and a later fold's offset would be committed.
+        Faust's `pause_partitions` drops such records, and the offset of a later fold would be committed.
         """
         for tp in tps:
             self.on_buffer_full(tp)
 
-    def let_go(self, tps: Iterable[TP]) -> None:
-        """Fetch them again."""
+    def resume_fetching(self, tps: Iterable[TP]) -> None:
+        """Fetch partitions again."""
         for tp in tps:
             self.on_buffer_drop(tp)
 
     async def wait_empty(self) -> None:
-        """Make durable what was read, then commit it: before a rebalance and before the end."""
+        """Run the checkpoints, then commit: before a rebalance and before the worker stops.
+
+        Faust waits until the messages are acknowledged; acknowledgements mean nothing here.
+        """
         try:
-            await asyncio.wait_for(self.durability.settle(), SETTLE_DEADLINE_S)
+            await asyncio.wait_for(self.watermarks.checkpoint(), CHECKPOINT_DEADLINE_S)
         except TimeoutError:
-            self.log.warning("No acknowledgement within %s s: what is open is read again.", SETTLE_DEADLINE_S)
+            self.log.warning(
+                "The checkpoint was not done within %s s: its records are read again.", CHECKPOINT_DEADLINE_S
+            )
         await self.commit_and_end_transactions()

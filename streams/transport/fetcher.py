@@ -1,6 +1,6 @@
-"""Take fetched records from aiokafka as they come off the wire, without an object of its own for each.
+"""The consumer thread that takes fetched records from aiokafka in folds, without building an object for each record.
 
-aiokafka builds an eleven-field ``ConsumerRecord`` for every record, which costs as much as decoding the event. The
+aiokafka makes an eleven-field ``ConsumerRecord`` of every record, which costs as much as decoding the event. The
 records of its parser have what is needed: offset, timestamp, key, value, headers.
 """
 
@@ -22,23 +22,23 @@ FETCH_MAX_WAIT_MS = 50
 
 
 class LostRecords(Halt400Error):
-    """Records were fetched and never handed to an agent."""
+    """Records were fetched but never given to an agent."""
 
     code = "lost_records"
 
 
 class FoldingConsumerThread(AIOKafkaConsumerThread):
-    """The thread that holds the aiokafka consumer; its polls give the parser's records."""
+    """The thread that runs the aiokafka consumer; its polls return the parser's records."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._passed: dict[TP, tuple[int, int]] = {}
 
     def _create_worker_consumer(self, transport: Any) -> Any:
-        """As Faust does, but let the broker hold a fetch without records for a moment only.
+        """As Faust does, but let the broker delay a fetch without records for 50 ms only.
 
-        aiokafka has one fetch under way per broker, without the partitions whose records are still to be taken. What
-        comes in for those meanwhile waits until the broker answers: for Faust's 1.5 s where the others have no traffic.
+        aiokafka sends one fetch at a time to each broker, without the partitions whose records are not taken yet. New
+        records of those wait until the broker answers: for Faust's 1.5 s where the other partitions have no traffic.
         """
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
@@ -72,60 +72,60 @@ class FoldingConsumerThread(AIOKafkaConsumerThread):
                     cancelled.cancel()
                 if not done or fetcher._closed:
                     return {}
-                waiter.result()  # raises where the cluster refuses us
+                waiter.result()  # raises where the cluster refuses the fetch
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Go to the committed offset of every partition, to the beginning of the log where none was committed.
+        """Seek to the committed offset of every partition, to the start of the log where none was committed.
 
-        aiokafka's method of this name leaves such a partition where it stands, behind what was read and then dropped
-        while partitions moved.
+        aiokafka's method of this name leaves such a partition at its position, which is behind the records that were
+        read and dropped during a rebalance.
         """
         return cast(Mapping[TP, int], await self.call_thread(self._seek_to_committed, self._ensure_consumer()))
 
     async def _seek_to_committed(self, consumer: Any) -> Mapping[TP, int | None]:
         committed: Mapping[TP, int | None] = await consumer.seek_to_committed()
         changelogs = self.app.tables.changelog_topics  # the group commits nothing of them
-        ours = {tp: offset or 0 for tp, offset in committed.items() if tp.topic not in changelogs}
-        beginnings = await consumer.beginning_offsets(list(ours))
-        starts = {TP(*tp): max(offset, beginnings[tp]) for tp, offset in ours.items()}
-        for tp, offset in ours.items():
+        sources = {tp: offset or 0 for tp, offset in committed.items() if tp.topic not in changelogs}
+        beginnings = await consumer.beginning_offsets(list(sources))
+        starts = {TP(*tp): max(offset, beginnings[tp]) for tp, offset in sources.items()}
+        for tp, offset in sources.items():
             if offset == 0:
                 consumer.seek(tp, starts[tp])
-        cast(Any, self.consumer).durability.begin(starts)
+        cast(Any, self.consumer).watermarks.set_starts(starts)
         return committed
 
 
 class Records(list[Any]):
-    """Records of one partition: all that lie in the offsets [start, end)."""
+    """One fold: all records of one partition with offsets in [start, end)."""
 
     start = 0
     end = 0
 
     def check_follows(self, end: int | None) -> None:
-        """Make sure that nothing lies between what was read before, up to `end`, and this.
+        """Check that no record is missing between the fold before, which ended at `end`, and this one.
 
         Raises
         ------
         LostRecords
-            Something fetched was never handed on. Faust does so, for one, when a partition is paused while its records
-            are on their way.
+            Fetched records were dropped. Faust does so, for one, when it pauses a partition whose records are fetched
+            but not delivered.
         """
         if end is not None and self.start > end:
             raise LostRecords(
                 f"Offsets {end} to {self.start - 1} were fetched and never read.",
-                "The worker ends, and they are read again; nothing of them was committed.",
+                "The worker ends, and they are read again: they were not committed.",
             )
 
 
 def _drain(
     fetcher: Any, partitions: Collection[TP] | None, wanted: int, passed: dict[TP, tuple[int, int]]
 ) -> dict[Any, Records]:
-    """Take what was fetched of `partitions`, of all where it is None.
+    """Take the fetched records of `partitions`, of all where it is None.
 
-    `passed` keeps the offsets [start, end) that held no record, a transaction's marker: the next records begin there.
+    `passed` keeps offsets [start, end) without a record, such as a transaction's marker: the next fold starts there.
 
-    Faust hands over its living set, which it empties when it pauses everything for a rebalance while this waits. To
-    aiokafka an empty set means all: what it then gave out was dropped, and the positions stood behind it.
+    Faust passes the set that it goes on changing: it empties it when it pauses all partitions for a rebalance while
+    this waits. aiokafka reads an empty set as all partitions; the records that it then returned were dropped.
     """
     drained: dict[Any, Records] = {}
     for tp in list(fetcher._records):

@@ -1,4 +1,4 @@
-"""How far each assigned partition has been fetched, handed to an agent, and applied."""
+"""How far a partition is fetched, handed to an agent, and applied: what the watchdog looks at."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ __all__ = ["PartitionProgress"]
 
 
 class PartitionProgress(NamedTuple):
-    """How far one partition has been read and applied.
+    """How far one partition is read and applied.
 
     Parameters
     ----------
@@ -15,28 +15,29 @@ class PartitionProgress(NamedTuple):
     end
         Offset of the log's end, None where nothing was ever fetched.
     handed
-        Offset up to which its records were handed to an agent, None where none were.
-    done
-        Offset up to which they were applied, None where none were.
+        Offset up to which its records were handed to an agent, None before the first.
+    applied
+        Offset up to which its records were applied, None before the first.
     waits
-        It has a reason not to move: a fold of it is on its way to the agent or in the agent's hands, what was
-        fetched of it waits for its turn, back-pressure holds it back, or no broker leads it.
+        It has a reason not to move: an agent has a fold of it or is about to get one, its fetched records wait for
+        their turn, it is paused by back-pressure, or it has no leader.
     """
 
     position: int | None
     end: int | None
     handed: int | None
-    done: int | None
+    applied: int | None
     waits: bool
 
     @property
     def has_work(self) -> bool:
-        """Whether something is to be fetched or to be applied."""
+        """Whether there are records to fetch or to apply."""
         if self.position is None or self.end is None:
             return True
-        return self.position < self.end or (self.handed is not None and (self.done is None or self.done < self.handed))
+        handed_not_applied = self.handed is not None and (self.applied is None or self.applied < self.handed)
+        return self.position < self.end or handed_not_applied
 
     def __str__(self) -> str:
-        """Say how far it is."""
+        """How far it is, for a log line."""
         fetched = "no valid position" if self.position is None else f"fetched to {self.position}"
-        return f"{fetched}, handed on to {self.handed}, applied to {self.done}, log end {self.end}"
+        return f"{fetched}, handed on to {self.handed}, applied to {self.applied}, log end {self.end}"

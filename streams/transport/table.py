@@ -1,4 +1,4 @@
-"""A changelogged table whose writes say when the broker has them, and whose rows are held per partition."""
+"""The Faust table whose writes are acknowledged by the broker, and whose rows are kept per partition."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, cast
@@ -16,10 +16,10 @@ FOLDS_PER_BATCH = 4
 class DurableTable(Table[bytes, bytes]):
     """A Faust table that recovers and moves as every table does, with three differences.
 
-    Rows are kept per partition as the changelog's bytes, so that those of a lost partition go with it (Faust's
-    memory store keeps them), and the changelog is read in folds too. `write` hands out the broker's acknowledgement
-    (Faust's `flush` can return with nothing sent). Where the changelog holds two values of one key, `newer` decides and
-    not their order, so that a worker which was taken for dead cannot put back an older row.
+    Rows are kept per partition as the changelog's bytes, so that the rows of a revoked partition are dropped with it
+    (Faust's memory store keeps them), and the changelog is read in folds too. `write` returns the broker's
+    acknowledgement (Faust's `flush` can return with nothing sent). Of two values of one key in the changelog the one
+    that `newer` chooses counts, not the later one, so that a stale member cannot put back an older row.
 
     Parameters
     ----------
@@ -40,16 +40,16 @@ class DurableTable(Table[bytes, bytes]):
         return self._changelog_name
 
     def rows(self, partition: int) -> dict[bytes, bytes]:
-        """The recovered rows of a partition; the caller may take rows out of it."""
+        """The recovered rows of a partition; the caller may remove rows from it."""
         return self._rows.setdefault(partition, {})
 
     def drop(self, partitions: Iterable[int]) -> None:
-        """Forget the rows of partitions that are no longer ours."""
+        """Forget the rows of revoked partitions."""
         for partition in partitions:
             self._rows.pop(partition, None)
 
     def apply_changelog_batch(self, batch: Iterable[EventT[Any]]) -> None:
-        """Take in what recovery read from the changelog."""
+        """Keep the rows that recovery reads from the changelog."""
         newer = self._newer
         for event in batch:
             rows = self.rows(event.message.partition)
@@ -63,9 +63,10 @@ class DurableTable(Table[bytes, bytes]):
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
-        """Recover every assigned partition from its beginning.
+        """Recover every assigned partition from the start of its changelog.
 
-        A partition that left and came back within one generation may have been written by another worker meanwhile.
+        Faust goes on from where it stopped; but another worker may have written a partition that was revoked and
+        assigned again within one generation.
         """
         await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)
         self._rows.clear()
@@ -77,6 +78,6 @@ class DurableTable(Table[bytes, bytes]):
         Returns
         -------
         Awaitable
-            Done when the broker has acknowledged the row; an error there means that it does not have it.
+            Done when the broker has acknowledged the row; an error means that the broker does not have it.
         """
         return await self.app.producer.send(self._changelog_name, key, value, partition, None, None)

@@ -1,4 +1,4 @@
-"""The transport that puts the folding consumer and the idempotent producer into a Faust app."""
+"""The Faust transport with the folding consumer and the idempotent producer, and how an app gets it."""
 
 from typing import ClassVar
 
@@ -13,18 +13,18 @@ __all__ = ["FoldingTransport", "install"]
 
 
 class FoldingTransport(Transport):
-    """aiokafka through Faust, with our consumer and producer."""
+    """Faust's aiokafka transport with our consumer and producer."""
 
     Consumer: ClassVar[type] = FoldingConsumer
     Producer: ClassVar[type] = IdempotentProducer
-    durability: Watermarks
+    watermarks: Watermarks
 
 
 def install(app: App) -> Watermarks:
-    """Give `app` the folding transport; returns where agents report what is durable."""
-    durability = Watermarks()
+    """Give `app` the folding transport; returns the watermarks, which the agents raise."""
+    watermarks = Watermarks()
     transport = FoldingTransport(app.conf.broker_consumer, app)
-    transport.durability = durability
+    transport.watermarks = watermarks
     app.transport = transport
     app.producer_transport = transport
-    return durability
+    return watermarks

@@ -1,4 +1,4 @@
-"""How far each folded partition is durable: below its watermark, all that followed is on the broker."""
+"""The offset to commit of each partition: everything that followed from the records below it is on the broker."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
@@ -8,32 +8,32 @@ __all__ = ["Watermarks"]
 
 
 class Watermarks:
-    """The durable watermarks of the partitions that this process holds, and who can bring them forward.
+    """The watermarks of the assigned partitions, and the checkpoints that raise them.
 
-    The consumer commits these and nothing else; an agent raises one when the broker has acknowledged every row, offence
-    and command of what it read. Acknowledging a message to Faust means nothing.
+    The consumer commits these offsets and no others. An agent raises one when the broker has acknowledged every row,
+    offence and command that followed from the records below it. Acknowledging a message to Faust has no effect.
     """
 
     def __init__(self) -> None:
         self._watermarks: dict[TP, int] = {}
         self._starts: dict[TP, int] = {}
-        self._settlers: list[Callable[[], Awaitable[None]]] = []
+        self._checkpoints: list[Callable[[], Awaitable[None]]] = []
 
-    def begin(self, starts: Mapping[TP, int]) -> None:
-        """Say where reading of partitions begins."""
+    def set_starts(self, starts: Mapping[TP, int]) -> None:
+        """Set the offsets at which reading of partitions starts."""
         self._starts.update(starts)
 
-    def start(self, tp: TP) -> int | None:
-        """Where reading of a partition began: whoever reads its first fold finds nothing missing before it."""
+    def start_of(self, tp: TP) -> int | None:
+        """The offset at which reading of a partition started: its first fold must start there."""
         return self._starts.get(tp)
 
     def advance(self, tp: TP, offset: int) -> None:
-        """Say that everything below `offset` is durable; a watermark never goes back."""
+        """Raise a watermark to `offset`; it never goes back."""
         if offset > self._watermarks.get(tp, -1):
             self._watermarks[tp] = offset
 
-    def watermark(self, tp: TP) -> int | None:
-        """The offset to commit, None where nothing was made durable since the partition came."""
+    def of(self, tp: TP) -> int | None:
+        """The offset to commit, None where nothing is durable yet since the partition was assigned."""
         return self._watermarks.get(tp)
 
     def partitions(self) -> list[TP]:
@@ -41,16 +41,16 @@ class Watermarks:
         return list(self._watermarks)
 
     def drop(self, revoked: Iterable[TP]) -> None:
-        """Forget partitions that are no longer ours."""
+        """Forget revoked partitions."""
         for tp in revoked:
             self._watermarks.pop(tp, None)
             self._starts.pop(tp, None)
 
-    def on_settle(self, settler: Callable[[], Awaitable[None]]) -> None:
-        """Register who makes durable what was read, before a commit that must be as far as it can be."""
-        self._settlers.append(settler)
+    def on_checkpoint(self, checkpoint: Callable[[], Awaitable[None]]) -> None:
+        """Register what raises watermarks as far as possible before the last commit of an assignment."""
+        self._checkpoints.append(checkpoint)
 
-    async def settle(self) -> None:
-        """Make durable all that was read: called when partitions are revoked and when the worker stops."""
-        for settler in self._settlers:
-            await settler()
+    async def checkpoint(self) -> None:
+        """Make durable all that was read: before partitions are revoked and before the worker stops."""
+        for checkpoint in self._checkpoints:
+            await checkpoint()

@@ -44,7 +44,7 @@ def build_detect_app(settings: Settings) -> Halt400App:
     policies = PolicyFile(settings)
     responses, offences, rates = (kafka.topic(name) for name in (topics.RESPONSES, topics.OFFENCES, topics.RATES))
     app = new_app(settings, DETECT_GROUP)
-    durability = install(app)
+    watermarks = install(app)
     operations = kafka.topic(topics.OPERATIONS)
     place = partial(partition_of, partitions=kafka.partitions)
     unused_after_ms = max(UNUSED_AFTER_MS, int(kafka.session_timeout_s * 1000))
@@ -88,13 +88,13 @@ def build_detect_app(settings: Settings) -> Halt400App:
             is_granted=fleet.is_granted,
         ),
         table,
-        durability,
+        watermarks,
         app.send_acknowledged,
         control,
         fleet_log,
         fleet,
     )
-    durability.on_settle(engine.flush)
+    watermarks.on_checkpoint(engine.flush)
     agents.detect.register(app, responses, operations, engine)
 
     @app.on_partitions_revoked.connect  # type: ignore[arg-type]
@@ -146,7 +146,7 @@ def build_detect_app(settings: Settings) -> Halt400App:
                 broker_answers=control.healthy,
                 ready=app.ready,
                 polls=consumer.polls,
-                partitions=consumer.standings((responses, operations), engine.applied),
+                partitions=consumer.progress((responses, operations), engine.applied),
             )
 
     return app

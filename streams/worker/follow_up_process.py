@@ -46,44 +46,44 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
         Something in halt400.toml is wrong; the message has its line.
     """
     app = new_app(settings, FOLLOW_UP_GROUP)
-    durability = install(app)
+    watermarks = install(app)
     config = settings.config.found
     redactor = redactor_of(settings)
     warn_of_own_key(settings.archive)
     archive = open_archive(settings.archive)
     writer = ArchiveWriter(archive, parallel=min(settings.archive.parallel_uploads, archive.max_threads))
     app.neighbours += [writer, MetricsServer(settings.metrics, place=1)]
-    counts = OffenceCounts(archive, writer, durability, storm_keep=settings.archive.storm_keep or None)
-    ledger = OrderedCompletion(
+    counts = OffenceCounts(archive, writer, watermarks, storm_keep=settings.archive.storm_keep or None)
+    completion = OrderedCompletion(
         counts,
         capacity=OPEN_OFFENCES,
-        pause=lambda tps: cast(FoldingConsumer, app.consumer).hold_back(tps),
-        resume=lambda tps: cast(FoldingConsumer, app.consumer).let_go(tps),
+        pause=lambda tps: cast(FoldingConsumer, app.consumer).pause_fetching(tps),
+        resume=lambda tps: cast(FoldingConsumer, app.consumer).resume_fetching(tps),
         on_failure=partial(end_process, app),
-        start=durability.start,
+        start_of=watermarks.start_of,
     )
-    durability.on_settle(ledger.settle)
-    durability.on_settle(counts.settle)
+    watermarks.on_checkpoint(completion.drain)
+    watermarks.on_checkpoint(counts.drain)
     agents.archive.register(
         app,
         settings.kafka.topic(topics.OFFENCES),
         OffenceArchiver(writer, redactor, counts),
-        ledger,
+        completion,
         counts,
         manifest_interval_s=settings.archive.manifest_interval_s,
     )
     if has_alerts(config):
         alerts = load_alerts(config)
         sinks = alerts.make_sinks(os.environ)
-        agents.alert.register(app, settings, durability, routing=alerts.routing, sinks=sinks, redact=redactor.text)
+        agents.alert.register(app, settings, watermarks, routing=alerts.routing, sinks=sinks, redact=redactor.text)
     else:
         log.warning(NO_ALERTS)
 
     @app.on_partitions_revoked.connect  # type: ignore[arg-type]
     async def forget(_app: Any, *arguments: Any, **_: Any) -> None:
-        ledger.drop(*arguments)
+        completion.drop(*arguments)
         counts.drop(*arguments)
-        durability.drop(*arguments)
+        watermarks.drop(*arguments)
 
     @app.task  # type: ignore[untyped-decorator]
     @ends_the_process(app)
@@ -95,9 +95,9 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
                 unread = sum(
                     end - position for position, end in cast(FoldingConsumer, app.consumer).positions(offences).values()
                 )
-                metrics.ARCHIVE_BACKLOG.set(ledger.open + unread)
-            oldest_ms, since = ledger.oldest_ms, writer.unavailable_since
-            metrics.ARCHIVE_OPEN.set(ledger.open)
+                metrics.ARCHIVE_BACKLOG.set(completion.open + unread)
+            oldest_ms, since = completion.oldest_ms, writer.unavailable_since
+            metrics.ARCHIVE_OPEN.set(completion.open)
             metrics.ARCHIVE_OLDEST_SECONDS.set(max(0.0, time.time() - oldest_ms / 1000) if oldest_ms is not None else 0)
             metrics.ARCHIVE_AWAY_SECONDS.set(app.loop.time() - since if since is not None else 0)
 

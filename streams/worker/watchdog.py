@@ -55,7 +55,7 @@ class Watchdog:
         StalledWorker
             Nothing has moved for longer than the patience, or one partition has not while it had no reason to wait.
         """
-        progress = {tp: (standing.position, standing.done) for tp, standing in partitions.items()}
+        progress = {tp: (standing.position, standing.applied) for tp, standing in partitions.items()}
         earlier, self._progress = self._progress, progress
         reading, self._polls = polls != self._polls, polls
         working = not ready or any(standing.has_work for standing in partitions.values())

@@ -20,12 +20,12 @@ from streams.worker.faust_app import new_app
 async def running(settings: Settings, config: Path, clock: Callable[[], float]) -> AsyncIterator[AlertDispatcher]:
     """Run the agent on `control`, with the sinks and routes of a file; secrets come from the environment."""
     app = new_app(settings, "alert-test")
-    durability = install(app)
+    watermarks = install(app)
     alerts = load_alerts(config)
     dispatcher = alert.register(
         app,
         settings,
-        durability,
+        watermarks,
         routing=alerts.routing,
         sinks=alerts.make_sinks(os.environ),
         redact=str,
@@ -35,7 +35,7 @@ async def running(settings: Settings, config: Path, clock: Callable[[], float]) 
 
     @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
     async def forget(_app: object, revoked: set[object], **_: object) -> None:
-        durability.drop(revoked)  # type: ignore[arg-type]
+        watermarks.drop(revoked)  # type: ignore[arg-type]
 
     await app.start_neighbours()
     await app.start()

@@ -109,12 +109,12 @@ async def test_verify_reads_back_all_of_the_log(
     archive = open_archive(ArchiveSettings(uri=(tmp_path / "x").as_uri()))
     writer = ArchiveWriter(archive, parallel=8)
     values = [type("Record", (), {"offset": n, "value": msgspec.json.encode(one)}) for n, one in enumerate(offences)]
-    tp, durability = TP(topic, 0), Watermarks()
-    counts = OffenceCounts(archive, writer, durability)
+    tp, watermarks = TP(topic, 0), Watermarks()
+    counts = OffenceCounts(archive, writer, watermarks)
     await OffenceArchiver(writer, redactor, counts).archive(tp, len(values), values)
     counts.advance(tp, len(values))
     await counts.flush()
-    assert durability.watermark(tp) == 300
+    assert watermarks.of(tp) == 300
     await writer.stop()
 
     outcome = await run("archive", "verify", settings=settings, **variables)
@@ -141,9 +141,9 @@ async def test_what_a_storm_left_out_is_accounted_for_and_told_from_what_is_miss
     for value in values:
         await producer.send(topic, value, partition=0)
     await producer.stop()
-    archive, tp, durability = open_archive(ArchiveSettings(uri=(tmp_path / "x").as_uri())), TP(topic, 0), Watermarks()
+    archive, tp, watermarks = open_archive(ArchiveSettings(uri=(tmp_path / "x").as_uri())), TP(topic, 0), Watermarks()
     writer = ArchiveWriter(archive, parallel=4)
-    counts = OffenceCounts(archive, writer, durability, storm_keep=20)
+    counts = OffenceCounts(archive, writer, watermarks, storm_keep=20)
     records = [type("Record", (), {"offset": number, "value": value}) for number, value in enumerate(values)]
     await OffenceArchiver(writer, redactor, counts).archive(tp, 60, records)
     counts.advance(tp, 60)

@@ -43,37 +43,37 @@ class Process:
 
     def __init__(self, archive: Archive, storm_keep: int | None = STORM_KEEP) -> None:
         self.writer = ArchiveWriter(archive, parallel=4)
-        self.durability, self.errors = Watermarks(), list[BaseException]()
-        self.counts = OffenceCounts(archive, self.writer, self.durability, storm_keep=storm_keep)
+        self.watermarks, self.errors = Watermarks(), list[BaseException]()
+        self.counts = OffenceCounts(archive, self.writer, self.watermarks, storm_keep=storm_keep)
         self.archiver = OffenceArchiver(self.writer, redactor, self.counts)
 
         async def fail(error: BaseException) -> None:
             self.errors.append(error)
 
-        self.ledger = OrderedCompletion(
+        self.completion = OrderedCompletion(
             self.counts,
             capacity=10_000,
             pause=lambda _: None,
             resume=lambda _: None,
             on_failure=fail,
-            start=lambda _: None,
+            start_of=lambda _: None,
         )
 
     def read(self, log: list[Record], start: int, end: int) -> None:
         records = Records(log[start:end])
         records.start, records.end = start, end
-        self.ledger.add(TOPIC, records, self.archiver.archive(TOPIC, end, records))
+        self.completion.add(TOPIC, records, self.archiver.archive(TOPIC, end, records))
 
     @property
     def committed(self) -> int:
-        return self.durability.watermark(TOPIC) or 0
+        return self.watermarks.of(TOPIC) or 0
 
     async def settle(self) -> None:
-        await self.ledger.settle()
+        await self.completion.drain()
         await self.counts.flush()
 
     async def die(self) -> None:
-        self.ledger.drop({TOPIC})
+        self.completion.drop({TOPIC})
         self.counts.drop({TOPIC})
         await self.writer.stop()
 
@@ -187,7 +187,7 @@ async def test_nothing_is_committed_before_its_manifest_is_written(archive: Arch
     while not process.writer.written:  # noqa: ASYNC110 - another thread writes
         await asyncio.sleep(0.01)
     assert process.committed == 0
-    await process.counts.settle()
+    await process.counts.drain()
     assert process.committed == 1
     await process.die()
 

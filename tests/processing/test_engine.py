@@ -24,7 +24,7 @@ PARTITIONS = 4
 
 def make_engine(send: Callable[..., Awaitable[Awaitable[None]]]) -> tuple[Engine, Watermarks]:
     app = new_app(load_settings(), "worker")
-    durability = install(app)
+    watermarks = install(app)
     table = DurableTable(app, name="rates", changelog_name="rates", newer=lambda *_: True, partitions=PARTITIONS)
     engine = Engine(
         "responses",
@@ -32,13 +32,13 @@ def make_engine(send: Callable[..., Awaitable[Awaitable[None]]]) -> tuple[Engine
         OutputTopics("control", "offences", "responses.dlq", "findings", "fleet"),
         rules(),
         table,
-        durability,
+        watermarks,
         send,
         Follower("127.0.0.1:1", "control"),
         Follower("127.0.0.1:1", "fleet"),
         CapParticipant("responses", PARTITIONS, partial(partition_of, partitions=PARTITIONS)),
     )
-    return engine, durability
+    return engine, watermarks
 
 
 async def test_partitions_taken_away_while_the_fleet_is_told_of_them_are_left_to_their_next_holder() -> None:
@@ -63,8 +63,8 @@ async def test_a_first_fold_begins_where_reading_began_or_nothing_of_it_counts()
     async def send(*_: Any) -> Awaitable[None]:
         raise AssertionError("nothing is to be sent")
 
-    engine, durability = make_engine(send)
-    durability.begin({TP("responses", 0): 5, TP("responses", 1): 9})
+    engine, watermarks = make_engine(send)
+    watermarks.set_starts({TP("responses", 0): 5, TP("responses", 1): 9})
     with pytest.raises(LostRecords, match="Offsets 5 to 8 were fetched and never read"):
         await engine.process(0, fold(9, 12))
     assert engine.applied(TP("responses", 0)) is None

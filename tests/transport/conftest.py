@@ -75,7 +75,7 @@ class Bench:
             web_enabled=False,
             datadir=Path("/nonexistent"),
         )
-        durability = install(app)
+        watermarks = install(app)
         table = table_type(
             app,
             name=self.rates,
@@ -84,7 +84,7 @@ class Bench:
             partitions=PARTITIONS,
         )
         app.tables.add(table)
-        running = Running(app, table, durability, self.source)
+        running = Running(app, table, watermarks, self.source)
         topic = app.topic(self.source, key_serializer="raw", value_serializer=PASS_THROUGH)
 
         @app.agent(topic, name="agent")  # type: ignore[untyped-decorator]
@@ -95,7 +95,7 @@ class Bench:
         @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
         async def forget(_app: Any, revoked: set[TP], **_: Any) -> None:
             table.drop(tp.partition for tp in revoked)
-            durability.drop(revoked)
+            watermarks.drop(revoked)
 
         await app.start()
         try:
@@ -107,8 +107,8 @@ class Bench:
 class Running:
     """An app that runs, with what the agent saw."""
 
-    def __init__(self, app: Halt400App, table: DurableTable, durability: Any, source: str) -> None:
-        self.app, self.table, self.durability, self.source = app, table, durability, source
+    def __init__(self, app: Halt400App, table: DurableTable, watermarks: Any, source: str) -> None:
+        self.app, self.table, self.watermarks, self.source = app, table, watermarks, source
         self.folds: list[tuple[TP, list[Any]]] = []
 
 

@@ -22,7 +22,7 @@ COMMIT_ROUNDS_S = 1.5
 
 async def collect(running: Running, tp: TP, records: list[Any]) -> None:
     running.folds.append((tp, records))
-    running.durability.advance(tp, records[-1].offset + 1)
+    running.watermarks.advance(tp, records[-1].offset + 1)
 
 
 async def at_the_end(bench: Bench) -> bool:
@@ -56,7 +56,7 @@ async def test_a_commit_never_passes_a_fold_that_is_not_durable(bench: Bench) ->
     async def leave_the_third_fold_open(running: Running, tp: TP, records: list[Any]) -> None:
         running.folds.append((tp, records))
         if len(running.folds) < 3:
-            running.durability.advance(tp, records[-1].offset + 1)
+            running.watermarks.advance(tp, records[-1].offset + 1)
 
     await bench.publish(0, [b"1"] * 1000)
     async with bench.app(leave_the_third_fold_open) as running:
@@ -105,7 +105,7 @@ async def test_nothing_is_committed_before_the_broker_has_acknowledged_its_rows(
         end = records[-1].offset + 1
         acknowledged = await running.table.write(tp.partition, b"key", b"%d" % end)
         await acknowledged
-        running.durability.advance(tp, end)
+        running.watermarks.advance(tp, end)
 
     await bench.publish(0, [b"1"] * 50)
     async with bench.app(write_a_row, table_type=HeldTable) as running:
@@ -126,7 +126,7 @@ async def test_recovery_finds_every_row_and_keeps_the_newer_of_two(bench: Bench)
             await running.table.write(tp.partition, b"k%d" % number, b"%d" % number)
         await running.table.write(tp.partition, b"k7", b"900")
         await (await running.table.write(tp.partition, b"k7", b"12"))
-        running.durability.advance(tp, records[-1].offset + 1)
+        running.watermarks.advance(tp, records[-1].offset + 1)
 
     await bench.publish(1, [b"1"])
     async with bench.app(write_rows):
@@ -141,7 +141,7 @@ async def test_recovery_finds_every_row_and_keeps_the_newer_of_two(bench: Bench)
 async def test_revoked_partitions_leave_no_rows_behind(bench: Bench) -> None:
     async def write_a_row(running: Running, tp: TP, records: list[Any]) -> None:
         await (await running.table.write(tp.partition, b"row-of-%d" % tp.partition, b"1"))
-        running.durability.advance(tp, records[-1].offset + 1)
+        running.watermarks.advance(tp, records[-1].offset + 1)
 
     for partition in range(PARTITIONS):
         await bench.publish(partition, [b"1"])
@@ -196,7 +196,7 @@ async def test_reading_begins_where_it_was_committed(bench: Bench) -> None:
     await bench.publish(0, [b"1"])
     async with bench.app(read_only) as running:
         await until(lambda: records_read(running) == 1)
-        starts = [running.durability.start(TP(bench.source, partition)) for partition in range(PARTITIONS)]
+        starts = [running.watermarks.start_of(TP(bench.source, partition)) for partition in range(PARTITIONS)]
         assert starts == [300, 0]
 
 
@@ -244,9 +244,9 @@ async def test_a_paused_partition_is_not_read_because_an_agent_has_caught_up(ben
     async with bench.app(read_only) as running:
         consumer, source = consumer_of(running), TP(bench.source, 0)
         await until(lambda: source in consumer._active_partitions)
-        consumer.hold_back({source})
+        consumer.pause_fetching({source})
         consumer.pause_partitions({source})
-        consumer.let_go({source})
+        consumer.resume_fetching({source})
         assert source not in consumer._active_partitions
         consumer.resume_partitions({source})
         await bench.publish(0, [b"1"])
@@ -300,4 +300,4 @@ def watch(running: Running, seconds: Iterable[float]) -> None:
 def standing(running: Running, done: int | None) -> Any:
     """Where partition 0 of the source stands, of which `done` offsets were applied."""
     source = TP(running.source, 0)
-    return consumer_of(running).standings({running.source}, lambda _: done)[source]
+    return consumer_of(running).progress({running.source}, lambda _: done)[source]

@@ -1,4 +1,4 @@
-"""The ledger of work done in parallel: nothing that was fetched is passed over, the first fold's beginning included."""
+"""Work done in parallel and completed in order: no fetched record is passed over, not even before the first fold."""
 
 import asyncio
 from typing import Any
@@ -27,34 +27,34 @@ async def fail(error: BaseException) -> None:
     raise error
 
 
-def ledger(durability: Watermarks) -> OrderedCompletion:
+def completion_of(watermarks: Watermarks) -> OrderedCompletion:
     def unused(_: Any) -> None:
         pytest.fail("nothing overflows")
 
     return OrderedCompletion(
-        durability, capacity=10, pause=unused, resume=unused, on_failure=fail, start=durability.start
+        watermarks, capacity=10, pause=unused, resume=unused, on_failure=fail, start_of=watermarks.start_of
     )
 
 
 async def test_the_first_fold_begins_where_reading_began() -> None:
-    durability = Watermarks()
-    durability.begin({TP_0: 7})
-    found, work = ledger(durability), nothing()
+    watermarks = Watermarks()
+    watermarks.set_starts({TP_0: 7})
+    found, work = completion_of(watermarks), nothing()
     with pytest.raises(LostRecords, match="7 to 8"):
         found.add(TP_0, fold(9, 12), work)
     work.close()
     found.add(TP_0, fold(7, 12), nothing())
-    await found.settle()
+    await found.drain()
     await asyncio.sleep(0)
-    assert durability.watermark(TP_0) == 12
+    assert watermarks.of(TP_0) == 12
 
 
 async def test_a_gap_between_folds_is_found_and_what_is_read_again_is_none() -> None:
-    found = ledger(Watermarks())
+    found = completion_of(Watermarks())
     found.add(TP_0, fold(0, 5), nothing())
     found.add(TP_0, fold(3, 8), nothing())
     work = nothing()
     with pytest.raises(LostRecords, match="8 to 8"):
         found.add(TP_0, fold(9, 12), work)
     work.close()
-    await found.settle()
+    await found.drain()

@@ -14,8 +14,8 @@ from streams.worker.watchdog import StalledWorker, Watchdog
 INTERVAL_S = 5
 PATIENCE_S = 60
 STUCK = TP("responses", 3)
-UNREAD = PartitionProgress(position=5, end=9, handed=5, done=5, waits=False)
-READ = PartitionProgress(position=9, end=9, handed=9, done=9, waits=False)
+UNREAD = PartitionProgress(position=5, end=9, handed=5, applied=5, waits=False)
+READ = PartitionProgress(position=9, end=9, handed=9, applied=9, waits=False)
 
 
 def observe(
@@ -49,7 +49,7 @@ def test_a_recovery_that_never_ends_does_too() -> None:
 
 @pytest.mark.parametrize(
     ("standing", "changes"),
-    [(UNREAD, {"broker_answers": False}), (READ, {}), (READ._replace(handed=None, done=None), {})],
+    [(UNREAD, {"broker_answers": False}), (READ, {}), (READ._replace(handed=None, applied=None), {})],
 )
 def test_an_absent_broker_or_an_empty_topic_is_no_standstill(
     standing: PartitionProgress, changes: dict[str, object]
@@ -71,8 +71,8 @@ def test_any_movement_of_all_that_wait_starts_the_count_again() -> None:
         (UNREAD, "fetched to 5, handed on to 5, applied to 5, log end 9"),
         (UNREAD._replace(position=None), "no valid position"),
         (UNREAD._replace(end=None), "log end None"),
-        (READ._replace(done=5), "handed on to 9, applied to 5"),
-        (READ._replace(done=None), "handed on to 9, applied to None"),
+        (READ._replace(applied=5), "handed on to 9, applied to 5"),
+        (READ._replace(applied=None), "handed on to 9, applied to None"),
     ],
     ids=["unread", "without a position", "never fetched", "lost on the way", "lost before the first was applied"],
 )
@@ -102,7 +102,7 @@ def test_a_partition_has_its_whole_patience_after_a_recovery() -> None:
 
 offsets = st.none() | st.integers(0, 3)
 standings = st.builds(
-    PartitionProgress, position=offsets, end=offsets, handed=offsets, done=offsets, waits=st.booleans()
+    PartitionProgress, position=offsets, end=offsets, handed=offsets, applied=offsets, waits=st.booleans()
 )
 observations = st.lists(
     st.tuples(st.booleans(), st.booleans(), st.integers(0, 1), st.dictionaries(st.integers(0, 3), standings)),

@@ -30,7 +30,7 @@ TICK_S = 0.5
 def register(
     app: Any,
     settings: Settings,
-    durability: Watermarks,
+    watermarks: Watermarks,
     *,
     routing: Routing,
     sinks: dict[str, Sink],
@@ -64,17 +64,17 @@ def register(
         clock=clock,
         monotonic=time.monotonic,
     )
-    ledger = OrderedCompletion(
-        durability,
+    completion = OrderedCompletion(
+        watermarks,
         capacity=OPEN_RECORDS,
-        pause=lambda tps: app.consumer.hold_back(tps),
-        resume=lambda tps: app.consumer.let_go(tps),
+        pause=lambda tps: app.consumer.pause_fetching(tps),
+        resume=lambda tps: app.consumer.resume_fetching(tps),
         on_failure=fail,
-        start=durability.start,
+        start_of=watermarks.start_of,
     )
     app.neighbours.append(dispatcher)
-    durability.on_settle(ledger.settle)
-    durability.on_settle(dispatcher.settle)
+    watermarks.on_checkpoint(completion.drain)
+    watermarks.on_checkpoint(dispatcher.drain)
     commands, found = (
         app.topic(name, key_serializer="raw", value_serializer=PASS_THROUGH, value_type=None)
         for name in (control, findings)
@@ -85,14 +85,14 @@ def register(
     async def alert(folds: Any) -> None:
         async for fold in folds.events():
             tp, records = TP(fold.message.topic, fold.message.partition), fold.value
-            ledger.add(tp, records, dispatcher.process(tp.partition, records))
+            completion.add(tp, records, dispatcher.process(tp.partition, records))
 
     @app.agent(found, name="alert-findings")  # type: ignore[untyped-decorator]
     @ends_the_process(app)
     async def alert_findings(folds: Any) -> None:
         async for fold in folds.events():
             tp, records = TP(fold.message.topic, fold.message.partition), fold.value
-            ledger.add(tp, records, dispatcher.process_findings(tp.partition, records))
+            completion.add(tp, records, dispatcher.process_findings(tp.partition, records))
 
     @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
     async def take(_app: Any, assigned: set[TP], **_: Any) -> None:
@@ -100,7 +100,7 @@ def register(
 
     @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
     async def forget(_app: Any, revoked: set[TP], **_: Any) -> None:
-        ledger.drop({tp for tp in revoked if tp.topic in (control, findings)})
+        completion.drop({tp for tp in revoked if tp.topic in (control, findings)})
         dispatcher.drop([tp.partition for tp in revoked if tp.topic == control])
 
     @app.task  # type: ignore[untyped-decorator]

@@ -17,7 +17,7 @@ def register(
     app: Any,
     topic: str,
     archiver: OffenceArchiver,
-    ledger: OrderedCompletion,
+    completion: OrderedCompletion,
     counts: OffenceCounts,
     *,
     manifest_interval_s: float,
@@ -30,7 +30,7 @@ def register(
     async def archive(folds: Any) -> None:
         async for fold in folds.events():
             tp, records = TP(fold.message.topic, fold.message.partition), fold.value
-            ledger.add(tp, records, archiver.archive(tp, records.end, records))
+            completion.add(tp, records, archiver.archive(tp, records.end, records))
 
     @app.task  # type: ignore[untyped-decorator]
     @ends_the_process(app)
