@@ -2,30 +2,23 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Annotated
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from halt400.follower import Changes, Follower
 from halt400.records import Savings
 from streams import topics
+from streams.quarantine.not_sent import NotSent
 from streams.settings import KafkaSettings
 
-__all__ = ["NotSent", "SavingsBook"]
+__all__ = ["SavingsBook"]
 
 log = logging.getLogger(__name__)
 
 PRUNE_INTERVAL_MS = 3_600_000
 
 _decode = msgspec.json.Decoder(Savings).decode
-
-
-class NotSent(Struct, kw_only=True, frozen=True):
-    """What a quarantine has saved, counted by the gates: the least, for a gate may have died before its last report."""
-
-    requests: Annotated[int, Meta(ge=1, description="Requests that the gates have not sent.")]
-    gates: Annotated[int, Meta(ge=1, description="Gates that have counted any.")]
 
 
 class SavingsBook:

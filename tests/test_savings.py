@@ -4,7 +4,8 @@ import msgspec
 
 from halt400.records import Savings, Scope
 from halt400.savings import savings_key
-from streams.savings import NotSent, SavingsBook
+from streams.quarantine.not_sent import NotSent
+from streams.savings import SavingsBook
 from streams.settings import KafkaSettings
 from streams.topics import SAVINGS_KEPT_MS
 

@@ -27,7 +27,7 @@ from streams.alerts.finding_texts import (
 from streams.alerts.incident import FLEET, Action, Incident, LastSent, Severity, incident_cause
 from streams.alerts.routing import PlannedDelivery
 from streams.detection import Finding
-from streams.savings import NotSent
+from streams.quarantine.not_sent import NotSent
 
 __all__ = [
     "EstimatedSavings",

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct, field
 
 from halt400.records import Command, Milliseconds, Ratio
 from streams.api.choices import WindowName
-from streams.savings import NotSent
+from streams.quarantine.not_sent import NotSent
 
 __all__ = [
     "ClassCounts",

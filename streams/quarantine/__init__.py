@@ -1,1 +1,1 @@
-"""The life of a quarantine, pure: `lifecycle` has its states and transitions, `ids` the ids of its commands."""
+"""The life of a quarantine, pure: states and transitions (`lifecycle`), ids (`ids`), what it has saved (`not_sent`)."""

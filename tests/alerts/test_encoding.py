@@ -8,7 +8,7 @@ import msgspec
 from streams.alerts.incident import Acknowledgement, decode_incident, encode_incident
 from streams.alerts.message import compose, decode_notification, last_sent_after
 from streams.alerts.routing import PlannedDelivery, Route
-from streams.savings import NotSent
+from streams.quarantine.not_sent import NotSent
 from tests.alerts.commands import MINUTE, T0, command, finding, incidents, only
 
 ROW: dict[str, Any] = {

@@ -9,7 +9,7 @@ from halt400.redaction import RedactionRules, Redactor
 from streams.alerts.incidents import Incidents
 from streams.alerts.message import compose, estimate_savings, labelled_texts
 from streams.alerts.routing import PlannedDelivery, Route
-from streams.savings import NotSent
+from streams.quarantine.not_sent import NotSent
 from tests.alerts.commands import MINUTE, T0, TARGET, command, diagnosis, finding, incidents, notification, only
 
 ROUTE = Route("oncall", ("pager",))
