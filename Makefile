@@ -2,12 +2,17 @@
 # the user's cache. With HALT400_KAFKA_BOOTSTRAP_SERVERS set, both use that cluster instead of a local Kafka.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick test-all lint format bench docs lock clean
+.PHONY: help setup run test test-quick test-all fuzz lint format bench docs lock clean
 
 BIN := .venv/bin
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 LOCKS := requirements.lock requirements-java.lock
+# Processes that run tests. One more than the smallest machine of CI has cores: many tests wait.
+WORKERS ?= 3
+# At the end of a run, the slowest tests.
+PARALLEL := -n $(WORKERS) --dist worksteal --durations=15 --durations-min=1
+MINUTES ?= 10
 
 help: ## This list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -17,11 +22,14 @@ setup: .venv/.ready ## Python environment, dependencies, the local servers' jars
 run: setup ## Kafka, topics, worker and the demonstration on this machine; Ctrl-C stops all of it.
 	@$(BIN)/halt400 run
 
-test: setup ## Every test, those on the real Kafka and S3 server included.
-	@$(BIN)/pytest
+test: setup ## Every test, those on the real Kafka and S3 server included; WORKERS=0 runs them one by one.
+	@$(BIN)/pytest $(PARALLEL)
 
 test-quick: setup ## The tests that need no server.
-	@$(BIN)/pytest -m "not broker and not s3 and not slow"
+	@$(BIN)/pytest $(PARALLEL) -m "not broker and not s3 and not slow"
+
+fuzz: setup ## Hypothesis with random seeds, for MINUTES=10; SEED=n repeats one search.
+	@$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 test-all: lint test ## What CI runs.
 

@@ -1,20 +1,52 @@
-"""What tests share: one real Kafka and one real S3 server per session, started when the first test asks for them."""
+"""What tests share: one real Kafka and one real S3 server per session, and fixed seeds for Hypothesis.
+
+``make fuzz`` sets HYPOTHESIS_PROFILE to search with random seeds.
+"""
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-from streams.local import LocalKafka, LocalS3
+from streams.local import LocalS3
+from tests.servers import Address, Servers, SharedServers, handle_on_s3
 
-_SERVICES = {"kafka": "broker", "s3": "s3"}
+_MARKERS = {"kafka": "broker", "s3": "s3", "rich_s3": "s3"}
+_SERVERS = pytest.StashKey[Servers]()
+_SHARED = pytest.StashKey[SharedServers]()
+
+# Neither a deadline for one example nor a check on the speed of making them: both are of wall time, and other processes
+# run beside the tests.
+_UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("fixed", derandomize=True, **_UNTIMED)
+settings.register_profile("random", max_examples=1000, print_blob=True, **_UNTIMED)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_SERVERS] = Servers()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """Tell a process of pytest-xdist where to ask for servers; called in the main process."""
+    config: pytest.Config = node.config  # type: ignore[attr-defined]
+    if _SHARED not in config.stash:
+        config.stash[_SHARED] = SharedServers(config.stash[_SERVERS])
+    node.workerinput["servers"] = config.stash[_SHARED].place  # type: ignore[attr-defined]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[_SERVERS].close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test by the services that it uses, so that ``-m "not broker and not s3"`` needs neither."""
+    """Mark every test by the servers that it uses, so that ``-m "not broker and not s3"`` needs neither."""
     for item in items:
-        for fixture, marker in _SERVICES.items():
+        for fixture, marker in _MARKERS.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(marker)
 
@@ -28,21 +60,23 @@ def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[str]:
-    """Bootstrap servers of the cluster in HALT400_KAFKA_BOOTSTRAP_SERVERS, else of a local Kafka of this session."""
-    given = os.environ.get("HALT400_KAFKA_BOOTSTRAP_SERVERS")
-    if given:
-        yield given
-        return
-    with LocalKafka() as broker:
-        yield broker.bootstrap_servers
+def servers(pytestconfig: pytest.Config) -> Callable[[str], Address]:
+    """The address of a server of this session by its name: kafka, s3 or moto."""
+    main = getattr(pytestconfig, "workerinput", {}).get("servers")
+    return pytestconfig.stash[_SERVERS] if main is None else partial(SharedServers.ask, main)
 
 
 @pytest.fixture(scope="session")
-def s3() -> Iterator[LocalS3]:
+def kafka(servers: Callable[[str], Address]) -> str:
+    """Bootstrap servers of the cluster in HALT400_KAFKA_BOOTSTRAP_SERVERS, else of a local Kafka of this session."""
+    given = os.environ.get("HALT400_KAFKA_BOOTSTRAP_SERVERS")
+    return given or servers("kafka")["bootstrap_servers"]
+
+
+@pytest.fixture(scope="session")
+def s3(servers: Callable[[str], Address]) -> LocalS3:
     """A local S3 server of this session; make a bucket of your own with ``s3.create_bucket(name)``."""
-    with LocalS3() as server:
-        yield server
+    return handle_on_s3(servers("s3"))
 
 
 @pytest.fixture

@@ -6,19 +6,13 @@ lacks is tested on moto, which checks neither signatures nor checksums.
 """
 
 import os
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from streams.archive import Archive, open_archive
-from streams.local.ports import free_ports
 from streams.settings import ArchiveSettings
 from tests.archive.s3_server import S3Server
-from tests.local.waiting import until
 
 
 @pytest.fixture(scope="session")
@@ -37,24 +31,13 @@ def s3(request: pytest.FixtureRequest) -> S3Server:
 
 
 @pytest.fixture(scope="session")
-def rich_s3(s3: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+def rich_s3(request: pytest.FixtureRequest) -> S3Server:
     """A server with encryption at rest and lifecycle rules: the one that was named, in place of S3Proxy moto's."""
     if os.environ.get("HALT400_TEST_S3_ENDPOINT_URL"):
-        yield s3
-        return
-    port = free_ports(1)[0]
-    log = tmp_path_factory.mktemp("moto") / "server.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=output, stderr=output
-        )
-    try:
-        until(lambda: answers(port) or process.poll() is not None, "moto's server", 60)
-        assert process.poll() is None, log.read_text()
-        yield S3Server("moto", f"http://127.0.0.1:{port}", "any", "any", kms_key_id="alias/aws/s3")
-    finally:
-        process.kill()
-        process.wait()
+        named: S3Server = request.getfixturevalue("s3")
+        return named
+    port = request.getfixturevalue("servers")("moto")["port"]
+    return S3Server("moto", f"http://127.0.0.1:{port}", "any", "any", kms_key_id="alias/aws/s3")
 
 
 @pytest.fixture(params=["file", pytest.param("s3", marks=pytest.mark.s3)])
@@ -70,8 +53,3 @@ def archive(settings: ArchiveSettings) -> Archive:
     archive = open_archive(settings)
     archive.check()
     return archive
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
