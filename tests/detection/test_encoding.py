@@ -1,0 +1,72 @@
+"""The encoded forms that other processes and later releases read: the state in a row, and `explain` as JSON."""
+
+from base64 import b64decode
+from pathlib import Path
+
+import msgspec
+
+from streams.detection import decode_target_state, encode_target_state, explain
+from tests.detection.cases import STRICT, TARGET
+
+STORED = b64decode((Path(__file__).parent / "target_state.base64").read_bytes())
+"""A row's detection state as this release's predecessors wrote it: with quarantines, a pending grant, a shadow."""
+
+
+def test_a_state_that_an_earlier_release_stored_is_read_and_written_as_it_was() -> None:
+    state = decode_target_state(STORED)
+    assert encode_target_state(state) == STORED
+    assert state.name == TARGET
+    assert {scope_id: life.command.state for scope_id, life in state.lives.items()} == {
+        f"job/{TARGET}/a": "probing",
+        f"job/{TARGET}/b": "probing",
+    }
+    assert set(state.shadow) == {f"target/{TARGET}", f"job/{TARGET}/b"}
+    assert state.lives[f"job/{TARGET}/a"].lease_ends is not None
+    assert state.wish is not None
+    assert (state.wish.wish_id, state.wish.jobs) == ("cmd-85644ee83680d957d9241f8d4325fbc7", ("a", "b"))
+    assert state.suspicion.reported == ["page"]
+    assert state.last is not None
+    assert state.last.event_id == "event-7"
+
+
+def test_explain_keeps_its_keys() -> None:
+    state = decode_target_state(STORED)
+    found = msgspec.to_builtins(explain(state, STRICT, 1_700_000_960_000))
+    assert list(found) == [
+        "target",
+        "at_ms",
+        "pattern",
+        "rule_line",
+        "policy",
+        "mode",
+        "job_tier",
+        "reading",
+        "jobs",
+        "jobs_not_shown",
+        "suspect_jobs",
+        "suspect_signatures",
+        "is_wide",
+        "last",
+        "wished_at",
+        "refused_at",
+    ]
+    assert list(found["reading"]) == [
+        "scope_id",
+        "p0",
+        "clean_requests",
+        "clean_bad_requests",
+        "good_since_last",
+        "tiers",
+        "state",
+        "until",
+        "reason",
+    ]
+    assert list(found["reading"]["tiers"][0]) == [
+        "tier",
+        "evidence",
+        "threshold",
+        "reached_ratio",
+        "bad_requests_to_fire",
+    ]
+    assert found["last"][1:4] == ["event-7", f"job/{TARGET}/b", False]
+    assert (found["wished_at"], found["refused_at"]) == (1_700_000_960_000, None)
