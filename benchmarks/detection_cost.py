@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from benchmarks.storms import POLICIES, TARGET, bad_event, circumstances
 from halt400.fingerprints import fingerprints
 from halt400.records import Fingerprints
-from streams.detection import TargetState, encode_target_state, judge_bad_request
+from streams.detection import TargetState, apply_bad_request, encode_target_state
 from streams.detection.mixture import Mixture
 
 __all__ = ["Cost", "measure_cost"]
@@ -60,7 +60,7 @@ def _verdicts(count: int) -> None:
     for number in range(count):
         event = bad_event(number, 1, 1_000_000 + number, f"j{number % 10}")
         prints = Fingerprints(request=str(number), signature=str(number % 5))
-        judge_bad_request(state, event, prints, None, event.time, POLICIES, circumstances(number))
+        apply_bad_request(state, event, prints, None, event.time, POLICIES, circumstances(number))
 
 
 def _fingerprints(count: int) -> None:
@@ -77,7 +77,7 @@ def measure_cost() -> Cost:
     for number in range(10):
         event = bad_event(number, 1, 1_000_000 + number, f"job-{number}")
         prints = fingerprints(TARGET, event.request)
-        judge_bad_request(state, event, prints, None, event.time, type(POLICIES)(), circumstances(number))
+        apply_bad_request(state, event, prints, None, event.time, type(POLICIES)(), circumstances(number))
     awake = Mixture()
     awake.bad_request()
     return Cost(

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from halt400.records import Fingerprints, Request, Response, ResponseEvent, Source
 from streams.detection import (
-    Circumstances,
     Mixture,
     Policies,
     RecentIds,
+    RecordContext,
     TargetState,
-    judge_bad_request,
+    apply_bad_request,
     parse_policies,
 )
 
@@ -86,7 +86,7 @@ def run_storm(
             prints = Fingerprints(request=str(number), signature=str(number % 5))
             for _ in range(2 if redelivered else 1):
                 offset += 1
-                judge_bad_request(state, event, prints, None, now_ms, POLICIES, circumstances(offset))
+                apply_bad_request(state, event, prints, None, now_ms, POLICIES, circumstances(offset))
                 events += 1
             now_ms += 50
         evidence.append(state.mixture.evidence())
@@ -96,9 +96,9 @@ def run_storm(
     return StormResult(evidence, pages, events)
 
 
-def circumstances(offset: int) -> Circumstances:
+def circumstances(offset: int) -> RecordContext:
     """Where a record of the storm stands."""
-    return Circumstances(source=Source(topic="halt400.responses", partition=0, offset=offset))
+    return RecordContext(source=Source(topic="halt400.responses", partition=0, offset=offset))
 
 
 def run_delay(*, seed: int, repeats: int, redelivered: bool, p1: float, policies: Policies = POLICIES) -> int:
@@ -118,7 +118,7 @@ def run_delay(*, seed: int, repeats: int, redelivered: bool, p1: float, policies
                 if bad:
                     prints = Fingerprints(request=str(number), signature=str(number % 5))
                     event = bad_event(number, attempt, now_ms, "j")
-                    judge_bad_request(state, event, prints, None, now_ms, policies, circumstances(offset))
+                    apply_bad_request(state, event, prints, None, now_ms, policies, circumstances(offset))
                 elif not ids.repeated(str(number)):
                     state.good_request("j")
         if bad and state.mixture.evidence() >= policies.tiers.page:

@@ -11,7 +11,7 @@ from halt400.follower import Follower
 from halt400.operations import OperationPublisher, operation_id
 from halt400.records import Command, Operation, Scope
 from streams import topics
-from streams.detection import command_id
+from streams.quarantine.ids import command_id
 from streams.settings import KafkaSettings
 
 __all__ = ["NotCarriedOut", "Wanted", "ask", "read_scope"]

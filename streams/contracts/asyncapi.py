@@ -21,7 +21,7 @@ _ABOUT = {
     topics.OPERATIONS: "What people and probing scrapers ask for. Key = the scope's target.",
     topics.FINDINGS: "What was concluded besides commands: alarms of targets, poison items, retry loops, faults of the "
     "fleet. Key = the target, or `fleet`. Its encoding may grow.",
-    topics.FLEET: "Internal: the one order in which the fleet wishes for quarantines of targets; one partition, read "
+    topics.FLEET: "Internal: the log in which partitions request grants to quarantine targets; one partition, read "
     "whole by every worker. Its encoding may change.",
     topics.SAVINGS: "What the gates did not send: of every gate and quarantine its latest count. Add up those of one "
     "scope and `opened_at`.",

@@ -1,4 +1,4 @@
-"""What judging returns: commands to send, findings to tell, a wish for the fleet to grant; nothing is done here."""
+"""What detection is given with a record, and the decision that it returns: commands, findings, a grant to request."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,14 +6,14 @@ from msgspec import Struct, field
 
 from halt400.records import Command, Source, WindowFigures
 from streams.detection.findings import Finding
-from streams.detection.requests import SightingKind
+from streams.detection.requests import BadRequestKind
 from streams.quarantine.lifecycle import Opening
 
-__all__ = ["Circumstances", "Decision", "TargetWish", "no_command", "no_windows"]
+__all__ = ["Decision", "PendingGrant", "RecordContext", "no_command", "no_windows"]
 
 
 def no_command(scope_id: str) -> Command | None:
-    """Nothing is known of any scope besides the target's own state."""
+    """No command is known besides those in the target's own state."""
     return None
 
 
@@ -22,21 +22,21 @@ def no_windows() -> Sequence[WindowFigures]:
     return ()
 
 
-class Circumstances(Struct, kw_only=True, frozen=True):
-    """What surrounds a 400, for the command that it may lead to.
+class RecordContext(Struct, kw_only=True, frozen=True):
+    """What is known of a record, a 400 or an operation, for the command that it may lead to.
 
     Attributes
     ----------
     source
-        The record that the 400 came in; command ids derive from it.
+        Where the record stands; command ids derive from it.
     archive_uri
         Where the evidence will lie.
     windows
-        Called once a command is made of it: the target's counts.
+        Called where a command is made: the target's counts.
     time_ms
-        When the response was received, if not as the event says (an event from the future).
+        When the response was received; None for the time that the event states.
     latest_command
-        ``latest_command(scope_id)``: what `control` says of a scope that the target's state does not know.
+        ``latest_command(scope_id)``: the command on `control` of a scope that the target's state does not know.
     """
 
     source: Source
@@ -51,22 +51,22 @@ class Circumstances(Struct, kw_only=True, frozen=True):
         return f"{self.source.topic}/{self.source.partition}/{self.source.offset}"
 
 
-class TargetWish(Struct, kw_only=True, frozen=True):
-    """The target's detector pages over several jobs: quarantine it, if the fleet's guard grants that.
+class PendingGrant(Struct, kw_only=True, frozen=True):
+    """A quarantine of the whole target that needs a grant of the fleet cap, which has not decided yet.
 
     Attributes
     ----------
-    wish_id
+    grant_id
         Derived from the cause: the same cause after a crash gives the same id.
     target, opening
-        What would be quarantined, and what its command would say.
+        What would be quarantined, and what its command would state.
     jobs
-        The jobs that contributed.
+        The jobs that contributed to the evidence.
     sequence
-        That of the target's last command, 0 where there is none: a wish that another command overtook is void.
+        That of the target's last command, 0 where there is none: any command since makes the grant void.
     """
 
-    wish_id: str
+    grant_id: str = field(name="wish_id")
     target: str
     opening: Opening
     jobs: tuple[str, ...]
@@ -83,24 +83,24 @@ class Decision(Struct, kw_only=True):
     withheld
         In mode ``shadow``: the commands that would have been sent.
     findings
-        To be told; under ``shadow`` none is worth a page.
-    wish
-        To be put to the fleet; `answer_wish` carries out what it says.
+        To be sent on `findings`; under ``shadow`` none has the severity ``page``.
+    pending_grant
+        To be requested from the fleet; `apply_grant_decision` applies what the fleet decides.
     forgotten
-        Scope ids that need no command any more: a null record on `control` removes them.
-    sighting
-        What the 400 was to the statistics.
-    held_by
-        The id of the command that halts, or halted, the request's scope: the one it led to, or the one before.
+        Scope ids that need no command any more; a null record on `control` removes them.
+    kind
+        How the statistics count the 400.
+    halted_by
+        The id of the command that halts the request's scope: the one that the 400 led to, or an earlier one.
     why
-        For a person: why a command fired or did not.
+        For a person: why a command was issued or not.
     """
 
     commands: list[Command] = field(default_factory=list)
     withheld: list[Command] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    wish: TargetWish | None = None
+    pending_grant: PendingGrant | None = None
     forgotten: list[str] = field(default_factory=list)
-    sighting: SightingKind | None = None
-    held_by: str | None = None
+    kind: BadRequestKind | None = None
+    halted_by: str | None = None
     why: str = ""

@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 from math import log
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from halt400.records import Milliseconds
 from streams.detection.mixture import Mixture
 from streams.detection.policy import Policies
-from streams.detection.target_state import LastVerdict, TargetState
-from streams.quarantine.lifecycle import Life
+from streams.detection.target_state import LastDecision, TargetState
+from streams.quarantine.lifecycle import ScopeState
 
 __all__ = ["Explanation", "ScopeReading", "TierReading", "explain"]
 
@@ -69,9 +69,9 @@ class Explanation(Struct, kw_only=True, frozen=True):
 
     Attributes
     ----------
-    wished_at, refused_at
-        When its quarantine as a whole was wished for and is not answered yet; when the fleet refused it. None where it
-        was not.
+    requested_at, refused_at
+        When the quarantine of the whole target was requested and not decided yet; when the fleet refused it. None
+        where neither is so.
     """
 
     target: str
@@ -87,8 +87,8 @@ class Explanation(Struct, kw_only=True, frozen=True):
     suspect_jobs: tuple[str, ...]
     suspect_signatures: tuple[str, ...]
     is_wide: bool
-    last: LastVerdict | None
-    wished_at: Milliseconds | None = None
+    last: LastDecision | None
+    requested_at: Milliseconds | None = field(default=None, name="wished_at")
     refused_at: Milliseconds | None = None
 
     def lines(self) -> list[str]:
@@ -106,8 +106,8 @@ class Explanation(Struct, kw_only=True, frozen=True):
                 f"  the evidence comes from {len(self.suspect_jobs)} job(s) and {len(self.suspect_signatures)} "
                 f"signature(s): {wide}"
             )
-        if self.wished_at is not None:
-            found.append(f"  its quarantine was wished for at {_time(self.wished_at)}; the fleet has not answered yet")
+        if self.requested_at is not None:
+            found.append(f"  its quarantine was requested at {_time(self.requested_at)}; the fleet has not decided yet")
         elif self.refused_at is not None:
             refused = f"  its quarantine was refused at {_time(self.refused_at)}"
             found.append(f"{refused}: too many targets fail at once, see the finding fleet_fault")
@@ -144,9 +144,9 @@ def _reading_lines(reading: ScopeReading) -> list[str]:
     return found
 
 
-def _read(scope_id: str, mixture: Mixture, life: Life | None, policies: Policies) -> ScopeReading:
+def _read(scope_id: str, mixture: Mixture, scope_state: ScopeState | None, policies: Policies) -> ScopeReading:
     evidence = mixture.evidence()
-    command = life.command if life is not None else None
+    command = scope_state.command if scope_state is not None else None
     return ScopeReading(
         scope_id=scope_id,
         p0=mixture.p0,
@@ -175,15 +175,15 @@ def explain(state: TargetState, policies: Policies, now_ms: int) -> Explanation:
     Jobs are listed by evidence, those with a command first, at most 20.
     """
     rule = policies.rule_for(state.name)
-    lives = state.shadow if rule.mode == "shadow" else state.lives
+    scopes = state.shadow_scopes if rule.mode == "shadow" else state.scopes
 
     def weight(job_id: str) -> tuple[bool, float, str]:
-        life = lives.get(f"job/{state.name}/{job_id}")
-        return life is None or not life.holds(now_ms), -state.jobs[job_id].mixture.evidence(), job_id
+        scope_state = scopes.get(f"job/{state.name}/{job_id}")
+        return scope_state is None or not scope_state.is_halted(now_ms), -state.jobs[job_id].mixture.evidence(), job_id
 
     ordered = sorted(state.jobs, key=weight)
     shown = [
-        _read(scope_id, state.jobs[job_id].mixture, lives.get(scope_id), policies)
+        _read(scope_id, state.jobs[job_id].mixture, scopes.get(scope_id), policies)
         for job_id in ordered[:MOST_JOBS_EXPLAINED]
         for scope_id in (f"job/{state.name}/{job_id}",)
     ]
@@ -196,13 +196,13 @@ def explain(state: TargetState, policies: Policies, now_ms: int) -> Explanation:
         policy=rule.policy,
         mode=rule.mode,
         job_tier=rule.job_tier,
-        reading=_read(target_id, state.mixture, lives.get(target_id), policies),
+        reading=_read(target_id, state.mixture, scopes.get(target_id), policies),
         jobs=tuple(shown),
         jobs_not_shown=max(0, len(ordered) - MOST_JOBS_EXPLAINED),
-        suspect_jobs=tuple(state.suspicion.jobs),
-        suspect_signatures=tuple(state.suspicion.signatures),
-        is_wide=state.suspicion.is_wide,
+        suspect_jobs=tuple(state.alarm.jobs),
+        suspect_signatures=tuple(state.alarm.signatures),
+        is_wide=state.alarm.is_wide,
         last=state.last,
-        wished_at=state.suspicion.wished_at if state.wish is not None else None,
-        refused_at=state.suspicion.refused_at or None,
+        requested_at=state.alarm.requested_at if state.pending_grant is not None else None,
+        refused_at=state.alarm.refused_at or None,
     )

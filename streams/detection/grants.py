@@ -1,54 +1,57 @@
-"""What the fleet answered to the wish for a target's quarantine, carried out on the target's state. Pure."""
+"""The fleet's decision on a requested grant, applied to the target's state: its quarantine is opened, or not. Pure."""
 
 from collections.abc import Callable
 
 from halt400.records import Command, Scope
 from streams.detection.decision import Decision, no_command
 from streams.detection.policy import Policies
-from streams.detection.scopes import find_life, keep
-from streams.detection.target_state import LastVerdict, TargetState
+from streams.detection.scopes import find_scope, record_transition
+from streams.detection.target_state import LastDecision, TargetState
 from streams.quarantine.lifecycle import open_quarantine
 
-__all__ = ["answer_wish"]
+__all__ = ["apply_grant_decision"]
 
 
-def answer_wish(
+def apply_grant_decision(
     state: TargetState,
-    wish_id: str,
+    grant_id: str,
     now_ms: int,
     policies: Policies,
     *,
     granted: bool,
     latest_command: Callable[[str], Command | None] = no_command,
 ) -> Decision:
-    """Take in the fleet's answer to a wish of `state`'s target, and quarantine the target where it was granted.
+    """Quarantine `state`'s target where the grant that it waits for was given.
 
-    A wish that is not open any more changes nothing, and one that was overtaken is void: the target was quarantined or
-    released since, or its policy became ``shadow``.
+    A grant that the state does not wait for changes nothing. One is void where the target was quarantined or released
+    since the request, or its mode became ``shadow``.
 
     Parameters
     ----------
     latest_command
-        ``latest_command(scope_id)``: what `control` says of a scope that the state does not know.
+        ``latest_command(scope_id)``: the command on `control` of a scope that the state does not know.
     """
-    decision, wish = Decision(), state.wish
-    if wish is None or wish.wish_id != wish_id:
+    decision, pending = Decision(), state.pending_grant
+    if pending is None or pending.grant_id != grant_id:
         return decision
-    state.wish = None
+    state.pending_grant = None
     event_id = state.last.event_id if state.last is not None else ""
-    scope, rule = Scope(kind="target", target=wish.target), policies.rule_for(wish.target)
-    life = find_life(state, scope.id, rule.holds(), latest_command)
-    if (life.command.sequence if life is not None else 0) != wish.sequence:
-        decision.why = f"{scope.id} had another command since its quarantine was wished for"
+    scope, rule = Scope(kind="target", target=pending.target), policies.rule_for(pending.target)
+    current = find_scope(state, scope.id, rule.durations(), latest_command)
+    if (current.command.sequence if current is not None else 0) != pending.sequence:
+        decision.why = f"{scope.id} had another command since its quarantine was requested"
     elif rule.mode == "shadow":
-        decision.why = f"{scope.id} is in mode shadow since its quarantine was wished for"
+        decision.why = f"{scope.id} is in mode shadow since its quarantine was requested"
     elif not granted:
-        decision.why = f"{wish.opening.reason}; the fleet refused, for too many targets fail at once: see fleet_fault"
-        state.suspicion.refused_at = now_ms
-        state.last = LastVerdict(now_ms, event_id, scope.id, False, decision.why)
+        decision.why = (
+            f"{pending.opening.reason}; the fleet refused, for too many targets fail at once: see fleet_fault"
+        )
+        state.alarm.refused_at = now_ms
+        state.last = LastDecision(now_ms, event_id, scope.id, False, decision.why)
     else:
-        keep(state, decision, open_quarantine(life, scope, wish.opening, now_ms, rule.holds()), shadow=False)
-        decision.why = wish.opening.reason
-        state.suspicion.refused_at = 0
-        state.last = LastVerdict(now_ms, event_id, scope.id, True, decision.why, decision.commands[0].command_id)
+        opened = open_quarantine(current, scope, pending.opening, now_ms, rule.durations())
+        record_transition(state, decision, opened, shadow=False)
+        decision.why = pending.opening.reason
+        state.alarm.refused_at = 0
+        state.last = LastDecision(now_ms, event_id, scope.id, True, decision.why, decision.commands[0].command_id)
     return decision

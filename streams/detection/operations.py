@@ -1,90 +1,75 @@
-"""What people, probing gates and time ask of a target's scopes; ordered with its events."""
+"""Operations of people and gates, and the passing of time, applied to a target's scopes."""
 
 from halt400.records import Operation
-from streams.detection.decision import Circumstances, Decision
+from streams.detection.decision import Decision, RecordContext
 from streams.detection.policy import Policies
-from streams.detection.scopes import find_life, keep
+from streams.detection.scopes import find_scope, record_transition
 from streams.detection.target_state import TargetState
 from streams.quarantine import lifecycle
-from streams.quarantine.lifecycle import Holds, Life, Opening
+from streams.quarantine.lifecycle import Durations, Opening, ScopeState
 
-__all__ = ["judge_operation", "judge_time"]
+__all__ = ["apply_operation", "apply_time"]
 
 
-def judge_operation(
-    state: TargetState, operation: Operation, now_ms: int, policies: Policies, circumstances: Circumstances
+def apply_operation(
+    state: TargetState, operation: Operation, now_ms: int, policies: Policies, context: RecordContext
 ) -> Decision:
-    """Carry out one operation on a scope of `state`'s target; a repeated one does nothing.
+    """Apply one operation to a scope of `state`'s target; a repeated one does nothing.
 
-    ``probe_result`` without a `probe_status` claims the probe; with one it answers it, from the holder of the lease
-    only. `Decision.why` says what was not done.
+    ``probe_result`` without a `probe_status` claims the probe; with one it reports the probe's result, which counts
+    from the holder of the lease only. `Decision.why` says what was not done.
     """
     decision = Decision()
     if not state.remember_operation(operation.operation_id):
-        decision.why = f"operation {operation.operation_id} was carried out before"
+        decision.why = f"operation {operation.operation_id} was applied before"
         return decision
-    holds = policies.rule_for(state.name).holds()
-    life = find_life(state, operation.scope.id, holds, circumstances.latest_command)
-    if operation.kind == "quarantine":
-        opening = Opening(
-            cause=operation.operation_id,
-            reason=operation.reason,
-            issued_by=operation.actor,
-            source=circumstances.source,
-            windows=tuple(circumstances.windows()),
-        )
-        following: Life | None = lifecycle.open_quarantine(
-            life, operation.scope, opening, now_ms, holds, hold_s=operation.hold_s
-        )
-    elif life is None:
-        following = None
-    elif operation.kind == "release":
-        following = lifecycle.release(
-            life, operation.operation_id, now_ms, actor=operation.actor, reason=operation.reason
-        )
-    elif operation.kind == "extend":
-        following = lifecycle.extend(
-            life,
-            operation.operation_id,
-            now_ms,
-            holds,
-            hold_s=operation.hold_s,
-            actor=operation.actor,
-            reason=operation.reason,
-        )
-    else:
-        following = _probe(life, operation, now_ms, holds)
+    durations = policies.rule_for(state.name).durations()
+    current = find_scope(state, operation.scope.id, durations, context.latest_command)
+    following = _transition(current, operation, now_ms, durations, context)
     if following is None:
-        standing = life.command.state if life is not None else "not held"
-        decision.why = f"{operation.kind} of {operation.scope.id}: nothing to do, it is {standing}"
+        found = current.command.state if current is not None else "not quarantined"
+        decision.why = f"{operation.kind} of {operation.scope.id}: nothing to do, it is {found}"
         return decision
     decision.why = f"{operation.kind} of {operation.scope.id} by {operation.actor}: {operation.reason}"
-    keep(state, decision, following, shadow=False)
+    record_transition(state, decision, following, shadow=False)
     return decision
 
 
-def _probe(life: Life, operation: Operation, now_ms: int, holds: Holds) -> Life | None:
-    if operation.probe_status is None:
-        if operation.actor == lifecycle.ISSUER:
-            return None
-        return lifecycle.claim_probe(life, operation.operation_id, now_ms, holds, actor=operation.actor)
-    if operation.probe_id != life.command.command_id or life.lease_ends is None:
+def _transition(
+    current: ScopeState | None, operation: Operation, now_ms: int, durations: Durations, context: RecordContext
+) -> ScopeState | None:
+    cause, actor, reason, hold_s = operation.operation_id, operation.actor, operation.reason, operation.hold_s
+    if operation.kind == "quarantine":
+        opening = Opening(
+            cause=cause, reason=reason, issued_by=actor, source=context.source, windows=tuple(context.windows())
+        )
+        return lifecycle.open_quarantine(current, operation.scope, opening, now_ms, durations, hold_s=hold_s)
+    if current is None:
         return None
-    return lifecycle.probe_answered(
-        life, operation.operation_id, now_ms, holds, status=operation.probe_status, actor=operation.actor
-    )
+    if operation.kind == "release":
+        return lifecycle.release(current, cause, now_ms, actor=actor, reason=reason)
+    if operation.kind == "extend":
+        return lifecycle.extend(current, cause, now_ms, durations, hold_s=hold_s, actor=actor, reason=reason)
+    if operation.probe_status is None:
+        if actor == lifecycle.ISSUER:
+            return None
+        return lifecycle.claim_probe(current, cause, now_ms, durations, actor=actor)
+    if operation.probe_id != current.command.command_id or current.lease_ends is None:
+        return None
+    return lifecycle.probe_answered(current, cause, now_ms, durations, status=operation.probe_status, actor=actor)
 
 
-def judge_time(state: TargetState, now_ms: int, policies: Policies) -> Decision:
+def apply_time(state: TargetState, now_ms: int, policies: Policies) -> Decision:
     """Do what is due by `now_ms` in every scope of the target; `TargetState.next_due` says when that is."""
     decision = Decision()
-    holds = policies.rule_for(state.name).holds()
-    for life in list(state.lives.values()):
-        following = lifecycle.tick(life, now_ms, holds)
+    durations = policies.rule_for(state.name).durations()
+    for current in list(state.scopes.values()):
+        following = lifecycle.tick(current, now_ms, durations)
         if following is not None:
-            keep(state, decision, following, shadow=False)
-    for life in list(state.shadow.values()):
-        # Nobody can probe what was never halted: a shadow ends with its hold.
-        if life.command.state == "quarantined" and now_ms >= life.hold_ends:
-            keep(state, decision, lifecycle.expire(life, now_ms, "the hold is over"), shadow=True)
+            record_transition(state, decision, following, shadow=False)
+    for current in list(state.shadow_scopes.values()):
+        # No gate probes what was never halted: in shadow a quarantine ends with its hold.
+        if current.command.state == "quarantined" and now_ms >= current.hold_ends:
+            expired = lifecycle.expire(current, now_ms, "the hold is over")
+            record_transition(state, decision, expired, shadow=True)
     return decision

@@ -16,7 +16,7 @@ from halt400.errors import SettingError
 from streams.detection.mixture import Tiers
 from streams.detection.null_ratio import FLOOR, HIGHEST
 from streams.detection.requests import Retries
-from streams.quarantine.lifecycle import Holds
+from streams.quarantine.lifecycle import Durations
 from streams.toml_file import line_of
 
 __all__ = ["FleetRules", "Policies", "Rule", "parse_policies"]
@@ -41,7 +41,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     job_tier
         The tier at which a job is quarantined by its own detector under ``evidence``.
     hold_s, hold_cap_s, lease_s, expiry_grace_s
-        See `streams.quarantine.lifecycle.Holds`.
+        See `streams.quarantine.lifecycle.Durations`.
     least_p0
         The floor of the null ratio: a target that is known to answer this part of good requests with 400.
     old_news_s
@@ -62,9 +62,9 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     old_news_s: int = 900
     line: int = 0
 
-    def holds(self) -> Holds:
+    def durations(self) -> Durations:
         """The times of a quarantine under this rule."""
-        return Holds(
+        return Durations(
             hold_s=self.hold_s,
             hold_cap_s=self.hold_cap_s,
             lease_s=self.lease_s,

@@ -1,10 +1,10 @@
-"""Logical requests: which 400s are trials of their own, and which only repeat one that was counted.
+"""Logical requests: which 400s are trials, and which only repeat a request that was counted.
 
-Retries of one request are one trial and a repeated event id is none: one retry per 400 that is counted again would
-destroy the detector's guarantee. Only 400s come here. A success needs no memory: the first attempt of a request counts,
-later ones do not (`counts_as_trial`), which can only make the detector slower, never faster.
+Retries of one request are one trial and a repeated event id is none: one retry counted per 400 would destroy the
+detector's guarantee. Only 400s are remembered. Of other responses the first attempt counts and later ones do not
+(`counts_as_trial`), which can only make the detector slower, never faster.
 
-A request is known by its job and its fingerprint: two jobs that send the same request made two.
+A request is identified by its job and its fingerprint: two jobs that send the same request made two.
 """
 
 from hashlib import blake2b
@@ -14,9 +14,9 @@ from msgspec import Struct
 
 from halt400.records import Milliseconds
 
-__all__ = ["RecentIds", "RequestMemory", "Retries", "Sighting", "counts_as_trial"]
+__all__ = ["BadRequestKind", "Classification", "RecentIds", "RequestMemory", "Retries", "counts_as_trial"]
 
-SightingKind = Literal["trial", "retry", "repeated_event"]
+BadRequestKind = Literal["trial", "retry", "repeated_event"]
 _KEY_BYTES: Final = 8
 
 
@@ -26,10 +26,10 @@ class Retries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes
     ----------
     window_s
-        A fingerprint seen again within this time of its last sending is the same request, whatever its attempt number.
-        With an attempt number above 1 it is for as long as it is remembered.
+        A fingerprint seen again within this time of its last attempt is the same request, whatever its attempt number.
+        With an attempt number above 1 it is the same for as long as it is remembered.
     grace_s
-        A retry this soon after the abort was told may have been under way: no retry loop yet.
+        A retry this soon after the abort may have been under way: no retry loop yet.
     requests
         Failing requests remembered per target; the one longest unseen is forgotten first.
     event_ids
@@ -43,7 +43,10 @@ class Retries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def counts_as_trial(attempt: int) -> bool:
-    """Whether a response that is no 400 adds one to the gap: the first attempt does, its retries do not."""
+    """Whether a response that is no 400 adds one to the gap: the first attempt does, its retries do not.
+
+    The loop over every event (`streams.processing.partition`) has this in line; a test ties the two.
+    """
     return attempt <= 1
 
 
@@ -53,44 +56,44 @@ def _key(*parts: str) -> bytes:
 
 class _Seen(Struct, array_like=True):
     last_ms: int
-    sendings: int = 1
+    attempts: int = 1
     wasted: int = 0
 
 
-class Sighting(Struct, frozen=True):
-    """What a 400 is to the statistics.
+class Classification(Struct, frozen=True):
+    """How the statistics count a 400.
 
     Attributes
     ----------
     kind
-        ``trial``: a logical request of its own. ``retry``: another sending of one. ``repeated_event``: an event that
-        was here before.
-    sendings
+        ``trial``: a logical request of its own. ``retry``: another attempt of one that was counted.
+        ``repeated_event``: an event whose id was seen before.
+    attempts
         How often the request ended in a 400, this one included.
     """
 
-    kind: SightingKind
-    sendings: int = 1
+    kind: BadRequestKind
+    attempts: int = 1
 
 
 class RequestMemory(Struct, array_like=True):
     """The failing requests of one target, bounded: at most `Retries.requests` of about 25 bytes each.
 
-    Where the memory overflows, a 400 with an attempt number above 1 is taken for a retry while a request that was
-    forgotten could be it; without attempt numbers it becomes a trial again.
+    Where requests were forgotten, a 400 with an attempt number above 1 counts as a retry while one of them could be its
+    first attempt; without attempt numbers it counts as a trial again.
     """
 
     seen: dict[bytes, _Seen] = {}
     event_ids: dict[bytes, None] = {}
     forgotten_ms: Milliseconds = 0
 
-    def sight(
+    def classify(
         self, event_id: str, job_id: str, fingerprint: str, attempt: int, time_ms: int, rules: Retries
-    ) -> Sighting:
-        """Take in one 400 and say what it is."""
+    ) -> Classification:
+        """Remember one 400 and return how it counts."""
         event = _key(event_id)
         if event in self.event_ids:
-            return Sighting("repeated_event")
+            return Classification("repeated_event")
         self.event_ids[event] = None
         if len(self.event_ids) > rules.event_ids:
             del self.event_ids[next(iter(self.event_ids))]
@@ -100,22 +103,22 @@ class RequestMemory(Struct, array_like=True):
         if known is None:
             lost = attempt > 1 and self.forgotten_ms > 0 and time_ms - self.forgotten_ms <= window_ms
             known = _Seen(time_ms)
-            sighting = Sighting("retry" if lost else "trial")
+            classified = Classification("retry" if lost else "trial")
         elif attempt > 1 or abs(time_ms - known.last_ms) <= window_ms:
             known.last_ms = max(known.last_ms, time_ms)
-            known.sendings += 1
-            sighting = Sighting("retry", known.sendings)
+            known.attempts += 1
+            classified = Classification("retry", known.attempts)
         else:
             known = _Seen(time_ms)
-            sighting = Sighting("trial")
+            classified = Classification("trial")
         self.seen[key] = known
         if len(self.seen) > rules.requests:
             oldest = self.seen.pop(next(iter(self.seen)))
             self.forgotten_ms = max(self.forgotten_ms, oldest.last_ms)
-        return sighting
+        return classified
 
-    def waste(self, job_id: str, fingerprint: str) -> int:
-        """Count one more sending after the abort was told; returns how many there were."""
+    def count_wasted(self, job_id: str, fingerprint: str) -> int:
+        """Count one more attempt after the abort; returns how many there were."""
         known = self.seen[_key(job_id, fingerprint)]
         known.wasted += 1
         return known.wasted
@@ -125,7 +128,7 @@ class RecentIds:
     """The last event ids of a partition, for events that are no 400s: at least `capacity`, at most twice as many.
 
     The two sets are public for the loop over every event, which looks in both and adds to `recent`; after it
-    `turn_over` forgets what is old.
+    `rotate` forgets what is old.
 
     Examples
     --------
@@ -142,15 +145,15 @@ class RecentIds:
         self.older: set[str] = set()
 
     def repeated(self, event_id: str) -> bool:
-        """Whether this id was here before; it is remembered."""
+        """Remember an id; whether it was seen before."""
         if event_id in self.recent:
             return True
         self.recent.add(event_id)
         again = event_id in self.older
-        self.turn_over()
+        self.rotate()
         return again
 
-    def turn_over(self) -> None:
+    def rotate(self) -> None:
         """Forget the older ids where there are enough recent ones."""
         if len(self.recent) >= self._capacity:
             self.older, self.recent = self.recent, set()

@@ -1,78 +1,76 @@
-"""Putting a scope's new life into the target's state, with all that follows from a release."""
+"""Scopes in a target's state: looked up, restored from a command, and changed, with what follows from a release."""
 
 from collections.abc import Callable
 
 from halt400.records import Command
 from streams.detection.decision import Decision
-from streams.detection.target_state import MOST_JOBS, MOST_REQUESTS_HELD, Suspicion, TargetState
-from streams.quarantine.lifecycle import Holds, Life, resume
+from streams.detection.target_state import MOST_JOBS, MOST_REQUEST_SCOPES, AlarmState, TargetState
+from streams.quarantine.lifecycle import Durations, ScopeState, resume
 
-__all__ = ["find_life", "keep", "take_up"]
+__all__ = ["find_scope", "record_transition", "restore_scope"]
 
 
-def find_life(
-    state: TargetState, scope_id: str, holds: Holds, latest_command: Callable[[str], Command | None]
-) -> Life | None:
-    """The life of a scope; taken up from its last command where the state does not know it."""
-    life = state.lives.get(scope_id)
-    if life is None:
+def find_scope(
+    state: TargetState, scope_id: str, durations: Durations, latest_command: Callable[[str], Command | None]
+) -> ScopeState | None:
+    """The state of a scope; restored from its last command where the target's state does not know it."""
+    found = state.scopes.get(scope_id)
+    if found is None:
         command = latest_command(scope_id)
         if command is not None:
-            life = state.lives[scope_id] = resume(command, holds)
-    return life
+            found = state.scopes[scope_id] = resume(command, durations)
+    return found
 
 
-def keep(state: TargetState, decision: Decision, life: Life, *, shadow: bool) -> None:
-    """Remember `life` and hand its command to the decision."""
-    command = life.command
+def record_transition(state: TargetState, decision: Decision, scope_state: ScopeState, *, shadow: bool) -> None:
+    """Store the new state of a scope and add its command to the decision."""
+    command = scope_state.command
     scope_id = command.scope.id
-    lives = state.shadow if shadow else state.lives
-    lives.pop(scope_id, None)
-    lives[scope_id] = life
+    scopes = state.shadow_scopes if shadow else state.scopes
+    scopes.pop(scope_id, None)
+    scopes[scope_id] = scope_state
     (decision.withheld if shadow else decision.commands).append(command)
-    if command.state == "released" and not shadow:
-        _start_anew(state, life)
-    _bound(lives, decision, shadow=shadow)
+    if scope_state.is_released and not shadow:
+        _reset_evidence(state, scope_state)
+    _limit(scopes, decision, shadow=shadow)
 
 
-def take_up(state: TargetState, command: Command, holds: Holds) -> None:
-    """Let the scope stand as `command` says: it was issued by a worker whose state was lost with it."""
+def restore_scope(state: TargetState, command: Command, durations: Durations) -> None:
+    """Set a scope to what `command` states: a worker issued it and ended before it wrote its own state."""
     scope_id = command.scope.id
-    state.lives.pop(scope_id, None)
-    life = state.lives[scope_id] = resume(command, holds)
-    if command.state == "released":
-        _start_anew(state, life)
+    state.scopes.pop(scope_id, None)
+    restored = state.scopes[scope_id] = resume(command, durations)
+    if restored.is_released:
+        _reset_evidence(state, restored)
 
 
-def _start_anew(state: TargetState, life: Life) -> None:
+def _reset_evidence(state: TargetState, released: ScopeState) -> None:
     """After a release the evidence begins at nothing; history and p0 stay."""
-    scope = life.command.scope
+    scope = released.command.scope
     if scope.kind == "target":
         state.mixture.restart()
-        state.suspicion = Suspicion()
+        state.alarm = AlarmState()
         for job in state.jobs.values():
             job.mixture.restart()
     elif scope.kind == "job" and scope.job_id is not None:
         state.job(scope.job_id).mixture.restart()
-        others_held = any(
-            other.command.state != "released" for other in state.lives.values() if other.command.scope.kind != "request"
-        )
-        if state.suspicion.reported and not others_held:
+        others = any(not other.is_released for other in state.scopes.values() if other.command.scope.kind != "request")
+        if state.alarm.reported and not others:
             state.mixture.restart()
-            state.suspicion = Suspicion()
+            state.alarm = AlarmState()
 
 
-def _bound(lives: dict[str, Life], decision: Decision, *, shadow: bool) -> None:
-    """Requests that are released, and the oldest beyond the most that are held, are forgotten; so are released jobs."""
-    requests = [scope_id for scope_id, life in lives.items() if life.command.scope.kind == "request"]
-    spare = [scope_id for scope_id in requests if lives[scope_id].command.state == "released"]
-    held = [scope_id for scope_id in requests if lives[scope_id].command.state != "released"]
-    spare += held[: max(0, len(held) - MOST_REQUESTS_HELD)]
-    for scope_id in spare:
-        del lives[scope_id]
+def _limit(scopes: dict[str, ScopeState], decision: Decision, *, shadow: bool) -> None:
+    """Forget single requests that are released or too many, the oldest first, and released jobs beyond a bound."""
+    requests = [scope_id for scope_id, each in scopes.items() if each.command.scope.kind == "request"]
+    surplus = [scope_id for scope_id in requests if scopes[scope_id].is_released]
+    quarantined = [scope_id for scope_id in requests if not scopes[scope_id].is_released]
+    surplus += quarantined[: max(0, len(quarantined) - MOST_REQUEST_SCOPES)]
+    for scope_id in surplus:
+        del scopes[scope_id]
         if not shadow:
             decision.forgotten.append(scope_id)
-    if len(lives) > 2 * MOST_JOBS + MOST_REQUESTS_HELD:
-        released = [scope_id for scope_id, life in lives.items() if life.command.state == "released"]
-        for scope_id in released[: len(lives) - 2 * MOST_JOBS]:
-            del lives[scope_id]
+    if len(scopes) > 2 * MOST_JOBS + MOST_REQUEST_SCOPES:
+        released = [scope_id for scope_id, each in scopes.items() if each.is_released]
+        for scope_id in released[: len(scopes) - 2 * MOST_JOBS]:
+            del scopes[scope_id]

@@ -1,6 +1,4 @@
-"""What is remembered of one target: its detectors, its failing requests, the lives of its scopes. Bounded; to bytes
-and back without loss.
-"""
+"""The state of one target: its detectors, its failing requests, its scopes; bounded, and encoded without loss."""
 
 from typing import Final
 
@@ -8,24 +6,24 @@ import msgspec
 from msgspec import Struct
 
 from halt400.records import Command, Milliseconds, Source
-from streams.detection.decision import TargetWish
+from streams.detection.decision import PendingGrant
 from streams.detection.mixture import Mixture
 from streams.detection.origins import Origin
 from streams.detection.requests import RequestMemory
-from streams.quarantine.lifecycle import Life
+from streams.quarantine.lifecycle import ScopeState
 
-__all__ = ["JobState", "LastVerdict", "Suspicion", "TargetState", "decode_target_state", "encode_target_state"]
+__all__ = ["AlarmState", "JobState", "LastDecision", "TargetState", "decode_target_state", "encode_target_state"]
 
 MOST_JOBS: Final = 4_096
-"""Jobs watched per target; beyond it those with the least history that nothing holds are forgotten, a quarter at a
-time."""
-MOST_REQUESTS_HELD: Final = 256
-"""Single requests held per target; beyond it the oldest is let go."""
+"""Jobs watched per target; beyond it a quarter of those that are not quarantined are forgotten, those with the least
+history first."""
+MOST_REQUEST_SCOPES: Final = 256
+"""Single requests quarantined per target; beyond it the oldest is forgotten."""
 MOST_SUSPECTS: Final = 16
 MOST_OPERATIONS: Final = 64
 
 
-class LastVerdict(Struct, array_like=True, frozen=True):
+class LastDecision(Struct, array_like=True, frozen=True):
     """What the last 400 of a target led to, for `explain`."""
 
     at_ms: Milliseconds
@@ -36,28 +34,28 @@ class LastVerdict(Struct, array_like=True, frozen=True):
     command_id: str | None = None
 
 
-class Suspicion(Struct, array_like=True):
-    """Who contributed to the evidence that stands now: at most 16 of each, forgotten when the evidence is gone.
+class AlarmState(Struct, array_like=True):
+    """What the target's evidence comes from, and what was done about it; reset when the evidence is gone.
 
     Attributes
     ----------
     signatures, jobs
-        In the order of their first 400; one spelling each.
+        In the order of their first 400; at most 16 of each.
     reported
-        What was reported of this rise already: ``ticket``, ``page``, ``poison_item``.
-    wished_at, refused_at
-        When the quarantine of the target was last wished for, and when the fleet refused it; 0 for never, or where it
-        was granted since.
+        What was reported since the evidence began to rise: ``ticket``, ``page``, ``poison_item``.
+    requested_at, refused_at
+        When a grant to quarantine the target was last requested, and when the fleet refused it; 0 for never, or where
+        it was granted since.
     """
 
     signatures: list[str] = []
     jobs: list[str] = []
     reported: list[str] = []
-    wished_at: Milliseconds = 0
+    requested_at: Milliseconds = 0
     refused_at: Milliseconds = 0
 
     def add(self, signature: str, job_id: str) -> None:
-        """Note a 400 that was counted."""
+        """Add the signature and the job of a 400 that was counted."""
         for known, name in ((self.signatures, signature), (self.jobs, job_id)):
             if name not in known and len(known) < MOST_SUSPECTS:
                 known.append(name)
@@ -79,34 +77,45 @@ class JobState:
 
 
 class TargetState:
-    """One target; see `streams.detection.verdict` for what is done with it.
+    """One target; the functions ``apply_*`` of this package change it.
 
     Attributes
     ----------
-    lives, shadow
-        Where each scope stands, by scope id; in `shadow` as it would stand if commands had been issued.
+    scopes, shadow_scopes
+        The state of each scope, by scope id; in `shadow_scopes` as it would be if commands had been issued.
     operations
-        Ids of the last operations, so that none is carried out twice.
-    wish
-        The wish for the target's quarantine that the fleet has not answered yet.
+        Ids of the last operations, so that none is applied twice.
+    pending_grant
+        The grant that was requested and not decided yet.
     """
 
-    __slots__ = ("jobs", "last", "lives", "memory", "mixture", "name", "operations", "shadow", "suspicion", "wish")
+    __slots__ = (
+        "alarm",
+        "jobs",
+        "last",
+        "memory",
+        "mixture",
+        "name",
+        "operations",
+        "pending_grant",
+        "scopes",
+        "shadow_scopes",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.mixture = Mixture()
         self.jobs: dict[str, JobState] = {}
         self.memory = RequestMemory()
-        self.suspicion = Suspicion()
-        self.lives: dict[str, Life] = {}
-        self.shadow: dict[str, Life] = {}
+        self.alarm = AlarmState()
+        self.scopes: dict[str, ScopeState] = {}
+        self.shadow_scopes: dict[str, ScopeState] = {}
         self.operations: dict[str, None] = {}
-        self.last: LastVerdict | None = None
-        self.wish: TargetWish | None = None
+        self.last: LastDecision | None = None
+        self.pending_grant: PendingGrant | None = None
 
     def good_request(self, job_id: str) -> None:
-        """Take in a logical request that was not a 400; on a hot path do the same two increments in line."""
+        """Count a logical request that was not a 400; the loop over every event does it in line."""
         self.mixture.gap += 1
         job = self.jobs.get(job_id)
         if job is None:
@@ -114,7 +123,7 @@ class TargetState:
         job.mixture.gap += 1
 
     def job(self, job_id: str) -> JobState:
-        """The state of a job, made where there is none."""
+        """The state of a job, created where there is none."""
         job = self.jobs.get(job_id)
         if job is None:
             if len(self.jobs) >= MOST_JOBS:
@@ -122,16 +131,18 @@ class TargetState:
             job = self.jobs[job_id] = JobState()
         return job
 
-    def held_by(self, job_id: str, fingerprint: str | None, now_ms: int, *, shadow: bool = False) -> Command | None:
-        """The command that halts this request of this job at `now_ms`; the target's before the job's."""
-        lives = self.shadow if shadow else self.lives
+    def halting_command(
+        self, job_id: str, fingerprint: str | None, now_ms: int, *, shadow: bool = False
+    ) -> Command | None:
+        """The command that halts this request of this job at `now_ms`; the target's first, then the job's."""
+        scopes = self.shadow_scopes if shadow else self.scopes
         scope_ids = [f"target/{self.name}", f"job/{self.name}/{job_id}"]
         if fingerprint is not None:
             scope_ids.append(f"request/{self.name}/{fingerprint}")
         for scope_id in scope_ids:
-            life = lives.get(scope_id)
-            if life is not None and life.holds(now_ms):
-                return life.command
+            scope_state = scopes.get(scope_id)
+            if scope_state is not None and scope_state.is_halted(now_ms):
+                return scope_state.command
         return None
 
     def was_opened_by(self, source: Source, job_id: str, fingerprint: str) -> bool:
@@ -141,14 +152,14 @@ class TargetState:
             f"target/{self.name}",
             f"request/{self.name}/{fingerprint}",
         ):
-            life = self.lives.get(scope_id)
-            if life is not None and life.command.source == source:
+            scope_state = self.scopes.get(scope_id)
+            if scope_state is not None and scope_state.command.source == source:
                 return True
         return False
 
     def failing_origins(self) -> list[Origin]:
         """Where the jobs that contributed to the evidence send from; one origin per job."""
-        return [self.jobs[job_id].origin for job_id in self.suspicion.jobs if job_id in self.jobs]
+        return [self.jobs[job_id].origin for job_id in self.alarm.jobs if job_id in self.jobs]
 
     def active_origins(self) -> list[Origin]:
         """Where all jobs send from, as their last 400 or sampled event said; one origin per job."""
@@ -156,13 +167,11 @@ class TargetState:
 
     def next_due(self) -> int | None:
         """When the next scope has something to do by time alone; None where none has."""
-        dues = [
-            due for lives in (self.lives, self.shadow) for life in lives.values() if (due := life.due()) is not None
-        ]
-        return min(dues, default=None)
+        everyone = (*self.scopes.values(), *self.shadow_scopes.values())
+        return min((due for scope_state in everyone if (due := scope_state.due()) is not None), default=None)
 
     def remember_operation(self, operation_id: str) -> bool:
-        """Whether this operation is seen for the first time."""
+        """Remember an operation; whether it is seen for the first time."""
         if operation_id in self.operations:
             return False
         self.operations[operation_id] = None
@@ -175,63 +184,65 @@ class TargetState:
             mixture = item[1].mixture
             return mixture.trials + mixture.pending_trials + mixture.gap, item[0]
 
-        held = {life.command.scope.job_id for life in self.lives.values() if life.command.state != "released"}
-        free = sorted(((job_id, job) for job_id, job in self.jobs.items() if job_id not in held), key=history)
+        quarantined = {each.command.scope.job_id for each in self.scopes.values() if not each.is_released}
+        free = sorted(((job_id, job) for job_id, job in self.jobs.items() if job_id not in quarantined), key=history)
         for job_id, _ in free[: max(1, len(free) // 4)]:
             del self.jobs[job_id]
 
 
-class _Packed(Struct, array_like=True):
+class _Encoded(Struct, array_like=True):
+    """The encoded form: fields by their place, which never changes; new ones go to the end."""
+
     name: str
     mixture: bytes
     jobs: dict[str, tuple[bytes, Origin]]
     memory: RequestMemory
-    suspicion: Suspicion
-    lives: dict[str, Life]
-    shadow: dict[str, Life]
+    alarm: AlarmState
+    scopes: dict[str, ScopeState]
+    shadow_scopes: dict[str, ScopeState]
     operations: dict[str, None]
-    last: LastVerdict | None
+    last: LastDecision | None
     version: int = 1
-    wish: TargetWish | None = None
+    pending_grant: PendingGrant | None = None
 
 
-_decode = msgspec.msgpack.Decoder(_Packed).decode
+_decode = msgspec.msgpack.Decoder(_Encoded).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
 def encode_target_state(state: TargetState) -> bytes:
-    """All of `state` as MessagePack."""
+    """`state` as MessagePack."""
     return _encode(
-        _Packed(
+        _Encoded(
             name=state.name,
             mixture=state.mixture.pack(),
             jobs={job_id: (job.mixture.pack(), job.origin) for job_id, job in state.jobs.items()},
             memory=state.memory,
-            suspicion=state.suspicion,
-            lives=state.lives,
-            shadow=state.shadow,
+            alarm=state.alarm,
+            scopes=state.scopes,
+            shadow_scopes=state.shadow_scopes,
             operations=state.operations,
             last=state.last,
-            wish=state.wish,
+            pending_grant=state.pending_grant,
         )
     )
 
 
 def decode_target_state(data: bytes) -> TargetState:
-    """The state that was encoded.
+    """The state that `encode_target_state` encoded.
 
     Raises
     ------
     msgspec.DecodeError, ValueError
-        The bytes are no encoded state of this version.
+        The bytes are not a state that this version can read.
     """
-    packed = _decode(data)
-    if packed.version != 1:
-        raise ValueError(f"a target's state of version {packed.version} is not known here")
-    state = TargetState(packed.name)
-    state.mixture = Mixture.unpack(packed.mixture)
-    state.jobs = {job_id: JobState(Mixture.unpack(data), origin) for job_id, (data, origin) in packed.jobs.items()}
-    state.memory, state.suspicion = packed.memory, packed.suspicion
-    state.lives, state.shadow = packed.lives, packed.shadow
-    state.operations, state.last, state.wish = packed.operations, packed.last, packed.wish
+    encoded = _decode(data)
+    if encoded.version != 1:
+        raise ValueError(f"a target's state has version {encoded.version}; this release reads version 1")
+    state = TargetState(encoded.name)
+    state.mixture = Mixture.unpack(encoded.mixture)
+    state.jobs = {job_id: JobState(Mixture.unpack(data), origin) for job_id, (data, origin) in encoded.jobs.items()}
+    state.memory, state.alarm = encoded.memory, encoded.alarm
+    state.scopes, state.shadow_scopes = encoded.scopes, encoded.shadow_scopes
+    state.operations, state.last, state.pending_grant = encoded.operations, encoded.last, encoded.pending_grant
     return state

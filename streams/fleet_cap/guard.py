@@ -1,13 +1,13 @@
-"""The blast radius: how many targets the machine may quarantine at once.
+"""The rule of the fleet cap: which targets may be quarantined by machine, and when nothing is granted any more.
 
-One `FleetGuard` decides for the whole fleet, out of one ordered stream (`streams.fleet_cap.log`); a target's
-partition only wishes. Quarantines by hand are not counted: a person may do what the machine may not.
+One `FleetGuard` decides for the whole fleet, from one ordered stream of requests (`streams.fleet_cap.log`).
+Quarantines by hand are not counted: a person may quarantine any number.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from halt400.records import Milliseconds
 from streams.detection.findings import Finding
@@ -22,32 +22,32 @@ MOST_REFUSED: Final = 1_000
 
 
 class FleetGuard(Struct):
-    """Grants quarantines of targets up to the cap. Feed it one ordered stream; it can be encoded and restored.
+    """Grants quarantines of targets up to the cap. Its input is one ordered stream; it can be encoded and decoded.
 
     Attributes
     ----------
-    held
-        The targets that the machine holds quarantined, with the time of the grant.
+    granted
+        The targets with a grant, and its time.
     refused
         The targets refused while the guard is tripped, with the time of the last refusal; at most 1,000 of them.
     tripped_at
-        Since when nothing is granted, None while it is.
+        Since when nothing is granted; None while the guard grants.
     refused_at
         When a target was last refused.
     """
 
-    held: dict[str, Milliseconds] = {}
+    granted: dict[str, Milliseconds] = field(default_factory=dict, name="held")
     refused: dict[str, Milliseconds] = {}
     tripped_at: Milliseconds | None = None
     refused_at: Milliseconds = 0
 
-    def ask(self, target: str, active_targets: int, now_ms: int, rules: FleetRules) -> bool:
-        """Whether `target` may be quarantined; a yes is remembered until `released`."""
+    def request(self, target: str, active_targets: int, now_ms: int, rules: FleetRules) -> bool:
+        """Grant or refuse the quarantine of `target`; a grant counts until `end_grant`."""
         self.clear(active_targets, now_ms, rules)
-        if target in self.held:
+        if target in self.granted:
             return True
-        if self.tripped_at is None and len(self.held) < rules.cap(active_targets):
-            self.held[target] = now_ms
+        if self.tripped_at is None and len(self.granted) < rules.cap(active_targets):
+            self.granted[target] = now_ms
             return True
         if self.tripped_at is None:
             self.tripped_at = now_ms
@@ -56,15 +56,15 @@ class FleetGuard(Struct):
             self.refused[target] = now_ms
         return False
 
-    def released(self, target: str) -> None:
-        """Take note that the machine's quarantine of `target` is over."""
-        self.held.pop(target, None)
+    def end_grant(self, target: str) -> None:
+        """End the grant of `target`: its quarantine by machine is over."""
+        self.granted.pop(target, None)
 
     def clear(self, active_targets: int, now_ms: int, rules: FleetRules) -> bool:
-        """Whether the guard grants again; it does once refusals have ceased for `clear_s` and there is room."""
+        """Clear a tripped guard when nothing was refused for `clear_s` and there is room; whether it grants."""
         if self.tripped_at is None:
             return True
-        if now_ms - self.refused_at >= rules.clear_s * 1000 and len(self.held) < rules.cap(active_targets):
+        if now_ms - self.refused_at >= rules.clear_s * 1000 and len(self.granted) < rules.cap(active_targets):
             self.tripped_at = None
             self.refused = {}
         return self.tripped_at is None
@@ -75,13 +75,13 @@ class FleetGuard(Struct):
         Parameters
         ----------
         origins
-            For each target held or refused, the origins of its failing jobs.
+            For each target granted or refused, the origins of its failing jobs.
         active
             The origins of all active jobs, the failing ones included.
         """
         if self.tripped_at is None:
             return None
-        targets = sorted({*self.held, *self.refused})
+        targets = sorted({*self.granted, *self.refused})
         common = common_attribute((origin for target in targets for origin in origins.get(target, ())), active)
         shared = (
             f"What the failing jobs share: {common.attribute} {common.value} ({common.lift:.1f} times as common)."

@@ -27,7 +27,7 @@ def _default_fingerprints(event: ResponseEvent) -> Fingerprints:
     return fingerprints_of(event.target, event.request)
 
 
-def _granted_nothing(_target: str, _wish_id: str) -> bool:
+def _granted_nothing(_target: str, _grant_id: str) -> bool:
     return False
 
 
@@ -46,7 +46,7 @@ class ProcessingContext:
     policies
         ``policies()``: those in force at the moment.
     is_granted
-        ``is_granted(target, wish_id)``: whether the fleet granted a wish that was made before this worker had the
+        ``is_granted(target, grant_id)``: whether the fleet granted what was requested before this worker had the
         partition.
     skew_ms
         See `streams.settings.DetectionSettings`.

@@ -74,7 +74,7 @@ class Engine:
     control, fleet_log
         Follow `control` and `fleet`: what they know is the state of every scope, and the one order of the fleet.
     fleet
-        This worker's part in the fleet; it hears what `fleet_log` reads.
+        This worker's part in the fleet; it is given what `fleet_log` reads.
     clock
         Seconds since the epoch.
     """
@@ -140,27 +140,29 @@ class Engine:
                     await self._carry_out(partition, outcome, self._topic)
             await self._keep_up_fleet()
 
-    async def answer(self, answers: Iterable[GrantDecision]) -> None:
-        """Carry out what the fleet answered to the wishes of the partitions held."""
+    async def apply_grant_decisions(self, decisions: Iterable[GrantDecision]) -> None:
+        """Apply the fleet's decisions on the grants that the assigned partitions requested."""
         async with self._applying:
-            for answer in answers:
-                state = self._states.get(answer.partition)
-                outcome = state.answer(self._fleet.as_of_now(answer), self._now_ms()) if state is not None else None
+            for decision in decisions:
+                state = self._states.get(decision.partition)
+                if state is None:
+                    continue
+                outcome = state.apply_grant_decision(self._fleet.as_of_now(decision), self._now_ms())
                 if outcome:
-                    await self._carry_out(answer.partition, outcome, self._topic)
+                    await self._carry_out(decision.partition, outcome, self._topic)
 
     async def _keep_up_fleet(self) -> None:
-        upkeep = self._fleet.upkeep(self._states, self._now_ms())
-        for partition, record in upkeep.records:
+        due = self._fleet.due_records(self._states, self._now_ms())
+        for partition, record in due.records:
             await self._say(partition, [record])
-        if upkeep.fault is not None:
-            partition, finding, told = upkeep.fault
+        if due.fault is not None:
+            partition, finding, reported = due.fault
             sends = self._sends.get(partition)
             if sends is not None:
                 await self._carry_out(partition, Outcome(findings=[finding]), self._topic)
-                # Nobody tells it again once the log says that it was told.
+                # No worker sends the finding again once the log has this record.
                 await asyncio.gather(*sends)
-                await self._say(partition, [told])
+                await self._say(partition, [reported])
 
     async def _say(self, partition: int, records: Sequence[FleetRecord]) -> None:
         """Write to the fleet's log for a partition; where it was taken away meanwhile, its next holder says it."""
@@ -212,7 +214,7 @@ class Engine:
             ]
             sends.append(await send(dead_letters, record.key, record.value, None, headers))
             metrics.REFUSALS.labels(code).inc()
-        await self._say(partition, outcome.wishes)
+        await self._say(partition, outcome.grant_requests)
         metrics.COMMANDS.inc(len(outcome.commands))
         metrics.BAD_REQUESTS.inc(len(outcome.offences))
         if len(sends) > OPEN_SENDS:
@@ -267,9 +269,9 @@ class Engine:
         self._watermarks.drop(revoked)
 
     async def recovered(self, assigned: Callable[[], Iterable[TP]]) -> None:
-        """Wait until all commands that were issued, and all wishes that were answered, are known. Then time may pass.
+        """Wait until all commands that were issued, and all grants that were decided, are known. Then time may pass.
 
-        So no command is issued twice, and no granted wish is taken for a refused one.
+        So no command is issued twice, and no grant is taken for a refusal.
 
         Parameters
         ----------
@@ -279,9 +281,9 @@ class Engine:
         assignments = self._assignments
         await self._control.wait_caught_up()
         await self._fleet_log.wait_caught_up()
-        answers = self._fleet.is_at_end()
+        decisions = self._fleet.reached_end()
         if assignments == self._assignments:
             for tp in assigned():
                 if tp.topic == self._topic:
                     self._hold(tp.partition)
-            await self.answer(answers)
+            await self.apply_grant_decisions(decisions)

@@ -14,7 +14,7 @@ __all__ = ["Outcome"]
 class Outcome:
     """What followed from some records, or from time, in order.
 
-    `forgotten` are scopes that need no command any more; `wishes` are to be put to the fleet.
+    `forgotten` are scopes that need no command any more; `grant_requests` are to be written to the fleet's log.
     """
 
     offences: list[Offence] = field(default_factory=list)
@@ -23,10 +23,12 @@ class Outcome:
     forgotten: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
-    wishes: list[GrantRequest] = field(default_factory=list)
+    grant_requests: list[GrantRequest] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.offences or self.commands or self.refusals or self.findings or self.forgotten or self.wishes)
+        return bool(
+            self.offences or self.commands or self.refusals or self.findings or self.forgotten or self.grant_requests
+        )
 
     def add(self, decision: Decision) -> None:
         """Take in what a judgement decided."""

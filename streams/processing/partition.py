@@ -10,17 +10,16 @@ from heapq import heapify, heappop, heappush
 from halt400.records import UNDECODABLE, Command, Offence, Operation, ResponseEvent, Source, WindowFigures
 from halt400.windows import FINE_S, Row, decode_row, window_counts
 from streams.detection import (
-    Circumstances,
     Origin,
     OriginCounts,
     RecentIds,
-    answer_wish,
-    command_id,
-    judge_bad_request,
-    judge_operation,
-    judge_time,
+    RecordContext,
+    apply_bad_request,
+    apply_grant_decision,
+    apply_operation,
+    apply_time,
 )
-from streams.detection.scopes import take_up
+from streams.detection.scopes import restore_scope
 from streams.fleet_cap.log import GrantDecision, GrantRequest
 from streams.processing.context import ProcessingContext
 from streams.processing.decoding import (
@@ -34,6 +33,7 @@ from streams.processing.decoding import (
 )
 from streams.processing.outcome import Outcome
 from streams.processing.target import TrackedTarget, glance_at_row
+from streams.quarantine.ids import command_id
 
 __all__ = ["Outcome", "PartitionState", "ProcessingContext", "Record", "Refusal"]
 
@@ -62,8 +62,8 @@ class PartitionState:
         self._targets: dict[bytes, TrackedTarget] = {}
         self._dirty: set[bytes] = set()
         self._ids = RecentIds()
-        self._inherited: dict[bytes, str] = {}
-        """Targets whose rows came with an open wish: the fleet's log has it, and its answer."""
+        self._recovered_grants: dict[bytes, str] = {}
+        """Targets whose recovered rows wait for a grant: the fleet's log has the request, and the decision."""
         self._dues = [
             (glance.due_ms, key) for key, value in self._recovered.items() if (glance := glance_at_row(value)).due_ms
         ]
@@ -126,7 +126,7 @@ class PartitionState:
                 row.skewed += 1
             dirty.add(key)  # type: ignore[arg-type]
         self.next_offset = next_offset
-        self._ids.turn_over()
+        self._ids.rotate()
         return outcome
 
     def operate(self, topic: str, records: Iterable[Record], now_ms: int) -> Outcome:
@@ -153,24 +153,24 @@ class PartitionState:
             if self._was_carried_out(operation):
                 target.state.remember_operation(operation.operation_id)
                 continue
-            around = Circumstances(
+            around = RecordContext(
                 source=Source(topic=topic, partition=self.partition, offset=record.offset),
                 windows=partial(_figures, target.row, now_ms),
                 latest_command=self._rules.latest_command,
             )
             target.settle()
-            outcome.add(judge_operation(target.state, operation, now_ms, policies, around))
+            outcome.add(apply_operation(target.state, operation, now_ms, policies, around))
             self._schedule(key, target)
         return outcome
 
     def tick(self, now_ms: int) -> Outcome:
         """Do what time alone brings: holds end, leases run out."""
         outcome, dues = Outcome(), self._dues
-        while self._inherited:
-            key, wish_id = self._inherited.popitem()
+        while self._recovered_grants:
+            key, grant_id = self._recovered_grants.popitem()
             name = key.decode()
-            granted = self._rules.is_granted(name, wish_id)
-            outcome.join(self.answer(GrantDecision(name, wish_id, self.partition, granted), now_ms))
+            granted = self._rules.is_granted(name, grant_id)
+            outcome.join(self.apply_grant_decision(GrantDecision(name, grant_id, self.partition, granted), now_ms))
         while dues and dues[0][0] <= now_ms:
             due, key = heappop(dues)
             target = self._targets.get(key)
@@ -182,29 +182,30 @@ class PartitionState:
             elif target.due != due:
                 continue
             target.settle()
-            outcome.add(judge_time(target.state, now_ms, self._rules.policies()))
+            outcome.add(apply_time(target.state, now_ms, self._rules.policies()))
             self._dirty.add(key)
             self._schedule(key, target)
-        if self._inherited:
+        if self._recovered_grants:
             outcome.join(self.tick(now_ms))
         return outcome
 
-    def answer(self, answer: GrantDecision, now_ms: int) -> Outcome:
-        """Carry out what the fleet answered to the wish of a target; one that is not open here does nothing."""
-        outcome, key = Outcome(), answer.target.encode()
+    def apply_grant_decision(self, decision: GrantDecision, now_ms: int) -> Outcome:
+        """Apply the fleet's decision on a target's grant; one that the target does not wait for does nothing."""
+        outcome, key = Outcome(), decision.target.encode()
         target = self._targets.get(key)
-        if target is None or target.state.wish is None or target.state.wish.wish_id != answer.wish_id:
+        pending = target.state.pending_grant if target is not None else None
+        if target is None or pending is None or pending.grant_id != decision.grant_id:
             return outcome
-        self._inherited.pop(key, None)
+        self._recovered_grants.pop(key, None)
         target.settle()
         rules = self._rules
         outcome.add(
-            answer_wish(
+            apply_grant_decision(
                 target.state,
-                answer.wish_id,
+                decision.grant_id,
                 now_ms,
                 rules.policies(),
-                granted=answer.granted,
+                granted=decision.granted,
                 latest_command=rules.latest_command,
             )
         )
@@ -212,8 +213,8 @@ class PartitionState:
         self._schedule(key, target)
         return outcome
 
-    def keeps(self, target: str) -> bool:
-        """Whether the target is held by machine, or waits for the answer to a wish."""
+    def uses_grant(self, target: str) -> bool:
+        """Whether the target is quarantined by machine, or waits for a grant."""
         key = target.encode()
         known = self._targets.get(key)
         if known is None:
@@ -221,10 +222,10 @@ class PartitionState:
             if value is None:
                 return False
             known = self._take_in(key, value, target)
-        life = known.state.lives.get(f"target/{target}")
-        command = life.command if life is not None and life.command.state != "released" else None
+        scope_state = known.state.scopes.get(f"target/{target}")
+        command = scope_state.command if scope_state is not None and scope_state.command.state != "released" else None
         by_machine = command is not None and command.source is not None and command.source.topic == self.topic
-        return by_machine or known.state.wish is not None
+        return by_machine or known.state.pending_grant is not None
 
     def take_changed(self) -> list[tuple[bytes, bytes]]:
         """The rows that changed since the last call, encoded for the changelog as they are at this moment."""
@@ -238,10 +239,10 @@ class PartitionState:
         found = {key.decode(): decode_row(value) for key, value in self._recovered.items()}
         return found | {target.name: target.row for target in self._targets.values()}
 
-    def held_by(self, target: str, job_id: str, fingerprint: str | None, now_ms: int) -> Command | None:
+    def halting_command(self, target: str, job_id: str, fingerprint: str | None, now_ms: int) -> Command | None:
         """The command that halts such a request at `now_ms`, None where it may be sent."""
         known = self._targets.get(target.encode())
-        return known.state.held_by(job_id, fingerprint, now_ms) if known is not None else None
+        return known.state.halting_command(job_id, fingerprint, now_ms) if known is not None else None
 
     @property
     def known_targets(self) -> int:
@@ -274,13 +275,13 @@ class PartitionState:
         target = self._targets[key] = TrackedTarget.decode(value, name)
         state = target.state
         policies = self._rules.policies()
-        for scope_id, life in list(state.lives.items()):
+        for scope_id, scope_state in list(state.scopes.items()):
             # A command can be on `control` whose row was lost with its worker.
             latest = self._rules.latest_command(scope_id)
-            if latest is not None and latest.sequence > life.command.sequence:
-                take_up(state, latest, policies.rule_for(name).holds())
-        if state.wish is not None:
-            self._inherited[key] = state.wish.wish_id
+            if latest is not None and latest.sequence > scope_state.command.sequence:
+                restore_scope(state, latest, policies.rule_for(name).durations())
+        if state.pending_grant is not None:
+            self._recovered_grants[key] = state.pending_grant.grant_id
         self._schedule(key, target)
         return target
 
@@ -318,27 +319,27 @@ class PartitionState:
             last_hour = window_counts(row, WINDOWS_ON_COMMANDS_S[-1], time_ms + 1)
             diagnosis = rules.diagnose(event, target.profile, last_hour.bad_request_ratio)
         fingerprints = rules.fingerprints(event)
-        around = Circumstances(
+        around = RecordContext(
             source=source,
             archive_uri=archive_uri,
             windows=partial(_figures, row, time_ms + 1),
             time_ms=time_ms,
             latest_command=rules.latest_command,
         )
-        lives = len(state.lives)
-        decision = judge_bad_request(state, event, fingerprints, diagnosis, now_ms, policies, around)
+        known_scopes = len(state.scopes)
+        decision = apply_bad_request(state, event, fingerprints, diagnosis, now_ms, policies, around)
         outcome.add(decision)
-        if decision.wish is not None:
-            outcome.wishes.append(
+        if decision.pending_grant is not None:
+            outcome.grant_requests.append(
                 GrantRequest(
                     target=state.name,
-                    wish_id=decision.wish.wish_id,
+                    grant_id=decision.pending_grant.grant_id,
                     partition=self.partition,
                     rules=policies.fleet,
                     origins=state.failing_origins(),
                 )
             )
-        if decision.commands or decision.withheld or len(state.lives) != lives:
+        if decision.commands or decision.withheld or len(state.scopes) != known_scopes:
             self._schedule(key, target)
         outcome.offences.append(
             Offence(
@@ -347,9 +348,10 @@ class PartitionState:
                 source=source,
                 archive_uri=archive_uri,
                 seen_at=now_ms,
-                command_id=decision.held_by,
-                # Of a granted wish, too, the command comes of this very 400.
-                opens=decision.wish is not None or state.was_opened_by(source, event.job_id, fingerprints.request),
+                command_id=decision.halted_by,
+                # The command of a granted quarantine, too, has this very 400 as its source.
+                opens=decision.pending_grant is not None
+                or state.was_opened_by(source, event.job_id, fingerprints.request),
                 fingerprints=fingerprints,
                 diagnosis=diagnosis,
             )

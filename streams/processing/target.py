@@ -83,8 +83,8 @@ class TrackedTarget:
         """The row for the changelog."""
         self.settle()
         row, state = self.row, self.state
-        # An open wish is due at once wherever the row goes: its answer may have come where nobody was.
-        due = 1 if state.wish is not None else state.next_due() or 0
+        # A pending grant is due at once wherever the row goes: it may be decided while no worker has the partition.
+        due = 1 if state.pending_grant is not None else state.next_due() or 0
         row.detection = _DUE.pack(due) + encode_target_state(state)
         if self.profile is not None:
             row.profile = _encode_profile(self.profile)

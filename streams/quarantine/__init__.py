@@ -1,1 +1,1 @@
-"""The life of a quarantine, pure: states and transitions (`lifecycle`), ids (`ids`), what it has saved (`not_sent`)."""
+"""The life of a quarantine [circuit breaker]: states and transitions (`lifecycle`), ids of commands (`ids`). Pure."""

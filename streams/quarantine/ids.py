@@ -15,8 +15,8 @@ def command_id(scope_id: str, state: str, cause: str) -> str:
     state
         The state that the command puts the scope in.
     cause
-        ``topic/partition/offset`` of the record that led to it, the operation's id, or the id of the command that ran
-        out.
+        ``topic/partition/offset`` of the record that led to it, the operation's id, or, where a time ran out, the id
+        of the command before.
 
     Returns
     -------
@@ -27,5 +27,5 @@ def command_id(scope_id: str, state: str, cause: str) -> str:
 
 
 def finding_id(kind: str, subject: str, cause: str) -> str:
-    """The id of a finding: ``fnd-`` and 32 hexadecimal digits, over its kind, what it speaks of, and its cause."""
+    """The id of a finding: ``fnd-`` and 32 hexadecimal digits, over its kind, its subject and its cause."""
     return "fnd-" + blake2b(f"{kind}\n{subject}\n{cause}".encode(), digest_size=16).hexdigest()

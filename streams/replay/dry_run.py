@@ -116,7 +116,7 @@ class DryRun:
         passed = self._state.tick(self._clock_ms)
         self._weigh(event)
         outcome = self._state.apply([record], self._clock_ms)
-        if passed or outcome.wishes:
+        if passed or outcome.grant_requests:
             self._put_to_fleet(passed, outcome)
         self.refusals += outcome.refusals
         self.findings += outcome.findings
@@ -141,30 +141,30 @@ class DryRun:
         """What the workers say to each other over the fleet's log, said here at once."""
         for command in passed.commands:
             if command.scope.kind == "target" and command.state == "released":
-                self._fleet.learn(command)
-                self._say(*self._fleet.over(command.scope.target))
-        if outcome.wishes:
+                self._fleet.set_command(command)
+                self._say(*self._fleet.grant_ended(command.scope.target))
+        if outcome.grant_requests:
             self._keep_up(outcome)
-            for answer in self._say(*outcome.wishes):
-                outcome.join(self._state.answer(answer, self._clock_ms))
+            for answer in self._say(*outcome.grant_requests):
+                outcome.join(self._state.apply_grant_decision(answer, self._clock_ms))
             self._keep_up(outcome)
         for command in outcome.commands:
             if command.scope.kind == "target":
-                self._fleet.learn(command)
+                self._fleet.set_command(command)
 
     def _keep_up(self, outcome: Outcome) -> None:
         for _ in range(2):  # a trip asks for a census first
-            upkeep = self._fleet.upkeep({0: self._state}, self._clock_ms)
-            self._say(*(record for _, record in upkeep.records))
-            if upkeep.fault is not None:
-                _, finding, told = upkeep.fault
+            due = self._fleet.due_records({0: self._state}, self._clock_ms)
+            self._say(*(record for _, record in due.records))
+            if due.fault is not None:
+                _, finding, reported = due.fault
                 outcome.findings.append(finding)
-                self._say(told)
+                self._say(reported)
 
     def _say(self, *records: FleetRecord) -> list[GrantDecision]:
         answers: list[GrantDecision] = []
         for record in records:
-            answers += self._fleet.log.take(self._fleet.log.end, self._clock_ms, record)
+            answers += self._fleet.log.apply(self._fleet.log.end, self._clock_ms, record)
         return answers
 
     def _weigh(self, event: ResponseEvent) -> None:
@@ -172,7 +172,7 @@ class DryRun:
         found = self._savings
         found.logical_requests += counts_as_trial(event.attempt)
         fingerprint = fingerprints(event.target, event.request).request if event.response.status == 400 else None
-        if self._state.held_by(event.target, event.job_id, fingerprint, self._clock_ms) is not None:
+        if self._state.halting_command(event.target, event.job_id, fingerprint, self._clock_ms) is not None:
             found.requests_saved += 1
             if event.duration_ms is not None:
                 found.proxy_time_saved_s = (found.proxy_time_saved_s or 0.0) + event.duration_ms / 1000

@@ -128,7 +128,7 @@ def build_detect_app(settings: Settings) -> Halt400App:
     @ends_the_process(app)
     async def carry_out_answers(_app: Any) -> None:
         while not app.should_stop:
-            await engine.answer(await answers.get())
+            await engine.apply_grant_decisions(await answers.get())
 
     @app.task  # type: ignore[untyped-decorator]
     @ends_the_process(app)
@@ -163,13 +163,15 @@ def _tell_fleet(fleet: CapParticipant, changes: Changes) -> None:
         if kind != "target":
             continue
         if value is None:
-            fleet.forget(target)
+            fleet.remove_command(target)
         else:
-            fleet.learn(_decode_command(value))
+            fleet.set_command(_decode_command(value))
 
 
 def _hear_fleet(fleet: CapParticipant, answers: asyncio.Queue[list[GrantDecision]], records: Sequence[Any]) -> None:
-    heard = [answer for record in records for answer in fleet.hear(record.offset, record.timestamp, record.value)]
+    heard = [
+        answer for record in records for answer in fleet.apply_record(record.offset, record.timestamp, record.value)
+    ]
     if heard:
         answers.put_nowait(heard)
 

@@ -17,15 +17,15 @@ from halt400.records import (
     Source,
 )
 from streams.detection import (
-    Circumstances,
     Decision,
     Policies,
+    RecordContext,
     TargetState,
+    apply_bad_request,
+    apply_operation,
+    apply_time,
     decode_target_state,
     encode_target_state,
-    judge_bad_request,
-    judge_operation,
-    judge_time,
     parse_policies,
 )
 from streams.detection.decision import no_command
@@ -94,11 +94,11 @@ class Story:
         )
         prints = Fingerprints(request=name, signature=name if kind is None else kind)
         around = self.around()
-        decision = judge_bad_request(self.state, event, prints, diagnosis, self.now, self.policies, around)
+        decision = apply_bad_request(self.state, event, prints, diagnosis, self.now, self.policies, around)
         return self.after(decision)
 
-    def around(self) -> Circumstances:
-        return Circumstances(
+    def around(self) -> RecordContext:
+        return RecordContext(
             source=Source(topic="halt400.responses", partition=0, offset=self.offset),
             archive_uri=f"file:///archive/{self.offset}",
             latest_command=self.latest_command,
@@ -115,11 +115,11 @@ class Story:
             reason=fields.pop("reason", "because"),
             **fields,
         )
-        return self.after(judge_operation(self.state, operation, self.now, self.policies, self.around()))
+        return self.after(apply_operation(self.state, operation, self.now, self.policies, self.around()))
 
     def wait(self, ms: int) -> Decision:
         self.now += ms
-        return self.after(judge_time(self.state, self.now, self.policies))
+        return self.after(apply_time(self.state, self.now, self.policies))
 
     def good(self, count: int, job: str = "j") -> None:
         for _ in range(count):

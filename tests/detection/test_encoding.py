@@ -16,15 +16,18 @@ def test_a_state_that_an_earlier_release_stored_is_read_and_written_as_it_was() 
     state = decode_target_state(STORED)
     assert encode_target_state(state) == STORED
     assert state.name == TARGET
-    assert {scope_id: life.command.state for scope_id, life in state.lives.items()} == {
+    assert {scope_id: scope_state.command.state for scope_id, scope_state in state.scopes.items()} == {
         f"job/{TARGET}/a": "probing",
         f"job/{TARGET}/b": "probing",
     }
-    assert set(state.shadow) == {f"target/{TARGET}", f"job/{TARGET}/b"}
-    assert state.lives[f"job/{TARGET}/a"].lease_ends is not None
-    assert state.wish is not None
-    assert (state.wish.wish_id, state.wish.jobs) == ("cmd-85644ee83680d957d9241f8d4325fbc7", ("a", "b"))
-    assert state.suspicion.reported == ["page"]
+    assert set(state.shadow_scopes) == {f"target/{TARGET}", f"job/{TARGET}/b"}
+    assert state.scopes[f"job/{TARGET}/a"].lease_ends is not None
+    assert state.pending_grant is not None
+    assert (state.pending_grant.grant_id, state.pending_grant.jobs) == (
+        "cmd-85644ee83680d957d9241f8d4325fbc7",
+        ("a", "b"),
+    )
+    assert state.alarm.reported == ["page"]
     assert state.last is not None
     assert state.last.event_id == "event-7"
 

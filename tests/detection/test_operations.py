@@ -1,8 +1,8 @@
 """What people and probing gates ask, in the order of the log."""
 
 from halt400.records import Scope
-from streams.detection import ISSUER
 from streams.detection.mixture import SETTLED
+from streams.quarantine.lifecycle import ISSUER
 from tests.detection.cases import HOLD, MINUTE, TARGET_SCOPE, Story, job_scope
 
 
@@ -34,14 +34,14 @@ def test_a_quarantine_by_hand_needs_no_400_and_no_leave() -> None:
         story = Story()
         (command,) = story.operate("quarantine", scope, hold_s=60).commands
         assert (command.scope, command.state, command.issued_by) == (scope, "quarantined", "ana")
-        assert story.state.held_by("j", "f", story.now) == command
+        assert story.state.halting_command("j", "f", story.now) == command
 
 
 def test_what_is_not_held_cannot_be_released_extended_or_probed() -> None:
     for kind in ("release", "extend", "probe_result"):
         decision = Story().operate(kind)
         assert decision.commands == []
-        assert "not held" in decision.why
+        assert "not quarantined" in decision.why
 
 
 def test_of_three_gates_one_gets_the_probe() -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from halt400.errors import SettingError
-from streams.detection import FleetRules, Holds, Retries, Rule, Tiers, parse_policies
+from streams.detection import FleetRules, Retries, Rule, Tiers, parse_policies
+from streams.quarantine.lifecycle import Durations
 from streams.toml_file import line_of
 
 GUIDE = Path(__file__).parents[2] / "docs" / "detection.md"
@@ -48,12 +49,12 @@ def test_what_is_not_set_keeps_its_default() -> None:
     policies = parse_policies(EXAMPLE)
     assert policies.tiers == Tiers(ticket=1e9, page=1e11)
     assert (policies.fleet.share_ratio, policies.fleet.minimum, policies.fleet.clear_s) == (0.05, 5, 900)
-    assert policies.rule_for("api.shop.example").hold_cap_s == Holds().hold_cap_s
+    assert policies.rule_for("api.shop.example").hold_cap_s == Durations().hold_cap_s
 
 
 def test_rules_inherit_the_defaults_of_the_file() -> None:
     policies = parse_policies('[defaults]\nhold_s = 30\npolicy = "evidence"\n[[targets]]\npattern = "a"\n')
-    assert policies.rule_for("a").holds().hold_s == 30
+    assert policies.rule_for("a").durations().hold_s == 30
     assert policies.rule_for("b").policy == "evidence"
 
 

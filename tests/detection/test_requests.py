@@ -12,46 +12,46 @@ WINDOW = RULES.window_s * 1000
 
 def test_the_first_sending_is_a_trial_and_its_retries_are_not() -> None:
     memory = RequestMemory()
-    kinds = [memory.sight(f"e{n}", "j", "f", n, n * 1000, RULES).kind for n in (1, 2, 3)]
+    kinds = [memory.classify(f"e{n}", "j", "f", n, n * 1000, RULES).kind for n in (1, 2, 3)]
     assert kinds == ["trial", "retry", "retry"]
 
 
 def test_without_attempt_numbers_the_time_between_tells() -> None:
     memory = RequestMemory()
     times = (0, WINDOW, 2 * WINDOW, 3 * WINDOW + 1)
-    kinds = [memory.sight(f"e{time}", "j", "f", 1, time, RULES).kind for time in times]
+    kinds = [memory.classify(f"e{time}", "j", "f", 1, time, RULES).kind for time in times]
     assert kinds == ["trial", "retry", "retry", "trial"]
 
 
 def test_an_attempt_number_tells_whatever_the_time() -> None:
     memory = RequestMemory()
-    memory.sight("a", "j", "f", 1, 0, RULES)
-    assert memory.sight("b", "j", "f", 2, 100 * WINDOW, RULES).kind == "retry"
+    memory.classify("a", "j", "f", 1, 0, RULES)
+    assert memory.classify("b", "j", "f", 2, 100 * WINDOW, RULES).kind == "retry"
 
 
 def test_a_repeated_event_is_nothing() -> None:
     memory = RequestMemory()
-    memory.sight("a", "j", "f", 1, 0, RULES)
-    assert memory.sight("a", "j", "f", 1, 0, RULES).kind == "repeated_event"
-    assert memory.sight("b", "j", "f", 2, 0, RULES).sendings == 2
+    memory.classify("a", "j", "f", 1, 0, RULES)
+    assert memory.classify("a", "j", "f", 1, 0, RULES).kind == "repeated_event"
+    assert memory.classify("b", "j", "f", 2, 0, RULES).attempts == 2
 
 
 def test_the_same_request_of_two_jobs_is_two() -> None:
     memory = RequestMemory()
-    assert [memory.sight(job, job, "f", 1, 0, RULES).kind for job in ("a", "b")] == ["trial", "trial"]
+    assert [memory.classify(job, job, "f", 1, 0, RULES).kind for job in ("a", "b")] == ["trial", "trial"]
 
 
 def test_a_retry_whose_first_sending_was_no_400_is_a_trial() -> None:
-    assert RequestMemory().sight("a", "j", "f", 3, 0, RULES).kind == "trial"
+    assert RequestMemory().classify("a", "j", "f", 3, 0, RULES).kind == "trial"
 
 
 def test_a_retry_that_may_have_been_forgotten_is_taken_for_one() -> None:
     rules = Retries(requests=2)
     memory = RequestMemory()
     for name in "abc":
-        memory.sight(name, "j", name, 1, 1_000, rules)
-    assert memory.sight("a2", "j", "a", 2, 2_000, rules).kind == "retry"
-    assert memory.sight("z", "j", "z", 2, 1_000 + WINDOW + 1_000_000, rules).kind == "trial"
+        memory.classify(name, "j", name, 1, 1_000, rules)
+    assert memory.classify("a2", "j", "a", 2, 2_000, rules).kind == "retry"
+    assert memory.classify("z", "j", "z", 2, 1_000 + WINDOW + 1_000_000, rules).kind == "trial"
 
 
 def test_only_first_attempts_count_as_good() -> None:
@@ -68,8 +68,8 @@ def test_memory_is_bounded_and_survives_encoding(sendings: list[tuple[int, str, 
     rules = Retries(requests=4, event_ids=8)
     memory, twin = RequestMemory(), RequestMemory()
     for event, job, request, attempt, time in sendings:
-        sighting = memory.sight(str(event), job, str(request), attempt, time, rules)
-        assert sighting == twin.sight(str(event), job, str(request), attempt, time, rules)
+        classified = memory.classify(str(event), job, str(request), attempt, time, rules)
+        assert classified == twin.classify(str(event), job, str(request), attempt, time, rules)
         twin = msgspec.msgpack.decode(msgspec.msgpack.encode(twin), type=RequestMemory)
         assert twin == memory
         assert len(memory.seen) <= 4
@@ -80,7 +80,9 @@ def test_memory_is_bounded_and_survives_encoding(sendings: list[tuple[int, str, 
 def test_a_storm_has_as_many_trials_as_requests(requests: int, repeats: int, numbered: bool) -> None:
     memory = RequestMemory()
     kinds = [
-        memory.sight(f"{request}/{attempt}", "j", str(request), attempt if numbered else 1, attempt * 100, RULES).kind
+        memory.classify(
+            f"{request}/{attempt}", "j", str(request), attempt if numbered else 1, attempt * 100, RULES
+        ).kind
         for attempt in range(1, repeats + 1)
         for request in range(requests)
     ]

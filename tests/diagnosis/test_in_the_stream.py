@@ -20,7 +20,7 @@ def partition(recovered: dict[bytes, bytes] | None = None) -> PartitionState:
         partition_of=lambda key: 0,
         latest_command=lambda scope_id: None,
         policies=Policies,
-        is_granted=lambda target, wish_id: False,
+        is_granted=lambda target, grant_id: False,
     )
     return PartitionState("responses", 0, rules, recovered)
 

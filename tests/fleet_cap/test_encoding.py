@@ -20,16 +20,16 @@ NOW = 1_700_000_000_000
 RULES = FleetRules(share_ratio=0.2, minimum=1, clear_s=60)
 FAILING = Origin(release="r1", proxy_pool="eu", client="httpx/0.28", region="fra")
 CENSUS = Census(partition=3, active_targets=7, origins=OriginCounts.of([Origin(release="r1")]))
-REQUEST = GrantRequest(target="a.example", wish_id="cmd-1", partition=3, rules=RULES, origins=[FAILING])
+REQUEST = GrantRequest(target="a.example", grant_id="cmd-1", partition=3, rules=RULES, origins=[FAILING])
 
 
 def snapshot() -> Snapshot:
     """What follows from a census, a grant, a refusal that trips the guard, and the finding's report."""
     log = FleetLog()
-    refused = GrantRequest(target="b.example", wish_id="cmd-2", partition=1, rules=RULES)
+    refused = GrantRequest(target="b.example", grant_id="cmd-2", partition=1, rules=RULES)
     records: list[FleetRecord] = [CENSUS, REQUEST, refused, FaultReported(tripped_at=NOW)]
     for offset, record in enumerate(records):
-        log.take(offset, NOW + offset, record)
+        log.apply(offset, NOW + offset, record)
     return Snapshot(end=log.end, state=log.state)
 
 
@@ -39,9 +39,9 @@ ENCODED = [
         '{"type":"wish","target":"a.example","wish_id":"cmd-1","partition":3,"rules":{"share_ratio":0.2,"minimum":1,'
         '"clear_s":60},"origins":[["r1","eu","httpx/0.28","fra"]]}',
     ),
-    (GrantEnded(target="a.example", wish_id="cmd-1"), '{"type":"over","target":"a.example","wish_id":"cmd-1"}'),
+    (GrantEnded(target="a.example", grant_id="cmd-1"), '{"type":"over","target":"a.example","wish_id":"cmd-1"}'),
     (
-        ExistingQuarantine(target="a.example", wish_id="cmd-1", partition=3),
+        ExistingQuarantine(target="a.example", grant_id="cmd-1", partition=3),
         '{"type":"standing","target":"a.example","wish_id":"cmd-1","partition":3}',
     ),
     (CENSUS, '{"type":"census","partition":3,"active_targets":7,"origins":[1,{"release":{"r1":1}}]}'),

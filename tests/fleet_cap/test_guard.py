@@ -20,32 +20,32 @@ def test_the_cap_is_a_tenth_and_at_least_three(active: int, cap: int) -> None:
 
 def test_a_fleet_wide_break_stops_at_the_cap() -> None:
     guard = FleetGuard()
-    granted = [guard.ask(f"t{n}", 50, NOW + n, RULES) for n in range(50)]
+    granted = [guard.request(f"t{n}", 50, NOW + n, RULES) for n in range(50)]
     assert granted == [True] * 5 + [False] * 45
     assert guard.tripped_at == NOW + 5
 
 
 def test_a_target_held_already_takes_no_second_place() -> None:
     guard = FleetGuard()
-    assert all(guard.ask("t", 10, NOW + n, RULES) for n in range(10))
-    assert len(guard.held) == 1
+    assert all(guard.request("t", 10, NOW + n, RULES) for n in range(10))
+    assert len(guard.granted) == 1
 
 
 def test_once_tripped_nothing_is_granted_until_it_clears() -> None:
     guard = FleetGuard()
     for n in range(4):
-        guard.ask(f"t{n}", 10, NOW, RULES)
-    guard.released("t0")
-    assert not guard.ask("t9", 10, NOW + 1, RULES)
+        guard.request(f"t{n}", 10, NOW, RULES)
+    guard.end_grant("t0")
+    assert not guard.request("t9", 10, NOW + 1, RULES)
     assert not guard.clear(10, NOW + CLEAR, RULES)
     assert guard.clear(10, NOW + 1 + CLEAR, RULES)
-    assert guard.ask("t9", 10, NOW + 2 + CLEAR, RULES)
+    assert guard.request("t9", 10, NOW + 2 + CLEAR, RULES)
 
 
 def test_it_does_not_clear_while_it_is_full() -> None:
     guard = FleetGuard()
     for n in range(4):
-        guard.ask(f"t{n}", 10, NOW, RULES)
+        guard.request(f"t{n}", 10, NOW, RULES)
     assert not guard.clear(10, NOW + 10 * CLEAR, RULES)
 
 
@@ -58,11 +58,11 @@ def test_the_share_is_never_exceeded(steps: list[tuple[int, bool, int]], active:
     for target, ask, wait in steps:
         now += wait
         if ask:
-            granted = guard.ask(f"t{target}", active, now, RULES)
-            assert granted == (f"t{target}" in guard.held)
+            granted = guard.request(f"t{target}", active, now, RULES)
+            assert granted == (f"t{target}" in guard.granted)
         else:
-            guard.released(f"t{target}")
-        assert len(guard.held) <= RULES.cap(active)
+            guard.end_grant(f"t{target}")
+        assert len(guard.granted) <= RULES.cap(active)
         assert msgspec.json.decode(msgspec.json.encode(guard), type=FleetGuard) == guard
 
 
@@ -107,7 +107,7 @@ def test_one_finding_names_what_is_shared_and_keeps_its_id() -> None:
     assert guard.finding({}, OriginCounts(), NOW) is None
     active = [Origin(release="new" if n < 6 else "old") for n in range(30)]
     for n in range(6):
-        guard.ask(f"t{n}", 30, NOW + n, RULES)
+        guard.request(f"t{n}", 30, NOW + n, RULES)
     origins = {f"t{n}": [active[n]] for n in range(6)}
     finding = guard.finding(origins, OriginCounts.of(active), NOW + 10)
     later = guard.finding(origins, OriginCounts.of(active), NOW + 20)
@@ -135,9 +135,9 @@ def test_what_several_partitions_count_adds_up(counted: list[list[Origin]]) -> N
 def test_the_refused_are_remembered_by_name_up_to_a_bound_and_hold_the_guard_tripped_beyond_it() -> None:
     guard = FleetGuard()
     for n in range(2_000):
-        guard.ask(f"t{n}", 10, NOW + n, RULES)
+        guard.request(f"t{n}", 10, NOW + n, RULES)
     for target in ("t0", "t1", "t2"):
-        guard.released(target)
+        guard.end_grant(target)
     assert len(guard.refused) == 1_000
     assert not guard.clear(10, NOW + 1_000 + CLEAR, RULES)
     assert guard.clear(10, NOW + 1_999 + CLEAR, RULES)

@@ -24,13 +24,13 @@ RULES = FleetRules()
 CLEAR = RULES.clear_s * 1000
 
 
-def wish(number: int, again: int = 0, **changes: object) -> GrantRequest:
-    fields: dict[str, object] = {"target": f"t{number}", "wish_id": f"w{number}-{again}", "partition": number % 4}
+def request(number: int, again: int = 0, **changes: object) -> GrantRequest:
+    fields: dict[str, object] = {"target": f"t{number}", "grant_id": f"w{number}-{again}", "partition": number % 4}
     return GrantRequest(**fields | {"rules": RULES} | changes)  # type: ignore[arg-type]
 
 
 def over(number: int, again: int = 0) -> GrantEnded:
-    return GrantEnded(target=f"t{number}", wish_id=f"w{number}-{again}")
+    return GrantEnded(target=f"t{number}", grant_id=f"w{number}-{again}")
 
 
 def census(partition: int, targets: int) -> Census:
@@ -39,7 +39,7 @@ def census(partition: int, targets: int) -> Census:
 
 def read(log: FleetLog, records: list[FleetRecord], start: int = 0, at_ms: int = NOW) -> list[GrantDecision]:
     return [
-        answer for number, record in enumerate(records, start) for answer in log.take(number, at_ms + number, record)
+        answer for number, record in enumerate(records, start) for answer in log.apply(number, at_ms + number, record)
     ]
 
 
@@ -49,7 +49,7 @@ def granted(answers: list[GrantDecision]) -> list[str]:
 
 def test_the_first_three_wishes_in_the_log_are_granted_and_no_other() -> None:
     log = FleetLog()
-    assert granted(read(log, [wish(number) for number in range(6)])) == ["t0", "t1", "t2"]
+    assert granted(read(log, [request(number) for number in range(6)])) == ["t0", "t1", "t2"]
     assert log.state.is_granted("t2", "w2-0")
     assert not log.state.is_granted("t3", "w3-0")
 
@@ -58,66 +58,66 @@ def test_the_share_is_of_the_targets_that_all_partitions_counted() -> None:
     log = FleetLog()
     read(log, [census(0, 30), census(1, 30), census(0, 40)])
     assert log.state.active_targets == 70
-    assert len(granted(read(log, [wish(number) for number in range(20)], 3))) == 7
+    assert len(granted(read(log, [request(number) for number in range(20)], 3))) == 7
 
 
 def test_a_wish_sent_twice_takes_one_place_and_gets_one_answer() -> None:
-    answers = read(FleetLog(), [wish(0), wish(0), wish(1), wish(0), wish(2)])
+    answers = read(FleetLog(), [request(0), request(0), request(1), request(0), request(2)])
     assert granted(answers) == ["t0", "t0", "t1", "t0", "t2"]
 
 
 def test_what_is_over_makes_room_unless_the_guard_has_tripped() -> None:
     log = FleetLog()
-    assert granted(read(log, [wish(0), wish(1), wish(2), over(1), wish(3)])) == ["t0", "t1", "t2", "t3"]
-    assert granted(read(log, [wish(4), over(0), wish(5)], 5)) == []
-    assert granted(read(log, [wish(5, 1)], 8, NOW + CLEAR)) == ["t5"]
+    assert granted(read(log, [request(0), request(1), request(2), over(1), request(3)])) == ["t0", "t1", "t2", "t3"]
+    assert granted(read(log, [request(4), over(0), request(5)], 5)) == []
+    assert granted(read(log, [request(5, 1)], 8, NOW + CLEAR)) == ["t5"]
 
 
 def test_an_old_over_that_comes_again_does_not_free_what_was_granted_since() -> None:
     log = FleetLog()
-    read(log, [wish(0), over(0), wish(0, 1), over(0), wish(1), wish(2)])
-    assert sorted(log.state.guard.held) == ["t0", "t1", "t2"]
+    read(log, [request(0), over(0), request(0, 1), over(0), request(1), request(2)])
+    assert sorted(log.state.guard.granted) == ["t0", "t1", "t2"]
 
 
 def test_a_later_wish_of_a_held_target_keeps_its_place() -> None:
     log = FleetLog()
-    assert granted(read(log, [wish(0), wish(0, 1)])) == ["t0", "t0"]
+    assert granted(read(log, [request(0), request(0, 1)])) == ["t0", "t0"]
     assert log.state.is_granted("t0", "w0-1")
-    assert len(log.state.guard.held) == 1
+    assert len(log.state.guard.granted) == 1
 
 
 def test_a_quarantine_that_the_log_does_not_know_is_counted() -> None:
     standing: list[FleetRecord] = [
-        ExistingQuarantine(target=f"old-{number}", wish_id=f"cmd-{number}", partition=0) for number in range(3)
+        ExistingQuarantine(target=f"old-{number}", grant_id=f"cmd-{number}", partition=0) for number in range(3)
     ]
     log = FleetLog()
-    assert granted(read(log, [*standing, *standing, wish(0)])) == []
-    assert len(log.state.guard.held) == 3
+    assert granted(read(log, [*standing, *standing, request(0)])) == []
+    assert len(log.state.guard.granted) == 3
 
 
-def test_a_tripped_guard_is_untold_until_it_was_told_and_names_what_is_shared() -> None:
+def test_a_tripped_guard_is_unreported_until_it_was_told_and_names_what_is_shared() -> None:
     log = FleetLog()
     active = OriginCounts.of([Origin(release="4.2.0")] * 12 + [Origin(release="4.3.0")] * 4)
     origins = [Origin(release="4.3.0")]
     read(log, [Census(partition=0, active_targets=16, origins=active)])
-    read(log, [wish(number, origins=origins) for number in range(5)], 1)
+    read(log, [request(number, origins=origins) for number in range(5)], 1)
     state = log.state
-    assert (state.is_untold, state.tripped_by, state.counted_since_trip()) == (True, 3, 0)
+    assert (state.is_unreported, state.tripped_by, state.counted_since_trip()) == (True, 3, 0)
     finding = state.finding()
     assert finding is not None
     assert (finding.attribute, finding.value, finding.coverage_ratio) == ("release", "4.3.0", 1.0)
     assert finding.lift == 16 / 5
     assert finding.targets == ("t0", "t1", "t2", "t3", "t4")
-    read(log, [FaultReported(tripped_at=state.guard.tripped_at or 0), wish(9)], 6)
-    assert not state.is_untold
+    read(log, [FaultReported(tripped_at=state.guard.tripped_at or 0), request(9)], 6)
+    assert not state.is_unreported
 
 
 RECORDS = st.one_of(
-    st.builds(wish, st.integers(0, 9), st.integers(0, 2)),
+    st.builds(request, st.integers(0, 9), st.integers(0, 2)),
     st.builds(over, st.integers(0, 9), st.integers(0, 2)),
     st.builds(census, st.integers(0, 3), st.integers(0, 20)),
     st.builds(
-        lambda number: ExistingQuarantine(target=f"t{number}", wish_id=f"w{number}-0", partition=0), st.integers(0, 9)
+        lambda number: ExistingQuarantine(target=f"t{number}", grant_id=f"w{number}-0", partition=0), st.integers(0, 9)
     ),
 )
 LOGS = st.lists(st.tuples(RECORDS, st.integers(0, CLEAR)), max_size=60)
@@ -136,11 +136,11 @@ def timed(entries: list[tuple[FleetRecord, int]]) -> list[tuple[int, int, FleetR
 def test_no_grant_ever_exceeds_the_share_as_it_is_at_that_moment(entries: list[tuple[FleetRecord, int]]) -> None:
     log = FleetLog()
     for entry in timed(entries):
-        before = set(log.state.guard.held)
-        for answer in log.take(*entry):
-            assert answer.granted == (answer.target in log.state.guard.held)
+        before = set(log.state.guard.granted)
+        for answer in log.apply(*entry):
+            assert answer.granted == (answer.target in log.state.guard.granted)
             if answer.granted and answer.target not in before:
-                assert len(log.state.guard.held) <= RULES.cap(log.state.active_targets)
+                assert len(log.state.guard.granted) <= RULES.cap(log.state.active_targets)
                 assert log.state.guard.tripped_at is None
 
 
@@ -155,7 +155,7 @@ def test_a_snapshot_and_what_follows_it_is_as_good_as_the_whole_log(
     late = data.draw(st.integers(end, len(log)), "where the snapshot is in the log")
     covered = FleetLog()
     for entry in log[:end]:
-        covered.take(*entry)
+        covered.apply(*entry)
     snapshot = decode_fleet_record(encode_fleet_record(Snapshot(end=end, state=covered.state)))
     at_ms = log[late - 1][1] if late else NOW
     log = [
@@ -163,10 +163,10 @@ def test_a_snapshot_and_what_follows_it_is_as_good_as_the_whole_log(
         (late, at_ms, snapshot),
         *((offset + 1, at_ms, record) for offset, at_ms, record in log[late:]),
     ]
-    answers = {(entry[0], answer) for entry in log for answer in whole.take(*entry)}
+    answers = {(entry[0], answer) for entry in log for answer in whole.apply(*entry)}
     joined = FleetLog()
-    found = {(entry[0], answer) for entry in log[begin:] for answer in joined.take(*entry)}
-    rest = joined.is_at_end()
+    found = {(entry[0], answer) for entry in log[begin:] for answer in joined.apply(*entry)}
+    rest = joined.reached_end()
     assert rest == []
     assert msgspec.json.encode(joined.state) == msgspec.json.encode(whole.state)
     if begin:
@@ -179,15 +179,15 @@ def test_a_snapshot_and_what_follows_it_is_as_good_as_the_whole_log(
 def test_reading_a_record_again_changes_nothing(entries: list[tuple[FleetRecord, int]]) -> None:
     log = FleetLog()
     for entry in timed(entries):
-        log.take(*entry)
+        log.apply(*entry)
     before = msgspec.json.encode(log.state)
     for entry in timed(entries):
-        assert log.take(*entry) == []
+        assert log.apply(*entry) == []
     assert msgspec.json.encode(log.state) == before
 
 
 def test_a_log_whose_beginning_and_snapshots_are_gone_is_read_from_where_it_begins() -> None:
     log = FleetLog()
-    assert read(log, [wish(0), wish(1)], 1_000) == []
-    assert granted(log.is_at_end()) == ["t0", "t1"]
-    assert granted(read(log, [wish(2), wish(3)], 1_002)) == ["t2"]
+    assert read(log, [request(0), request(1)], 1_000) == []
+    assert granted(log.reached_end()) == ["t0", "t1"]
+    assert granted(read(log, [request(2), request(3)], 1_002)) == ["t2"]

@@ -127,36 +127,38 @@ class Worker:
         commands = len(outcome.commands) // 2 if dies else len(outcome.commands)
         self.kafka.control += outcome.commands[:commands]
         self.kafka.findings += outcome.findings
-        for wish in outcome.wishes[: len(outcome.wishes) // 2 if dies else None]:
-            self.kafka.fleet.append((self.kafka.now, encode_fleet_record(wish)))
+        for request in outcome.grant_requests[: len(outcome.grant_requests) // 2 if dies else None]:
+            self.kafka.fleet.append((self.kafka.now, encode_fleet_record(request)))
 
     def hear(self, records: int | None) -> None:
-        """Read so many records of the fleet's log, all if None, and carry out the answers."""
+        """Read so many records of the fleet's log, all if None, and carry out the decisions."""
         kafka = self.kafka
         for command in kafka.control[self.seen_control :]:
             if command.scope.kind == "target":
-                self.fleet.learn(command)
+                self.fleet.set_command(command)
         self.seen_control = len(kafka.control)
         end = len(kafka.fleet) if records is None else min(len(kafka.fleet), self.heard + records)
-        answers: list[GrantDecision] = []
+        decisions: list[GrantDecision] = []
         for offset in range(self.heard, end):
             at_ms, value = kafka.fleet[offset]
-            answers += self.fleet.hear(offset, at_ms, value)
+            decisions += self.fleet.apply_record(offset, at_ms, value)
         self.heard = end
-        for answer in answers:
-            if answer.partition in self.states:
-                self.send(self.states[answer.partition].answer(self.fleet.as_of_now(answer), kafka.now))
+        for decision in decisions:
+            if decision.partition in self.states:
+                self.send(
+                    self.states[decision.partition].apply_grant_decision(self.fleet.as_of_now(decision), kafka.now)
+                )
 
     def tick(self) -> None:
         kafka = self.kafka
         for state in self.states.values():
             self.send(state.tick(kafka.now))
-        upkeep = self.fleet.upkeep(self.states, kafka.now)
-        kafka.fleet += [(kafka.now, encode_fleet_record(record)) for _, record in upkeep.records]
-        if upkeep.fault is not None:
-            _, finding, told = upkeep.fault
+        due = self.fleet.due_records(self.states, kafka.now)
+        kafka.fleet += [(kafka.now, encode_fleet_record(record)) for _, record in due.records]
+        if due.fault is not None:
+            _, finding, reported = due.fault
             kafka.findings.append(finding)
-            kafka.fleet.append((kafka.now, encode_fleet_record(told)))
+            kafka.fleet.append((kafka.now, encode_fleet_record(reported)))
 
     def flush(self) -> None:
         for number, state in self.states.items():
@@ -229,8 +231,8 @@ def test_the_400_that_a_target_is_quarantined_for_is_kept_whatever_a_storm_drops
     offences = cluster.workers[0].read(0)
     cluster.settle()
     (held,) = [command for command in cluster.kafka.control if command.scope.kind == "target"]
-    (wished,) = [offence for offence in offences if offence.source == held.source]
-    assert (wished.opens, wished.archive_uri) == (True, held.archive_uri)
+    (requesting,) = [offence for offence in offences if offence.source == held.source]
+    assert (requesting.opens, requesting.archive_uri) == (True, held.archive_uri)
 
 
 def test_the_workers_that_follow_remember_what_was_granted_and_that_the_guard_tripped() -> None:
@@ -425,18 +427,18 @@ def test_whatever_dies_wherever_the_cap_holds_and_each_trip_is_told_under_one_id
 def test_a_worker_that_knows_nothing_of_a_grant_gives_it_back_late_and_never_while_it_is_made_use_of() -> None:
     fleet = CapParticipant("responses", PARTITIONS, place)
     stale = {0: PartitionState("responses", 0, rules(partition_of=place))}
-    wish = GrantRequest(target=name(0), wish_id="w", partition=0, rules=FleetRules())
-    fleet.hear(0, NOW, encode_fleet_record(wish))
+    request = GrantRequest(target=name(0), grant_id="w", partition=0, rules=FleetRules())
+    fleet.apply_record(0, NOW, encode_fleet_record(request))
     overs = [
         (wait_ms, record)
         for wait_ms in (0, 1_000, UNUSED_AFTER_MS - 1, UNUSED_AFTER_MS)
-        for _, record in fleet.upkeep(stale, NOW + wait_ms).records
+        for _, record in fleet.due_records(stale, NOW + wait_ms).records
         if isinstance(record, GrantEnded)
     ]
-    assert overs == [(UNUSED_AFTER_MS, GrantEnded(target=name(0), wish_id="w"))]
+    assert overs == [(UNUSED_AFTER_MS, GrantEnded(target=name(0), grant_id="w"))]
     cluster = Cluster()
     cluster.kafka.break_target(0)
     cluster.settle()
-    fleet.learn(cluster.kafka.latest()[f"target/{name(0)}"])
-    later = fleet.upkeep(stale, NOW + 9 * UNUSED_AFTER_MS).records
+    fleet.set_command(cluster.kafka.latest()[f"target/{name(0)}"])
+    later = fleet.due_records(stale, NOW + 9 * UNUSED_AFTER_MS).records
     assert not [record for _, record in later if isinstance(record, GrantEnded)]

@@ -78,16 +78,18 @@ async def test_two_workers_stop_together_at_the_cap_say_once_what_is_shared_and_
         await cluster.publish(answered(200, target, "4.2.1", job) for target in unknown for job in range(JOBS))
         return not unknown
 
-    async def all_wishes_answered(targets: list[str]) -> bool:
+    async def all_grants_decided(targets: list[str]) -> bool:
         known = await states(cluster)
         found = [known[target].state for target in targets if target in known]
-        return len(found) == len(targets) and all(state.suspicion.wished_at and state.wish is None for state in found)
+        return len(found) == len(targets) and all(
+            state.alarm.requested_at and state.pending_grant is None for state in found
+        )
 
     await two_workers(cluster)
     await cluster.until(healthy_jobs_are_known)
     await cluster.publish(breaks(BROKEN))
     await cluster.until(lambda: faults(cluster))
-    await cluster.until(lambda: all_wishes_answered(BROKEN))
+    await cluster.until(lambda: all_grants_decided(BROKEN))
     held = await quarantined_targets(cluster)
     assert len(held) == len({command.scope.target for command in held}) == CAP
     assert {(command.state, command.issued_by) for command in held} == {("quarantined", "halt400.detect")}
@@ -102,7 +104,7 @@ async def test_two_workers_stop_together_at_the_cap_say_once_what_is_shared_and_
         worker.wait()
     await two_workers(cluster)
     await cluster.publish(breaks(LATE))
-    await cluster.until(lambda: all_wishes_answered(LATE))
+    await cluster.until(lambda: all_grants_decided(LATE))
     await cluster.until_idle()
     assert await quarantined_targets(cluster) == held
     assert await faults(cluster) == [fault]

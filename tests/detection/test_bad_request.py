@@ -8,12 +8,10 @@ from hypothesis import strategies as st
 
 from halt400.records import Scope
 from streams.detection import (
-    ISSUER,
     FleetRules,
     OriginCounts,
     Policies,
-    answer_wish,
-    command_id,
+    apply_grant_decision,
     decode_target_state,
     encode_target_state,
     explain,
@@ -21,6 +19,8 @@ from streams.detection import (
     parse_policies,
 )
 from streams.fleet_cap.guard import FleetGuard
+from streams.quarantine.ids import command_id
+from streams.quarantine.lifecycle import ISSUER
 from tests.detection.cases import (
     CERTAIN,
     DOUBTFUL,
@@ -56,7 +56,7 @@ def test_strict_quarantines_a_job_on_its_first_400() -> None:
     assert (command.retry, command.proxy, command.sequence) == ("abort", "release", 1)
     assert command.archive_uri == "file:///archive/1"
     assert command.diagnosis == WAF
-    assert decision.held_by == command.command_id
+    assert decision.halted_by == command.command_id
     assert "strict" in decision.why
 
 
@@ -92,8 +92,8 @@ def test_evidence_aborts_the_retry_and_lets_the_job_go_on() -> None:
     (command,) = story.bad("f1", diagnosis=DOUBTFUL).commands
     assert command.scope == Scope(kind="request", target=TARGET, fingerprint="f1")
     assert command.retry == "abort"
-    assert story.state.held_by("j", "f1", NOW) == command
-    assert story.state.held_by("j", "f2", NOW) is None
+    assert story.state.halting_command("j", "f1", NOW) == command
+    assert story.state.halting_command("j", "f2", NOW) is None
 
 
 def test_evidence_needs_no_statistics_where_the_diagnosis_is_certain() -> None:
@@ -135,7 +135,7 @@ def test_requests_held_are_bounded_and_the_forgotten_ones_are_named() -> None:
     assert len(forgotten) == 300 - 256
     forgotten = story.wait(HOLD).forgotten
     assert len(forgotten) == 256
-    assert story.state.lives == {}
+    assert story.state.scopes == {}
 
 
 # Retries and repeated events
@@ -146,7 +146,7 @@ def test_a_repeated_event_leads_to_nothing() -> None:
     story.bad(event_id="same")
     before = encode_target_state(story.state)
     decision = story.bad(event_id="same")
-    assert (decision.sighting, decision.commands, decision.findings) == ("repeated_event", [], [])
+    assert (decision.kind, decision.commands, decision.findings) == ("repeated_event", [], [])
     after = decode_target_state(encode_target_state(story.state))
     after.last = decode_target_state(before).last
     assert encode_target_state(after) == before
@@ -182,82 +182,82 @@ def test_a_retry_after_a_release_is_no_loop() -> None:
 # The target
 
 
-def test_a_target_wide_break_pages_once_and_wishes_for_the_target() -> None:
+def test_a_target_wide_break_pages_once_and_requests_a_grant() -> None:
     story = Story(STRICT, history=50_000, jobs=FIVE)
-    pages, wishes = [], []
+    pages, grant_requests = [], []
     for n in range(40):
         decision = story.bad(job=FIVE[n % 5], kind=str(n % 4))
         pages += [finding for finding in decision.findings if finding.severity == "page"]
-        if decision.wish is not None:
-            wishes.append(decision.wish)
+        if decision.pending_grant is not None:
+            grant_requests.append(decision.pending_grant)
         story.now += 100
-    assert len(pages) == len(wishes) == 1
+    assert len(pages) == len(grant_requests) == 1
     assert (pages[0].kind, pages[0].target) == ("target_alarm", TARGET)
-    assert set(wishes[0].jobs) == {"a", "b", "c"}
-    wish_id = wishes[0].wish_id
-    (command,) = answer_wish(story.state, wish_id, story.now, STRICT, granted=True).commands
+    assert set(grant_requests[0].jobs) == {"a", "b", "c"}
+    grant_id = grant_requests[0].grant_id
+    (command,) = apply_grant_decision(story.state, grant_id, story.now, STRICT, granted=True).commands
     assert (command.scope, command.state) == (TARGET_SCOPE, "quarantined")
-    assert story.state.held_by("new job", None, story.now) == command
-    assert (command.issued_by, command.reason) == (ISSUER, wishes[0].opening.reason)
-    assert command.source == wishes[0].opening.source
-    assert answer_wish(story.state, wish_id, story.now, STRICT, granted=True).commands == []
+    assert story.state.halting_command("new job", None, story.now) == command
+    assert (command.issued_by, command.reason) == (ISSUER, grant_requests[0].opening.reason)
+    assert command.source == grant_requests[0].opening.source
+    assert apply_grant_decision(story.state, grant_id, story.now, STRICT, granted=True).commands == []
 
 
-def wishing() -> tuple[Story, str]:
-    """A target that has wished for its quarantine."""
+def waiting() -> tuple[Story, str]:
+    """A target that waits for a grant, and the grant's id."""
     story = Story(STRICT, history=50_000, jobs=FIVE)
     for n in range(40):
-        wish = story.bad(job=FIVE[n % 5]).wish
-        if wish is not None:
-            return story, wish.wish_id
-    raise AssertionError("no wish")
+        pending = story.bad(job=FIVE[n % 5]).pending_grant
+        if pending is not None:
+            return story, pending.grant_id
+    raise AssertionError("no grant was requested")
 
 
 def test_a_refused_target_is_not_quarantined_and_explain_says_why() -> None:
-    story, wish_id = wishing()
-    assert "has not answered yet" in "\n".join(explain(story.state, STRICT, story.now).lines())
-    assert answer_wish(story.state, wish_id, story.now, STRICT, granted=False).commands == []
-    assert f"target/{TARGET}" not in story.state.lives
+    story, grant_id = waiting()
+    assert "has not decided yet" in "\n".join(explain(story.state, STRICT, story.now).lines())
+    assert apply_grant_decision(story.state, grant_id, story.now, STRICT, granted=False).commands == []
+    assert f"target/{TARGET}" not in story.state.scopes
     said = "\n".join(explain(story.state, STRICT, story.now).lines())
     assert "issued no command" in said
     assert "the fleet refused, for too many targets fail at once" in said
     story.bad(job="a")
     assert "its quarantine was refused at" in "\n".join(explain(story.state, STRICT, story.now).lines())
-    assert answer_wish(story.state, wish_id, story.now, STRICT, granted=True).commands == []
+    assert apply_grant_decision(story.state, grant_id, story.now, STRICT, granted=True).commands == []
 
 
-def test_an_open_wish_survives_being_encoded() -> None:
-    story, wish_id = wishing()
+def test_a_pending_grant_survives_being_encoded() -> None:
+    story, grant_id = waiting()
     state = decode_target_state(encode_target_state(story.state))
-    (command,) = answer_wish(state, wish_id, story.now, STRICT, granted=True).commands
+    (command,) = apply_grant_decision(state, grant_id, story.now, STRICT, granted=True).commands
     assert command.scope == TARGET_SCOPE
 
 
 @pytest.mark.parametrize("then", [None, "release"])
-def test_a_wish_that_a_person_overtook_is_void(then: str | None) -> None:
-    story, wish_id = wishing()
+def test_a_grant_that_a_person_overtook_is_void(then: str | None) -> None:
+    story, grant_id = waiting()
     story.operate("quarantine", TARGET_SCOPE)
     if then == "release":
         story.operate("release", TARGET_SCOPE)
-    decision = answer_wish(story.state, wish_id, story.now, STRICT, granted=True)
+    decision = apply_grant_decision(story.state, grant_id, story.now, STRICT, granted=True)
     assert decision.commands == []
     assert "another command" in decision.why
 
 
-def test_a_wish_whose_quarantine_a_dead_worker_issued_is_void() -> None:
-    story, wish_id = wishing()
+def test_a_grant_whose_quarantine_a_dead_worker_issued_is_void() -> None:
+    story, grant_id = waiting()
     lost = decode_target_state(encode_target_state(story.state))
-    (command,) = answer_wish(lost, wish_id, story.now, STRICT, granted=True).commands
+    (command,) = apply_grant_decision(lost, grant_id, story.now, STRICT, granted=True).commands
     control = {command.scope.id: command}
-    again = answer_wish(story.state, wish_id, story.now, STRICT, granted=True, latest_command=control.get)
+    again = apply_grant_decision(story.state, grant_id, story.now, STRICT, granted=True, latest_command=control.get)
     assert again.commands == []
-    assert story.state.held_by("new job", None, story.now) == command
+    assert story.state.halting_command("new job", None, story.now) == command
 
 
-def test_a_granted_wish_does_nothing_where_the_rule_became_shadow() -> None:
-    story, wish_id = wishing()
+def test_a_grant_does_nothing_where_the_rule_became_shadow() -> None:
+    story, grant_id = waiting()
     shadow = parse_policies('[defaults]\nmode = "shadow"\n')
-    assert answer_wish(story.state, wish_id, story.now, shadow, granted=True).commands == []
+    assert apply_grant_decision(story.state, grant_id, story.now, shadow, granted=True).commands == []
 
 
 def test_a_poison_item_pages_nobody() -> None:
@@ -266,7 +266,7 @@ def test_a_poison_item_pages_nobody() -> None:
     for _ in range(50):
         decision = story.bad(kind="one signature")
         findings += decision.findings
-        assert decision.wish is None
+        assert decision.pending_grant is None
     assert [(finding.kind, finding.severity) for finding in findings] == [("poison_item", "ticket")]
     assert story.state.mixture.evidence() > EVIDENCE.tiers.page
 
@@ -282,7 +282,7 @@ def test_an_alarm_needs_three_signatures_or_two_jobs(jobs: int, kinds: int, wide
 
 def test_a_target_is_not_quarantined_over_one_job() -> None:
     story = Story(EVIDENCE, history=100_000)
-    assert all(story.bad().wish is None for _ in range(20))
+    assert all(story.bad().pending_grant is None for _ in range(20))
 
 
 def test_a_ticket_comes_before_the_page_and_each_once() -> None:
@@ -305,14 +305,14 @@ def test_after_a_calm_the_next_break_is_told_anew() -> None:
     assert told == 2
 
 
-def test_a_refused_wish_is_made_again_after_a_minute() -> None:
+def test_a_refused_grant_is_requested_again_after_a_minute() -> None:
     story = Story(EVIDENCE, history=50_000, jobs=("a", "b"))
-    wished = []
+    requested = []
     for n in range(150):
         story.now += 1_000
-        wished += [story.now - NOW] if story.bad(job="ab"[n % 2]).wish else []
-    assert len(wished) == 3
-    assert all(later - earlier >= MINUTE for earlier, later in pairwise(wished))
+        requested += [story.now - NOW] if story.bad(job="ab"[n % 2]).pending_grant else []
+    assert len(requested) == 3
+    assert all(later - earlier >= MINUTE for earlier, later in pairwise(requested))
 
 
 def test_a_fleet_wide_break_is_stopped_at_the_cap_with_one_finding() -> None:
@@ -321,9 +321,9 @@ def test_a_fleet_wide_break_is_stopped_at_the_cap_with_one_finding() -> None:
     for number, story in enumerate(stories):
         for n in range(10):
             decision = story.bad(job=FIVE[n % 5], release="r-13", pool="eu")
-            if decision.wish is not None and guard.ask(f"target-{number}", len(stories), story.now, rules):
-                wish_id = decision.wish.wish_id
-                held += len(answer_wish(story.state, wish_id, story.now, STRICT, granted=True).commands)
+            if decision.pending_grant is not None and guard.request(f"target-{number}", len(stories), story.now, rules):
+                grant_id = decision.pending_grant.grant_id
+                held += len(apply_grant_decision(story.state, grant_id, story.now, STRICT, granted=True).commands)
     assert held == 3
     origins = {f"target-{n}": story.state.failing_origins() for n, story in enumerate(stories)}
     active = OriginCounts.of(origin for story in stories for origin in story.state.active_origins())
@@ -339,7 +339,7 @@ def test_old_news_is_counted_and_opens_nothing() -> None:
     story = Story(STRICT, history=50_000, jobs=FIVE)
     for n in range(20):
         decision = story.bad(job=FIVE[n % 5], age_ms=15 * MINUTE + 1)
-        assert (decision.commands, decision.findings, decision.wish) == ([], [], None)
+        assert (decision.commands, decision.findings, decision.pending_grant) == ([], [], None)
         assert "old news" in decision.why
     assert story.state.mixture.evidence() > STRICT.tiers.page
 
@@ -380,16 +380,16 @@ def test_shadow_computes_everything_and_issues_nothing() -> None:
     shadow = Story(parse_policies('[defaults]\nmode = "shadow"\n'), history=50_000, jobs=FIVE)
     for n in range(12):
         real, dry = live.bad(job=FIVE[n % 5]), shadow.bad(job=FIVE[n % 5])
-        if real.wish is not None:
-            answer_wish(live.state, real.wish.wish_id, live.now, STRICT, granted=True)
+        if real.pending_grant is not None:
+            apply_grant_decision(live.state, real.pending_grant.grant_id, live.now, STRICT, granted=True)
         assert dry.commands == []
-        assert dry.wish is None
+        assert dry.pending_grant is None
         assert all(finding.severity == "ticket" for finding in dry.findings)
         if n < 2:
             assert [command.command_id for command in dry.withheld] == [command.command_id for command in real.commands]
     assert shadow.commands == []
-    assert shadow.state.held_by("a", None, NOW) is None
-    assert shadow.state.held_by("a", None, NOW, shadow=True) is not None
+    assert shadow.state.halting_command("a", None, NOW) is None
+    assert shadow.state.halting_command("a", None, NOW, shadow=True) is not None
     assert shadow.state.mixture.pack() == live.state.mixture.pack()
 
 
@@ -406,7 +406,7 @@ def test_rules_may_change_between_two_events() -> None:
     assert story.bad().commands == []
     story.policies = STRICT
     assert len(story.bad().commands) == 1
-    assert story.state.shadow == {}
+    assert story.state.shadow_scopes == {}
 
 
 # Replay
