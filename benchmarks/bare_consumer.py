@@ -36,7 +36,7 @@ async def _count(topic: str, group: str, events: int) -> tuple[dict[str, int], i
     settings = load_settings()
     consumer = AIOKafkaConsumer(
         topic,
-        **settings.kafka.client_options(),
+        **settings.kafka.connection.client_options(),
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -192,7 +192,7 @@ class Stage:
             start_ms=int(start * 1000),
             events_per_s=per_s,
         )
-        producer = AIOKafkaProducer(**self.kafka.client_options(), acks="all", linger_ms=5)
+        producer = AIOKafkaProducer(**self.kafka.connection.client_options(), acks="all", linger_ms=5)
         await producer.start()
         sent = bad_requests = 0
         sends: list[asyncio.Future[object]] = []
@@ -244,7 +244,7 @@ class Stage:
     async def committed(self) -> bool:
         """Whether every offence is archived and counted, as far as the follow-up group has committed."""
         consumer = AIOKafkaConsumer(
-            **self.kafka.client_options(), group_id=self.kafka.topic("follow-up"), enable_auto_commit=False
+            **self.kafka.connection.client_options(), group_id=self.kafka.topic("follow-up"), enable_auto_commit=False
         )
         await consumer.start()
         try:

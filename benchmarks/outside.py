@@ -46,7 +46,7 @@ class Pace(NamedTuple):
 
 @asynccontextmanager
 async def _admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(**kafka.client_options())
+    admin = AIOKafkaAdminClient(**kafka.connection.client_options())
     await admin.start()
     try:
         yield admin
@@ -57,7 +57,7 @@ async def _admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
 @asynccontextmanager
 async def _assigned(kafka: KafkaSettings, topic: str, group: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
-        **kafka.client_options(), group_id=group, enable_auto_commit=False, max_poll_records=10_000
+        **kafka.connection.client_options(), group_id=group, enable_auto_commit=False, max_poll_records=10_000
     )
     await consumer.start()
     try:

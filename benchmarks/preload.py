@@ -40,7 +40,7 @@ async def preload(
     of_key: dict[bytes, int] = {}
     timestamp_ms = time.time_ns() // 1_000_000
     producer = AIOKafkaProducer(
-        **kafka.client_options(), acks="all", max_batch_size=BATCH_BYTES, max_request_size=4 * BATCH_BYTES
+        **kafka.connection.client_options(), acks="all", max_batch_size=BATCH_BYTES, max_request_size=4 * BATCH_BYTES
     )
     await producer.start()
     try:

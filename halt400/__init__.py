@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from halt400.events import response_event, target_of
     from halt400.follower import Changes, Follower
     from halt400.gate import Gate
+    from halt400.kafka.connection import KafkaConnection, Plaintext, SaslPlaintext, SaslTls, Tls
     from halt400.proxies import Lease, ProxyPool, Released
     from halt400.publisher import Compression, Publisher, PublisherStats
     from halt400.rates import RateClient
@@ -45,10 +46,12 @@ __all__ = [
     "InputError",
     "InvalidRecord",
     "JobQuarantined",
+    "KafkaConnection",
     "Lease",
     "LocalServiceError",
     "Offence",
     "Operation",
+    "Plaintext",
     "PreflightFailed",
     "ProxyPool",
     "PublishError",
@@ -58,10 +61,13 @@ __all__ = [
     "RateClient",
     "Released",
     "ResponseEvent",
+    "SaslPlaintext",
+    "SaslTls",
     "Scope",
     "SettingError",
     "SyncGate",
     "SyncPublisher",
+    "Tls",
     "TopicMismatch",
     "response_event",
     "target_of",
@@ -85,6 +91,7 @@ _MODULES = {
     "events": ("response_event", "target_of"),
     "follower": ("Changes", "Follower"),
     "gate": ("Gate",),
+    "kafka.connection": ("KafkaConnection", "Plaintext", "SaslPlaintext", "SaslTls", "Tls"),
     "proxies": ("Lease", "ProxyPool", "Released"),
     "publisher": ("Compression", "Publisher", "PublisherStats"),
     "rates": ("RateClient",),

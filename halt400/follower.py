@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
 
 from halt400.errors import BrokerUnavailable, Halt400Error, TopicMismatch
+from halt400.kafka.connection import KafkaConnection
 from halt400.kafka_clients import close_consumer, end_offsets, load_partitions
 from halt400.latest import Changes, Latest
 
@@ -33,8 +34,8 @@ class Follower:
 
     Parameters
     ----------
-    bootstrap_servers
-        Kafka's addresses, ``host:port,host:port``.
+    kafka
+        The connection, or Kafka's addresses: ``host:port,host:port``.
     topic
         The topic to follow; it is never created by following it.
     on_changes
@@ -55,8 +56,8 @@ class Follower:
         Seconds after which partitions added to the topic are noticed.
     max_backoff_s
         Longest pause between two attempts to connect, in seconds; the first is a tenth of a second.
-    client_options
-        Further arguments for ``aiokafka.AIOKafkaConsumer``, such as ``security_protocol``.
+    client_id
+        What the consumer is called in the broker's logs and quotas.
     clock
         Monotonic seconds.
 
@@ -69,15 +70,15 @@ class Follower:
 
     Examples
     --------
-    >>> async def quarantined_scopes(bootstrap_servers: str) -> list[bytes]:
-    ...     async with Follower(bootstrap_servers, "halt400.control", at_start="raise") as follower:
+    >>> async def quarantined_scopes(kafka: str) -> list[bytes]:
+    ...     async with Follower(kafka, "halt400.control", at_start="raise") as follower:
     ...         await follower.wait_caught_up()
     ...         return list(follower.values)
     """
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        kafka: str | KafkaConnection,
         topic: str,
         *,
         on_changes: Callable[[Changes], None] | None = None,
@@ -87,10 +88,10 @@ class Follower:
         stale_after_s: float = 10.0,
         metadata_max_age_s: float = 30.0,
         max_backoff_s: float = 10.0,
-        client_options: Mapping[str, Any] | None = None,
+        client_id: str = "halt400-follower",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.bootstrap_servers = bootstrap_servers
+        self.kafka = KafkaConnection.of(kafka)
         self.topic = topic
         self._latest = Latest(None if newer is None else _guarded(newer))
         self.values = self._latest.values
@@ -102,13 +103,12 @@ class Follower:
         self._max_backoff_s = max_backoff_s
         self._clock = clock
         self._consumer_options: dict[str, Any] = {
-            "client_id": "halt400-follower",
+            "client_id": client_id,
             "request_timeout_ms": int(max(stale_after_s, 10) * 1000),
             "retry_backoff_ms": 1000,
             "metadata_max_age_ms": int(metadata_max_age_s * 1000),
             "max_partition_fetch_bytes": 8 * 1024 * 1024,
-            **(client_options or {}),
-            "bootstrap_servers": bootstrap_servers,
+            **self.kafka.client_options(),
             "group_id": None,
             "enable_auto_commit": False,
             "auto_offset_reset": "none",
@@ -269,14 +269,14 @@ class Follower:
             await consumer.start()
             if self.topic not in await consumer.topics():
                 raise TopicMismatch(
-                    f"The topic {self.topic} does not exist on {self.bootstrap_servers}.",
+                    f"The topic {self.topic} does not exist on {self.kafka.servers}.",
                     "Run `halt400 topics apply`.",
                 )
             await self._assign(consumer, await load_partitions(consumer, self.topic) or 1)
         except (KafkaError, OSError, TimeoutError) as error:
             await close_consumer(consumer)
             raise BrokerUnavailable(
-                f"Kafka at {self.bootstrap_servers} does not answer ({error!r}).",
+                f"Kafka at {self.kafka.servers} does not answer ({error!r}).",
                 "Start the broker, or correct the address.",
             ) from error
         except BaseException:
@@ -320,7 +320,7 @@ class Follower:
                 self._last_contact = now
             elif now - self._last_contact > self._stale_after_s:
                 raise BrokerUnavailable(
-                    f"Kafka at {self.bootstrap_servers} has not answered for {self._stale_after_s:g} s."
+                    f"Kafka at {self.kafka.servers} has not answered for {self._stale_after_s:g} s."
                 )
             if first_ends is not None and self._is_met(first_ends):
                 first_ends = None

@@ -13,12 +13,13 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 
 from halt400.errors import BrokerUnavailable, JobQuarantined
 from halt400.follower import Follower
+from halt400.kafka.connection import KafkaConnection
 from halt400.latest import Changes
 from halt400.operations import OperationPublisher
 from halt400.probing import Prober
@@ -70,10 +71,8 @@ class Gate:
 
     Parameters
     ----------
-    bootstrap_servers
-        Kafka's addresses, ``host:port,host:port``.
-    prefix
-        What the names of Halt400's topics begin with.
+    kafka
+        The connection, or Kafka's addresses: ``host:port,host:port``.
     fail_open
         Whether requests pass while the gate has no knowledge or an old one (no contact with Kafka for
         `stale_after_s`). Commands already known hold either way. With ``False`` the questions raise
@@ -84,8 +83,6 @@ class Gate:
         has a request to send, and lets that one through when it is given; say what it got with `report`.
     stale_after_s
         Seconds without contact after which the knowledge is old.
-    client_options
-        Further arguments for ``aiokafka.AIOKafkaConsumer``.
     clock_ms
         Milliseconds since the epoch, against which `expires_at` is held.
 
@@ -96,30 +93,29 @@ class Gate:
 
     Examples
     --------
-    >>> async def scrape(bootstrap_servers: str) -> None:
-    ...     async with Gate(bootstrap_servers) as gate:
+    >>> async def scrape(kafka: str) -> None:
+    ...     async with Gate(kafka) as gate:
     ...         gate.raise_if_halted("api.shop.example", "extract-099")
     """
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        kafka: str | KafkaConnection,
         *,
-        prefix: str = "halt400.",
         fail_open: bool = True,
         may_probe: Callable[[Command], bool] | None = None,
         stale_after_s: float = 10.0,
-        client_options: Mapping[str, Any] | None = None,
         clock_ms: Callable[[], float] = lambda: time.time() * 1000,
     ) -> None:
         self.name = f"gate/{socket.gethostname()[:64]}/{os.getpid()}/{secrets.token_hex(6)}"
+        connection = KafkaConnection.of(kafka)
         self._follower = Follower(
-            bootstrap_servers,
-            f"{prefix}control",
+            connection,
+            connection.topic("control"),
             on_changes=self._learn,
             newer=self._is_newer,
             stale_after_s=stale_after_s,
-            client_options={"client_id": "halt400-gate", **(client_options or {})},
+            client_id="halt400-gate",
         )
         self._fail_open = fail_open
         self._may_probe = may_probe
@@ -131,10 +127,10 @@ class Gate:
         self._probed: dict[str, str] = {}
         self._open_probes: dict[str, Command] = {}
         self._prober: Prober | None = None
-        self._operations = OperationPublisher(
-            bootstrap_servers, prefix=prefix, client_options=client_options, clock_ms=clock_ms
+        self._operations = OperationPublisher(connection, clock_ms=clock_ms)
+        self._savings = SavingsReporter(
+            self.name, self._operations.sender, connection.topic("savings"), clock_ms=clock_ms
         )
-        self._savings = SavingsReporter(self.name, self._operations.sender, f"{prefix}savings", clock_ms=clock_ms)
         self._callbacks: list[Callable[[Command], None]] = []
         self._listeners: list[asyncio.Queue[Command]] = []
 

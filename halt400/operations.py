@@ -1,14 +1,15 @@
 """Asking for a release, a longer hold, a quarantine or a probe: operations, published on their topic."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from uuid import uuid4
 
 import msgspec
 
 from halt400.errors import BrokerUnavailable
+from halt400.kafka.connection import KafkaConnection
 from halt400.records import Operation
 from halt400.sending import Sender
 
@@ -27,14 +28,10 @@ class OperationPublisher:
 
     Parameters
     ----------
-    bootstrap_servers
-        Kafka's addresses, ``host:port,host:port``.
-    prefix
-        What the names of Halt400's topics begin with.
+    kafka
+        The connection, or Kafka's addresses: ``host:port,host:port``.
     deadline_s
         Seconds after which an operation that the broker did not take is given up.
-    client_options
-        Further arguments for ``aiokafka.AIOKafkaProducer``.
     clock_ms
         Milliseconds since the epoch.
 
@@ -46,15 +43,14 @@ class OperationPublisher:
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        kafka: str | KafkaConnection,
         *,
-        prefix: str = "halt400.",
         deadline_s: float = 10.0,
-        client_options: Mapping[str, Any] | None = None,
         clock_ms: Callable[[], float] = lambda: time.time() * 1000,
     ) -> None:
-        self._topic = f"{prefix}operations"
-        self.sender = Sender(bootstrap_servers, deadline_s=deadline_s, client_options=client_options)
+        connection = KafkaConnection.of(kafka)
+        self._topic = connection.topic("operations")
+        self.sender = Sender(connection, deadline_s=deadline_s)
         self._clock_ms = clock_ms
 
     async def __aenter__(self) -> Self:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +23,7 @@ from aiokafka.structs import RecordMetadata
 
 from halt400.buffer import Buffer, BufferedEvent
 from halt400.errors import BrokerUnavailable, Halt400Error, PublishError, TopicMismatch
+from halt400.kafka.connection import KafkaConnection
 from halt400.kafka_clients import CachedPartitioner, Compression, available_codec, close_producer
 from halt400.records import ResponseEvent
 from halt400.sampling import HeaderSampler
@@ -69,10 +70,8 @@ class Publisher:
 
     Parameters
     ----------
-    bootstrap_servers
-        Kafka's addresses, ``host:port,host:port``.
-    prefix
-        What the names of Halt400's topics begin with.
+    kafka
+        The connection, or Kafka's addresses: ``host:port,host:port``.
     buffer_bytes
         Most bytes that wait for Kafka in memory, encoded.
     sampler
@@ -86,34 +85,30 @@ class Publisher:
         Seconds without an acknowledgement, with events under way, after which the connection is made afresh.
     max_backoff_s
         Longest pause between two attempts to connect, in seconds.
-    client_options
-        Further arguments for ``aiokafka.AIOKafkaProducer``, such as ``security_protocol``.
     clock
         Monotonic seconds.
 
     Examples
     --------
-    >>> async def scrape(bootstrap_servers: str) -> None:
-    ...     async with Publisher(bootstrap_servers) as publisher:
+    >>> async def scrape(kafka: str) -> None:
+    ...     async with Publisher(kafka) as publisher:
     ...         publisher.publish(response_event(method="GET", url=url, status=200, job_id="extract-099"))
     """
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        kafka: str | KafkaConnection,
         *,
-        prefix: str = "halt400.",
         buffer_bytes: int = 32 * 1024 * 1024,
         sampler: HeaderSampler | Literal["default"] | None = "default",
         linger_ms: int = 20,
         compression: Compression | None = None,
         stale_after_s: float = 30.0,
         max_backoff_s: float = 10.0,
-        client_options: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.bootstrap_servers = bootstrap_servers
-        self.topic = f"{prefix}responses"
+        self.kafka = KafkaConnection.of(kafka)
+        self.topic = self.kafka.topic("responses")
         self._sampler = HeaderSampler() if sampler == "default" else sampler
         self._buffer = Buffer(buffer_bytes)
         self._encoder = msgspec.json.Encoder()
@@ -129,8 +124,7 @@ class Publisher:
             "request_timeout_ms": int(max(stale_after_s, 10) * 1000),
             "retry_backoff_ms": 1000,
             "compression_type": available_codec(compression),
-            **(client_options or {}),
-            "bootstrap_servers": bootstrap_servers,
+            **self.kafka.client_options(),
             "partitioner": CachedPartitioner(),
         }
         self._in_flight: dict[int, BufferedEvent] = {}
@@ -304,7 +298,7 @@ class Publisher:
         except (KafkaError, OSError, TimeoutError) as error:
             await close_producer(producer)
             raise BrokerUnavailable(
-                f"Kafka at {self.bootstrap_servers} does not answer ({error!r}).",
+                f"Kafka at {self.kafka.servers} does not answer ({error!r}).",
                 "Start the broker, or correct the address.",
             ) from error
         except BaseException:
@@ -313,7 +307,7 @@ class Publisher:
         if self.topic not in topics:
             await close_producer(producer)
             raise TopicMismatch(
-                f"The topic {self.topic} does not exist on {self.bootstrap_servers}.", "Run `halt400 topics apply`."
+                f"The topic {self.topic} does not exist on {self.kafka.servers}.", "Run `halt400 topics apply`."
             )
         return producer
 

@@ -7,14 +7,15 @@ any target from memory. The HTTP API answers from the same class.
 import time
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from difflib import get_close_matches
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from msgspec import MsgspecError
 
 from halt400.follower import Changes, Follower
+from halt400.kafka.connection import KafkaConnection
 from halt400.windows import (
     FINE_S,
     MINUTES_KEPT,
@@ -37,24 +38,20 @@ class RateClient:
 
     Parameters
     ----------
-    bootstrap_servers
-        Kafka's addresses, ``host:port,host:port``.
-    prefix
-        What the topics' names begin with.
+    kafka
+        The connection, or Kafka's addresses: ``host:port,host:port``.
     at_start
         ``"wait"``: entering returns at once, and the client waits for broker and topic in the background.
         ``"raise"``: entering raises where it cannot connect.
     stale_after_s
         Seconds without an answer of the broker after which `healthy` is false.
-    client_options
-        Further arguments for ``aiokafka.AIOKafkaConsumer``, such as ``security_protocol``.
     clock_ms
         The present, in milliseconds since the Unix epoch.
 
     Examples
     --------
-    >>> async def slow_down(bootstrap_servers: str) -> bool:
-    ...     async with RateClient(bootstrap_servers) as rates:
+    >>> async def slow_down(kafka: str) -> bool:
+    ...     async with RateClient(kafka) as rates:
     ...         await rates.wait_caught_up()
     ...         ratio = rates.rates("api.shop.example", "5m").bad_request_ratio
     ...         return ratio is not None and ratio > 0.01
@@ -62,22 +59,20 @@ class RateClient:
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        kafka: str | KafkaConnection,
         *,
-        prefix: str = "halt400.",
         at_start: Literal["wait", "raise"] = "wait",
         stale_after_s: float = 10.0,
-        client_options: Mapping[str, Any] | None = None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
+        connection = KafkaConnection.of(kafka)
         self.follower = Follower(
-            bootstrap_servers,
-            f"{prefix}rates",
+            connection,
+            connection.topic("rates"),
             newer=_includes_more,
             on_changes=self._on_changes,
             at_start=at_start,
             stale_after_s=stale_after_s,
-            client_options=client_options,
         )
         self._clock_ms = clock_ms
         self._rows: OrderedDict[str, tuple[bytes, Row]] = OrderedDict()

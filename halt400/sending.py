@@ -1,13 +1,14 @@
 """Small records that matter one by one: sent, and acknowledged by every replica; connected when the first is sent."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from halt400.errors import BrokerUnavailable
+from halt400.kafka.connection import KafkaConnection
 from halt400.kafka_clients import close_producer
 
 __all__ = ["Sender"]
@@ -18,24 +19,19 @@ class Sender:
 
     Parameters
     ----------
-    bootstrap_servers
-        Kafka's addresses, ``host:port,host:port``.
+    kafka
+        The connection, or Kafka's addresses: ``host:port,host:port``.
     deadline_s
         Seconds after which what the broker did not take is given up.
-    client_options
-        Further arguments for ``aiokafka.AIOKafkaProducer``.
     """
 
-    def __init__(
-        self, bootstrap_servers: str, *, deadline_s: float = 10.0, client_options: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, kafka: str | KafkaConnection, *, deadline_s: float = 10.0) -> None:
         self._deadline_s = deadline_s
         self._options: dict[str, Any] = {
             "client_id": "halt400-operations",
             "acks": "all",
             "enable_idempotence": True,
-            **(client_options or {}),
-            "bootstrap_servers": bootstrap_servers,
+            **KafkaConnection.of(kafka).client_options(),
         }
         self._producer: AIOKafkaProducer | None = None
         self._connecting = asyncio.Lock()

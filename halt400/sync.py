@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from halt400.gate import Gate
+from halt400.kafka.connection import KafkaConnection
 from halt400.publisher import Publisher, PublisherStats
 from halt400.records import Command, ResponseEvent
 
@@ -52,17 +53,17 @@ class SyncPublisher:
 
     Examples
     --------
-    >>> def scrape(bootstrap_servers: str) -> None:
-    ...     with SyncPublisher(bootstrap_servers) as publisher:
+    >>> def scrape(kafka: str) -> None:
+    ...     with SyncPublisher(kafka) as publisher:
     ...         publisher.publish(response_event(method="GET", url=url, status=200, job_id="extract-099"))
     """
 
-    def __init__(self, bootstrap_servers: str, **options: Any) -> None:
+    def __init__(self, kafka: str | KafkaConnection, **options: Any) -> None:
         self._lock = threading.Lock()
         self._thread: _LoopThread | None = _LoopThread("halt400-publisher")
 
         async def build() -> Publisher:
-            publisher = Publisher(bootstrap_servers, **options)
+            publisher = Publisher(kafka, **options)
             publisher.start()
             return publisher
 
@@ -123,11 +124,11 @@ class SyncGate:
     Takes what `Gate` takes. The questions are answered from memory in the calling thread.
     """
 
-    def __init__(self, bootstrap_servers: str, **options: Any) -> None:
+    def __init__(self, kafka: str | KafkaConnection, **options: Any) -> None:
         self._thread: _LoopThread | None = _LoopThread("halt400-gate")
 
         async def build() -> Gate:
-            gate = Gate(bootstrap_servers, **options)
+            gate = Gate(kafka, **options)
             await gate.start()
             return gate
 

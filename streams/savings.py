@@ -7,10 +7,10 @@ import msgspec
 from msgspec import Struct
 
 from halt400.follower import Changes, Follower
+from halt400.kafka.connection import KafkaConnection
 from halt400.records import Savings
 from streams import topics
 from streams.quarantine.not_sent import NotSent
-from streams.settings import KafkaSettings
 
 __all__ = ["SavingsBook"]
 
@@ -35,15 +35,8 @@ class SavingsBook:
         To be started and stopped by the owner.
     """
 
-    def __init__(self, kafka: KafkaSettings, *, clock_ms: Callable[[], int]) -> None:
-        options = kafka.client_options()
-        self.follower = Follower(
-            options.pop("bootstrap_servers"),
-            kafka.topic(topics.SAVINGS),
-            newer=_newer,
-            on_changes=self._on_changes,
-            client_options=options,
-        )
+    def __init__(self, kafka: KafkaConnection, *, clock_ms: Callable[[], int]) -> None:
+        self.follower = Follower(kafka, kafka.topic(topics.SAVINGS), newer=_newer, on_changes=self._on_changes)
         self._clock_ms = clock_ms
         self._of: dict[tuple[str, int], dict[str, int]] = {}
         self._known: dict[bytes, Savings] = {}

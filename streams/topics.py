@@ -299,7 +299,7 @@ class _Admin:
         self._kafka = kafka
 
     async def __aenter__(self) -> AIOKafkaAdminClient:
-        self._client = AIOKafkaAdminClient(**self._kafka.client_options(), request_timeout_ms=15_000)
+        self._client = AIOKafkaAdminClient(**self._kafka.connection.client_options(), request_timeout_ms=15_000)
         try:
             await self._client.start()
         except (KafkaError, OSError) as error:

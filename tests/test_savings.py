@@ -2,11 +2,11 @@
 
 import msgspec
 
+from halt400.kafka.connection import KafkaConnection
 from halt400.records import Savings, Scope
 from halt400.savings import savings_key
 from streams.quarantine.not_sent import NotSent
 from streams.savings import SavingsBook
-from streams.settings import KafkaSettings
 from streams.topics import SAVINGS_KEPT_MS
 
 JOB = Scope(kind="job", target="api.shop.example", job_id="extract-099")
@@ -19,7 +19,7 @@ def report(gate: str, requests: int, scope: Scope = JOB, opened_at: int = 1000, 
 
 
 def book(*reports: Savings) -> SavingsBook:
-    found = SavingsBook(KafkaSettings(), clock_ms=lambda: NOW_MS)
+    found = SavingsBook(KafkaConnection(), clock_ms=lambda: NOW_MS)
     hear(found, *reports)
     return found
 

@@ -5,8 +5,8 @@ untouched, and a request that was answered 400 is not sent a second time.
 
 Examples
 --------
->>> async def scrape(bootstrap_servers: str) -> None:
-...     async with Publisher(bootstrap_servers) as publisher, Gate(bootstrap_servers) as gate:
+>>> async def scrape(kafka: str) -> None:
+...     async with Publisher(kafka) as publisher, Gate(kafka) as gate:
 ...         transport = Halt400Transport(httpx.AsyncHTTPTransport(), publisher, gate, job_id="extract-099")
 ...         async with httpx.AsyncClient(transport=transport) as client:
 ...             await client.get("https://api.shop.example/products")

@@ -38,14 +38,12 @@ def follow_alerts(
     on_changes: Callable[[Changes], None] | None = None,
 ) -> Follower:
     """Make the follower of the topic; of two rows of one incident the greater revision counts, not the later one."""
-    options = kafka.client_options()
     return Follower(
-        options.pop("bootstrap_servers"),
+        kafka.connection,
         kafka.topic(topics.ALERTS),
         on_changes=on_changes,
         newer=_newer,
         at_start=at_start,
-        client_options=options,
     )
 
 
@@ -91,7 +89,7 @@ async def acknowledge(kafka: KafkaSettings, key: str, acknowledgement: Acknowled
         incident = decode_incident(row) if row is not None and not key.startswith(ACKNOWLEDGEMENT_PREFIX) else None
         if incident is None or incident.closed_at is not None:
             raise QueryError(f"No incident {key!r} is open.", "Its key is the dedup key of the alert, less `halt400/`.")
-    producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **kafka.client_options())
+    producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **kafka.connection.client_options())
     try:
         await producer.start()
         value = msgspec.json.encode(acknowledgement)

@@ -144,9 +144,14 @@ async def _unread(consumer: AIOKafkaConsumer, kafka: KafkaSettings) -> AsyncIter
 
 @asynccontextmanager
 async def _clients(kafka: KafkaSettings) -> AsyncIterator[tuple[AIOKafkaConsumer, AIOKafkaProducer]]:
-    consumer = AIOKafkaConsumer(group_id=kafka.topic(GROUP), enable_auto_commit=False, **kafka.client_options())
+    consumer = AIOKafkaConsumer(
+        group_id=kafka.topic(GROUP), enable_auto_commit=False, **kafka.connection.client_options()
+    )
     producer = AIOKafkaProducer(
-        acks="all", enable_idempotence=True, max_request_size=topics.LARGEST_RECORD_BYTES, **kafka.client_options()
+        acks="all",
+        enable_idempotence=True,
+        max_request_size=topics.LARGEST_RECORD_BYTES,
+        **kafka.connection.client_options(),
     )
     try:
         await consumer.start()

@@ -1,14 +1,15 @@
 """The quarantines, as the compacted topic `control` tells them: the latest command of every scope."""
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
 
 from halt400.errors import InvalidRecord
 from halt400.follower import Changes, Follower
+from halt400.kafka.connection import KafkaConnection
 from halt400.records import Command
+from streams import topics
 from streams.api.models import Quarantine
 from streams.savings import SavingsBook
 
@@ -24,34 +25,16 @@ class Quarantines:
 
     Parameters
     ----------
-    bootstrap_servers
-        Kafka's addresses.
-    topic
-        Full name of `control`.
-    client_options
-        Further arguments for ``aiokafka.AIOKafkaConsumer``.
+    kafka
+        Where Kafka is.
     clock_ms
         The present, in milliseconds since the Unix epoch.
     savings
         What the gates did not send.
     """
 
-    def __init__(
-        self,
-        bootstrap_servers: str,
-        topic: str,
-        *,
-        client_options: Mapping[str, Any] | None = None,
-        clock_ms: Callable[[], int],
-        savings: SavingsBook,
-    ) -> None:
-        self.follower = Follower(
-            bootstrap_servers,
-            topic,
-            newer=_is_later,
-            on_changes=self._on_changes,
-            client_options=client_options,
-        )
+    def __init__(self, kafka: KafkaConnection, *, clock_ms: Callable[[], int], savings: SavingsBook) -> None:
+        self.follower = Follower(kafka, kafka.topic(topics.CONTROL), newer=_is_later, on_changes=self._on_changes)
         self._clock_ms, self._savings = clock_ms, savings
         self._commands: dict[str, Command] = {}
         self._scopes_of: dict[str, set[str]] = {}

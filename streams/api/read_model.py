@@ -13,13 +13,12 @@ from typing import Self
 
 from halt400.errors import InvalidRecord
 from halt400.follower import Follower
+from halt400.kafka.connection import KafkaConnection
 from halt400.rates import RateClient, counts_at, end_of_window_ms
 from halt400.windows import CLASSES, WINDOWS_S, Row, WindowCounts, decode_row, window_counts
-from streams import topics
 from streams.api.models import ClassCounts, FollowerState, Target, TargetRates, Totals, Window
 from streams.api.quarantines import Quarantines
 from streams.savings import SavingsBook
-from streams.settings import KafkaSettings
 
 __all__ = ["ReadModel"]
 
@@ -48,14 +47,10 @@ class ReadModel:
         The present, in milliseconds since the Unix epoch.
     """
 
-    def __init__(self, kafka: KafkaSettings, *, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
-        options = kafka.client_options()
-        servers = options.pop("bootstrap_servers")
-        self.rates = RateClient(servers, prefix=kafka.topic_prefix, client_options=options, clock_ms=clock_ms)
+    def __init__(self, kafka: KafkaConnection, *, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
+        self.rates = RateClient(kafka, clock_ms=clock_ms)
         self.savings = SavingsBook(kafka, clock_ms=clock_ms)
-        self.quarantines = Quarantines(
-            servers, kafka.topic(topics.CONTROL), client_options=options, clock_ms=clock_ms, savings=self.savings
-        )
+        self.quarantines = Quarantines(kafka, clock_ms=clock_ms, savings=self.savings)
         self.clock_ms = clock_ms
         self._overviews: dict[str, asyncio.Task[Overview]] = {}
 

@@ -43,7 +43,7 @@ class ApiServer:
     @classmethod
     def of(cls, settings: Settings, *, clock_ms: Callable[[], int] = wall_clock_ms) -> Self:
         """Make the server that the settings describe; `clock_ms` is the present, milliseconds since the epoch."""
-        return cls(ReadModel(settings.kafka, clock_ms=clock_ms), settings.api)
+        return cls(ReadModel(settings.kafka.connection, clock_ms=clock_ms), settings.api)
 
     async def __aenter__(self) -> Self:
         """Start; leaving stops."""

@@ -28,7 +28,7 @@ async def offence_values(kafka: KafkaSettings, only: int | None = None) -> Async
         There is no such topic.
     """
     topic = kafka.topic(topics.OFFENCES)
-    consumer = AIOKafkaConsumer(enable_auto_commit=False, **kafka.client_options())
+    consumer = AIOKafkaConsumer(enable_auto_commit=False, **kafka.connection.client_options())
     try:
         await consumer.start()
         if topic not in await consumer.topics():

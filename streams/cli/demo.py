@@ -27,11 +27,8 @@ def register(app: typer.Typer) -> None:
         from streams.settings import load_settings
 
         settings = load_settings()
-        kafka = settings.kafka
         try:
-            outcome = asyncio.run(
-                run_demo(kafka.bootstrap_servers, kafka.topic_prefix, once=once, console=Console(), settings=settings)
-            )
+            outcome = asyncio.run(run_demo(settings, Console(), once=once))
         except KeyboardInterrupt:
             raise typer.Exit(0) from None
         raise typer.Exit(0 if outcome.complete else 1)

@@ -53,14 +53,11 @@ async def _row(kafka: "KafkaSettings", target: str, timeout_s: float) -> bytes |
     from halt400.windows import row_offset
     from streams import topics
 
-    options = kafka.client_options()
-    options.pop("bootstrap_servers")
     async with Follower(
-        kafka.bootstrap_servers,
+        kafka.connection,
         kafka.topic(topics.RATES),
         newer=lambda found, candidate: row_offset(candidate) >= row_offset(found),
         at_start="raise",
-        client_options=options,
     ) as rates:
         try:
             async with asyncio.timeout(timeout_s):

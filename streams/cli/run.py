@@ -61,9 +61,7 @@ def show(console: Console, *, stay: bool) -> bool:
     from streams.demo import run_demo
 
     with running(console) as settings:
-        outcome = asyncio.run(
-            run_demo(settings.kafka.bootstrap_servers, settings.kafka.topic_prefix, once=True, console=console)
-        )
+        outcome = asyncio.run(run_demo(settings, console, once=True))
         url, halt400 = base_url(settings.api.host, settings.api.port), _called()
         console.print(f"\nThe HTTP API answers at [bold]{url}[/], for instance:", highlight=False)
         for command in (f"curl {url}/v1/quarantines", f"{halt400} quarantines", f"{halt400} rates"):

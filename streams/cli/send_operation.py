@@ -65,8 +65,6 @@ async def ask(kafka: KafkaSettings, wanted: Wanted, deadline_s: float) -> Comman
     BrokerUnavailable
         The broker does not answer.
     """
-    options = kafka.client_options()
-    options.pop("bootstrap_servers")
     scope_id = wanted.scope.id
     started = time.monotonic()
 
@@ -74,16 +72,8 @@ async def ask(kafka: KafkaSettings, wanted: Wanted, deadline_s: float) -> Comman
         return max(0.1, deadline_s - (time.monotonic() - started))
 
     async with (
-        Follower(
-            kafka.bootstrap_servers,
-            kafka.topic(topics.CONTROL),
-            newer=_later,
-            at_start="raise",
-            client_options=options,
-        ) as control,
-        OperationPublisher(
-            kafka.bootstrap_servers, prefix=kafka.topic_prefix, deadline_s=deadline_s, client_options=options
-        ) as publisher,
+        Follower(kafka.connection, kafka.topic(topics.CONTROL), newer=_later, at_start="raise") as control,
+        OperationPublisher(kafka.connection, deadline_s=deadline_s) as publisher,
     ):
         try:
             async with asyncio.timeout(left_s()):

@@ -18,7 +18,7 @@ from streams.demo.proxy import forward_proxies
 from streams.demo.scraper import BROKEN_RELEASE, GOOD_RELEASE, Scraper
 from streams.demo.story import DemoOutcome, Story
 from streams.demo.witness import Witness
-from streams.settings import Settings, load_settings
+from streams.settings import Settings
 from streams.topics import CONTROL, RATES
 
 __all__ = ["run_demo"]
@@ -29,22 +29,18 @@ WORKER_DEADLINE_S = 20.0
 STEP_DEADLINE_S = 30.0
 
 
-async def run_demo(
-    bootstrap_servers: str, prefix: str, once: bool, console: Console, settings: Settings | None = None
-) -> DemoOutcome:
+async def run_demo(settings: Settings, console: Console, *, once: bool) -> DemoOutcome:
     """Show a job being halted, on a cluster where a worker runs.
 
     Parameters
     ----------
-    bootstrap_servers, prefix
-        The cluster, and what the names of its topics begin with.
+    settings
+        Cluster and archive.
+    console
+        Where it is shown.
     once
         End when all was seen or the deadline has passed. Otherwise go on telling what becomes of the job until
         cancelled.
-    console
-        Where it is shown.
-    settings
-        Credentials of cluster and archive; default: those of the environment.
 
     Returns
     -------
@@ -58,21 +54,18 @@ async def run_demo(
     Halt400Error
         No worker reads them.
     """
-    settings = settings or load_settings()
-    options = settings.kafka.client_options()
+    kafka = settings.kafka.connection
     story = Story(console)
     async with AsyncExitStack() as stack:
-        rates = await stack.enter_async_context(
-            Follower(bootstrap_servers, f"{prefix}{RATES}", at_start="raise", client_options=options)
-        )
-        gate = await stack.enter_async_context(Gate(bootstrap_servers, prefix=prefix, client_options=options))
-        publisher = await stack.enter_async_context(Publisher(bootstrap_servers, prefix=prefix, client_options=options))
+        rates = await stack.enter_async_context(Follower(kafka, kafka.topic(RATES), at_start="raise"))
+        gate = await stack.enter_async_context(Gate(kafka))
+        publisher = await stack.enter_async_context(Publisher(kafka))
         url = await stack.enter_async_context(shop())
         pool = ProxyPool(await stack.enter_async_context(forward_proxies(3)), name="demo")
         await gate.wait_caught_up()
 
         target, job_id = target_of(url), f"extract-{secrets.token_hex(3)}"
-        witness = Witness(story, f"{prefix}{CONTROL}", target, job_id, settings)
+        witness = Witness(story, kafka.topic(CONTROL), target, job_id, settings)
         scraper = Scraper(
             url,
             target=target,

@@ -69,9 +69,7 @@ async def publish_replay(
     """
     await check_topics(kafka)
     started_s, interrupted = time.monotonic(), False
-    publisher = Publisher(
-        kafka.bootstrap_servers, prefix=kafka.topic_prefix, sampler=None, client_options=kafka.client_options()
-    )
+    publisher = Publisher(kafka.connection, sampler=None)
     publisher.start()
     try:
         replay_ms = _now_ms()

@@ -5,7 +5,6 @@ secret can be given as a file instead, by the same name with ``_FILE`` behind it
 """
 
 import os
-import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from halt400.errors import SettingError
+from halt400.kafka.connection import KafkaConnection, Tls, security_of
 
 __all__ = [
     "ApiSettings",
@@ -71,26 +71,20 @@ class KafkaSettings(_Section):
         """Full name of one of our topics."""
         return f"{self.topic_prefix}{name}"
 
-    def ssl_context(self) -> ssl.SSLContext | None:
-        """TLS context of the broker connections, None where they are not encrypted."""
-        if not self.security_protocol.endswith("SSL"):
-            return None
-        context = ssl.create_default_context(cafile=self.ssl_ca_path)
-        if self.ssl_certificate_path is not None:
-            context.load_cert_chain(self.ssl_certificate_path, self.ssl_key_path)
-        return context
-
-    def client_options(self) -> dict[str, Any]:
-        """Keyword arguments for every aiokafka client."""
-        options: dict[str, Any] = {"bootstrap_servers": self.bootstrap_servers}
-        if self.security_protocol != "PLAINTEXT":
-            options["security_protocol"] = self.security_protocol
-            options["ssl_context"] = self.ssl_context()
-        if self.security_protocol.startswith("SASL"):
-            options["sasl_mechanism"] = self.sasl_mechanism
-            options["sasl_plain_username"] = self.sasl_username
-            options["sasl_plain_password"] = self.sasl_password.get_secret_value() if self.sasl_password else None
-        return options
+    @property
+    def connection(self) -> KafkaConnection:
+        """What every client of Kafka is made with."""
+        return KafkaConnection(
+            self.bootstrap_servers,
+            self.topic_prefix,
+            security_of(
+                self.security_protocol,
+                username=self.sasl_username,
+                password=self.sasl_password.get_secret_value() if self.sasl_password else None,
+                mechanism=self.sasl_mechanism,
+                tls=Tls(self.ssl_ca_path, self.ssl_certificate_path, self.ssl_key_path),
+            ),
+        )
 
 
 class DetectionSettings(_Section):

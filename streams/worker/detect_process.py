@@ -49,20 +49,17 @@ def build_detect_app(settings: Settings) -> Halt400App:
     place = partial(partition_of, partitions=kafka.partitions)
     unused_after_ms = max(UNUSED_AFTER_MS, int(kafka.session_timeout_s * 1000))
     fleet = CapParticipant(responses, kafka.partitions, place, unused_after_ms)
-    client_options = {name: value for name, value in kafka.client_options().items() if name != "bootstrap_servers"}
     control = Follower(
-        kafka.bootstrap_servers,
+        kafka.connection,
         kafka.topic(topics.CONTROL),
         newer=_later_command,
         on_changes=partial(_tell_fleet, fleet),
-        client_options=client_options,
     )
     answers: asyncio.Queue[list[GrantDecision]] = asyncio.Queue()
     fleet_log = Follower(
-        kafka.bootstrap_servers,
+        kafka.connection,
         kafka.topic(topics.FLEET),
         on_records=partial(_hear_fleet, fleet, answers),
-        client_options=client_options,
     )
     app.neighbours += [control, fleet_log, MetricsServer(settings.metrics, place=0)]
     if settings.api.enabled:

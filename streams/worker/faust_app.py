@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import faust
 
+from halt400.kafka.connection import Plaintext, SaslTls, Security, Tls
 from streams import topics
 from streams.settings import Settings
 
@@ -71,7 +72,7 @@ def new_app(settings: Settings, group: str) -> Halt400App:
     return Halt400App(
         kafka.topic(group),
         broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")],
-        broker_credentials=_credentials(settings),
+        broker_credentials=_credentials(kafka.connection.security),
         broker_session_timeout=kafka.session_timeout_s,
         broker_heartbeat_interval=kafka.session_timeout_s / 3,
         broker_request_timeout=max(kafka.request_timeout_s, kafka.session_timeout_s + 1),
@@ -95,15 +96,15 @@ def new_app(settings: Settings, group: str) -> Halt400App:
     )
 
 
-def _credentials(settings: Settings) -> Any:
-    kafka = settings.kafka
-    if kafka.security_protocol == "PLAINTEXT":
+def _credentials(security: Security) -> Any:
+    """Say to Faust how connections are secured, as `KafkaConnection` says it to aiokafka."""
+    if isinstance(security, Plaintext):
         return None
-    if kafka.security_protocol == "SSL":
-        return faust.SSLCredentials(kafka.ssl_context())
+    if isinstance(security, Tls):
+        return faust.SSLCredentials(security.ssl_context())
     return faust.SASLCredentials(
-        username=kafka.sasl_username,
-        password=kafka.sasl_password.get_secret_value() if kafka.sasl_password else None,
-        mechanism=kafka.sasl_mechanism,
-        ssl_context=kafka.ssl_context(),
+        username=security.username,
+        password=security.password,
+        mechanism=security.mechanism,
+        ssl_context=security.tls.ssl_context() if isinstance(security, SaslTls) else None,
     )

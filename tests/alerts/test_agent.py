@@ -48,8 +48,8 @@ async def test_the_end_says_how_many_requests_the_gates_of_all_scrapers_have_sav
     kafka = bench.settings.kafka
     async with (
         bench.worker(),
-        Gate(kafka.bootstrap_servers, prefix=kafka.topic_prefix) as first,
-        Gate(kafka.bootstrap_servers, prefix=kafka.topic_prefix) as second,
+        Gate(kafka.connection) as first,
+        Gate(kafka.connection) as second,
     ):
         await bench.publish(command("a"), command("b"))
         await until(lambda: bench.hook.received)

@@ -108,6 +108,6 @@ async def write_fleet(kafka: KafkaSettings) -> None:
 
 async def write(kafka: KafkaSettings, topic: str, records: list[tuple[bytes, bytes | None]]) -> None:
     """Write records and wait for the broker's acknowledgement."""
-    async with AIOKafkaProducer(**kafka.client_options(), acks="all") as producer:
+    async with AIOKafkaProducer(**kafka.connection.client_options(), acks="all") as producer:
         for sent in [await producer.send(kafka.topic(topic), value, key) for key, value in records]:
             await sent

@@ -19,7 +19,7 @@ async def settings(kafka: str) -> Settings:
 
 
 def client(settings: Settings) -> RateClient:
-    return RateClient(settings.kafka.bootstrap_servers, prefix=settings.kafka.topic_prefix, clock_ms=lambda: NOW_MS)
+    return RateClient(settings.kafka.connection, clock_ms=lambda: NOW_MS)
 
 
 async def test_a_scraper_asks_for_any_window_of_any_target(settings: Settings) -> None:

@@ -7,10 +7,11 @@ import pytest
 import pytest_asyncio
 
 from halt400.errors import SettingError
+from halt400.kafka.connection import KafkaConnection
 from halt400.windows import encode_row
 from streams.api import ApiServer, ReadModel
 from streams.api.endpoints import ENDPOINTS
-from streams.settings import ApiSettings, KafkaSettings, Settings
+from streams.settings import ApiSettings, Settings
 from streams.topics import apply_topics
 
 from .conftest import MODULE, Api, settings_for
@@ -28,9 +29,9 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-def nowhere() -> KafkaSettings:
+def nowhere() -> KafkaConnection:
     """Settings of a broker that does not answer."""
-    return KafkaSettings(bootstrap_servers="127.0.0.1:1")
+    return KafkaConnection("127.0.0.1:1")
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -65,7 +66,7 @@ async def test_a_process_that_has_caught_up_is_ready(api: Api) -> None:
 
 
 async def test_without_kafka_it_is_alive_not_ready_and_does_not_make_up_answers(
-    nowhere: KafkaSettings, http: aiohttp.ClientSession
+    nowhere: KafkaConnection, http: aiohttp.ClientSession
 ) -> None:
     async with ApiServer(ReadModel(nowhere), ApiSettings(port=0)) as server:
         api = Api(server, http)
@@ -83,7 +84,7 @@ async def test_without_kafka_it_is_alive_not_ready_and_does_not_make_up_answers(
     [(None, 401), ("Bearer wrong", 401), ("Basic s3cret", 401), ("Bearer s3cret", 503), ("bearer s3cret", 503)],
 )
 async def test_with_a_token_only_who_carries_it_is_answered(
-    nowhere: KafkaSettings, http: aiohttp.ClientSession, authorization: str | None, status: int
+    nowhere: KafkaConnection, http: aiohttp.ClientSession, authorization: str | None, status: int
 ) -> None:
     headers = {} if authorization is None else {"Authorization": authorization}
     async with ApiServer(ReadModel(nowhere), ApiSettings(port=0, token="s3cret")) as server:
@@ -97,7 +98,7 @@ async def test_with_a_token_only_who_carries_it_is_answered(
             assert response.status == 401, "what exists is not told to strangers either"
 
 
-async def test_a_port_in_use_is_one_clear_error(nowhere: KafkaSettings) -> None:
+async def test_a_port_in_use_is_one_clear_error(nowhere: KafkaConnection) -> None:
     async with ApiServer(ReadModel(nowhere), ApiSettings(port=0)) as server:
         with pytest.raises(SettingError, match=f"HALT400_API_PORT={server.port}.*in use"):
             await ApiServer(ReadModel(nowhere), ApiSettings(port=server.port)).start()

@@ -2,16 +2,16 @@ import jsonschema
 import pytest
 from aiohttp import web
 
+from halt400.kafka.connection import KafkaConnection
 from streams.api import ReadModel, build_api
 from streams.api.endpoints import ENDPOINTS
 from streams.api.openapi import openapi_document
-from streams.settings import KafkaSettings
 
 DOCUMENT = openapi_document()
 
 
 async def test_every_route_is_documented_and_nothing_else() -> None:
-    app = build_api(ReadModel(KafkaSettings()), token=None)
+    app = build_api(ReadModel(KafkaConnection()), token=None)
     routed = {
         resource.canonical.replace("{scope:.+}", "{scope}")
         for resource in app.router.resources()

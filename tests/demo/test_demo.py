@@ -110,10 +110,10 @@ def archived_body(uri: str) -> str:
 
 
 @pytest.mark.usefixtures("worker")
-async def test_every_step_is_seen_and_the_job_stops_by_itself(kafka: str, prefix: str, settings: Settings) -> None:
+async def test_every_step_is_seen_and_the_job_stops_by_itself(settings: Settings) -> None:
     shown = io.StringIO()
     async with asyncio.timeout(90):
-        outcome = await run_demo(kafka, prefix, True, Console(file=shown, width=200), settings)
+        outcome = await run_demo(settings, Console(file=shown, width=200), once=True)
     assert outcome.complete
     assert sorted(step.name for step in outcome.steps) == sorted(STEPS)
     times = [step.elapsed_ms for step in outcome.steps]
@@ -154,11 +154,10 @@ def test_without_a_worker_one_line_says_so(environment: Mapping[str, str], monke
     assert time.monotonic() - began < 60
 
 
-async def test_without_a_broker_or_its_topics_the_mend_is_named(
-    kafka: str, prefix: str, settings: Settings, unused_tcp_port: int
-) -> None:
+async def test_without_a_broker_or_its_topics_the_mend_is_named(settings: Settings, unused_tcp_port: int) -> None:
     console = Console(file=io.StringIO())
+    nowhere = load_settings(kafka={"bootstrap_servers": f"127.0.0.1:{unused_tcp_port}"})
     with pytest.raises(BrokerUnavailable, match=str(unused_tcp_port)):
-        await run_demo(f"127.0.0.1:{unused_tcp_port}", prefix, True, console, settings)
+        await run_demo(nowhere, console, once=True)
     with pytest.raises(TopicMismatch, match="topics apply"):
-        await run_demo(kafka, prefix, True, console, settings)
+        await run_demo(settings, console, once=True)

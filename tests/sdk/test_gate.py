@@ -5,6 +5,7 @@ import pytest
 
 from halt400.errors import BrokerUnavailable, JobQuarantined
 from halt400.gate import Gate
+from halt400.kafka.connection import KafkaConnection
 from halt400.records import Command
 from halt400.sync import SyncGate
 
@@ -28,7 +29,7 @@ async def issue(kafka: str, prefix: str) -> Issue:
 
 @pytest.fixture
 async def gate(kafka: str, prefix: str, issue: Issue) -> AsyncIterator[Gate]:
-    async with Gate(kafka, prefix=prefix) as gate, asyncio.timeout(30):
+    async with Gate(KafkaConnection(kafka, prefix)) as gate, asyncio.timeout(30):
         await gate.wait_caught_up()
         yield gate
 
@@ -81,7 +82,7 @@ async def test_an_older_command_written_late_changes_nothing(gate: Gate, issue: 
 async def test_a_command_that_nobody_renews_expires(kafka: str, prefix: str, issue: Issue) -> None:
     now_ms = 10_000.0
     await issue(command(expires_at=20_000))
-    async with Gate(kafka, prefix=prefix, clock_ms=lambda: now_ms) as gate, asyncio.timeout(20):
+    async with Gate(KafkaConnection(kafka, prefix), clock_ms=lambda: now_ms) as gate, asyncio.timeout(20):
         await gate.wait_caught_up()
         await gate.stop()
         assert not gate.is_open(TARGET, JOB)
@@ -112,8 +113,8 @@ async def test_only_the_holder_of_the_lease_probes_and_only_once(kafka: str, pre
         return True
 
     async with (
-        Gate(kafka, prefix=prefix, may_probe=holds_the_lease) as holder,
-        Gate(kafka, prefix=prefix) as other,
+        Gate(KafkaConnection(kafka, prefix), may_probe=holds_the_lease) as holder,
+        Gate(KafkaConnection(kafka, prefix)) as other,
         asyncio.timeout(20),
     ):
         await holder.wait_caught_up()
@@ -178,7 +179,7 @@ async def test_synchronous_code_asks_the_same_gate(kafka: str, prefix: str, issu
     await issue(command())
 
     def work() -> None:
-        with SyncGate(kafka, prefix=prefix) as gate:
+        with SyncGate(KafkaConnection(kafka, prefix)) as gate:
             gate.wait_caught_up(20)
             assert gate.check(TARGET, JOB) is not None
             assert gate.is_open(TARGET, "another-job")

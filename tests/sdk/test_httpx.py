@@ -13,6 +13,7 @@ from halt400.errors import JobQuarantined, PreflightFailed
 from halt400.events import target_of
 from halt400.gate import Gate
 from halt400.integrations.httpx import Halt400Transport, SyncHalt400Transport
+from halt400.kafka.connection import KafkaConnection
 from halt400.proxies import ProxyPool, Released
 from halt400.publisher import Publisher
 from halt400.records import Command, ResponseEvent, Scope
@@ -71,8 +72,8 @@ async def scrapers(kafka: str, prefix: str) -> AsyncIterator[Callable[..., "asyn
     async with AsyncExitStack() as stack, asyncio.timeout(60):
 
         async def make(**options: object) -> Scraper:
-            publisher = await stack.enter_async_context(Publisher(kafka, prefix=prefix))
-            gate = await stack.enter_async_context(Gate(kafka, prefix=prefix))
+            publisher = await stack.enter_async_context(Publisher(KafkaConnection(kafka, prefix)))
+            gate = await stack.enter_async_context(Gate(KafkaConnection(kafka, prefix)))
             await gate.wait_caught_up()
             wrapped = None if "proxies" in options else httpx.AsyncHTTPTransport()
             transport = Halt400Transport(wrapped, publisher, gate, job_id=JOB, **options)  # type: ignore[arg-type]
@@ -203,7 +204,10 @@ async def test_synchronous_clients_do_the_same(kafka: str, prefix: str, server: 
     await scraper.quarantine("halted.example")
 
     def work() -> None:
-        with SyncPublisher(kafka, prefix=prefix) as publisher, SyncGate(kafka, prefix=prefix) as gate:
+        with (
+            SyncPublisher(KafkaConnection(kafka, prefix)) as publisher,
+            SyncGate(KafkaConnection(kafka, prefix)) as gate,
+        ):
             gate.wait_caught_up(20)
             transport = SyncHalt400Transport(httpx.HTTPTransport(), publisher, gate, job_id=JOB)
             with httpx.Client(transport=transport) as client:

@@ -7,6 +7,7 @@ import pytest
 
 from halt400.events import response_event
 from halt400.gate import Gate
+from halt400.kafka.connection import KafkaConnection
 from halt400.publisher import Publisher
 from streams.local import LocalKafka
 
@@ -29,8 +30,8 @@ async def test_a_scraper_outlives_its_broker(own_kafka: LocalKafka) -> None:
     await topics.write(servers, "control", [record(command())])
     async with (
         asyncio.timeout(150),
-        Gate(servers, prefix="", stale_after_s=2) as gate,
-        Publisher(servers, prefix="", stale_after_s=3, max_backoff_s=0.5) as publisher,
+        Gate(KafkaConnection(servers, ""), stale_after_s=2) as gate,
+        Publisher(KafkaConnection(servers, ""), stale_after_s=3, max_backoff_s=0.5) as publisher,
     ):
         await gate.wait_caught_up()
         publisher.publish(response_event(method="GET", url="https://a.example/", status=200, job_id=JOB))

@@ -10,8 +10,16 @@ import pytest
 
 import halt400
 
-INTERNAL = {"BODY_LIMIT_BYTES", "counts_at", "end_of_window_ms", "kept_from_ms"}
-SDK = ("errors", "events", "follower", "gate", "proxies", "publisher", "rates", "sampling", "sync")
+INTERNAL = {
+    "BODY_LIMIT_BYTES",
+    "SaslMechanism",
+    "Security",
+    "counts_at",
+    "end_of_window_ms",
+    "kept_from_ms",
+    "security_of",
+}
+SDK = ("errors", "events", "follower", "gate", "kafka.connection", "proxies", "publisher", "rates", "sampling", "sync")
 
 
 @pytest.mark.parametrize("module", SDK)

@@ -9,6 +9,7 @@ from aiokafka.partitioner import murmur2
 
 from halt400.errors import PublishError, SettingError
 from halt400.events import response_event
+from halt400.kafka.connection import KafkaConnection
 from halt400.publisher import Publisher
 from halt400.records import ResponseEvent
 from halt400.sync import SyncPublisher
@@ -57,7 +58,7 @@ async def topic(kafka: str, prefix: str) -> str:
 @pytest.mark.broker
 @pytest.mark.usefixtures("topic")
 async def test_every_event_arrives_once_in_order_and_in_its_targets_partition(kafka: str, prefix: str) -> None:
-    async with Publisher(kafka, prefix=prefix) as publisher:
+    async with Publisher(KafkaConnection(kafka, prefix)) as publisher:
         for number in range(5000):
             publisher.publish(event_of(number))
         assert await publisher.flush(20)
@@ -76,7 +77,7 @@ async def test_every_event_arrives_once_in_order_and_in_its_targets_partition(ka
 @pytest.mark.usefixtures("topic")
 async def test_a_400_with_the_largest_bodies_arrives_whole(kafka: str, prefix: str) -> None:
     worst = bytes(range(256)) * 40_000
-    async with Publisher(kafka, prefix=prefix) as publisher:
+    async with Publisher(KafkaConnection(kafka, prefix)) as publisher:
         publisher.publish(event_of(1, 400, request_body=worst, response_body=worst))
         assert await publisher.flush(20)
         assert publisher.stats.acknowledged == 1
@@ -107,7 +108,7 @@ async def test_publishing_never_waits_while_kafka_is_away_and_keeps_the_400s(unu
 
 @pytest.mark.broker
 async def test_events_wait_for_a_topic_that_comes_later_and_do_not_create_it(kafka: str, prefix: str) -> None:
-    async with Publisher(kafka, prefix=prefix, max_backoff_s=0.2) as publisher, asyncio.timeout(30):
+    async with Publisher(KafkaConnection(kafka, prefix), max_backoff_s=0.2) as publisher, asyncio.timeout(30):
         publisher.publish(event_of(1))
         assert not await publisher.flush(0.5)
         async with topics.admin_of(kafka) as admin:
@@ -120,7 +121,7 @@ async def test_events_wait_for_a_topic_that_comes_later_and_do_not_create_it(kaf
 @pytest.mark.broker
 @pytest.mark.usefixtures("topic")
 async def test_what_cannot_be_published_is_counted_and_harms_nothing(kafka: str, prefix: str) -> None:
-    async with Publisher(kafka, prefix=prefix, sampler=None) as publisher:
+    async with Publisher(KafkaConnection(kafka, prefix), sampler=None) as publisher:
         publisher.publish(event_of(1, worker="\ud800"))
         publisher.publish(event_of(2, worker="w" * 9_000_000))
         publisher.publish("no event")  # type: ignore[arg-type]
@@ -136,7 +137,10 @@ async def test_what_cannot_be_published_is_counted_and_harms_nothing(kafka: str,
 @pytest.mark.broker
 @pytest.mark.usefixtures("topic")
 async def test_put_waits_for_room_and_drops_nothing(kafka: str, prefix: str) -> None:
-    async with Publisher(kafka, prefix=prefix, buffer_bytes=20_000, sampler=None) as publisher, asyncio.timeout(30):
+    async with (
+        Publisher(KafkaConnection(kafka, prefix), buffer_bytes=20_000, sampler=None) as publisher,
+        asyncio.timeout(30),
+    ):
         for number in range(3000):
             await publisher.put(event_of(number))
         assert await publisher.flush()
@@ -153,7 +157,7 @@ async def test_an_unknown_codec_stops_the_start_with_its_name() -> None:
 @pytest.mark.usefixtures("topic")
 async def test_threads_share_a_synchronous_publisher(kafka: str, prefix: str) -> None:
     def work() -> None:
-        with SyncPublisher(kafka, prefix=prefix) as publisher:
+        with SyncPublisher(KafkaConnection(kafka, prefix)) as publisher:
 
             def publish(first: int) -> None:
                 for number in range(first, first + 500):

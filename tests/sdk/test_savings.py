@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from halt400.gate import Gate
+from halt400.kafka.connection import KafkaConnection
 from halt400.records import Command, Savings
 from halt400.savings import SavingsReporter, savings_key
 from halt400.sending import Sender
@@ -59,7 +60,7 @@ async def test_a_gate_that_ends_tells_what_it_has_held_back_and_what_its_job_gav
 ) -> None:
     issued = command(opened_at=1234)
     await issue(issued)
-    async with Gate(kafka, prefix=prefix) as gate, asyncio.timeout(30):
+    async with Gate(KafkaConnection(kafka, prefix)) as gate, asyncio.timeout(30):
         await gate.wait_caught_up()
         assert gate.check(TARGET, JOB) == issued
         gate.count_not_sent(issued, 4997)
@@ -72,7 +73,7 @@ async def test_a_release_is_answered_with_the_last_count_at_once(
     kafka: str, prefix: str, issue: Issue, told: Told
 ) -> None:
     await issue(command())
-    gate = Gate(kafka, prefix=prefix)
+    gate = Gate(KafkaConnection(kafka, prefix))
     gate._savings._interval_s = 3600.0
     async with gate, asyncio.timeout(60):
         held = await gate.wait_halted(TARGET, JOB)
@@ -135,7 +136,7 @@ async def test_synchronous_scrapers_count_too(kafka: str, prefix: str, issue: Is
     await issue(issued)
 
     def work() -> None:
-        with SyncGate(kafka, prefix=prefix) as gate:
+        with SyncGate(KafkaConnection(kafka, prefix)) as gate:
             gate.wait_caught_up(20)
             assert gate.check(TARGET, JOB) == issued
             gate.count_not_sent(issued, 9)

@@ -16,6 +16,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from halt400.kafka.connection import KafkaConnection
 from halt400.operations import OperationPublisher
 from halt400.records import Command, Offence, Operation
 from halt400.windows import Row, decode_row
@@ -111,7 +112,7 @@ class Cluster:
         self.environment["HALT400_CONFIG_PATH"] = str(path)
 
     async def operate(self, *operations: Operation) -> None:
-        async with OperationPublisher(self.bootstrap_servers, prefix=self.prefix) as publisher:
+        async with OperationPublisher(KafkaConnection(self.bootstrap_servers, self.prefix)) as publisher:
             for operation in operations:
                 await publisher.send(operation)
 

@@ -9,6 +9,7 @@ from itertools import count
 import msgspec
 
 from halt400.gate import Gate
+from halt400.kafka.connection import KafkaConnection
 from halt400.operations import operation_id
 from halt400.records import Operation, Scope
 from tests.cli.command import run
@@ -188,10 +189,10 @@ async def test_a_person_releases_extends_and_quarantines_on_the_command_line(clu
 
 GATE = """
 import asyncio, sys
-from halt400 import Gate
+from halt400 import Gate, KafkaConnection
 
 async def main(kafka, prefix, report):
-    async with Gate(kafka, prefix=prefix) as gate:
+    async with Gate(KafkaConnection(kafka, prefix)) as gate:
         await gate.wait_caught_up()
         print("ready", flush=True)
         while gate.check("api.shop.example", "job-0") is not None:
@@ -262,7 +263,7 @@ async def test_a_gate_reports_what_its_probe_got_and_a_400_doubles_the_hold(clus
     cluster.start_worker()
     await cluster.publish([event(400)])
     await cluster.until_idle()
-    async with Gate(cluster.bootstrap_servers, prefix=cluster.prefix) as gate, asyncio.timeout(60):
+    async with Gate(KafkaConnection(cluster.bootstrap_servers, cluster.prefix)) as gate, asyncio.timeout(60):
         await gate.wait_caught_up()
         for status in (400, 200):
             await cluster.until(lambda: gate.check(TARGET, "job-0") is None)

@@ -12,6 +12,7 @@ from aiohttp import web
 from halt400 import Gate, Publisher
 from halt400.errors import JobQuarantined
 from halt400.integrations.httpx import Halt400Transport
+from halt400.kafka.connection import KafkaConnection
 from tests.worker.conftest import Cluster
 from tests.worker.test_lifecycle import TARGET, job
 
@@ -82,8 +83,9 @@ async def test_one_request_per_scope_passes_two_gates_a_400_doubles_the_hold_and
     async with AsyncExitStack() as stack:
         gates, scrapers = [], []
         for _ in range(2):
-            publisher = await stack.enter_async_context(Publisher(cluster.bootstrap_servers, prefix=cluster.prefix))
-            gate = await stack.enter_async_context(Gate(cluster.bootstrap_servers, prefix=cluster.prefix))
+            kafka = KafkaConnection(cluster.bootstrap_servers, cluster.prefix)
+            publisher = await stack.enter_async_context(Publisher(kafka))
+            gate = await stack.enter_async_context(Gate(kafka))
             gates.append(gate)
             for job_id in JOBS:
                 transport = Halt400Transport(

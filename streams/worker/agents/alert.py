@@ -58,7 +58,7 @@ def register(
         AlertTopics(kafka.topic(topics.ALERTS), kafka.topic(topics.ALERTS_DLQ)),
         send=app.send_acknowledged,
         follower=follow_alerts(kafka, on_changes=lambda changes: dispatcher.heard(changes)),
-        savings=SavingsBook(kafka, clock_ms=lambda: int(clock() * 1000)),
+        savings=SavingsBook(kafka.connection, clock_ms=lambda: int(clock() * 1000)),
         redact=redact,
         on_failure=fail,
         clock=clock,

@@ -1,0 +1,1 @@
+"""Kafka: the connection value, and the clients built on aiokafka. It imports nothing, to stay light."""

@@ -1,0 +1,235 @@
+"""How to reach Kafka: servers, prefix of the topics' names, encryption and login, in one frozen value.
+
+Whatever connects to Kafka takes a `KafkaConnection`, or a string of servers. This module loads no Kafka client.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast, get_args
+
+from halt400.errors import SettingError
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = [
+    "KafkaConnection",
+    "Plaintext",
+    "SaslMechanism",
+    "SaslPlaintext",
+    "SaslTls",
+    "Security",
+    "Tls",
+    "security_of",
+]
+
+FilePath = str | os.PathLike[str]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+
+_PREFIX = "HALT400_KAFKA_"
+
+
+@dataclass(frozen=True, slots=True)
+class Plaintext:
+    """No encryption, no login."""
+
+    protocol: ClassVar[str] = "PLAINTEXT"
+
+    def client_options(self) -> dict[str, Any]:
+        """Keyword arguments for an aiokafka client."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Encrypted, without a login unless by client certificate.
+
+    Parameters
+    ----------
+    ca_path
+        CA bundle (PEM); the system's where ``None``.
+    certificate_path, key_path
+        Client certificate and its key (PEM), for mutual TLS.
+    """
+
+    protocol: ClassVar[str] = "SSL"
+
+    ca_path: FilePath | None = None
+    certificate_path: FilePath | None = None
+    key_path: FilePath | None = None
+
+    def ssl_context(self) -> "ssl.SSLContext":
+        """Read the files and make a TLS context of them."""
+        import ssl  # only those who use it pay for it
+
+        context = ssl.create_default_context(cafile=self.ca_path)
+        if self.certificate_path is not None:
+            context.load_cert_chain(self.certificate_path, self.key_path)
+        return context
+
+    def client_options(self) -> dict[str, Any]:
+        """Keyword arguments for an aiokafka client."""
+        return {"security_protocol": self.protocol, "ssl_context": self.ssl_context()}
+
+
+@dataclass(frozen=True, slots=True)
+class SaslPlaintext:
+    """Login with user and password, not encrypted."""
+
+    protocol: ClassVar[str] = "SASL_PLAINTEXT"
+
+    username: str
+    password: str = field(repr=False)
+    mechanism: SaslMechanism = "PLAIN"
+
+    def client_options(self) -> dict[str, Any]:
+        """Keyword arguments for an aiokafka client."""
+        return {"security_protocol": self.protocol, **_login(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class SaslTls:
+    """Login with user and password, encrypted."""
+
+    protocol: ClassVar[str] = "SASL_SSL"
+
+    username: str
+    password: str = field(repr=False)
+    mechanism: SaslMechanism = "PLAIN"
+    tls: Tls = field(default_factory=Tls)
+
+    def client_options(self) -> dict[str, Any]:
+        """Keyword arguments for an aiokafka client."""
+        return {"security_protocol": self.protocol, "ssl_context": self.tls.ssl_context(), **_login(self)}
+
+
+Security = Plaintext | Tls | SaslPlaintext | SaslTls
+
+
+def _login(sasl: SaslPlaintext | SaslTls) -> dict[str, Any]:
+    return {
+        "sasl_mechanism": sasl.mechanism,
+        "sasl_plain_username": sasl.username,
+        "sasl_plain_password": sasl.password,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaConnection:
+    """One Kafka cluster, as every client of it needs to know it.
+
+    Parameters
+    ----------
+    servers
+        Kafka's addresses, ``host:port,host:port``.
+    topic_prefix
+        What the names of Halt400's topics begin with.
+    security
+        `Plaintext`, `Tls`, `SaslPlaintext` or `SaslTls`.
+    more_options
+        Further arguments for aiokafka's clients; not shown by ``repr``, for they may hold secrets.
+
+    Examples
+    --------
+    >>> kafka = KafkaConnection("kafka:9093", security=SaslTls("scraper", "secret", "SCRAM-SHA-512"))
+    >>> kafka.topic("responses")
+    'halt400.responses'
+    >>> kafka.security
+    SaslTls(username='scraper', mechanism='SCRAM-SHA-512', tls=Tls(ca_path=None, certificate_path=None, key_path=None))
+    """
+
+    servers: str = "127.0.0.1:9092"
+    topic_prefix: str = "halt400."
+    security: Security = field(default_factory=Plaintext)
+    more_options: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
+
+    @classmethod
+    def of(cls, kafka: "str | KafkaConnection") -> "KafkaConnection":
+        """Return `kafka`, or the connection to these servers where it is a string."""
+        return cls(kafka) if isinstance(kafka, str) else kafka
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Read the variables ``HALT400_KAFKA_*`` by which the service is configured, too; see docs/settings.md.
+
+        Parameters
+        ----------
+        environment
+            The variables; default: those of this process.
+
+        Raises
+        ------
+        SettingError
+            A variable is wrong or missing; the message names it.
+        """
+        variables = os.environ if environment is None else environment
+        found: dict[str, Any] = {}
+        for field_name, name in (("servers", "BOOTSTRAP_SERVERS"), ("topic_prefix", "TOPIC_PREFIX")):
+            if (value := _read(variables, name)) is not None:
+                found[field_name] = value
+        if found.get("servers") == "":
+            raise SettingError(f"{_PREFIX}BOOTSTRAP_SERVERS is empty.", "Set it to host:port,host:port, or unset it.")
+        return cls(
+            **found,
+            security=security_of(
+                _read(variables, "SECURITY_PROTOCOL") or "PLAINTEXT",
+                username=_read(variables, "SASL_USERNAME"),
+                password=_read(variables, "SASL_PASSWORD"),
+                mechanism=_read(variables, "SASL_MECHANISM") or "PLAIN",
+                tls=Tls(*(_read(variables, f"SSL_{name}_PATH") for name in ("CA", "CERTIFICATE", "KEY"))),
+            ),
+        )
+
+    def topic(self, name: str) -> str:
+        """Full name of one of Halt400's topics."""
+        return f"{self.topic_prefix}{name}"
+
+    def client_options(self) -> dict[str, Any]:
+        """Keyword arguments for an aiokafka client: producer, consumer or admin client."""
+        return {"bootstrap_servers": self.servers, **self.security.client_options(), **self.more_options}
+
+
+def security_of(protocol: str, *, username: str | None, password: str | None, mechanism: str, tls: Tls) -> Security:
+    """Return the model of a security protocol as Kafka names it: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.
+
+    Raises
+    ------
+    SettingError
+        There is no such protocol or mechanism, or the login lacks user or password.
+    """
+    if protocol == Plaintext.protocol:
+        return Plaintext()
+    if protocol == Tls.protocol:
+        return tls
+    if protocol not in (SaslPlaintext.protocol, SaslTls.protocol):
+        raise SettingError(
+            f"{_PREFIX}SECURITY_PROTOCOL={protocol!r}: there is no such protocol.",
+            "Choose one of PLAINTEXT, SSL, SASL_PLAINTEXT and SASL_SSL.",
+        )
+    if mechanism not in get_args(SaslMechanism):
+        raise SettingError(
+            f"{_PREFIX}SASL_MECHANISM={mechanism!r}: there is no such mechanism.",
+            f"Choose one of {', '.join(get_args(SaslMechanism))}.",
+        )
+    if username is None or password is None:
+        missing = "SASL_USERNAME" if username is None else "SASL_PASSWORD"
+        raise SettingError(f"{_PREFIX}{missing} is not set, and {protocol} needs it.", "Set it.")
+    chosen = cast(SaslMechanism, mechanism)
+    if protocol == SaslPlaintext.protocol:
+        return SaslPlaintext(username, password, chosen)
+    return SaslTls(username, password, chosen, tls)
+
+
+def _read(variables: Mapping[str, str], name: str) -> str | None:
+    """Return the value of a variable, or the content of the file that ``..._FILE`` names."""
+    value, path = variables.get(f"{_PREFIX}{name}"), variables.get(f"{_PREFIX}{name}_FILE")
+    if value is not None or path is None:
+        return value
+    try:
+        return Path(path).read_text().rstrip("\n")
+    except OSError as error:
+        raise SettingError(
+            f"{_PREFIX}{name}_FILE={path}: cannot be read ({error.strerror}).", "Name a file that exists."
+        ) from error
