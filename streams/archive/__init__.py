@@ -1,4 +1,4 @@
-"""The archive: the evidence of every offence as a HAR file, in a directory or an S3 bucket."""
+"""The archive: the evidence of offences as HAR files, in a directory or an S3 bucket, and exact counts of all."""
 
 from streams.archive.har import har_of
 from streams.archive.interface import Archive

@@ -1,4 +1,4 @@
-"""Cut bodies that are too long for the archive, and say so."""
+"""Cuts bodies that are too long for the archive, and marks them as cut. Pure."""
 
 from base64 import b64decode, b64encode
 from copy import copy
@@ -15,7 +15,7 @@ BODY_LIMIT_BYTES = 1024 * 1024
 
 
 def cut_bodies(offence: Offence, limit_bytes: int = BODY_LIMIT_BYTES) -> Offence:
-    """The offence with bodies of at most `limit_bytes`; one that was cut is marked, and its whole size stays known.
+    """The offence with bodies of at most `limit_bytes`; a cut body is marked and keeps its full size in `body_size`.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def _cut(message: Message, limit: int) -> Message:
     message = copy(message)
     if long_text and body is not None:
         raw = body.encode("utf-8", "surrogatepass")
-        message.body_size = _whole_size(message, raw)
+        message.body_size = _full_size(message, raw)
         message.body = raw[:limit].decode("utf-8", "ignore")
     if long_bytes and encoded is not None:
         try:
@@ -62,12 +62,12 @@ def _cut(message: Message, limit: int) -> Message:
         except ValueError:
             message.body_base64 = encoded[:limit]
         else:
-            message.body_size = _whole_size(message, raw)
+            message.body_size = _full_size(message, raw)
             message.body_base64 = b64encode(raw[:limit]).decode()
     message.body_truncated = True
     return message
 
 
-def _whole_size(message: Message, raw: bytes) -> int | None:
-    """What the body was; of one that came cut already without its size, nobody knows."""
+def _full_size(message: Message, raw: bytes) -> int | None:
+    """Size of the body as it was sent; None where the publisher had cut it and did not say the size."""
     return len(raw) if message.body_size is None and not message.body_truncated else message.body_size

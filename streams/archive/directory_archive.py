@@ -14,23 +14,23 @@ from streams.archive.object_names import archive_uri
 
 __all__ = ["DirectoryArchive"]
 
-GONE_FOR_NOW = {"ENOSPC", "EDQUOT", "EIO", "ESTALE", "ETIMEDOUT", "EAGAIN", "EBUSY", "EMFILE", "ENFILE"}
+TEMPORARY = {"ENOSPC", "EDQUOT", "EIO", "ESTALE", "ETIMEDOUT", "EAGAIN", "EBUSY", "EMFILE", "ENFILE"}
 
 
 class DirectoryArchive:
-    """Objects as files; each appears whole or not at all, and survives a power cut once `write` has returned.
+    """Objects as files; each is written atomically, and survives a power failure once `write` has returned.
 
     Parameters
     ----------
     base_uri
         ``file:///path``.
     synced
-        Whether file and directory are flushed to the disk. Without it a write is whole but not durable.
+        Whether file and directory are flushed to the disk. Without it a write is atomic but not durable.
 
     Raises
     ------
     ArchiveError
-        `base_uri` names a host: only this machine's directories can be written.
+        `base_uri` names a host: only directories of this machine can be used.
     """
 
     batch = 32
@@ -45,15 +45,15 @@ class DirectoryArchive:
         self.base_uri = base_uri.rstrip("/")
         self._root = Path(unquote(parts.path))
         self._synced = synced
-        self._made: set[Path] = set()
+        self._created: set[Path] = set()
 
     def check(self) -> None:
-        """Make the directory, and a file in it."""
+        """Create the directory, and a file in it."""
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            probe = self._root / f".halt400-{os.getpid()}"
-            probe.write_bytes(b"")
-            probe.unlink()
+            file = self._root / f".halt400-{os.getpid()}"
+            file.write_bytes(b"")
+            file.unlink()
         except OSError as error:
             raise ArchiveError(
                 f"The archive directory {self._root} cannot be written: {error.strerror}.",
@@ -61,7 +61,7 @@ class DirectoryArchive:
             ) from error
 
     def write(self, key: str, data: bytes) -> None:
-        """Write a file beside its place, sync it, move it there, and sync the directory."""
+        """Write a temporary file, sync it, rename it, and sync the directory."""
         self._put(key, data)
 
     def read_with_tag(self, key: str) -> tuple[bytes, str] | None:
@@ -76,7 +76,7 @@ class DirectoryArchive:
         return data, _tag(data)
 
     def replace(self, key: str, data: bytes, tag: str | None) -> str:
-        """Write a file if it is as it was; whoever else replaces it waits meanwhile."""
+        """Write a file if the stored one has this tag; others that replace it wait meanwhile."""
 
         def unchanged() -> None:
             found = self.read_with_tag(key)
@@ -88,11 +88,11 @@ class DirectoryArchive:
 
     def _put(self, key: str, data: bytes, condition: Callable[[], None] | None = None) -> None:
         path = self._path(key)
-        # The same name each time: what a killed process left here is replaced when its offence is read again.
+        # The same name each time, so that what a killed process left is replaced when its offence is read again.
         temporary = path.parent / f".{path.name}.part"
         try:
-            self._make(path.parent)
-            descriptor = _open_alone(temporary)
+            self._create(path.parent)
+            descriptor = _open_locked(temporary)
             try:
                 if condition is not None:
                     try:
@@ -111,8 +111,8 @@ class DirectoryArchive:
             if self._synced:
                 _sync_directory(path.parent)
         except FileNotFoundError as error:
-            self._made.discard(path.parent)
-            raise ArchiveUnavailable(f"{path.parent} was removed.", "It is made again.") from error
+            self._created.discard(path.parent)
+            raise ArchiveUnavailable(f"{path.parent} was removed.", "It is created again.") from error
         except OSError as error:
             raise _as_archive_error(error, path) from error
 
@@ -129,15 +129,15 @@ class DirectoryArchive:
         return self._path(key).is_file()
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        """Every file below the directory in the order of its key; those that are being written are left out."""
+        """Every file below the directory in the order of its key, without those that are being written."""
         return self._below(self._root, "", prefix)
 
     def uri(self, key: str) -> str:
-        """``file:///…`` of that key."""
+        """The ``file:///…`` URI of that key."""
         return archive_uri(self.base_uri, key)
 
     def set_retention(self, days: int) -> None:
-        """Refused: a directory has no rules of its own.
+        """Refuse: a directory has no retention rules.
 
         Raises
         ------
@@ -145,24 +145,24 @@ class DirectoryArchive:
             Always.
         """
         raise ArchiveError(
-            f"A directory removes nothing by itself, so {self._root} cannot keep for {days} days.",
+            f"{self._root} is a directory, which cannot remove evidence after {days} days by itself.",
             f"Run `find {self._root} -type f -mtime +{days} -delete` daily, or archive to s3://.",
         )
 
     def _path(self, key: str) -> Path:
         return self._root / checked_key(key)
 
-    def _make(self, directory: Path) -> None:
-        """Make a directory that is durable by its name: the directories above it are synced."""
-        if directory in self._made:
+    def _create(self, directory: Path) -> None:
+        """Create a directory durably: the directories above it are synced."""
+        if directory in self._created:
             return
         missing = [directory, *directory.parents]
         missing = missing[: next(index for index, parent in enumerate(missing) if parent.is_dir())]
         directory.mkdir(parents=True, exist_ok=True)
         if self._synced:
-            for made in missing:
-                _sync_directory(made.parent)
-        self._made.add(directory)
+            for created in missing:
+                _sync_directory(created.parent)
+        self._created.add(directory)
 
     def _below(self, directory: Path, key: str, prefix: str) -> Iterator[str]:
         try:
@@ -186,8 +186,8 @@ def _tag(data: bytes) -> str:
     return blake2b(data, digest_size=16).hexdigest()
 
 
-def _open_alone(path: Path) -> int:
-    """Open the file for ourselves: after a replay two processes can write one object, and each must write it whole."""
+def _open_locked(path: Path) -> int:
+    """Open and lock the file: after a rebalance two processes may write one object, and must not mix their bytes."""
     while True:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
@@ -195,7 +195,7 @@ def _open_alone(path: Path) -> int:
             if os.fstat(descriptor).st_ino == path.stat().st_ino:
                 return descriptor
         except FileNotFoundError:
-            pass  # Moved to its place by the one who had it.
+            pass  # The process that had the lock has renamed it.
         except BaseException:
             os.close(descriptor)
             raise
@@ -212,5 +212,5 @@ def _sync_directory(path: Path) -> None:
 
 def _as_archive_error(error: OSError, path: Path) -> ArchiveError:
     name = errno.errorcode.get(error.errno or 0, "")
-    kind = ArchiveUnavailable if name in GONE_FOR_NOW else ArchiveError
+    kind = ArchiveUnavailable if name in TEMPORARY else ArchiveError
     return kind(f"{path}: {error.strerror}.", "Check the directory of HALT400_ARCHIVE_URI.")

@@ -1,4 +1,4 @@
-"""An offence as HAR 1.2, which browser devtools open; what HAR cannot hold is under ``_halt400``."""
+"""An offence as a HAR 1.2 file, which browser devtools open; what HAR has no field for is under ``_halt400``. Pure."""
 
 from base64 import b64decode
 from datetime import UTC, datetime
@@ -18,10 +18,10 @@ CREATOR = {"name": "halt400", "version": version("halt400")}
 
 
 def har_of(offence: Offence) -> bytes:
-    """Encode one offence, its event redacted already.
+    """Encode one offence; its event must be redacted already.
 
-    The entry is http://www.softwareishard.com/blog/har-12-spec/. ``_halt400`` beside it holds the offence whole, so
-    that nothing depends on what HAR can say: bodies that are no text, header order, the Kafka source, the diagnosis.
+    The entry follows http://www.softwareishard.com/blog/har-12-spec/. Its field ``_halt400`` is the complete offence
+    with all that HAR cannot express: binary bodies, header order, the Kafka source, the diagnosis.
     """
     event = offence.event
     entry: dict[str, Any] = {
@@ -52,18 +52,18 @@ _decode = msgspec.json.Decoder(_Har).decode
 
 
 def offence_of(har: bytes) -> Offence:
-    """The offence that an archived HAR holds, its request byte for byte as it was archived.
+    """The offence in an archived HAR file, with its request byte for byte as it was archived.
 
     Raises
     ------
     ArchiveError
-        The bytes are no HAR of ours.
+        The bytes are not a HAR file of Halt400.
     """
     try:
         return _decode(har).log.entries[0].offence
     except msgspec.DecodeError as error:
         raise ArchiveError(
-            f"This is no evidence of Halt400: {error}.", "Name an object that `halt400` has archived."
+            f"This is no evidence of Halt400: {error}.", "Give the URI of an object that `halt400` has archived."
         ) from None
 
 
@@ -91,7 +91,7 @@ def _request(request: Request) -> dict[str, Any]:
 def _response(response: Response) -> dict[str, Any]:
     text, encoded = _text(response.body, response.body_base64)
     content: dict[str, Any] = {
-        "size": size if (size := _size(response)) >= 0 else _held(response),
+        "size": size if (size := _size(response)) >= 0 else _present_size(response),
         "mimeType": _value(response.headers, "content-type"),
     }
     if text is not None:
@@ -114,7 +114,7 @@ def _response(response: Response) -> dict[str, Any]:
 
 
 def _text(body: str | None, body_base64: str | None) -> tuple[str | None, bool]:
-    """The text of a body, and whether it is base64 because it is no text."""
+    """The text of a body, and whether it is base64 because the body is binary."""
     if body is not None or body_base64 is None:
         return body, False
     try:
@@ -128,14 +128,16 @@ def _truncated(size: int | None, how: str) -> str:
 
 
 def _size(message: Request | Response) -> int:
-    """The body's size as it was sent, -1 where that is not known, as HAR has it."""
+    """Size of the body as it was sent; -1 where it is not known, as HAR asks."""
     if message.body_size is not None:
         return message.body_size
-    return -1 if message.body_truncated or (message.body is None and message.body_base64 is None) else _held(message)
+    if message.body_truncated or (message.body is None and message.body_base64 is None):
+        return -1
+    return _present_size(message)
 
 
-def _held(message: Request | Response) -> int:
-    """How many bytes of the body are here."""
+def _present_size(message: Request | Response) -> int:
+    """How many bytes of the body the record has."""
     if message.body is not None:
         return len(message.body.encode(errors="surrogatepass"))
     encoded = message.body_base64 or ""

@@ -1,4 +1,4 @@
-"""What an archive is: named objects that can be written, read and listed. Calls block: the writer has the threads."""
+"""The interface of an archive, which `DirectoryArchive` and `S3Archive` implement, and its errors. All calls block."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -9,48 +9,48 @@ __all__ = ["Archive", "ArchiveChanged", "ArchiveUnavailable", "checked_key"]
 
 
 class ArchiveUnavailable(ArchiveError):
-    """The archive does not take objects at the moment; the same call may succeed later."""
+    """The archive cannot be used at the moment; the same call may succeed later."""
 
     code = "archive_away"
 
 
 class ArchiveChanged(ArchiveError):
-    """The object is not as it was when it was read: another process has written it."""
+    """The object has changed since it was read: another process has written it."""
 
     code = "archive_changed"
 
 
 class Archive(Protocol):
-    """Named objects, below one base URI.
+    """Named objects below one base URI.
 
-    Every method raises `ArchiveUnavailable` where trying again may help, and `ArchiveError` where a person must act.
+    Every method raises `ArchiveUnavailable` where a retry may help, and `ArchiveError` where a person must act.
     """
 
     base_uri: str
     batch: int
-    """How many objects one thread writes after each other; 1 where writing is waiting."""
+    """How many objects one thread writes one after the other; 1 where a write mostly waits for the network."""
     max_threads: int
-    """Threads beyond which writing gets no faster."""
+    """With more threads than this, writing gets no faster."""
 
     def check(self) -> None:
-        """Make sure that objects can be written here."""
+        """Make sure that objects can be written."""
 
     def write(self, key: str, data: bytes) -> None:
-        """Write an object, durable on return; the same key again replaces it, and nobody ever sees half of it."""
+        """Write an object, atomically, and return when it is durable; an object with the same key is replaced."""
 
     def read(self, key: str) -> bytes:
-        """The bytes of an object, checked against the checksum that was stored with them where there is one."""
+        """The bytes of an object, verified by their checksum where one was stored with them."""
 
     def read_with_tag(self, key: str) -> tuple[bytes, str] | None:
-        """The bytes of an object and a tag of what they are; None where there is none."""
+        """The bytes of an object and a tag that identifies this content; None where there is no such object."""
 
     def replace(self, key: str, data: bytes, tag: str | None) -> str:
-        """Write an object only if it still has that tag, or only if there is none (None); its tag from here on.
+        """Write an object only if the stored one has this tag; None: only if there is none. Returns the new tag.
 
         Raises
         ------
         ArchiveChanged
-            It has another.
+            The stored object has another tag, or there is one and `tag` is None.
         """
 
     def exists(self, key: str) -> bool:
@@ -60,19 +60,19 @@ class Archive(Protocol):
         """The keys that begin with `prefix`, in order."""
 
     def uri(self, key: str) -> str:
-        """Where the object of that key lies."""
+        """The URI of the object with that key."""
 
     def set_retention(self, days: int) -> None:
-        """Have the store remove what is older than so many days, by its own means."""
+        """Set a rule by which the store removes objects older than so many days."""
 
 
 def checked_key(key: str) -> str:
-    """The key, if it stays below the archive's base.
+    """Return the key if it stays below the archive's base.
 
     Raises
     ------
     ArchiveError
-        It is empty or absolute, or has an empty part, ``.`` or ``..``, or a character that no path can have.
+        It is empty or absolute, or has an empty part, ``.`` or ``..``, or a null character.
     """
     if "\0" in key or any(part in ("", ".", "..") for part in key.split("/")):
         raise ArchiveError(f"{key!r} is no name of an archived object.", "Names are as `halt400 archive verify` lists.")

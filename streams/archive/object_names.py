@@ -1,4 +1,7 @@
-"""Names of archived objects: sorted by target and date, derived from the source record, so writing twice is once."""
+"""Names of archived objects: sorted by target and date, derived from the source record. Pure.
+
+The same record always gets the same name, so writing it twice leaves one object.
+"""
 
 import re
 from datetime import UTC, datetime
@@ -22,7 +25,7 @@ __all__ = [
 
 DAY_MS = 86_400_000
 SEGMENT_MAX = 180
-"""Longest quoted target: a file name holds 255 bytes, an S3 key 1,024."""
+"""Longest quoted target: a file name may have 255 bytes, an S3 key 1,024."""
 SHORTENED_TO = 120
 MARK = "~"
 MANIFEST = ".manifest.json"
@@ -35,7 +38,7 @@ def object_key(source: Source, target: str, time_ms: int) -> str:
     Parameters
     ----------
     source
-        The record of `responses` that it was; topic, partition and offset make the name unique.
+        The record of `responses` with the 400; topic, partition and offset make the name unique.
     target
         Any text; see `target_segment`.
     time_ms
@@ -50,9 +53,9 @@ def object_key(source: Source, target: str, time_ms: int) -> str:
 
 
 def manifest_key(target: str, time_ms: int, topic: str, partition: int) -> str:
-    """Key of the counts of one target's offences of one date, as one partition of `offences` has them.
+    """Key of the manifest that counts one target's offences of one date in one partition of `offences`.
 
-    One partition has one owner, so each manifest has one writer.
+    A partition is assigned to one process at a time, so each manifest has one writer.
 
     Examples
     --------
@@ -63,17 +66,17 @@ def manifest_key(target: str, time_ms: int, topic: str, partition: int) -> str:
 
 
 def directory_of(target: str, time_ms: int) -> str:
-    """Where the evidence of one target's 400s of one UTC date lies, with its manifests."""
+    """The directory of one target and UTC date, with the evidence and the manifests."""
     return f"{target_segment(target)}/{day_of(time_ms)}"
 
 
 def day_of(time_ms: int) -> str:
-    """The UTC date of a time, ``undated`` where it is beyond the calendar."""
+    """The UTC date of a time; ``undated`` where no calendar date exists for it."""
     return _date(time_ms // DAY_MS)
 
 
 def source_of_name(name: str) -> Source | None:
-    """The record that an object's evidence is of, by the last part of its key; None where it is no such name.
+    """The source record that the last part of an object's key names; None where it is another kind of name.
 
     Examples
     --------
@@ -85,9 +88,9 @@ def source_of_name(name: str) -> Source | None:
 
 
 def archive_uri(base: str, key: str) -> str:
-    """Where the object of that key lies, `base` being ``file:///directory`` or ``s3://bucket/prefix``.
+    """The URI of an object; `base` is ``file:///directory`` or ``s3://bucket/prefix``.
 
-    In a file URI a percent sign of the key is an escape of its own (RFC 8089); an S3 URI holds the key as it is.
+    In a file URI the percent signs of the key are escaped themselves (RFC 8089); an S3 URI has the key as it is.
     """
     if base.startswith("file:"):
         key = key.replace("%", "%25")
@@ -96,10 +99,10 @@ def archive_uri(base: str, key: str) -> str:
 
 @lru_cache(maxsize=65_536)
 def target_segment(target: str) -> str:
-    """A target as one path segment that is safe on every store and says which target it is.
+    """A target as one path segment that is safe on every store and can be read back.
 
-    Everything but ASCII letters, digits, ``_``, ``-`` and ``.`` is percent-encoded, and the dot where it begins the
-    name. What would be longer than 180 characters ends in ``~`` and a digest; such an object names its target inside.
+    Everything but ASCII letters, digits, ``_``, ``-`` and ``.`` is percent-encoded, and so is a dot at the beginning. A
+    segment that would be longer than 180 characters ends in ``~`` and a digest; the target is then in the object only.
 
     Examples
     --------
@@ -118,7 +121,7 @@ def target_segment(target: str) -> str:
 
 
 def target_of_segment(segment: str) -> str | None:
-    """The target that a path segment stands for; None where it was too long to be written out."""
+    """The target that a path segment stands for; None where it was too long and ends in a digest."""
     return None if MARK in segment else unquote(segment, errors="surrogatepass")
 
 

@@ -1,4 +1,4 @@
-"""Turns the records of `offences` into evidence in the archive."""
+"""Turns the records of `offences` into objects of the archive: counted, sampled, redacted and encoded."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -7,52 +7,27 @@ from typing import Any
 import msgspec
 from faust.types import TP
 
-from halt400.records import Offence, Source
+from halt400.records import Offence
 from halt400.redaction import Redactor
 from streams.archive.body_limits import BODY_LIMIT_BYTES, cut_bodies
 from streams.archive.har import har_of
 from streams.archive.object_names import object_key
-from streams.archive.offence_counts import Counted, OffenceCounts
+from streams.archive.offence_counts import OffenceCounts
+from streams.archive.sampling import CountedOffence, OffenceHead
 from streams.archive.writer import ArchiveWriter, Evidence
 
 __all__ = ["OffenceArchiver", "redact_and_cut"]
 
-SEALED_BEHIND_BYTES = 16 * 1024
-"""A body is redacted this far beyond the limit: a secret that the cut would halve is still seen whole."""
+REDACTION_MARGIN_BYTES = 16 * 1024
+"""A body is redacted this far beyond the limit, so that a secret which the cut would halve is still seen whole."""
 
-
-class _Time(msgspec.Struct, gc=False):
-    time: int
-
-
-class _Signature(msgspec.Struct, gc=False):
-    signature: str
-
-
-class _Place(msgspec.Struct, gc=False):
-    """What an object's name is made of, and what a storm is judged by."""
-
-    target: str
-    source: Source
-    event: _Time
-    opens: bool = False
-    fingerprints: _Signature | None = None
-
-    def counted(self) -> Counted:
-        """What is counted of it; without a signature it is always kept."""
-        known = self.fingerprints
-        return Counted(
-            self.source, self.target, self.event.time, known.signature if known else "", self.opens or known is None
-        )
-
-
-_decode_place = msgspec.json.Decoder(_Place).decode
+_decode_head = msgspec.json.Decoder(OffenceHead).decode
 _decode_offence = msgspec.json.Decoder(Offence).decode
 
 
 def redact_and_cut(redactor: Redactor, offence: Offence) -> Offence:
     """The offence as it may be archived: no secrets, no body longer than the limit."""
-    return cut_bodies(redactor.offence(cut_bodies(offence, BODY_LIMIT_BYTES + SEALED_BEHIND_BYTES)), BODY_LIMIT_BYTES)
+    return cut_bodies(redactor.offence(cut_bodies(offence, BODY_LIMIT_BYTES + REDACTION_MARGIN_BYTES)))
 
 
 class OffenceArchiver:
@@ -61,9 +36,9 @@ class OffenceArchiver:
     Parameters
     ----------
     redactor
-        Takes the secrets out of an offence.
+        Removes the secrets from an offence.
     counts
-        Decides what a storm leaves out.
+        Counts the offences and decides which are kept.
     """
 
     def __init__(self, writer: ArchiveWriter, redactor: Redactor, counts: OffenceCounts) -> None:
@@ -72,23 +47,23 @@ class OffenceArchiver:
     async def archive(self, tp: TP, end: int, records: Sequence[Any]) -> None:
         """Write the evidence of some records of `offences`, up to the offset `end`; returns when it is durable.
 
-        What is no offence is kept below ``undecodable/``, redacted as a text: a topic of ours is never read past in
-        silence.
+        A record that cannot be decoded is written below ``undecodable/``, redacted as text, so that none is skipped
+        in silence.
         """
         evidence: list[Evidence] = []
-        places: list[tuple[_Place, bytes]] = []
+        offences: list[tuple[CountedOffence, bytes]] = []
         for record in records:
             if record.value is None:
                 continue
             try:
-                places.append((_decode_place(record.value), record.value))
+                offences.append((CountedOffence.of(_decode_head(record.value)), record.value))
             except msgspec.DecodeError:
                 key = f"undecodable/{tp.topic}-{tp.partition}-{record.offset:020d}.json"
                 evidence.append((key, partial(self._undecodable, record.value)))
-        kept = await self._counts.choose(tp, end, [place.counted() for place, _ in places])
-        for (place, value), is_kept in zip(places, kept, strict=True):
+        kept = await self._counts.count(tp, end, [offence for offence, _ in offences])
+        for (offence, value), is_kept in zip(offences, kept, strict=True):
             if is_kept:
-                key = object_key(place.source, place.target, place.event.time)
+                key = object_key(offence.source, offence.target, offence.time_ms)
                 evidence.append((key, partial(self._har, value)))
         await self._writer.write(evidence)
 

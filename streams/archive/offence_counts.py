@@ -1,55 +1,43 @@
-"""Counts the offences of the partitions that this process holds, exactly: over crashes, rebalances and redelivery.
+"""Exact counts of the offences of the assigned partitions, over crashes, rebalances and redelivery.
 
-The counts of one target and date are a manifest in the archive, and the manifest is their durable form: it says up to
-which source it counts. An offset of `offences` is committed only when (1) the evidence of all that lies below it is in
-the archive, and then (2) every manifest that counts it. Whoever reads on from there reads the manifest first, and
-passes over what it includes. A manifest is replaced only as it was last seen, so that a process which was taken for
-dead cannot put back an older one.
+The counts of one target and date are a manifest in the archive. The manifest is their durable form: it says up to which
+source offset it counts. An offset of `offences` is committed only when (1) the evidence of everything below it is in
+the archive, and then (2) every manifest that counts it. Whichever process reads on from there loads the manifest first
+and skips what it includes. A manifest is replaced only if it is unchanged since this process read it, so that a stale
+member cannot write an older one over it.
 """
 
 import asyncio
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 import msgspec
 from faust.types import TP
 
 from halt400.errors import ArchiveError
-from halt400.records import Source
 from streams.archive.interface import Archive, ArchiveChanged
 from streams.archive.object_names import day_of, manifest_key
-from streams.archive.sampling import Manifest, OffenceSampler, decode_manifest
+from streams.archive.sampling import CountedOffence, Manifest, OffenceSampler, decode_manifest
 from streams.archive.writer import ArchiveWriter
 from streams.transport.ordered_completion import Advances
 
-__all__ = ["Counted", "OffenceCounts"]
+__all__ = ["OffenceCounts"]
 
 log = logging.getLogger("halt400.archive")
 
 MANIFESTS_MAX = 20_000
-"""Manifests of one partition that stay in memory once they are written; one that is missed is read again."""
+"""Manifests of one partition that stay in memory once they are written; any other is read again when it is needed."""
 DRAIN_S = 3.0
 SHARE_OF_TIME = 0.2
-"""At most this share of the time goes into manifests: where they are many or the store is slow, they are rarer."""
+"""At most this share of the time goes into manifests: many of them, or a slow store, make them less frequent."""
 LONGEST_REST_S = 15.0
 
 _encode = msgspec.json.Encoder().encode
 
 
-class Counted(NamedTuple):
-    """What is counted of one offence."""
-
-    source: Source
-    target: str
-    time_ms: int
-    signature: str
-    always: bool
-
-
-class _Held:
-    """One manifest in memory; `tag` is what the archive gave for the object that was last seen there."""
+class _LoadedManifest:
+    """One manifest in memory; `tag` is the archive's tag of the object as it was last seen."""
 
     __slots__ = ("sampler", "tag")
 
@@ -58,24 +46,30 @@ class _Held:
 
 
 class _Partition:
+    """The manifests of one partition, and the offsets below which it is counted, archived and ready to commit."""
+
     def __init__(self) -> None:
-        self.held: dict[str, _Held] = {}
+        self.manifests: dict[str, _LoadedManifest] = {}
         self.changed: set[str] = set()
-        self.counted = self.archived = self.advanced = -1
-        self.ours = True
-        self.turn = asyncio.Lock()
-        self.progress = asyncio.Event()
+        self.counted = self.archived = self.committable = -1
+        self.assigned = True
+        self.counting = asyncio.Lock()
+        self._progress = asyncio.Event()
 
     async def until_archived(self, end: int) -> bool:
-        """Wait for the evidence below `end`; whether it is still ours to count it."""
-        while self.ours and self.archived < end:
-            self.progress.clear()
-            await self.progress.wait()
-        return self.ours
+        """Wait for the evidence below `end`; False if the partition was revoked meanwhile."""
+        while self.assigned and self.archived < end:
+            self._progress.clear()
+            await self._progress.wait()
+        return self.assigned
 
-    def drop(self) -> None:
-        self.ours = False
-        self.progress.set()
+    def advance(self, offset: int) -> None:
+        self.archived = max(self.archived, offset)
+        self._progress.set()
+
+    def revoke(self) -> None:
+        self.assigned = False
+        self._progress.set()
 
 
 class OffenceCounts:
@@ -83,15 +77,15 @@ class OffenceCounts:
 
     Parameters
     ----------
-    storm_keep
-        See `streams.archive.sampling.keep`; None keeps every one.
     watermarks
-        Gets the offsets that may be committed.
+        Receives the offsets that may be committed.
+    storm_keep
+        See `streams.archive.sampling.is_kept`; None keeps every one.
 
     Attributes
     ----------
     rest_s
-        How long to leave the archive alone before the next flush, after the time that the last one took.
+        How long to wait before the next flush, from the time that the last one took.
     """
 
     def __init__(
@@ -103,26 +97,27 @@ class OffenceCounts:
         self._flushing = asyncio.Lock()
         self.rest_s = 0.0
 
-    async def choose(self, tp: TP, end: int, offences: Sequence[Counted]) -> list[bool]:
-        """Count the offences of one fold; for each whether its evidence is to be written.
+    async def count(self, tp: TP, end: int, offences: Sequence[CountedOffence]) -> list[bool]:
+        """Count the offences of one fold, and say of each whether its evidence is to be written.
 
-        Folds of a partition are counted in the order of the calls. One that was counted before is not written again.
+        Folds of a partition are counted in the order of the calls. An offence that was counted before is not written
+        again.
 
         Parameters
         ----------
         end
-            One behind the fold's last offset.
+            The offset after the fold's last record.
         """
         partition = self._partitions.setdefault(tp, _Partition())
-        async with partition.turn:
+        async with partition.counting:
             keys = [manifest_key(one.target, one.time_ms, tp.topic, tp.partition) for one in offences]
-            missing = {key: one for key, one in zip(keys, offences, strict=True) if key not in partition.held}
+            missing = {key: one for key, one in zip(keys, offences, strict=True) if key not in partition.manifests}
             read = await asyncio.gather(*(self._read(key, one) for key, one in missing.items()))
-            # From here to the end nothing is awaited: a manifest includes a fold whole or not at all.
-            partition.held |= zip(missing, read, strict=True)
+            # Nothing is awaited from here on, so that a manifest includes all of a fold or none of it.
+            partition.manifests |= zip(missing, read, strict=True)
             kept = []
             for key, one in zip(keys, offences, strict=True):
-                decision = partition.held[key].sampler.count(one.source, one.signature, one.time_ms, always=one.always)
+                decision = partition.manifests[key].sampler.count_offence(one)
                 if decision is not None:
                     partition.changed.add(key)
                 kept.append(bool(decision))
@@ -134,15 +129,14 @@ class OffenceCounts:
         """Take note that the evidence below `offset` is in the archive."""
         partition = self._partitions.get(tp)
         if partition is not None:
-            partition.archived = max(partition.archived, offset)
-            partition.progress.set()
+            partition.advance(offset)
 
     def drop(self, revoked: Iterable[TP]) -> None:
-        """Forget partitions that are no longer ours."""
+        """Forget partitions that were revoked."""
         for tp in revoked:
             partition = self._partitions.pop(tp, None)
             if partition is not None:
-                partition.drop()
+                partition.revoke()
 
     async def flush(self) -> None:
         """Write the manifests of what was counted before the call, once its evidence is archived; then it can commit.
@@ -157,35 +151,36 @@ class OffenceCounts:
             await asyncio.gather(*(self._flush(tp, partition) for tp, partition in list(self._partitions.items())))
 
     async def drain(self) -> None:
-        """Give the manifests a moment to be written; what is not is counted again by whoever reads it next."""
+        """Flush within a few seconds; what is not written by then is read and counted again by the next process."""
         try:
             await asyncio.wait_for(self.flush(), DRAIN_S)
         except ArchiveError as error:
-            log.warning("%s What is not counted in its manifests is read again.", error)
+            log.warning("%s Offences that no manifest counts yet are read again.", error)
         except TimeoutError:
-            log.info("The archive is slow: what is not counted in its manifests is read again.")
+            log.info("The archive is slow: offences that no manifest counts yet are read again.")
 
     async def _flush(self, tp: TP, partition: _Partition) -> None:
         end, changed = partition.counted, partition.changed
-        if end <= partition.advanced:
+        if end <= partition.committable:
             return
         partition.changed = set()
-        taken = [(key, partition.held[key], partition.held[key].sampler.manifest()) for key in sorted(changed)]
+        loaded = {key: partition.manifests[key] for key in sorted(changed)}
+        taken = {key: one.sampler.manifest() for key, one in loaded.items()}
         try:
             if not await partition.until_archived(end):
                 return
             started = time.monotonic()
-            await asyncio.gather(*(self._write(key, held, manifest) for key, held, manifest in taken))
+            await asyncio.gather(*(self._write(key, loaded[key], manifest) for key, manifest in taken.items()))
             rest_s = (time.monotonic() - started) * (1 / SHARE_OF_TIME - 1)
             self.rest_s = min(LONGEST_REST_S, max(self.rest_s, rest_s))
         except BaseException:
             partition.changed |= changed
             raise
-        if partition.ours:
-            partition.advanced = end
+        if partition.assigned:
+            partition.committable = end
             self._watermarks.advance(tp, end)
 
-    async def _read(self, key: str, one: Counted) -> _Held:
+    async def _read(self, key: str, one: CountedOffence) -> _LoadedManifest:
         found = await self._writer.call_for_manifest(lambda: self._archive.read_with_tag(key))
         manifest, tag = Manifest(target=one.target, date=day_of(one.time_ms)), None
         if found is not None:
@@ -193,22 +188,22 @@ class OffenceCounts:
             try:
                 manifest = decode_manifest(data)
             except msgspec.DecodeError as error:
-                log.warning("%s is no manifest (%s): counting begins anew there.", self._archive.uri(key), error)
-        return _Held(OffenceSampler(manifest, storm_keep=self._storm_keep), tag)
+                log.warning("%s is no manifest (%s): its counts begin again at 0.", self._archive.uri(key), error)
+        return _LoadedManifest(OffenceSampler(manifest, storm_keep=self._storm_keep), tag)
 
-    async def _write(self, key: str, held: _Held, manifest: Manifest) -> None:
-        held.tag = await self._writer.call_for_manifest(lambda: _replace(self._archive, key, manifest, held.tag))
+    async def _write(self, key: str, loaded: _LoadedManifest, manifest: Manifest) -> None:
+        loaded.tag = await self._writer.call_for_manifest(lambda: _replace(self._archive, key, manifest, loaded.tag))
 
     def _trim(self, partition: _Partition) -> None:
-        if len(partition.held) <= MANIFESTS_MAX:
+        if len(partition.manifests) <= MANIFESTS_MAX:
             return
-        spare = (key for key in list(partition.held) if key not in partition.changed)
-        for key, _ in zip(spare, range(len(partition.held) - MANIFESTS_MAX * 3 // 4), strict=False):
-            del partition.held[key]
+        unchanged = (key for key in list(partition.manifests) if key not in partition.changed)
+        for key, _ in zip(unchanged, range(len(partition.manifests) - MANIFESTS_MAX * 3 // 4), strict=False):
+            del partition.manifests[key]
 
 
 def _replace(archive: Archive, key: str, manifest: Manifest, tag: str | None) -> str:
-    """Write a manifest unless the archive has one that counts more; the tag of what stands there."""
+    """Write a manifest unless the archive has one that counts at least as much; the tag of what is stored then."""
     data = _encode(manifest)
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The log of offences, from its beginning to the end that it had when reading began."""
+"""Reads the topic `offences` from its beginning to the end that it had when reading began."""
 
 from collections.abc import AsyncIterator
 
@@ -18,7 +18,7 @@ async def offence_values(kafka: KafkaSettings, only: int | None = None) -> Async
     Parameters
     ----------
     only
-        Read this partition, and no other.
+        Read only this partition.
 
     Raises
     ------
@@ -32,7 +32,7 @@ async def offence_values(kafka: KafkaSettings, only: int | None = None) -> Async
     try:
         await consumer.start()
         if topic not in await consumer.topics():
-            raise TopicMismatch(f"There is no topic {topic}.", "Make it: `halt400 topics apply`.")
+            raise TopicMismatch(f"There is no topic {topic}.", "Create it: `halt400 topics apply`.")
         partitions = [TopicPartition(topic, number) for number in range(kafka.partitions) if only in (None, number)]
         consumer.assign(partitions)
         beginnings, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)

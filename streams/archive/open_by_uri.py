@@ -1,4 +1,4 @@
-"""From a URI to an archive."""
+"""Opens an archive, or reads one of its objects, by URI."""
 
 from urllib.parse import unquote
 
@@ -30,12 +30,12 @@ def open_archive(archive: ArchiveSettings, base_uri: str | None = None) -> Archi
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """The base and the name of an archived object's URI.
+    """Split the URI of an archived object into the URI of its directory and its name.
 
     Raises
     ------
     ArchiveError
-        It is no URI of an archived object.
+        It is not the URI of an archived object.
 
     Examples
     --------
@@ -45,13 +45,13 @@ def split_uri(uri: str) -> tuple[str, str]:
     base, _, name = uri.rpartition("/")
     if not uri.startswith(("file://", "s3://")) or not name or base in {"file:/", "file://", "s3:/"}:
         raise ArchiveError(
-            f"{uri} is no URI of an archived object.", "Take the one that the offence or the command carries."
+            f"{uri} is no URI of an archived object.", "Give the `archive_uri` of an offence or a command."
         )
     return base, unquote(name) if uri.startswith("file:") else name
 
 
 def read_uri(archive: ArchiveSettings, uri: str) -> bytes:
-    """The bytes of one archived object, by the URI that a command or an offence carries.
+    """The bytes of one archived object, by the `archive_uri` of a command or an offence.
 
     Raises
     ------

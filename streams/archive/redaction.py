@@ -1,4 +1,4 @@
-"""The redaction that the settings ask for: the installation's key, the rules of halt400.toml."""
+"""Builds the redactor from the settings: the key of the installation, and the rules of halt400.toml."""
 
 from halt400.redaction import RedactionRules, Redactor
 from streams.archive.redaction_key import redaction_key
@@ -9,7 +9,7 @@ __all__ = ["redactor_of"]
 
 
 def redactor_of(settings: Settings) -> Redactor:
-    """The redactor of the settings; every process of an installation makes the same tokens.
+    """The redactor of the settings; every process of an installation replaces a secret with the same token.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The key of the tokens that stand for secrets: that of the settings, else one of this machine's own, made once."""
+"""The key of the tokens that replace secrets: from the settings, or one that is created once for this machine."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ MEND = f"Set {VARIABLE}, or {VARIABLE}_FILE, to the output of `openssl rand -hex
 
 
 def state_dir() -> Path:
-    """Where this machine's own state is: ``HALT400_STATE_DIR``, or ``halt400`` in the user's state directory (XDG)."""
+    """The directory for state of this machine: ``HALT400_STATE_DIR``, or ``halt400`` in the XDG state directory."""
     chosen = os.environ.get("HALT400_STATE_DIR")
     if chosen:
         return Path(chosen).expanduser().absolute()
@@ -27,49 +27,52 @@ def state_dir() -> Path:
 
 
 def key_path() -> Path:
-    """The file of this machine's own key."""
+    """The file with the key of this machine."""
     return state_dir() / "redaction.key"
 
 
 def redaction_key(archive: ArchiveSettings) -> bytes:
-    """The key; where none is set, the one in `key_path`, made on the first call and readable by its owner only.
+    """The key of the settings; where none is set, the one in `key_path`, which the first call creates.
 
-    Whoever knows the key can try out which secret a token stands for, so it is never printed, and there is no default.
+    Whoever knows the key can guess secrets and compare their tokens. So it is never printed, there is no default, and
+    only the owner can read the file.
 
     Raises
     ------
     SettingError
-        None is set, and this machine's own cannot be kept, is readable by others, or is too short.
+        No key is set, and the file cannot be written or read, is readable by others, or has too short a key.
     """
     if archive.redaction_key is not None:
         return archive.redaction_key.get_secret_value().encode()
     path = key_path()
     try:
         if not path.exists():
-            _make(path)
+            _create(path)
         if path.stat().st_mode & 0o077:
             raise SettingError(f"The redaction key {path} can be read by others.", f"Run `chmod 600 {path}`.")
         key = path.read_bytes().strip()
     except (OSError, RuntimeError) as error:
-        raise SettingError(f"There is no redaction key, and none can be kept in {path} ({error}).", MEND) from error
+        raise SettingError(
+            f"There is no redaction key, and {path} cannot be written or read ({error}).", MEND
+        ) from error
     if len(key) < KEY_MIN_BYTES:
         raise SettingError(f"The redaction key in {path} is shorter than {KEY_MIN_BYTES} bytes.", MEND)
     return key
 
 
 def warn_of_own_key(archive: ArchiveSettings) -> None:
-    """Say that workers on other machines need this machine's own key, where they share an archive."""
+    """Warn where several machines may share an archive and the key is this machine's own."""
     if archive.redaction_key is None and archive.uri.startswith("s3:"):
         log.warning(
-            "Secrets are replaced with this machine's own key, %s. Workers on other machines need the same one: give "
-            "it to them as %s_FILE, or the tokens of one secret differ.",
+            "The redaction key is that of this machine, %s. Workers on other machines need the same key, or one secret "
+            "gets different tokens: give it to them as %s_FILE.",
             key_path(),
             VARIABLE,
         )
 
 
-def _make(path: Path) -> None:
-    """Make the file whole, or leave the one that another process has made meanwhile."""
+def _create(path: Path) -> None:
+    """Create the file atomically; a file that another process created meanwhile stays."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -80,6 +83,6 @@ def _make(path: Path) -> None:
             os.fsync(descriptor)
         with suppress(FileExistsError):
             path.hardlink_to(temporary)
-            log.info("A redaction key was made in %s. Keep it: with another, archives cannot be compared.", path)
+            log.info("A redaction key was created in %s. Keep it: tokens of different keys cannot be compared.", path)
     finally:
         temporary.unlink()

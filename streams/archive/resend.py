@@ -1,8 +1,8 @@
-"""An archived request as the bytes that were sent, and as a shell command that sends them again.
+"""An archived request as the bytes that were sent, and as a shell command that sends them again. Pure.
 
-curl can send most requests byte for byte, with its own headers switched off and the request target given as it was.
-What it would mend or refuse (a ``Host`` that is not first, a line feed in a header, a body without its length) goes
-through a plain connection: openssl's for https, bash's ``/dev/tcp`` for http.
+curl can send most requests byte for byte, with its own headers off and the request target as it was. A request that
+curl would correct or refuse (a ``Host`` that is not first, a line feed in a header, a body without its length) goes
+through a plain connection: openssl for https, ``/dev/tcp`` of bash for http.
 
 Sources: RFC 9112 section 3 (request line); curl(1): --request-target, --path-as-is, -H "name:" removes a header.
 """
@@ -27,27 +27,25 @@ _ARGUMENT_MAX = 100_000
 
 
 def request_body(request: Request) -> bytes:
-    """The body as it was sent, empty without one.
+    """The body as it was sent; empty where there was none.
 
     Raises
     ------
     ArchiveError
-        The base64 of the record is broken.
+        The record's base64 is invalid.
     """
     if request.body is not None:
         return request.body.encode("utf-8", "surrogatepass")
     try:
         return b64decode(request.body_base64 or "", validate=True)
     except ValueError as error:
-        raise ArchiveError(
-            f"The archived body is no base64: {error}.", "The publisher of the event is at fault."
-        ) from None
+        raise ArchiveError(f"The archived body is no base64: {error}.", "Correct the publisher of the event.") from None
 
 
 def raw_request(request: Request) -> bytes:
-    """The request as HTTP/1.1 puts it on the wire; for HTTP/2 the same request in the grammar of HTTP/1.1.
+    """The request as HTTP/1.1 sends it; a request of HTTP/2 in the grammar of HTTP/1.1.
 
-    A ``Host`` and, with a body, a ``Content-Length`` are added where the record has none: no client sends without.
+    A ``Host`` and, with a body, a ``Content-Length`` are added where the record has none: every client sends them.
     """
     _, host, target = _parts(request.url)
     headers = [(name, value) for name, value in request.headers if not name.startswith(":")]
@@ -62,7 +60,7 @@ def raw_request(request: Request) -> bytes:
 
 
 def curl_command(request: Request) -> str:
-    r"""A command for a POSIX shell with curl that sends the request; one for bash where curl cannot send it so.
+    r"""A shell command that sends the request: for POSIX with curl, or for bash where curl would change it.
 
     Examples
     --------
@@ -72,7 +70,7 @@ def curl_command(request: Request) -> str:
       --header 'A: b' --header User-Agent: --header Accept:
     """
     scheme, host, target = _parts(request.url)
-    if not _curl_can(request, target):
+    if not _curl_sends_unchanged(request, target):
         return _connection_command(request, scheme, host)
     body = request_body(request)
     headers = [(name, value) for name, value in request.headers if not name.startswith(":")]
@@ -103,7 +101,7 @@ def curl_command(request: Request) -> str:
     return start + " \\\n  ".join(lines)
 
 
-def _curl_can(request: Request, target: str) -> bool:
+def _curl_sends_unchanged(request: Request, target: str) -> bool:
     """Whether curl sends this request byte for byte."""
     headers = [(name, value) for name, value in request.headers if not name.startswith(":")]
     names = [name.lower() for name, _ in headers]
@@ -128,10 +126,10 @@ def _connection_command(request: Request, scheme: str, host: str) -> str:
         name, port = parts.hostname or host, parts.port or (443 if scheme == "https" else 80)
     except ValueError:
         raise ArchiveError(
-            f"{host!r} names no port to connect to.", "Send it by hand: `halt400 archive show --raw` prints the bytes."
+            f"{host!r} has no valid port.", "Send it by hand: `halt400 archive show --raw` prints the bytes."
         ) from None
     raw = f"base64 --decode <<'END'\n{_wrapped(raw_request(request))}\nEND"
-    note = "# curl would mend this request, so it goes through a plain connection, byte for byte.\n"
+    note = "# curl would change this request, so it goes through a plain connection, byte for byte.\n"
     if scheme == "https":
         target = shlex.quote(f"{name}:{port}")
         return f"{note}openssl s_client -quiet -connect {target} -servername {shlex.quote(name)} < <({raw}\n)"
@@ -140,12 +138,12 @@ def _connection_command(request: Request, scheme: str, host: str) -> str:
 
 
 def _parts(url: str) -> tuple[str, str, str]:
-    """Scheme, host with port, and request target; the target is what stands there, mended by nothing.
+    """Scheme, host with port, and request target; the target is not normalised.
 
     Raises
     ------
     ArchiveError
-        The URL has no scheme and host to connect to.
+        The URL has no scheme or no host.
     """
     match = _URL.fullmatch(url.partition("#")[0])
     if match is None or not match[2]:
@@ -155,7 +153,7 @@ def _parts(url: str) -> tuple[str, str, str]:
 
 
 def _octets(text: str) -> bytes:
-    """Headers are octets that clients hand over as Latin-1; what is beyond it was UTF-8."""
+    """Encode a header line: clients give its octets as Latin-1; characters beyond that were UTF-8."""
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:

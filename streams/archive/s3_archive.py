@@ -1,4 +1,4 @@
-"""An archive in an S3 bucket: ``s3://bucket/prefix``, on AWS or any server that speaks its protocol."""
+"""An archive in an S3 bucket: ``s3://bucket/prefix``, on AWS or any server with the same protocol."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -14,25 +14,25 @@ from streams.archive.s3_errors import as_archive_error, error_status
 __all__ = ["S3Archive"]
 
 CHECKSUM = "sha256"
-"""User metadata with the object's SHA-256, for servers that keep no checksums."""
+"""User metadata with the object's SHA-256, for servers that store no checksums."""
 RULE_ID = "halt400-retention"
-PROBE = ".halt400"
-"""The object that shows whether objects can be written; it is none of the archive's."""
+CHECK_KEY = ".halt400"
+"""The object that `check` writes; it is not listed."""
 
 
 class S3Archive:
-    """Objects in a bucket, encrypted at rest as asked, with a checksum that the server verifies on the way in.
+    """Objects in a bucket, encrypted at rest as configured, with a checksum that the server verifies on each upload.
 
     Parameters
     ----------
     endpoint_url, region, access_key_id, secret_access_key
-        As boto3 takes them; None takes boto3's own sources (environment, profile, instance role).
+        As for boto3; None: boto3's own sources (environment, profile, instance role).
     server_side_encryption, kms_key_id
-        ``AES256`` or ``aws:kms``, and the key of the latter.
+        ``AES256`` or ``aws:kms``, and the key for the latter.
     parallel
-        Connections kept open.
+        Most connections at a time.
     timeout_s
-        An answer that takes longer is given up, and the object sent again.
+        How long to wait for an answer; after that the request is sent again.
     """
 
     batch = 1
@@ -80,31 +80,31 @@ class S3Archive:
                 max_pool_connections=parallel,
                 connect_timeout=min(5.0, timeout_s),
                 read_timeout=timeout_s,
-                # boto3's standard mode: exponential backoff with jitter. What outlasts it is the writer's to wait for.
+                # boto3's standard mode: exponential backoff with jitter. The writer retries what fails after that.
                 retries={"mode": "standard", "max_attempts": 3},
                 s3={"addressing_style": "path"} if endpoint_url else {},
             ),
         )
-        # Without it an upload first asks whether it may upload: one more way there and back for a few kilobytes.
-        self._s3.meta.events.register_last("before-call.s3", _without_asking)
+        # boto3 would send `Expect: 100-continue` and wait for the answer: a round trip more for a few kilobytes.
+        self._s3.meta.events.register_last("before-call.s3", _without_expect)
 
     def check(self) -> None:
-        """Put an object, get it and list the bucket: all that a worker needs, encryption at rest included."""
-        self._put(PROBE, b"{}")
-        self._get(PROBE)
-        self._call("list_objects_v2", Prefix=self._full(PROBE), MaxKeys=1)
+        """Put an object, get it, and list the bucket: all operations that a worker needs, with encryption at rest."""
+        self._put(CHECK_KEY, b"{}")
+        self._get(CHECK_KEY)
+        self._call("list_objects_v2", Prefix=self._full(CHECK_KEY), MaxKeys=1)
 
     def write(self, key: str, data: bytes) -> None:
-        """Put an object; the server compares the checksum with what arrived."""
+        """Put an object; the server verifies the checksum."""
         self._put(key, data)
 
     def read(self, key: str) -> bytes:
-        """Get an object and compare its checksum.
+        """Get an object and verify its checksum.
 
         Raises
         ------
         ArchiveError
-            There is none, or it is not what was written.
+            There is no such object, or its content is not what was written.
         """
         return self._get(key)[0]
 
@@ -118,7 +118,7 @@ class S3Archive:
             raise
 
     def replace(self, key: str, data: bytes, tag: str | None) -> str:
-        """Put an object under a condition; a server that knows no conditional writes puts it without one."""
+        """Put an object under a condition; without one on a server that has no conditional writes."""
         condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
         try:
             return self._put(key, data, **(condition if self._conditional else {}))
@@ -142,10 +142,10 @@ class S3Archive:
             **self._options,
             **condition,
         )
-        asked, lies = self._options.get("ServerSideEncryption"), answer.get("ServerSideEncryption")
-        if asked is not None and lies != asked:
+        requested, applied = self._options.get("ServerSideEncryption"), answer.get("ServerSideEncryption")
+        if requested is not None and applied != requested:
             raise ArchiveError(
-                f"{self.uri(key)} was to be encrypted by {asked}; the server says {lies or 'of no encryption'}.",
+                f"{self.uri(key)} was to be encrypted by {requested}; the server reports {applied or 'no encryption'}.",
                 "Archive to a server that encrypts, or unset HALT400_ARCHIVE_SERVER_SIDE_ENCRYPTION.",
             )
         return str(answer.get("ETag", ""))
@@ -157,12 +157,12 @@ class S3Archive:
         if stored is not None and sha256(data).hexdigest() != stored:
             raise ArchiveError(
                 f"{self.uri(key)} is not what was written: its SHA-256 is not {stored}.",
-                "Restore it from a version of the bucket, and see who can write there.",
+                "Restore an earlier version of the object, and check who can write to the bucket.",
             )
         return bytes(data), str(answer.get("ETag", ""))
 
     def exists(self, key: str) -> bool:
-        """Ask for the object's head."""
+        """Whether there is such an object, by a HEAD request."""
         try:
             self._call("head_object", Key=self._full(key))
         except ArchiveError as error:
@@ -178,18 +178,18 @@ class S3Archive:
         while True:
             page = self._call("list_objects_v2", Prefix=base + prefix, **options)
             for found in page.get("Contents", ()):
-                if found["Key"] != base + PROBE:
+                if found["Key"] != base + CHECK_KEY:
                     yield found["Key"][len(base) :]
             if not page.get("IsTruncated"):
                 return
             options["ContinuationToken"] = page["NextContinuationToken"]
 
     def uri(self, key: str) -> str:
-        """``s3://bucket/…`` of that key."""
+        """The ``s3://bucket/…`` URI of that key."""
         return archive_uri(self.base_uri, key)
 
     def set_retention(self, days: int) -> None:
-        """Set a lifecycle rule for this prefix; the bucket's other rules stay as they are."""
+        """Set a lifecycle rule for this prefix; the other rules of the bucket stay as they are."""
         try:
             found = self._call("get_bucket_lifecycle_configuration")
         except ArchiveError as error:
@@ -206,10 +206,10 @@ class S3Archive:
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
         }
         rules = [*(other for other in found.get("Rules", ()) if other.get("ID") != rule_id), rule]
-        # It belongs to all rules of the bucket, and a PUT without it sets S3's default.
+        # This field is for all rules of the bucket, and a PUT without it resets it to S3's default.
         name = "TransitionDefaultMinimumObjectSize"
-        kept = {name: found[name]} if name in found else {}
-        self._call("put_bucket_lifecycle_configuration", LifecycleConfiguration={"Rules": rules}, **kept)
+        unchanged = {name: found[name]} if name in found else {}
+        self._call("put_bucket_lifecycle_configuration", LifecycleConfiguration={"Rules": rules}, **unchanged)
 
     def _full(self, key: str) -> str:
         checked_key(key)
@@ -228,5 +228,5 @@ class S3Archive:
             raise as_archive_error(error, self.base_uri, by_kms=by_kms) from error
 
 
-def _without_asking(params: dict[str, Any], **_: Any) -> None:
+def _without_expect(params: dict[str, Any], **_: Any) -> None:
     params["headers"].pop("Expect", None)

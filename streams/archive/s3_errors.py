@@ -1,4 +1,4 @@
-"""What boto3's errors mean: a store that is away and is waited for, or a refusal and what mends it."""
+"""Turns boto3's errors into errors of the archive: unavailable and worth a retry, or refused, with what to do."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ MENDS = {
     "SignatureDoesNotMatch": "Correct HALT400_ARCHIVE_SECRET_ACCESS_KEY.",
     "404": "There is no such bucket or object.",
 }
-"""What mends S3's errors that no retry does."""
+"""What to do about S3's errors that no retry helps against."""
 
 RIGHTS = {
     "GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
@@ -34,9 +34,9 @@ RIGHTS = {
     "PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
     "PutObject": "s3:PutObject (kms:GenerateDataKey where a KMS key encrypts)",
 }
-"""What each operation needs."""
+"""The right that each operation needs."""
 
-PASSING = {
+RETRYABLE = {
     "BadDigest",
     "IncompleteBody",
     "OperationAborted",
@@ -48,20 +48,20 @@ PASSING = {
     "TooManyRequests",
     "XAmzContentSHA256Mismatch",
 }
-"""S3's errors of the 4xx kind that a retry can mend; any other 4xx is refused again however often it is sent."""
+"""S3's errors with a 4xx status for which a retry may help; any other 4xx is final."""
 
-AWAY = "A worker tries again by itself; where it stays so, see the store's log."
+UNAVAILABLE = "A worker tries again by itself; if the error stays, see the store's log."
 
 
 def as_archive_error(error: Exception, base_uri: str, *, by_kms: bool = False) -> ArchiveError:
-    """The error as the archive's callers know it, with its mend.
+    """Translate an error of boto3.
 
     Parameters
     ----------
     error
         A ``ClientError`` or ``BotoCoreError`` of botocore.
     base_uri
-        The archive that it is of.
+        The archive, for the message.
     by_kms
         Whether uploads are encrypted by aws:kms.
 
@@ -78,23 +78,23 @@ def as_archive_error(error: Exception, base_uri: str, *, by_kms: bool = False) -
         PartialCredentialsError,
     )
 
-    said = f"The archive {base_uri}: {str(error).rstrip('.')}."
+    message = f"The archive {base_uri}: {str(error).rstrip('.')}."
     if isinstance(error, ClientError):
-        return _of_answer(error, said, by_kms=by_kms)
+        return _of_response(error, message, by_kms=by_kms)
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return ArchiveError(
             f"The archive {base_uri} needs credentials: {str(error).rstrip('.')}.",
             "Set HALT400_ARCHIVE_ACCESS_KEY_ID and HALT400_ARCHIVE_SECRET_ACCESS_KEY, or boto3's own.",
         )
     if isinstance(error, ParamValidationError):
-        return ArchiveError(said, "Correct HALT400_ARCHIVE_URI.")
+        return ArchiveError(message, "Correct HALT400_ARCHIVE_URI.")
     if isinstance(error, FlexibleChecksumError):
-        return ArchiveError(said, "The object is damaged: restore it from a version.")
-    return ArchiveUnavailable(said, AWAY)
+        return ArchiveError(message, "The object is damaged: restore an earlier version of it.")
+    return ArchiveUnavailable(message, UNAVAILABLE)
 
 
 def error_status(error: ArchiveError) -> int | None:
-    """The status of the server's answer that led to the error, None where it was not one."""
+    """The HTTP status that led to the error; None where the server did not answer, or has no such bucket."""
     from botocore.exceptions import ClientError
 
     cause = error.__cause__
@@ -103,18 +103,18 @@ def error_status(error: ArchiveError) -> int | None:
     return _status(cause)
 
 
-def _of_answer(error: Any, said: str, *, by_kms: bool) -> ArchiveError:
+def _of_response(error: Any, message: str, *, by_kms: bool) -> ArchiveError:
     code, status = str(error.response.get("Error", {}).get("Code", "")), _status(error)
     refused = code in MENDS or status == 501 or (400 <= status < 500 and status not in {408, 429})
-    if refused and code not in PASSING:
+    if refused and code not in RETRYABLE:
         right = RIGHTS.get(error.operation_name)
         if code in {"AccessDenied", "403"} and right is not None:
-            return ArchiveError(said, f"Give these credentials the right {right}.")
-        return ArchiveError(said, MENDS.get(code, "It is refused however often it is sent; see the store's answer."))
+            return ArchiveError(message, f"Give these credentials the right {right}.")
+        return ArchiveError(message, MENDS.get(code, "A retry does not help; see the store's answer."))
     if status == 500 and by_kms and error.operation_name == "PutObject":
-        # SeaweedFS answers so for a key that it does not have, and where none is named.
-        return ArchiveUnavailable(said, f"{AWAY} HALT400_ARCHIVE_KMS_KEY_ID must name a key that it has.")
-    return ArchiveUnavailable(said, AWAY)
+        # SeaweedFS answers 500 for a key that it does not have, and where no key is named.
+        return ArchiveUnavailable(message, f"{UNAVAILABLE} HALT400_ARCHIVE_KMS_KEY_ID must name a key that it has.")
+    return ArchiveUnavailable(message, UNAVAILABLE)
 
 
 def _status(error: Any) -> int:

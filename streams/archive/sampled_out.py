@@ -1,4 +1,4 @@
-"""Why an offence's URI leads to no object: sampling left it out, and its day's manifest counts it."""
+"""Finds out whether an object is missing because sampling left its offence out: then a manifest counts it."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from halt400.records import Offence, Source
 from streams.archive.object_names import MANIFEST, day_of, source_of_name
 from streams.archive.offence_log import offence_values
 from streams.archive.open_by_uri import open_archive, split_uri
-from streams.archive.sampling import Manifest, OffenceSampler, decode_manifest
+from streams.archive.sampling import CountedOffence, Manifest, OffenceSampler, decode_manifest
 from streams.settings import ArchiveSettings, KafkaSettings
 
 __all__ = ["SampledOut", "find_sampled_out"]
@@ -19,7 +19,7 @@ _decode_offence = msgspec.json.Decoder(Offence).decode
 
 @dataclass(frozen=True)
 class SampledOut:
-    """An offence that was counted and not kept."""
+    """An offence that was counted and whose evidence was not kept."""
 
     uri: str
     source: Source
@@ -28,13 +28,17 @@ class SampledOut:
 
     @property
     def partition(self) -> int:
-        """The partition of `offences` that the manifest is of."""
+        """The partition of `offences` that the manifest belongs to."""
         return int(self.manifest_uri.removesuffix(MANIFEST).rpartition("-")[2])
 
     async def number_in_log(self, kafka: KafkaSettings) -> tuple[int, str] | None:
-        """Which one of which signature it was, after the log of offences; None where the log cannot tell.
+        """Read the log of offences for this offence's number within its signature, and the signature.
 
-        The log can tell while it has all that the manifest counts. Number 0: there was no such offence.
+        Returns
+        -------
+        tuple or None
+            Number 0: there was no such offence. None: the log no longer has all that the manifest counts, or Kafka does
+            not answer.
         """
         sampler, found = OffenceSampler(Manifest(target=self.manifest.target)), None
         try:
@@ -42,34 +46,33 @@ class SampledOut:
                 if value is None:
                     continue
                 try:
-                    offence = _decode_offence(value)
+                    one = CountedOffence.of(_decode_offence(value))
                 except msgspec.DecodeError:
                     continue
-                day = day_of(offence.event.time)
-                if (offence.target, day) != (self.manifest.target, self.manifest.date):
+                if (one.target, day_of(one.time_ms)) != (self.manifest.target, self.manifest.date):
                     continue
-                signature = offence.fingerprints.signature if offence.fingerprints is not None else ""
-                sampler.count(offence.source, signature, offence.event.time)
-                if offence.source == self.source and found is None:
-                    found = sampler.number(signature), signature
+                sampler.count_offence(one)
+                if one.source == self.source and found is None:
+                    found = sampler.number(one.signature), one.signature
         except (BrokerUnavailable, TopicMismatch):
             return None
         return (found or (0, "")) if sampler.seen >= self.manifest.seen else None
 
     def as_error(self, number: tuple[int, str] | None) -> ArchiveError:
-        """What to tell whoever asked for it."""
+        """The error for whoever asked for the object; `number` as from `number_in_log`."""
         manifest = self.manifest
         which = f"number {number[0]} of signature {number[1]}" if number is not None else "one of many alike"
         return ArchiveError(
             f"{self.uri} was not kept: it was {which} that day. Of {manifest.seen} offences of {manifest.target} on "
-            f"{manifest.date}, {manifest.kept} are in the archive, each signature's first and then a growing sample.",
-            f"The manifest {self.manifest_uri} has the counts; HALT400_ARCHIVE_STORM_KEEP=0 keeps every one from here "
-            "on.",
+            f"{manifest.date}, {manifest.kept} are in the archive: the first of each signature and a sample of the "
+            "rest.",
+            f"The manifest {self.manifest_uri} has the counts. To archive every offence from now on, set "
+            "HALT400_ARCHIVE_STORM_KEEP=0.",
         )
 
 
 def find_sampled_out(settings: ArchiveSettings, uri: str) -> SampledOut | None:
-    """Find the manifest that counts the offence of that URI; None where none does, so that it never was there.
+    """Find a manifest that counts the offence of that URI without its evidence; None where there is none.
 
     Raises
     ------

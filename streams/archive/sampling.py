@@ -4,21 +4,69 @@ Where one broken release sends a million equal 400s, the twentieth says what the
 the archive small without hiding anything: each signature of a target is judged by its own count of the day only, so a
 signature that was never seen before is always kept. So is the evidence that a command points to.
 
-Pure, and the same for the same input: a target's offences come from one partition, in the order of their sources.
-Whatever is counted once is known again by its source and passed over, so that redelivery neither counts nor decides
-twice.
+Pure, and deterministic: a target's offences come from one partition, in the order of their sources. An offence that was
+counted before is recognised by its source and skipped, so redelivery neither counts nor decides twice.
 """
 
 from collections import OrderedDict
-from typing import Annotated
+from typing import Annotated, NamedTuple, Self
 
 import msgspec
 
-from halt400.records import Source
+from halt400.records import Offence, Source
 
-__all__ = ["Manifest", "OffenceSampler", "SamplePosition", "SignatureCount", "decode_manifest", "is_kept"]
+__all__ = [
+    "CountedOffence",
+    "Manifest",
+    "OffenceHead",
+    "OffenceSampler",
+    "SamplePosition",
+    "SignatureCount",
+    "decode_manifest",
+    "is_kept",
+]
 
 SIGNATURES_MAX = 1000
+
+
+class _EventTime(msgspec.Struct, gc=False):
+    time: int
+
+
+class _Signature(msgspec.Struct, gc=False):
+    signature: str
+
+
+class OffenceHead(msgspec.Struct, gc=False):
+    """The fields of an `Offence` that name its object and decide whether it is kept: a partial decode."""
+
+    target: str
+    source: Source
+    event: _EventTime
+    opens: bool = False
+    fingerprints: _Signature | None = None
+
+
+class CountedOffence(NamedTuple):
+    """What counting and sampling need of one offence. `always_kept`: its evidence is kept whatever its number."""
+
+    source: Source
+    target: str
+    time_ms: int
+    signature: str
+    always_kept: bool
+
+    @classmethod
+    def of(cls, offence: Offence | OffenceHead) -> Self:
+        """Take the fields from an offence; one without a signature is always kept."""
+        known = offence.fingerprints
+        return cls(
+            offence.source,
+            offence.target,
+            offence.event.time,
+            known.signature if known is not None else "",
+            offence.opens or known is None,
+        )
 
 
 def is_kept(signature_count: int, storm_keep: int | None = None) -> bool:
@@ -27,11 +75,11 @@ def is_kept(signature_count: int, storm_keep: int | None = None) -> bool:
     Parameters
     ----------
     signature_count
-        Which one it is, from 1.
+        Its number within the signature, from 1.
     storm_keep
-        How many are kept whole; None keeps every one. Beyond it one in 2, then one in 4, one in 8 and so on is kept,
-        each step twice as long as the one before: of n offences about ``storm_keep * (1 + log2(n / storm_keep) / 2)``
-        are kept.
+        How many are kept without a gap; None keeps every one. After them one in 2 is kept, then one in 4, one in 8 and
+        so on, each step twice as long as the one before: of n offences about
+        ``storm_keep * (1 + log2(n / storm_keep) / 2)`` are kept.
 
     Examples
     --------
@@ -47,7 +95,7 @@ def is_kept(signature_count: int, storm_keep: int | None = None) -> bool:
 
 
 class SignatureCount(msgspec.Struct, kw_only=True):
-    """What is known of one signature: all that were seen, and those that were kept."""
+    """The counts of one signature: all offences, and those whose evidence was kept."""
 
     signature: str
     seen: int = 0
@@ -57,28 +105,28 @@ class SignatureCount(msgspec.Struct, kw_only=True):
 
 
 class SamplePosition(msgspec.Struct, kw_only=True):
-    """How far a topic's partition is counted: the last source offset, and the latest event time up to it."""
+    """How far a partition of the source topic is counted: the last offset, and the latest event time up to it."""
 
     offset: int
     latest_ms: int
 
 
 class Manifest(msgspec.Struct, kw_only=True):
-    """The exact counts of one target's offences of one UTC date, archived beside the evidence.
+    """The exact counts of one target's offences of one UTC date, stored beside the evidence.
 
     Attributes
     ----------
     seen, kept
         Offences, and those whose evidence is in the archive.
     forgotten
-        Signatures that were dropped from memory when there were more than it holds. Their offences count in `seen` and
-        `kept`; one that comes back starts at 1 again: it is kept, not hidden.
+        Signatures that were dropped from memory because there were too many. Their offences stay counted in `seen` and
+        `kept`; a signature that comes back starts at 1 again, so it is kept.
     storm_keep
         The setting at the time of the last count, null where every one is kept.
     positions
         ``topic-partition`` of the source -> how far it is counted.
     signatures
-        The one that was seen last first.
+        The most recently seen first.
     """
 
     version: Annotated[int, msgspec.Meta(ge=1, le=1)] = 1
@@ -92,37 +140,37 @@ class Manifest(msgspec.Struct, kw_only=True):
     signatures: list[SignatureCount] = []
 
     def has_counted(self, source: Source) -> bool:
-        """Whether the offence of that record is among those seen, if there was one."""
-        position = self.positions.get(_place(source))
+        """Whether that record lies within what is counted."""
+        position = self.positions.get(_partition_of(source))
         return position is not None and source.offset <= position.offset
 
 
 decode_manifest = msgspec.json.Decoder(Manifest).decode
 
 
-def _place(source: Source) -> str:
+def _partition_of(source: Source) -> str:
     return f"{source.topic}-{source.partition}"
 
 
 class OffenceSampler:
-    """Counts one target's offences of one date by signature and says which are kept.
+    """Counts one target's offences of one date by signature, and decides which are kept.
 
     Parameters
     ----------
     manifest
-        What was counted before; ``Manifest(target=…)`` at the beginning.
+        The counts so far; ``Manifest(target=…)`` at the beginning.
     storm_keep
-        See `keep`.
+        See `is_kept`.
     signatures_max
-        How many signatures are remembered; beyond them the one that was quiet for longest is forgotten.
+        How many signatures stay in memory; beyond them the least recently seen one is dropped.
 
     Examples
     --------
     >>> sampler = OffenceSampler(Manifest(target="api.shop.example"), storm_keep=1)
-    >>> places = [Source(topic="responses", partition=0, offset=number) for number in range(5)]
-    >>> [sampler.count(place, name, 0) for place, name in zip(places, "aaaba")]
+    >>> sources = [Source(topic="responses", partition=0, offset=number) for number in range(5)]
+    >>> [sampler.count(source, name, 0) for source, name in zip(sources, "aaaba")]
     [True, True, False, True, True]
-    >>> sampler.count(places[4], "a", 0) is None
+    >>> sampler.count(sources[4], "a", 0) is None
     True
     >>> sampler.manifest().seen, sampler.manifest().kept
     (5, 4)
@@ -139,7 +187,7 @@ class OffenceSampler:
         self._positions = dict(manifest.positions)
 
     def count(self, source: Source, signature: str, time_ms: int, *, always: bool = False) -> bool | None:
-        """Count the offence of one record.
+        """Count one offence.
 
         Parameters
         ----------
@@ -151,16 +199,16 @@ class OffenceSampler:
         Returns
         -------
         bool or None
-            Whether its evidence is kept; None where the record was counted before, and decided. A record at an offset
-            that was passed, but of a later time than any before it, is of a log that was made anew: it counts.
+            Whether its evidence is kept; None where the record was counted before. A record whose offset was counted
+            already, but whose time is later than all before it, belongs to a topic that was created again: it counts.
         """
-        place = _place(source)
-        position = self._positions.get(place)
+        partition = _partition_of(source)
+        position = self._positions.get(partition)
         if position is not None and source.offset <= position.offset and time_ms <= position.latest_ms:
             return None
         latest = max(time_ms, position.latest_ms) if position is not None else time_ms
-        self._positions[place] = SamplePosition(offset=source.offset, latest_ms=latest)
-        count = self._of(signature, time_ms)
+        self._positions[partition] = SamplePosition(offset=source.offset, latest_ms=latest)
+        count = self._signature_count(signature, time_ms)
         count.seen += 1
         self._manifest.seen += 1
         kept = always or is_kept(count.seen, self._storm_keep)
@@ -168,13 +216,17 @@ class OffenceSampler:
         self._manifest.kept += kept
         return kept
 
+    def count_offence(self, one: CountedOffence) -> bool | None:
+        """Count one offence; see `count`."""
+        return self.count(one.source, one.signature, one.time_ms, always=one.always_kept)
+
     @property
     def seen(self) -> int:
         """How many offences were counted."""
         return self._manifest.seen
 
     def number(self, signature: str) -> int:
-        """How many of a signature were counted."""
+        """How many offences of a signature were counted."""
         count = self._counts.get(signature)
         return count.seen if count is not None else 0
 
@@ -183,7 +235,7 @@ class OffenceSampler:
         signatures = [msgspec.structs.replace(one) for one in reversed(self._counts.values())]
         return msgspec.structs.replace(self._manifest, positions=dict(self._positions), signatures=signatures)
 
-    def _of(self, signature: str, time_ms: int) -> SignatureCount:
+    def _signature_count(self, signature: str, time_ms: int) -> SignatureCount:
         count = self._counts.get(signature)
         if count is None:
             count = self._counts[signature] = SignatureCount(signature=signature, first_ms=time_ms, last_ms=time_ms)

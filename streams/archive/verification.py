@@ -1,4 +1,4 @@
-"""Read the archive back and compare it with the log of offences, object by object and count by count."""
+"""Compares the archive with the log of offences: every object, and the counts of every manifest."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -13,20 +13,20 @@ from halt400.records import Offence
 from streams.archive.har import har_of
 from streams.archive.interface import Archive, ArchiveUnavailable
 from streams.archive.object_names import manifest_key, object_key
-from streams.archive.sampling import Manifest, OffenceSampler, decode_manifest
+from streams.archive.sampling import CountedOffence, Manifest, OffenceSampler, decode_manifest
 
 __all__ = ["Verification", "verify"]
 
 _AT_ONCE = 64
-_SAMPLES = 20
+_EXAMPLES = 20
 
 
 @dataclass
 class Verification:
-    """What was found. `missing`, `different`, `unreadable` and `miscounted` hold the first URIs of their kind.
+    """The outcome. `missing`, `different`, `unreadable` and `miscounted` have the first URIs of their kind.
 
-    `sampled_out` are offences that sampling left out, and that a manifest accounts for. A manifest is
-    `miscounted` when it has seen as many offences as the log has, and says that fewer are kept than there are.
+    `sampled_out` counts offences that sampling left out and that a manifest counts. A manifest is `miscounted` when it
+    has seen as many offences as the log has, and says that fewer are kept than there are.
     """
 
     offences: int = 0
@@ -43,8 +43,8 @@ class Verification:
     miscounted: list[str] = field(default_factory=list)
 
     @property
-    def whole(self) -> bool:
-        """Whether every offence of the log is in the archive as it should be, or counted there as left out."""
+    def complete(self) -> bool:
+        """Whether every offence of the log is archived correctly, or is counted as sampled out."""
         return self.sound + self.sampled_out == self.offences and not self.undecodable and not self.miscounted
 
     def add(self, kind: str, uri: str) -> None:
@@ -53,34 +53,34 @@ class Verification:
             self.sound += 1
             return
         setattr(self, f"{kind}_count", getattr(self, f"{kind}_count") + 1)
-        samples: list[str] = getattr(self, kind)
-        if len(samples) < _SAMPLES:
-            samples.append(uri)
+        examples: list[str] = getattr(self, kind)
+        if len(examples) < _EXAMPLES:
+            examples.append(uri)
 
 
-class _Day:
-    """The offences of one manifest: those of the log, and which of them are not in the archive."""
+class _ManifestCheck:
+    """The offences of the log that one manifest must count, and how many of them have no object."""
 
     def __init__(self, sampler: OffenceSampler) -> None:
         self.sampler = sampler
         self.absent = 0
-        self.lost: list[str] = []
-        self.left_out: list[str] = []
+        self.expected_but_absent: list[str] = []
+        self.sampled_out: list[str] = []
 
     def add_absent(self, uri: str, *, was_kept: bool) -> None:
         self.absent += 1
-        samples = self.lost if was_kept else self.left_out
-        if len(samples) < _SAMPLES:
-            samples.append(uri)
+        examples = self.expected_but_absent if was_kept else self.sampled_out
+        if len(examples) < _EXAMPLES:
+            examples.append(uri)
 
-    def settle(self, found: Verification, manifest: Manifest | None, uri: str) -> None:
-        """Say which of the absent are accounted for."""
+    def conclude(self, found: Verification, manifest: Manifest | None, uri: str) -> None:
+        """Add to `found` how many of the absent objects were sampled out, and how many are missing."""
         allowed = manifest.seen - manifest.kept if manifest is not None else 0
         missing = max(0, self.absent - allowed)
         found.sampled_out += self.absent - missing
-        samples = [*self.lost, *self.left_out]
+        examples = [*self.expected_but_absent, *self.sampled_out]
         for number in range(missing):
-            found.add("missing", samples[number] if number < len(samples) else "")
+            found.add("missing", examples[number] if number < len(examples) else "")
         if manifest is not None and manifest.seen == self.sampler.seen and self.absent < allowed:
             found.add("miscounted", uri)
 
@@ -95,20 +95,20 @@ async def verify(
 ) -> Verification:
     """Compare the archive with the log.
 
-    An object is sound when it is what archiving the offence makes: the same HAR, whoever wrote it when. One that is not
-    there must be counted by its day's manifest as not kept. Objects that the log no longer knows are left alone: the
-    archive outlives the log. An offence that is in the log twice, after a crash of the worker, is compared once.
+    An object is sound when it is what archiving the offence makes. An offence without an object must be counted as not
+    kept by its manifest. Objects that the log no longer has are ignored, since the archive outlives the log. An offence
+    that is in the log twice, after a crash of the worker, is compared once.
 
     Parameters
     ----------
     offences
-        Partition and value of the records of `offences`, as they came; None (a tombstone) is passed over.
+        Partition and value of each record of `offences`; a value of None (a tombstone) is skipped.
     prepare
-        Redacts and shortens an offence as the archive agent does, with the same key.
+        Redacts and cuts an offence as the archive agent does, with the same key.
     topic
         Full name of `offences`.
     storm_keep
-        As the archive agent has it: to name those that are missing although they were to be kept.
+        The archive agent's setting, by which missing objects that should have been kept are named first.
 
     Raises
     ------
@@ -116,7 +116,7 @@ async def verify(
         The archive does not answer, or refuses.
     """
     found = Verification()
-    days: dict[str, _Day] = {}
+    manifests: dict[str, _ManifestCheck] = {}
     running: set[asyncio.Task[None]] = set()
     try:
         async for partition, value in offences:
@@ -128,28 +128,34 @@ async def verify(
                 found.undecodable += 1
                 continue
             key = manifest_key(offence.target, offence.event.time, topic, partition)
-            day = days.get(key)
-            if day is None:
-                day = days[key] = _Day(OffenceSampler(Manifest(target=offence.target), storm_keep=storm_keep))
-            signature = offence.fingerprints.signature if offence.fingerprints is not None else ""
-            always = offence.opens or offence.fingerprints is None
-            was_kept = day.sampler.count(offence.source, signature, offence.event.time, always=always)
+            check = manifests.get(key)
+            if check is None:
+                sampler = OffenceSampler(Manifest(target=offence.target), storm_keep=storm_keep)
+                check = manifests[key] = _ManifestCheck(sampler)
+            was_kept = check.sampler.count_offence(CountedOffence.of(offence))
             if was_kept is None:
                 continue
             found.offences += 1
-            running.add(asyncio.create_task(_verify_one(archive, offence, prepare, found, day, was_kept=was_kept)))
-            if len(running) >= _AT_ONCE:
-                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
+            running.add(asyncio.create_task(_verify_one(archive, offence, prepare, found, check, was_kept=was_kept)))
+            running = await _below_limit(running)
         for task in list(running):
             await task
-        for key, day in days.items():
-            day.settle(found, await asyncio.to_thread(_manifest, archive, key), archive.uri(key))
+        for key, check in manifests.items():
+            check.conclude(found, await asyncio.to_thread(_manifest, archive, key), archive.uri(key))
     finally:
         for task in running:
             task.cancel()
     return found
+
+
+async def _below_limit(running: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
+    """Wait until fewer tasks run than the limit, and return those."""
+    if len(running) < _AT_ONCE:
+        return running
+    done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+    return running
 
 
 async def _verify_one(
@@ -157,14 +163,14 @@ async def _verify_one(
     offence: Offence,
     prepare: Callable[[Offence], Offence],
     found: Verification,
-    day: _Day,
+    check: _ManifestCheck,
     *,
     was_kept: bool,
 ) -> None:
     key = object_key(offence.source, offence.target, offence.event.time)
     kind = await asyncio.to_thread(_compare, archive, key, offence, prepare)
     if kind == "missing":
-        day.add_absent(archive.uri(key), was_kept=was_kept)
+        check.add_absent(archive.uri(key), was_kept=was_kept)
     else:
         found.add(kind, archive.uri(key))
 

@@ -1,4 +1,4 @@
-"""Writes evidence by many threads, and waits as long as it takes for an archive that is away."""
+"""Writes evidence with many threads, and retries for as long as the archive is unavailable."""
 
 import asyncio
 import logging
@@ -17,58 +17,58 @@ log = logging.getLogger("halt400.archive")
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 15.0
 RETRIES_AT_ONCE = 4
-"""Uploads that are tried at once while the archive is away."""
+"""Most uploads that are tried at the same time while the archive is unavailable."""
 MANIFEST_THREADS = 64
-"""Threads for what is not evidence: the manifests."""
+"""Most threads for manifests, which are apart from those for evidence."""
 
 Result = TypeVar("Result")
 
 Evidence = tuple[str, Callable[[], bytes]]
-"""A key, and what makes the object's bytes: it runs in the writing thread."""
+"""A key, and a function that makes the object's bytes in the thread that writes them."""
 
 
 class ArchiveWriter:
-    """Objects of one fold go out in parallel; `write` returns when all of them are durable.
+    """Writes the objects of one fold in parallel; `write` returns when all of them are durable.
 
     Parameters
     ----------
     parallel
-        Threads.
+        Number of threads.
 
     Attributes
     ----------
     unavailable_since
-        Event-loop time since when the archive takes nothing, None while it does.
+        Event-loop time since when the archive is unavailable; None while it is available.
     unavailable_reason
-        What it said last while it was away, None while it is not.
+        Its latest error while it is unavailable; None while it is available.
     written
-        Objects that are durable since the start.
+        Objects written since the start.
     """
 
     def __init__(self, archive: Archive, *, parallel: int) -> None:
         self._archive = archive
         self._threads = ThreadPoolExecutor(parallel, thread_name_prefix="archive")
-        self._few_threads = ThreadPoolExecutor(min(parallel, MANIFEST_THREADS), thread_name_prefix="manifests")
-        self._scouts = asyncio.Semaphore(RETRIES_AT_ONCE)
+        self._manifest_threads = ThreadPoolExecutor(min(parallel, MANIFEST_THREADS), thread_name_prefix="manifests")
+        self._retries = asyncio.Semaphore(RETRIES_AT_ONCE)
         self.unavailable_since: float | None = None
         self.unavailable_reason: str | None = None
         self.written = 0
 
     async def start(self) -> None:
-        """Make sure that the archive can be written; one that is only away is waited for later."""
+        """Make sure that the archive can be written; one that is only unavailable is no error here."""
         loop = asyncio.get_running_loop()
         try:
             await loop.run_in_executor(self._threads, self._archive.check)
         except ArchiveUnavailable as error:
-            log.warning("%s Detection goes on, evidence waits on the topic.", error)
+            log.warning("%s Evidence waits on its topic; detection goes on.", error)
 
     async def stop(self) -> None:
-        """Let the threads end; what they had not begun is left to the next process."""
+        """End the threads; what they have not begun is left to the next process."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._few_threads.shutdown(wait=False, cancel_futures=True)
+        self._manifest_threads.shutdown(wait=False, cancel_futures=True)
 
     async def write(self, evidence: Sequence[Evidence]) -> None:
-        """Write all of it.
+        """Write all objects, with retries while the archive is unavailable.
 
         Raises
         ------
@@ -81,21 +81,21 @@ class ArchiveWriter:
         )
 
     async def call_for_manifest(self, function: Callable[[], Result]) -> Result:
-        """Call a function of the archive in threads of its own, where no evidence waits before it.
+        """Call a function of the archive in the threads for manifests, ahead of any evidence that waits.
 
         Raises
         ------
         ArchiveError
             The archive refuses for good.
         """
-        return await self._patiently(self._few_threads, function)
+        return await self._with_retries(self._manifest_threads, function)
 
     async def _write_batch(self, batch: Sequence[Evidence]) -> None:
-        await self._patiently(self._threads, lambda: self._write_all(batch))
+        await self._with_retries(self._threads, lambda: self._write_all(batch))
         self.written += len(batch)
         metrics.ARCHIVED.inc(len(batch))
 
-    async def _patiently(self, threads: ThreadPoolExecutor, function: Callable[[], Result]) -> Result:
+    async def _with_retries(self, threads: ThreadPoolExecutor, function: Callable[[], Result]) -> Result:
         loop, pause_s = asyncio.get_running_loop(), FIRST_PAUSE_S
         while True:
             try:
@@ -109,24 +109,24 @@ class ArchiveWriter:
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
             else:
                 if self.unavailable_since is not None:
-                    log.info("The archive takes evidence again, after %.0f s.", loop.time() - self.unavailable_since)
+                    log.info("The archive is available again, after %.0f s.", loop.time() - self.unavailable_since)
                     self.unavailable_since = self.unavailable_reason = None
                 return result
 
     async def _try(self, threads: ThreadPoolExecutor, function: Callable[[], Result]) -> Result:
-        """Call it; while the archive is away a few try it at once, for thousands would cost a processor."""
+        """Call it; while the archive is unavailable only a few at a time, since thousands would use up a processor."""
         loop = asyncio.get_running_loop()
         if self.unavailable_since is not None:
-            async with self._scouts:
+            async with self._retries:
                 if self.unavailable_since is not None:
                     return await loop.run_in_executor(threads, function)
 
-        def unless_away() -> Result:
+        def unless_unavailable() -> Result:
             if (reason := self.unavailable_reason) is not None:
                 raise ArchiveUnavailable(reason, "It is tried again.")
             return function()
 
-        return await loop.run_in_executor(threads, unless_away)
+        return await loop.run_in_executor(threads, unless_unavailable)
 
     def _write_all(self, batch: Sequence[Evidence]) -> None:
         for key, make in batch:

@@ -199,5 +199,5 @@ async def test_a_manifest_that_cannot_be_read_hides_nothing(archive: Archive, ca
     process.read([Record(0, one(0))], 0, 1)
     await process.settle()
     await process.die()
-    assert "counting begins anew" in caplog.text
+    assert "its counts begin again at 0" in caplog.text
     assert manifests(archive)[key].seen == 1

@@ -155,7 +155,7 @@ def test_what_curl_would_mend_goes_through_a_plain_connection(
     given["url"] = str(given["url"]).replace("{port}", str(server.port))
     request = Request(**given)  # type: ignore[arg-type]
     command = curl_command(request)
-    assert command.startswith("# curl would mend")
+    assert command.startswith("# curl would change")
     replay(command, tmp_path)
     taken, expected = server.take(), raw_request(request)
     assert taken == expected[: len(taken)]

@@ -355,7 +355,7 @@ async def test_the_archiver_writes_what_verify_finds_sound(tmp_path: Path) -> No
         return redact_and_cut(redactor, one)
 
     found = await verify(archive, log(), sealed, topic=tp.topic)
-    assert found.whole
+    assert found.complete
     assert found.sound == found.offences == 40
 
     key = object_key(offences[1].source, offences[1].target, offences[1].event.time)
@@ -367,4 +367,4 @@ async def test_the_archiver_writes_what_verify_finds_sound(tmp_path: Path) -> No
     found = await verify(archive, log(), sealed, topic=tp.topic)
     assert (found.sound, found.missing_count, found.different_count, found.unreadable_count) == (37, 1, 1, 1)
     assert found.missing == [archive.uri(key)]
-    assert not found.whole
+    assert not found.complete
