@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 from streams.alerts.delivery import Sink
 from streams.alerts.routing import Owner, QuietHours, Route, Routing
 from streams.alerts.sink_settings import SinkSettings, StdoutSettings, make_sink, renewal_s
+from streams.detection.findings import Severity
 from streams.toml_file import Place, TomlFile
 
 __all__ = [
@@ -36,7 +37,6 @@ NO_ALERTS = (
 
 Patterns = str | tuple[str, ...]
 Seconds = Annotated[float, Meta(ge=0, le=604_800)]
-SeverityName = Literal["page", "ticket"]
 STDOUT = "stdout"
 
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
@@ -48,7 +48,7 @@ class RouteTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
     sinks: Annotated[list[str], Meta(min_length=1)]
     target: Patterns = "*"
-    severity: SeverityName | tuple[SeverityName, ...] = ("page", "ticket")
+    severity: Severity | tuple[Severity, ...] = ("page", "ticket")
     owner: Patterns = ()
     page_on: tuple[Literal["request", "job", "target"], ...] = ("target",)
     group_wait_s: Seconds = 30.0

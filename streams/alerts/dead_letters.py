@@ -16,7 +16,7 @@ from streams import topics
 from streams.alerts.alerts_topic import follow_alerts
 from streams.alerts.delivery import DeliveryResult, Sink
 from streams.alerts.incident import decode_incident
-from streams.alerts.message import Notification, decode_notification
+from streams.alerts.notification import Notification, decode_notification
 from streams.settings import KafkaSettings
 
 __all__ = ["ResendResult", "dead_letter_headers", "resend"]

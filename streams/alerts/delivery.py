@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Literal, Protocol
 
 from streams import metrics
-from streams.alerts.message import Notification
+from streams.alerts.notification import Notification
 
 __all__ = [
     "AttemptResult",

@@ -18,11 +18,12 @@ from halt400.follower import Changes, Follower
 from halt400.records import UNDECODABLE, Command
 from streams import metrics
 from streams.alerts.alerts_topic import ACKNOWLEDGEMENT_PREFIX, acknowledgement_key, incidents_of
+from streams.alerts.compose import compose
 from streams.alerts.dead_letters import dead_letter_headers
 from streams.alerts.delivery import LimitedSink, Sink, deliver_with_retries
 from streams.alerts.incident import FLEET_FAULT, Acknowledgement, Incident, decode_incident
 from streams.alerts.incidents import Incidents
-from streams.alerts.message import Notification, compose, last_sent_after
+from streams.alerts.notification import Notification, last_sent_after
 from streams.alerts.routing import PlannedDelivery, Routing
 from streams.detection import Finding
 from streams.savings import SavingsBook

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import httpx
 
 from streams.alerts.delivery import AttemptResult, retry_after_s
-from streams.alerts.message import shorten
+from streams.alerts.text import shorten
 
 __all__ = ["HttpPoster"]
 

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from halt400.records import Command
 from streams.detection import Finding
+from streams.detection.findings import Severity
 
 __all__ = [
     "FLEET",
@@ -21,7 +22,6 @@ __all__ = [
     "Incident",
     "LastSent",
     "ScopeState",
-    "Severity",
     "decode_incident",
     "encode_incident",
     "finding_key",
@@ -40,7 +40,6 @@ LONGEST_KEY = 200
 SIGNATURE_DIGITS = 12
 """Hexadecimal digits of a signature in a key: enough to tell those of one cause on one target apart."""
 
-Severity = Literal["page", "ticket"]
 Action = Literal["trigger", "update", "acknowledge", "resolve"]
 
 

@@ -322,7 +322,7 @@ class Incidents:
             elif now_ms - incident.expires_at > (CLOSE_EXPIRED_AFTER_MS if incident.lead is not None else 0):
                 incident.closed_at, incident.closed_by = now_ms, "halt400.alerts"
                 expired = "every quarantine of it has expired, and nothing was heard since"
-                incident.closing_reason = expired if incident.lead is not None else "it was not heard of again"
+                incident.closing_reason = expired if incident.lead is not None else "it was not reported again"
                 self._touch(incident)
         return forgotten
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from halt400.records import Command, Diagnosis, Scope
+from streams.alerts.compose import compose
 from streams.alerts.delivery import AttemptResult, Sink
 from streams.alerts.incident import Action, Incident, incident_key
 from streams.alerts.incidents import Incidents
-from streams.alerts.message import Notification, compose
+from streams.alerts.notification import Notification
 from streams.alerts.routing import PlannedDelivery, Route
 
 __all__ = ["RouteCheck", "check_routes", "compose_test_alert", "example_incident"]

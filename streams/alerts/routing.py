@@ -10,7 +10,8 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
-from streams.alerts.incident import FLEET, Action, Incident, Severity
+from streams.alerts.incident import FLEET, Action, Incident
+from streams.detection.findings import Severity
 
 __all__ = ["RESOLVE_DELAY_MS", "Owner", "PlannedDelivery", "QuietHours", "Route", "Routing"]
 

@@ -3,9 +3,10 @@
 from typing import Any
 
 from halt400.records import Cause, Command, Diagnosis, Evidence, Scope, WindowFigures
+from streams.alerts.compose import compose
 from streams.alerts.incident import Incident
 from streams.alerts.incidents import Incidents
-from streams.alerts.message import Notification, compose
+from streams.alerts.notification import Notification
 from streams.alerts.routing import PlannedDelivery, Route
 from streams.detection import Finding
 

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from streams.alerts.message import decode_notification
+from streams.alerts.notification import decode_notification
 from streams.alerts.signing import verify
 
 ROUTING_KEY = "0123456789abcdef0123456789ABCDEF"

@@ -12,7 +12,7 @@ from streams.alerts.alerts_topic import acknowledge
 from streams.alerts.config import load_alerts
 from streams.alerts.dead_letters import resend
 from streams.alerts.incident import FLEET_FAULT, Acknowledgement
-from streams.alerts.message import decode_notification
+from streams.alerts.notification import decode_notification
 from streams.quarantine.not_sent import NotSent
 from tests.alerts.commands import TARGET, finding
 from tests.alerts.commands import command as make

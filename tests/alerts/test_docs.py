@@ -14,7 +14,7 @@ import pytest
 import streams.alerts
 from streams.alerts import sink_settings
 from streams.alerts.config import OwnerTable, RouteTable, parse_alerts
-from streams.alerts.message import Notification
+from streams.alerts.notification import Notification
 from streams.alerts.signing import sign
 from streams.detection import Finding
 from streams.toml_file import TomlFile

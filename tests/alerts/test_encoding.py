@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
+from streams.alerts.compose import compose
 from streams.alerts.incident import Acknowledgement, decode_incident, encode_incident
-from streams.alerts.message import compose, decode_notification, last_sent_after
+from streams.alerts.notification import decode_notification, last_sent_after
 from streams.alerts.routing import PlannedDelivery, Route
 from streams.quarantine.not_sent import NotSent
 from tests.alerts.commands import MINUTE, T0, command, finding, incidents, only

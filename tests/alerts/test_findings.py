@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from halt400.records import Command
+from streams.alerts.compose import compose
 from streams.alerts.incident import FLEET_FAULT, Incident, decode_incident
 from streams.alerts.incidents import DELETE_CLOSED_AFTER_MS, FINDING_CLOSES_AFTER_MS, Incidents
-from streams.alerts.message import compose, labelled_texts, last_sent_after
+from streams.alerts.notification import last_sent_after
+from streams.alerts.notification_texts import labelled_texts
 from streams.alerts.routing import ALARM_WAIT_MS, Owner, PlannedDelivery, Route, Routing
 from streams.detection import Finding
 from tests.alerts.commands import HOUR, MINUTE, T0, TARGET, command, finding, incidents, only, take_in
@@ -40,7 +42,7 @@ def test_a_fault_of_the_fleet_says_what_the_jobs_share_what_fails_and_what_to_do
         found["In common"] == "release 2.4.0: 92% of the failing jobs, 8.2 times as common among them as among all jobs"
     )
     assert found["Failing targets"].splitlines()[-1] == "and more"
-    assert found["Closes"] == "by itself at 2025-11-23 08:00:00Z, unless it is heard of again until then"
+    assert found["Closes"] == "by itself at 2025-11-23 08:00:00Z, unless it is reported again before"
     assert found["Acknowledge"] == "halt400 alerts ack fleet/fleet_fault"
     assert "Halted" not in found
 
@@ -156,8 +158,8 @@ def test_it_is_over_when_it_is_not_heard_of_again_and_opens_anew_after_that(kind
     found.close_expired(T0 + lives + 1)
     assert only(found).closed_at is None
     found.close_expired(T0 + HOUR + lives + 1)
-    assert (only(found).closed_by, only(found).closing_reason) == ("halt400.alerts", "it was not heard of again")
-    assert said(only(found), "resolve")["title"].endswith("not heard of any more")
+    assert (only(found).closed_by, only(found).closing_reason) == ("halt400.alerts", "it was not reported again")
+    assert said(only(found), "resolve")["title"].endswith("not reported any more")
     later = T0 + HOUR + lives + HOUR
     take_in(found, finding(kind, 3, at=later), later)
     assert (only(found).episode, only(found).opened_at, only(found).closed_at) == (2, later, None)

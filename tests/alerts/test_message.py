@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from halt400.redaction import RedactionRules, Redactor
+from streams.alerts.compose import compose, estimate_savings
 from streams.alerts.incidents import Incidents
-from streams.alerts.message import compose, estimate_savings, labelled_texts
+from streams.alerts.notification_texts import labelled_texts
 from streams.alerts.routing import PlannedDelivery, Route
 from streams.quarantine.not_sent import NotSent
 from tests.alerts.commands import MINUTE, T0, TARGET, command, diagnosis, finding, incidents, notification, only

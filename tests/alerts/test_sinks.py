@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from streams.alerts.compose import compose
 from streams.alerts.delivery import AttemptResult, Sink, deliver_with_retries, retry_after_s
 from streams.alerts.incidents import FINDING_CLOSES_AFTER_MS
-from streams.alerts.message import Notification, compose, decode_notification
+from streams.alerts.notification import Notification, decode_notification
 from streams.alerts.routing import PlannedDelivery, Route
 from streams.alerts.signing import REPLAY_WINDOW_S, sign, verify
 from streams.alerts.sinks import AlertmanagerSink, EmailSink, PagerDutySink, SlackSink, StdoutSink, WebhookSink

@@ -7,7 +7,7 @@ import time
 import httpx
 import msgspec
 
-from streams.alerts.message import Notification, decode_notification
+from streams.alerts.notification import Notification, decode_notification
 from tests.worker.conftest import Cluster
 from tests.worker.test_lifecycle import TARGET, broken, event, good
 

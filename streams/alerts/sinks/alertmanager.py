@@ -13,7 +13,8 @@ import orjson
 
 from streams.alerts.delivery import AttemptResult, RetryPolicy
 from streams.alerts.http_post import HttpPoster
-from streams.alerts.message import Notification, labelled_texts
+from streams.alerts.notification import Notification
+from streams.alerts.notification_texts import labelled_texts
 
 __all__ = ["ALERT_NAME", "ALERT_NAMES", "RENEWAL_S", "AlertmanagerSink"]
 

@@ -12,7 +12,9 @@ from hashlib import blake2b
 from typing import Literal
 
 from streams.alerts.delivery import AttemptResult, RetryPolicy
-from streams.alerts.message import Notification, labelled_texts, shorten
+from streams.alerts.notification import Notification
+from streams.alerts.notification_texts import labelled_texts
+from streams.alerts.text import shorten
 
 __all__ = ["EmailSink"]
 

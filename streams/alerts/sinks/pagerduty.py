@@ -13,7 +13,9 @@ import orjson
 from streams.alerts.delivery import AttemptResult, RetryPolicy
 from streams.alerts.http_post import HttpPoster
 from streams.alerts.incident import FLEET
-from streams.alerts.message import Notification, labelled_texts, shorten
+from streams.alerts.notification import Notification
+from streams.alerts.notification_texts import labelled_texts
+from streams.alerts.text import shorten
 
 __all__ = ["EVENTS_URL", "PagerDutySink"]
 

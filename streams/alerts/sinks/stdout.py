@@ -6,7 +6,9 @@ from typing import TextIO
 import msgspec
 
 from streams.alerts.delivery import AttemptResult, RetryPolicy
-from streams.alerts.message import Notification, format_time, labelled_texts
+from streams.alerts.notification import Notification
+from streams.alerts.notification_texts import labelled_texts
+from streams.alerts.text import format_time
 
 __all__ = ["StdoutSink"]
 

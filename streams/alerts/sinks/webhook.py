@@ -7,7 +7,7 @@ import msgspec
 
 from streams.alerts.delivery import AttemptResult, RetryPolicy
 from streams.alerts.http_post import HttpPoster
-from streams.alerts.message import Notification
+from streams.alerts.notification import Notification
 from streams.alerts.signing import sign
 
 __all__ = ["WebhookSink"]
