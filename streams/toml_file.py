@@ -56,8 +56,11 @@ class TomlFile:
         """Make the error that names the line of a key, or of the nearest table around it."""
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
         shown = f" = {value!r}" if value is not None else ""
-        line = line_of(self._text, tuple(place))
-        return SettingError(f"{self.name}, line {line}: {key}{shown}: {reason}.", mend)
+        return SettingError(f"{self.name}, line {self.line(place)}: {key}{shown}: {reason}.", mend)
+
+    def line(self, place: Sequence[str | int]) -> int:
+        """The line of a key, or of the nearest table around it, counted from 1."""
+        return line_of(self._text, tuple(place))
 
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")

@@ -13,7 +13,8 @@ from streams.detection.grants import apply_grant_decision
 from streams.detection.mixture import Mixture, Tiers
 from streams.detection.operations import apply_operation, apply_time
 from streams.detection.origins import CommonAttribute, Origin, OriginCounts, common_attribute
-from streams.detection.policy import FleetRules, Policies, Rule, parse_policies
+from streams.detection.policy import FleetRules, Policies, Rule
+from streams.detection.policy_parser import parse_policies
 from streams.detection.requests import RecentIds, Retries, counts_as_trial
 from streams.detection.target_state import JobState, TargetState, decode_target_state, encode_target_state
 

@@ -1,1 +1,1 @@
-"""The life of a quarantine [circuit breaker]: states and transitions (`lifecycle`), ids of commands (`ids`). Pure."""
+"""The life of a quarantine [circuit breaker], pure: `lifecycle`, command ids (`ids`), what it saved (`not_sent`)."""

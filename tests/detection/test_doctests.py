@@ -11,7 +11,7 @@ MODULES = [
     "halt400.url_templates",
     "streams.detection.mixture",
     "streams.detection.null_ratio",
-    "streams.detection.policy",
+    "streams.detection.policy_parser",
     "streams.detection.requests",
     "streams.toml_file",
 ]
