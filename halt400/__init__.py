@@ -23,14 +23,14 @@ if TYPE_CHECKING:
         TopicMismatch,
     )
     from halt400.events import response_event, target_of
-    from halt400.follower import Changes, Follower
     from halt400.gate import Gate
     from halt400.kafka.connection import KafkaConnection, Plaintext, SaslPlaintext, SaslTls, Tls
+    from halt400.kafka.follower import Changes, Follower
     from halt400.proxies import Lease, ProxyPool, Released
     from halt400.publisher import Compression, Publisher, PublisherStats
+    from halt400.publisher.sampling import HeaderSampler
     from halt400.rates import RateClient
     from halt400.records import Command, Offence, Operation, ResponseEvent, Scope
-    from halt400.sampling import HeaderSampler
     from halt400.sync import SyncGate, SyncPublisher
 
 __all__ = [
@@ -89,14 +89,14 @@ _MODULES = {
         "TopicMismatch",
     ),
     "events": ("response_event", "target_of"),
-    "follower": ("Changes", "Follower"),
+    "kafka.follower": ("Changes", "Follower"),
     "gate": ("Gate",),
     "kafka.connection": ("KafkaConnection", "Plaintext", "SaslPlaintext", "SaslTls", "Tls"),
     "proxies": ("Lease", "ProxyPool", "Released"),
     "publisher": ("Compression", "Publisher", "PublisherStats"),
+    "publisher.sampling": ("HeaderSampler",),
     "rates": ("RateClient",),
     "records": ("Command", "Offence", "Operation", "ResponseEvent", "Scope"),
-    "sampling": ("HeaderSampler",),
     "sync": ("SyncGate", "SyncPublisher"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

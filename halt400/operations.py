@@ -10,8 +10,8 @@ import msgspec
 
 from halt400.errors import BrokerUnavailable
 from halt400.kafka.connection import KafkaConnection
+from halt400.kafka.record_sender import RecordSender
 from halt400.records import Operation
-from halt400.sending import Sender
 
 __all__ = ["OperationPublisher", "operation_id"]
 
@@ -37,7 +37,7 @@ class OperationPublisher:
 
     Attributes
     ----------
-    sender : halt400.sending.Sender
+    sender : halt400.kafka.record_sender.RecordSender
         What they go through; other small records may, too.
     """
 
@@ -50,7 +50,7 @@ class OperationPublisher:
     ) -> None:
         connection = KafkaConnection.of(kafka)
         self._topic = connection.topic("operations")
-        self.sender = Sender(connection, deadline_s=deadline_s)
+        self.sender = RecordSender(connection, deadline_s=deadline_s)
         self._clock_ms = clock_ms
 
     async def __aenter__(self) -> Self:

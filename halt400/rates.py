@@ -14,8 +14,8 @@ from typing import Literal, Self
 
 from msgspec import MsgspecError
 
-from halt400.follower import Changes, Follower
 from halt400.kafka.connection import KafkaConnection
+from halt400.kafka.follower import Changes, Follower
 from halt400.windows import (
     FINE_S,
     MINUTES_KEPT,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 import msgspec
 from msgspec import Struct
 
-from halt400.follower import Changes, Follower
 from halt400.kafka.connection import KafkaConnection
+from halt400.kafka.follower import Changes, Follower
 from halt400.records import Savings
 from streams import topics
 from streams.quarantine.not_sent import NotSent

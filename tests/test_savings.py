@@ -2,9 +2,9 @@
 
 import msgspec
 
+from halt400.gate.savings_reporter import savings_key
 from halt400.kafka.connection import KafkaConnection
 from halt400.records import Savings, Scope
-from halt400.savings import savings_key
 from streams.quarantine.not_sent import NotSent
 from streams.savings import SavingsBook
 from streams.topics import SAVINGS_KEPT_MS

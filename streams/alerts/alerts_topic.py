@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 from msgspec import Struct
 
 from halt400.errors import BrokerUnavailable, QueryError
-from halt400.follower import Changes, Follower
+from halt400.kafka.follower import Changes, Follower
 from halt400.records import UNDECODABLE
 from streams import topics
 from streams.alerts.incident import Acknowledgement, Incident, decode_incident

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from halt400.errors import BrokerUnavailable
-from halt400.follower import Follower
+from halt400.kafka.follower import Follower
 from halt400.records import UNDECODABLE
 from streams import topics
 from streams.alerts.alerts_topic import follow_alerts

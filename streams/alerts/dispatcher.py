@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from halt400.follower import Changes, Follower
+from halt400.kafka.follower import Changes, Follower
 from halt400.records import UNDECODABLE, Command
 from streams import metrics
 from streams.alerts.alerts_topic import ACKNOWLEDGEMENT_PREFIX, acknowledgement_key, incidents_of

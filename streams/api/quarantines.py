@@ -6,8 +6,8 @@ from collections.abc import Callable
 import msgspec
 
 from halt400.errors import InvalidRecord
-from halt400.follower import Changes, Follower
 from halt400.kafka.connection import KafkaConnection
+from halt400.kafka.follower import Changes, Follower
 from halt400.records import Command
 from streams import topics
 from streams.api.models import Quarantine

@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import Self
 
 from halt400.errors import InvalidRecord
-from halt400.follower import Follower
 from halt400.kafka.connection import KafkaConnection
+from halt400.kafka.follower import Follower
 from halt400.rates import RateClient, counts_at, end_of_window_ms
 from halt400.windows import CLASSES, WINDOWS_S, Row, WindowCounts, decode_row, window_counts
 from streams.api.models import ClassCounts, FollowerState, Target, TargetRates, Totals, Window

@@ -49,7 +49,7 @@ def register(app: typer.Typer) -> None:
 
 async def _row(kafka: "KafkaSettings", target: str, timeout_s: float) -> bytes | None:
     from halt400.errors import BrokerUnavailable
-    from halt400.follower import Follower
+    from halt400.kafka.follower import Follower
     from halt400.windows import row_offset
     from streams import topics
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from halt400.errors import Halt400Error
-from halt400.follower import Follower
+from halt400.kafka.follower import Follower
 from halt400.operations import OperationPublisher, operation_id
 from halt400.records import Command, Operation, Scope
 from streams import topics

@@ -9,8 +9,8 @@ from rich.markup import escape
 
 from halt400.errors import Halt400Error
 from halt400.events import target_of
-from halt400.follower import Follower
 from halt400.gate import Gate
+from halt400.kafka.follower import Follower
 from halt400.proxies import ProxyPool
 from halt400.publisher import Publisher
 from streams.demo.api import shop

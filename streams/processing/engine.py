@@ -16,7 +16,7 @@ import msgspec
 from aiokafka.partitioner import murmur2
 from faust.types import TP
 
-from halt400.follower import Follower
+from halt400.kafka.follower import Follower
 from streams import metrics
 from streams.fleet_cap.log import FleetRecord, GrantDecision, encode_fleet_record
 from streams.fleet_cap.participant import CapParticipant

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import msgspec
 
-from halt400.follower import Changes, Follower
+from halt400.kafka.follower import Changes, Follower
 from halt400.records import Command
 from halt400.windows import row_offset
 from streams import metrics, topics

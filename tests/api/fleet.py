@@ -3,8 +3,8 @@
 import msgspec
 from aiokafka import AIOKafkaProducer
 
+from halt400.gate.savings_reporter import savings_key
 from halt400.records import Command, Diagnosis, Evidence, Savings, Scope, Source
-from halt400.savings import savings_key
 from halt400.windows import Row, encode_row, window_counts
 from streams.settings import KafkaSettings
 

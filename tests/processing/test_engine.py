@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from halt400.follower import Follower
+from halt400.kafka.follower import Follower
 from streams.fleet_cap.participant import CapParticipant
 from streams.processing.engine import Engine, OutputTopics, partition_of
 from streams.settings import load_settings

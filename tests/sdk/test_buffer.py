@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halt400.buffer import Buffer
+from halt400.publisher.buffer import Buffer
 
 EVENTS = st.lists(st.tuples(st.booleans(), st.integers(1, 40)), max_size=60)
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from halt400.events import BODY_LIMIT_BYTES, response_event, target_of
+from halt400.publisher.sampling import HeaderSampler
 from halt400.records import Request, Response, ResponseEvent
-from halt400.sampling import HeaderSampler
 
 WHERE = {"method": "POST", "url": "https://api.shop.example/graphql", "job_id": "extract-099"}
 

@@ -3,8 +3,8 @@ import asyncio
 import pytest
 
 from halt400.errors import BrokerUnavailable, TopicMismatch
-from halt400.follower import Follower
-from halt400.latest import Changes
+from halt400.kafka.follower import Follower
+from halt400.kafka.latest import Changes
 
 from . import topics
 

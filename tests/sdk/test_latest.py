@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halt400.latest import Latest
+from halt400.kafka.latest import LatestValues
 
 KEYS = st.sampled_from([b"a", b"b", b"c"])
 LOG = st.lists(st.tuples(KEYS, st.none() | st.binary(max_size=2)), max_size=40)
@@ -15,7 +15,7 @@ def folded(log: list[tuple[bytes, bytes | None]]) -> dict[bytes, bytes]:
 def test_the_last_record_of_a_key_holds_however_the_log_is_cut_into_polls(
     log: list[tuple[bytes, bytes | None]], cut: int
 ) -> None:
-    latest = Latest()
+    latest = LatestValues()
     mirror: dict[bytes, bytes | None] = {}
     for poll in (log[:cut], log[cut:]):
         mirror.update(latest.apply(poll))
@@ -27,7 +27,7 @@ def test_the_last_record_of_a_key_holds_however_the_log_is_cut_into_polls(
 def test_a_reload_ends_with_the_new_log_and_its_changes_lead_from_one_to_the_other(
     old: list[tuple[bytes, bytes | None]], new: list[tuple[bytes, bytes | None]]
 ) -> None:
-    latest = Latest()
+    latest = LatestValues()
     values = latest.values
     latest.apply(old)
     before = dict(values)
@@ -48,6 +48,6 @@ def test_a_reload_ends_with_the_new_log_and_its_changes_lead_from_one_to_the_oth
 
 @given(st.lists(st.integers(0, 9), max_size=30))
 def test_a_merge_rule_keeps_the_greatest_in_any_order(numbers: list[int]) -> None:
-    latest = Latest(newer=lambda old, new: int(new) > int(old))
+    latest = LatestValues(newer=lambda old, new: int(new) > int(old))
     latest.apply((b"k", b"%d" % number) for number in numbers)
     assert latest.values == ({b"k": b"%d" % max(numbers)} if numbers else {})

@@ -19,7 +19,18 @@ INTERNAL = {
     "kept_from_ms",
     "security_of",
 }
-SDK = ("errors", "events", "follower", "gate", "kafka.connection", "proxies", "publisher", "rates", "sampling", "sync")
+SDK = (
+    "errors",
+    "events",
+    "gate",
+    "kafka.connection",
+    "kafka.follower",
+    "proxies",
+    "publisher",
+    "rates",
+    "publisher.sampling",
+    "sync",
+)
 
 
 @pytest.mark.parametrize("module", SDK)

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from halt400.gate import Gate
+from halt400.gate.savings_reporter import SavingsReporter, savings_key
 from halt400.kafka.connection import KafkaConnection
+from halt400.kafka.record_sender import RecordSender
 from halt400.records import Command, Savings
-from halt400.savings import SavingsReporter, savings_key
-from halt400.sending import Sender
 from halt400.sync import SyncGate
 from tests.waiting import until
 
@@ -50,7 +50,7 @@ async def said(told: Told, requests: int) -> bool:
 @pytest.fixture
 async def reporter(kafka: str, prefix: str) -> AsyncIterator[SavingsReporter]:
     """One that reports every hundredth of a second."""
-    sender = Sender(kafka)
+    sender = RecordSender(kafka)
     yield SavingsReporter("gate/here/1/a", sender, f"{prefix}savings", clock_ms=lambda: 7, interval_s=0.01)
     await sender.stop()
 
@@ -106,7 +106,7 @@ async def test_what_nothing_was_held_back_of_is_not_told(issue: Issue, reporter:
 async def test_a_topic_that_is_not_there_is_told_of_once_and_holds_nobody_up(
     kafka: str, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sender = Sender(kafka, deadline_s=0.5)
+    sender = RecordSender(kafka, deadline_s=0.5)
     reporter = SavingsReporter("gate/here/1/a", sender, f"{prefix}savings", clock_ms=lambda: 7, interval_s=0.01)
 
     def warnings() -> list[str]:

@@ -18,13 +18,13 @@ from typing import Self
 import msgspec
 
 from halt400.errors import BrokerUnavailable, JobQuarantined
-from halt400.follower import Follower
+from halt400.gate.probing import Prober
+from halt400.gate.savings_reporter import SavingsReporter
 from halt400.kafka.connection import KafkaConnection
-from halt400.latest import Changes
+from halt400.kafka.follower import Follower
+from halt400.kafka.latest import Changes
 from halt400.operations import OperationPublisher
-from halt400.probing import Prober
 from halt400.records import Command
-from halt400.savings import SavingsReporter
 
 __all__ = ["Gate"]
 

@@ -12,8 +12,8 @@ from contextlib import suppress
 import msgspec
 
 from halt400.errors import Halt400Error
+from halt400.kafka.record_sender import RecordSender
 from halt400.records import Command, Savings, Scope
-from halt400.sending import Sender
 
 __all__ = ["SavingsReporter", "savings_key"]
 
@@ -64,7 +64,7 @@ class SavingsReporter:
     def __init__(
         self,
         gate: str,
-        sender: Sender,
+        sender: RecordSender,
         topic: str,
         *,
         clock_ms: Callable[[], float],

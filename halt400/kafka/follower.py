@@ -17,9 +17,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
 
 from halt400.errors import BrokerUnavailable, Halt400Error, TopicMismatch
+from halt400.kafka.clients import close_consumer, end_offsets, load_partitions
 from halt400.kafka.connection import KafkaConnection
-from halt400.kafka_clients import close_consumer, end_offsets, load_partitions
-from halt400.latest import Changes, Latest
+from halt400.kafka.latest import Changes, LatestValues
 
 __all__ = ["Changes", "Follower"]
 
@@ -93,7 +93,7 @@ class Follower:
     ) -> None:
         self.kafka = KafkaConnection.of(kafka)
         self.topic = topic
-        self._latest = Latest(None if newer is None else _guarded(newer))
+        self._latest = LatestValues(None if newer is None else _guarded(newer))
         self.values = self._latest.values
         self.failure: BaseException | None = None
         self._on_changes = None if on_changes is None else _guarded(on_changes)

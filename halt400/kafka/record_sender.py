@@ -8,13 +8,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from halt400.errors import BrokerUnavailable
+from halt400.kafka.clients import close_producer
 from halt400.kafka.connection import KafkaConnection
-from halt400.kafka_clients import close_producer
 
-__all__ = ["Sender"]
+__all__ = ["RecordSender"]
 
 
-class Sender:
+class RecordSender:
     """A producer for operations, reports and the like; response events have `halt400.publisher.Publisher`.
 
     Parameters

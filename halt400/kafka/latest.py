@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["Changes", "Latest"]
+__all__ = ["Changes", "LatestValues"]
 
 Changes = Mapping[bytes, bytes | None]
 """What one poll changed: key -> new value, ``None`` where the key was deleted."""
 
 
-class Latest:
+class LatestValues:
     """Fold records into the latest value per key.
 
     Parameters

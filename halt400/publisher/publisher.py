@@ -21,12 +21,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import RecordMetadata
 
-from halt400.buffer import Buffer, BufferedEvent
 from halt400.errors import BrokerUnavailable, Halt400Error, PublishError, TopicMismatch
+from halt400.kafka.clients import CachedPartitioner, Compression, available_codec, close_producer
 from halt400.kafka.connection import KafkaConnection
-from halt400.kafka_clients import CachedPartitioner, Compression, available_codec, close_producer
+from halt400.publisher.buffer import Buffer, BufferedEvent
+from halt400.publisher.sampling import HeaderSampler
 from halt400.records import ResponseEvent
-from halt400.sampling import HeaderSampler
 
 __all__ = ["Compression", "Publisher", "PublisherStats"]
 
