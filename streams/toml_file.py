@@ -12,7 +12,7 @@ from halt400.errors import SettingError
 __all__ = ["Place", "TomlFile", "line_of"]
 
 Place = tuple[str | int, ...]
-"""Keys and indices that lead to a value."""
+"""The keys and indices that lead to a value."""
 
 
 class TomlFile:
@@ -21,12 +21,12 @@ class TomlFile:
     Parameters
     ----------
     name
-        How errors call it.
+        The file's name in errors.
 
     Raises
     ------
     SettingError
-        When the text is no TOML.
+        When the text is not TOML.
     """
 
     def __init__(self, name: str, text: str) -> None:
@@ -44,7 +44,7 @@ class TomlFile:
         Raises
         ------
         SettingError
-            When it cannot be read, or is no TOML.
+            When it cannot be read, or is not TOML.
         """
         try:
             return cls(path.name, path.read_text(encoding="utf-8"))
@@ -53,7 +53,7 @@ class TomlFile:
             raise SettingError(f"{path} cannot be read ({reason}).", "Name a file that exists, in UTF-8.") from error
 
     def error(self, place: Sequence[str | int], reason: str, mend: str, *, value: Any = None) -> SettingError:
-        """Make the error that names the line of a key, or of the nearest table around it."""
+        """The error for a key, with its line, or that of the nearest table around it."""
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
         shown = f" = {value!r}" if value is not None else ""
         return SettingError(f"{self.name}, line {self.line(place)}: {key}{shown}: {reason}.", mend)

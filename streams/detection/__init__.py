@@ -1,8 +1,9 @@
-"""Detection and the life of a quarantine: pure code, time comes in as a value. `docs/detection.md` explains it.
+"""Detection: from 400s to commands and findings. Pure: time is a parameter. `docs/detection.md` explains it.
 
-A worker keeps one `TargetState` per target. For a response that is no 400 it adds one to two gaps
-(`TargetState.good_request`); for a 400 it calls `apply_bad_request`, for an operation `apply_operation`, and
-`apply_time` when `TargetState.next_due` has come. Each returns a `Decision`: what to send and what to tell.
+A worker has one `TargetState` per target. For a response that is no 400 it adds one to two gaps
+(`TargetState.good_request`). For a 400 it calls `apply_bad_request`, for an operation `apply_operation`, for a grant or
+refusal `apply_grant_decision`, and `apply_time` when `TargetState.next_due` has come. Each returns a `Decision`: what
+to send.
 """
 
 from streams.detection.bad_request import apply_bad_request, is_certain

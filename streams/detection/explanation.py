@@ -1,4 +1,4 @@
-"""Explaining a target: which rule applies, how far each tier is from firing, why the last 400 led to what it did."""
+"""What `halt400 explain` shows of a target: its rule, how far each tier is from firing, what its last 400 led to."""
 
 from datetime import UTC, datetime
 from math import log
@@ -25,9 +25,9 @@ class TierReading(Struct, kw_only=True, frozen=True):
     evidence, threshold
         In requests per false alarm; the tier fires at ``evidence >= threshold``.
     reached_ratio
-        How far the evidence has come on the way from one request to the threshold, by orders of magnitude: 0-1.
+        log(evidence) / log(threshold), 0 to 1.
     bad_requests_to_fire
-        How many 400s in a row would make it fire now; 0 when it has.
+        How many 400s in a row would make it fire; 0 where it has.
     """
 
     tier: str
@@ -43,14 +43,13 @@ class ScopeReading(Struct, kw_only=True, frozen=True):
     Attributes
     ----------
     p0
-        The part of good requests that may end in a 400 before it counts as evidence.
+        The null ratio: normally at most this part of requests ends in a 400.
     clean_requests, clean_bad_requests
         The history that p0 was learned from.
     good_since_last
-        Logical requests since the last 400 that were none.
+        Logical requests since the last 400.
     state, until
-        Where the scope stands on `control`, and when a gate that hears nothing more lets it go; None where no command
-        was issued.
+        The state of the scope on `control`, and its `expires_at`; None where no command was issued.
     """
 
     scope_id: str
@@ -65,7 +64,7 @@ class ScopeReading(Struct, kw_only=True, frozen=True):
 
 
 class Explanation(Struct, kw_only=True, frozen=True):
-    """All that decides over one target; `lines` is for people.
+    """All that decides on one target; `lines` is for people.
 
     Attributes
     ----------
@@ -128,9 +127,9 @@ def _time(ms: int) -> str:
 
 
 def _reading_lines(reading: ScopeReading) -> list[str]:
-    standing = "no command" if reading.state is None else f"{reading.state} until {_time(reading.until or 0)}"
+    state = "no command" if reading.state is None else f"{reading.state} until {_time(reading.until or 0)}"
     found = [
-        f"{reading.scope_id}: {standing}" + (f" ({reading.reason})" if reading.reason else ""),
+        f"{reading.scope_id}: {state}" + (f" ({reading.reason})" if reading.reason else ""),
         f"  normal is at most {reading.p0:.3%} 400s, from {reading.clean_requests:,} clean requests with "
         f"{reading.clean_bad_requests:,}; {reading.good_since_last:,} good requests since the last 400",
     ]
@@ -170,9 +169,9 @@ def _read(scope_id: str, mixture: Mixture, scope_state: ScopeState | None, polic
 
 
 def explain(state: TargetState, policies: Policies, now_ms: int) -> Explanation:
-    """Explain a target as it stands at `now_ms`; the state is only read.
+    """Explain a target at `now_ms`; the state is not changed.
 
-    Jobs are listed by evidence, those with a command first, at most 20.
+    At most 20 jobs are listed: those that are halted first, then by evidence.
     """
     rule = policies.rule_for(state.name)
     scopes = state.shadow_scopes if rule.mode == "shadow" else state.scopes

@@ -1,4 +1,4 @@
-"""Findings: what was concluded besides commands, for people: alarms, poison items, retry loops, a fault of our own."""
+"""Findings: conclusions for people besides commands: alarms, poison items, retry loops, faults of the whole fleet."""
 
 from typing import Literal
 
@@ -13,16 +13,16 @@ Severity = Literal["page", "ticket"]
 
 
 class Finding(Struct, kw_only=True, omit_defaults=True, frozen=True):
-    """Something that a person should know.
+    """A conclusion that a person should know.
 
     Attributes
     ----------
     finding_id
         Derived from the cause: the same cause after a crash gives the same id.
     kind
-        ``target_alarm``: the target's detector reached a tier over several jobs or signatures. ``poison_item``: it did
-        over one job and fewer than three signatures. ``retry_loop``: a worker repeats a request whose retry was
-        aborted. ``fleet_fault``: more targets break than the machine may quarantine: the fault is ours.
+        ``target_alarm``: the target's detector reached a tier over several jobs or signatures. ``poison_item``: over
+        one job and fewer than three signatures. ``retry_loop``: a worker repeats a request whose retry was aborted.
+        ``fleet_fault``: more targets fail than the machine may quarantine, so the fault is in the fleet itself.
     at_ms
         When it was concluded.
     summary
@@ -30,7 +30,7 @@ class Finding(Struct, kw_only=True, omit_defaults=True, frozen=True):
     evidence, threshold
         The detector's evidence and the tier it reached, in requests per false alarm.
     wasted_requests
-        Requests of a retry loop sent after its retry was told to abort.
+        Attempts of a retry loop after its retry was aborted.
     attribute, value, lift, coverage_ratio
         What the failing jobs of a fleet fault have in common: the attribute and its value, how many times more common
         it is among failing jobs than among all, and the part of the failing jobs that have it.

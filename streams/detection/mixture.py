@@ -1,6 +1,6 @@
 """The detector: a mixture of eight Shiryaev-Roberts statistics over logical requests, in at most 100 bytes.
 
-Null hypothesis: a logical request ends in a 400 with probability at most p0. Eight alternatives p_i stand log-spaced in
+Null hypothesis: a logical request ends in a 400 with probability at most p0. Eight alternatives p_i are log-spaced in
 [3 p0, 0.9]; with q_i = (1 - p_i) / (1 - p0) and phi_i = q_i / (1 - q_i),
 
 - a request that is not a 400: ``gap += 1``, nothing else;
@@ -8,8 +8,8 @@ Null hypothesis: a logical request ends in a 400 with probability at most p0. Ei
 
 The evidence is an e-detector (Shin, Ramdas, Rinaldo, "E-detectors", arXiv 2203.03532): under the null its expectation
 after n requests is at most n + phi, phi its value at rest, so the mean number of requests until it first reaches a
-threshold H is at least H - phi, whatever the traffic. H is thus the number of requests that one false alarm costs, and
-being linear, that holds over the whole fleet at once. R_i starts at phi_i, where good requests bring it, so a first
+threshold H is at least H - phi, whatever the traffic. So H is the number of requests per false alarm; expectations
+add up, so this is true for the whole fleet at once. R_i starts at phi_i, where good requests bring it, so the first
 break is found as fast as a later one (docs/adr/0003-detection.md has the figures).
 """
 
@@ -25,17 +25,17 @@ __all__ = ["COMPONENTS", "Mixture", "Tiers"]
 
 COMPONENTS: Final = 8
 MOST_EVIDENCE: Final = 1e15
-"""R_i stops here: far above every threshold, and good requests bring it down again within a known number."""
+"""R_i stops here: far above every threshold, and a known number of good requests brings it down again."""
 SETTLED: Final = 0.25
-"""Evidence up to this part of 1 / p0 is no news: at rest it is about a tenth of 1 / p0, after one 400 about 1 / p0."""
+"""Evidence up to this part of 1 / p0 is no alarm: at rest it is about a tenth of 1 / p0, after one 400 about 1 / p0."""
 HISTORY_CAP: Final = 1 << 21
-"""Clean trials remembered; beyond it history is halved, so that a target's habits may change."""
+"""Clean trials remembered; beyond it history is halved, so that what is normal for a target may change."""
 _SMALLEST_BATCH: Final = 64
 _P0_AT_FIRST: Final = null_ratio(0, 0)
 _MOST_U32: Final = (1 << 32) - 1
 _MOST_U64: Final = (1 << 64) - 1
 _AT_REST = Layout("<BQIIIId")
-_AWAKE = Layout(f"<BQIIIId{COMPONENTS}d")
+_WITH_EVIDENCE = Layout(f"<BQIIIId{COMPONENTS}d")
 
 
 class Tiers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,9 +44,9 @@ class Tiers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes
     ----------
     ticket
-        Somebody looks at it in working hours. 1e9: one false ticket in a thousand million requests.
+        For working hours. 1e9: one false ticket in 1,000,000,000 requests.
     page
-        Somebody is woken. 8.64e10: one false page a day at a million requests a second.
+        Wakes a person. 8.64e10: one false page a day at a million requests a second.
     """
 
     ticket: float = 1e9
@@ -82,7 +82,7 @@ class Mixture:
     trials, bad
         Clean history: logical requests, and the 400s among them.
     settled
-        Whether, before the last 400, no more evidence stood than an ordinary gap leaves: what came before is history.
+        Whether the evidence before the last 400 was no more than after an ordinary gap: what came before is history.
 
     Examples
     --------
@@ -102,7 +102,7 @@ class Mixture:
         self._r: tuple[float, ...] | None = None
 
     def bad_request(self, *, learn: bool = True, floor: float = FLOOR) -> float:
-        """Take in a 400 and return the evidence.
+        """Add a 400 and return the evidence.
 
         Parameters
         ----------
@@ -113,12 +113,12 @@ class Mixture:
 
         Notes
         -----
-        p0 changes only here, between the good requests that are over and this 400, so it is fixed before each trial
-        is known and the guarantee holds. A batch of trials joins the history while no evidence stands, once it is a
-        sixteenth of it; a break therefore cannot teach the detector that it is normal.
+        p0 changes only here, after the good requests and before this 400, so it is fixed before each trial is known
+        and the guarantee is kept. A batch of trials is added to the history while the evidence is settled and once it
+        is a sixteenth of the history; so a break never becomes what is normal.
         """
         grid = _grid(self.p0)
-        r = self._caught_up(grid)
+        r = self._with_gap(grid)
         self.settled = self._r is None or sum(r) <= COMPONENTS * SETTLED / self.p0
         if learn:
             self.pending_trials = min(self.pending_trials + self.gap, _MOST_U32)
@@ -140,13 +140,13 @@ class Mixture:
         return sum(r) / COMPONENTS
 
     def evidence(self) -> float:
-        """The evidence at this moment, the good requests since the last 400 taken in."""
-        return sum(self._caught_up(_grid(self.p0))) / COMPONENTS
+        """The evidence at this moment, with the good requests since the last 400."""
+        return sum(self._with_gap(_grid(self.p0))) / COMPONENTS
 
     def bad_requests_until(self, threshold: float) -> int:
-        """How many 400s in a row from now on would bring the evidence to `threshold`; 0 when it is there."""
+        """How many 400s in a row would bring the evidence to `threshold`; 0 where it has reached it."""
         grid = _grid(self.p0)
-        r = self._caught_up(grid)
+        r = self._with_gap(grid)
         count = 0
         while sum(r) / COMPONENTS < min(threshold, MOST_EVIDENCE / COMPONENTS):
             r = tuple((r_i + 1.0) * gain for r_i, gain in zip(r, grid.gain, strict=True))
@@ -154,13 +154,13 @@ class Mixture:
         return count
 
     def restart(self) -> None:
-        """Forget the evidence, after a release; the clean history and p0 stay."""
+        """Reset the evidence, after a release; the clean history and p0 stay."""
         self.gap = self.pending_trials = self.pending_bad = 0
         self.settled = True
         self._r = None
 
     def pack(self) -> bytes:
-        """At most 97 bytes, little-endian; `unpack` gives the same detector back."""
+        """The detector in at most 97 bytes, little-endian; `unpack` restores it."""
         head = (
             min(self.gap, _MOST_U64),
             self.trials,
@@ -170,20 +170,20 @@ class Mixture:
             self.p0,
         )
         kind = 2 | int(self.settled)
-        return _AT_REST.pack(kind, *head) if self._r is None else _AWAKE.pack(kind | 4, *head, *self._r)
+        return _AT_REST.pack(kind, *head) if self._r is None else _WITH_EVIDENCE.pack(kind | 4, *head, *self._r)
 
     @classmethod
     def unpack(cls, data: bytes) -> Self:
-        """The detector that was packed.
+        """The detector that `pack` encoded.
 
         Raises
         ------
         ValueError
             The bytes are not of this layout.
         """
-        if len(data) not in (_AT_REST.size, _AWAKE.size) or data[0] & ~5 != 2:
+        if len(data) not in (_AT_REST.size, _WITH_EVIDENCE.size) or data[0] & ~5 != 2:
             raise ValueError(f"{len(data)} bytes are no packed detector")
-        layout = _AWAKE if data[0] & 4 else _AT_REST
+        layout = _WITH_EVIDENCE if data[0] & 4 else _AT_REST
         if len(data) != layout.size:
             raise ValueError(f"{len(data)} bytes are no packed detector of kind {data[0]}")
         kind, gap, trials, bad, pending_trials, pending_bad, p0, *r = layout.unpack(data)
@@ -194,7 +194,7 @@ class Mixture:
         mixture._r = tuple(r) if r else None
         return mixture
 
-    def _caught_up(self, grid: _Grid) -> tuple[float, ...]:
+    def _with_gap(self, grid: _Grid) -> tuple[float, ...]:
         if self._r is None:
             return grid.phi
         gap = self.gap

@@ -1,9 +1,9 @@
 """The null ratio p0: how often a healthy target may answer 400, learned from its clean history.
 
 p0 is the 99% upper confidence bound (Clopper and Pearson, Biometrika 26, 1934) for `bad` 400s in `trials` logical
-requests: the 0.99 quantile of Beta(bad + 1, trials - bad), never under a floor. A target without a history is granted
-`ASSUMED_CLEAN` good requests: the bare bound for nothing seen is 1, with which no detector could ever speak. Why 99%
-and not 95%: docs/adr/0003-detection.md.
+requests: the 0.99 quantile of Beta(bad + 1, trials - bad), never below a floor. The history begins with
+`ASSUMED_CLEAN` good requests: without them the bound for no requests is 1, and no detector could alarm. Why 99% and not
+95%: docs/adr/0003-detection.md.
 """
 
 from math import exp, lgamma, log, log1p, sqrt
@@ -13,9 +13,9 @@ __all__ = ["ASSUMED_CLEAN", "CONFIDENCE", "FLOOR", "HIGHEST", "null_ratio", "upp
 
 FLOOR: Final = 1e-4
 HIGHEST: Final = 0.8
-"""A target that answers 400 more often than this by habit cannot be watched."""
+"""p0 is never above this: a target that normally answers 400 more often cannot be watched."""
 ASSUMED_CLEAN: Final = 300
-"""Good requests granted to a target in advance: p0 begins at 0.0152 and reaches the floor after 46,000 good ones."""
+"""Good requests that a history begins with: p0 starts at 0.0152 and reaches the floor after 46,000 good ones."""
 CONFIDENCE: Final = 0.99
 _Z: Final = 2.3263478740408408
 """The 0.99 quantile of the normal distribution."""
@@ -51,7 +51,7 @@ def _beta_cdf(a: float, b: float, x: float) -> float:
 
 
 def upper_bound(bad: int, trials: int) -> float:
-    """The 0.99 quantile of Beta(bad + 1, trials - bad); 1 where all trials were bad or none was made.
+    """The 0.99 quantile of Beta(bad + 1, trials - bad); 1 where all trials were bad or there were none.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def upper_bound(bad: int, trials: int) -> float:
     a, b = bad + 1.0, float(trials - bad)
     log_scale = lgamma(a + b) - lgamma(a) - lgamma(b)
     low, high = bad / trials, 1.0
-    # Wilson and Hilferty's cube brings Newton's method near; the bracket keeps it from leaving.
+    # Wilson and Hilferty's cube is the first guess of Newton's method; the bracket [low, high] keeps it inside.
     x = min(a * (1.0 - 1.0 / (9.0 * a) + _Z / (3.0 * sqrt(a))) ** 3 / (a + b), 1.0 - 0.5 * b / (a + b))
     for _ in range(100):
         excess = _beta_cdf(a, b, x) - CONFIDENCE

@@ -1,4 +1,4 @@
-"""Where jobs send from, and what failing jobs have in common."""
+"""Origins: the release, proxy pool, client and region that jobs send from, and what failing jobs have in common."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -13,11 +13,11 @@ __all__ = ["Attribute", "CommonAttribute", "Origin", "OriginCounts", "common_att
 Attribute = Literal["release", "proxy_pool", "client", "region"]
 ATTRIBUTES: Final[tuple[Attribute, ...]] = ("release", "proxy_pool", "client", "region")
 MOST_VALUES: Final = 64
-"""Values counted per attribute; of more, the most common."""
+"""Values counted per attribute: the most common ones."""
 
 
 class Origin(Struct, array_like=True, frozen=True):
-    """Where a job's requests come from, as its last sampled event said; None where it did not say."""
+    """Where a job sends from, after its last 400 or sampled event; None for what the event does not state."""
 
     release: str | None = None
     proxy_pool: str | None = None
@@ -34,12 +34,12 @@ class Origin(Struct, array_like=True, frozen=True):
 
 
 class OriginCounts(Struct, array_like=True):
-    """How many jobs have which value; what several places counted can be added up.
+    """How many jobs have which value; counts of several partitions can be added.
 
     Attributes
     ----------
     jobs
-        Number of jobs that say anything of their origin.
+        Number of jobs of which anything is known.
     values
         For each attribute, value -> number of jobs.
     """

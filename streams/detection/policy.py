@@ -14,7 +14,7 @@ __all__ = ["FleetRules", "Policies", "Rule"]
 
 
 class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What holds for the targets of one pattern.
+    """The policy for the targets of one pattern.
 
     Attributes
     ----------
@@ -30,11 +30,11 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hold_s, hold_cap_s, lease_s, expiry_grace_s
         See `streams.quarantine.lifecycle.Durations`.
     least_p0
-        The floor of the null ratio: a target that is known to answer this part of good requests with 400.
+        The floor of the null ratio: this part of the target's responses is normally a 400.
     old_news_s
-        A 400 older than this when read is archived and counted and opens nothing.
+        A 400 older than this when read is archived and counted but opens no quarantine.
     line
-        Where the rule stands in the file; 0 for what is built in.
+        The rule's line in the file; 0 for the built-in rule.
     """
 
     pattern: str = "*"
@@ -60,16 +60,16 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class FleetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The blast radius.
+    """The fleet cap [blast radius].
 
     Attributes
     ----------
     share_ratio
-        The part of the active targets that the machine may hold quarantined.
+        The part of the active targets that may be quarantined by machine at once.
     minimum
-        It may always hold this many.
+        This many may always be.
     clear_s
-        A tripped guard clears when for this long no quarantine was refused and there is room again.
+        A tripped guard clears when nothing was refused for this long and there is room again.
     """
 
     share_ratio: float = 0.1
@@ -77,12 +77,12 @@ class FleetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     clear_s: int = 900
 
     def cap(self, active_targets: int) -> int:
-        """The most targets that the machine may hold quarantined."""
+        """How many targets may be quarantined by machine at once."""
         return max(self.minimum, int(self.share_ratio * active_targets))
 
 
 class Policies(Struct, frozen=True, kw_only=True):
-    """All of the file: rules in their order, and what holds for the whole fleet."""
+    """All policies: rules in their order, and what applies to the whole fleet."""
 
     rules: tuple[Rule, ...] = ()
     default: Rule = Rule()

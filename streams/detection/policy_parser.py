@@ -51,7 +51,7 @@ def parse_policies(text: str, name: str = "halt400.toml", defaults: Rule | None 
     name
         The file's name in errors.
     defaults
-        What ``[defaults]`` begins with; the built-in rule unless base.
+        What ``[defaults]`` begins with; the built-in rule unless given.
 
     Raises
     ------
