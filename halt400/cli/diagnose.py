@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -14,13 +13,19 @@ from halt400.cli.diagnosis_report import print_report
 from halt400.diagnosis import find_defect
 from halt400.diagnosis.excerpts import mask
 from halt400.errors import InputError
-from halt400.exchanges import FORMATS, InputFormat, Recorded, read_exchanges
+from halt400.exchanges import (
+    DIAGNOSIS_FORMS,
+    LARGEST_INPUT_BYTES,
+    DiagnosisForm,
+    InputFile,
+    RecordedExchange,
+    read_for_diagnosis,
+)
 from halt400.records import Diagnosis
 
 __all__ = ["register"]
 
 DEFECTS_FOUND = 3
-_INPUT_LIMIT = 512 << 20
 
 
 def register(app: typer.Typer) -> None:
@@ -44,7 +49,7 @@ def register(app: typer.Typer) -> None:
         """
         if output not in ("text", "json"):
             raise InputError(f"--format {output} is unknown.", "Known are text and json.")
-        exchanges = read_exchanges(_read(file), _known(form))
+        exchanges = read_for_diagnosis(_read(file), _known(form))
         found = [(one, find_defect(one.request, one.response, as_sent=one.as_sent)) for one in exchanges]
         if output == "json":
             for number, (one, diagnosis) in enumerate(found):
@@ -55,28 +60,23 @@ def register(app: typer.Typer) -> None:
             raise typer.Exit(DEFECTS_FOUND)
 
 
-def _known(form: str) -> InputFormat:
-    for known in FORMATS:
+def _known(form: str) -> DiagnosisForm:
+    for known in DIAGNOSIS_FORMS:
         if form == known:
             return known
-    raise InputError(f"--input {form} is unknown.", f"Known are {', '.join(FORMATS)}.")
+    raise InputError(f"--input {form} is unknown.", f"Known are {', '.join(DIAGNOSIS_FORMS)}.")
 
 
-def _read(file: str) -> bytes:
-    try:
-        data = sys.stdin.buffer.read(_INPUT_LIMIT + 1) if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}.", "Name a file, or - for standard input.") from None
-    if len(data) > _INPUT_LIMIT:
-        raise InputError("The input is larger than 512 MB.", "Split it.")
-    return data
+def _read(path: str) -> bytes:
+    with InputFile(path) as file:
+        return file.byte_order_mark + file.read_all(LARGEST_INPUT_BYTES)
 
 
-def as_object(number: int, one: Recorded, diagnosis: Diagnosis | None) -> dict[str, object]:
+def as_object(number: int, one: RecordedExchange, diagnosis: Diagnosis | None) -> dict[str, object]:
     """The JSON object of one exchange; `cause` is null where nothing is wrong."""
     return {
         "index": number,
-        "exchange": one.label,
+        "exchange": one.where,
         "method": one.request.method,
         "url": mask(one.request.url[:4096]),
         "status": one.response.status if one.response is not None else None,

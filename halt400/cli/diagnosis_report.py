@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from halt400.diagnosis.excerpts import mask, visible
-from halt400.exchanges import Recorded
+from halt400.exchanges import RecordedExchange
 from halt400.records import Diagnosis, Evidence
 
 __all__ = ["print_report"]
@@ -33,7 +33,7 @@ _TITLES = {
 _WIDEST = 100
 
 
-def print_report(found: list[tuple[Recorded, Diagnosis | None]]) -> None:
+def print_report(found: list[tuple[RecordedExchange, Diagnosis | None]]) -> None:
     """Print one block for each exchange with a diagnosis, and a last line that sums up."""
     console = Console(highlight=False, soft_wrap=False)
     if console.is_terminal:
@@ -45,7 +45,7 @@ def print_report(found: list[tuple[Recorded, Diagnosis | None]]) -> None:
     sys.stdout.write("\n".join(line.rstrip(" ") for line in captured.get().split("\n")))
 
 
-def _print(console: Console, found: list[tuple[Recorded, Diagnosis | None]]) -> None:
+def _print(console: Console, found: list[tuple[RecordedExchange, Diagnosis | None]]) -> None:
     width = min(console.width, _WIDEST)
     for one, diagnosis in found:
         if diagnosis is not None:
@@ -53,13 +53,13 @@ def _print(console: Console, found: list[tuple[Recorded, Diagnosis | None]]) -> 
     console.print(_summary([diagnosis for _, diagnosis in found]), width=width)
 
 
-def _block(one: Recorded, diagnosis: Diagnosis, width: int) -> Group:
+def _block(one: RecordedExchange, diagnosis: Diagnosis, width: int) -> Group:
     request = one.request
     head = Text(overflow="ellipsis", no_wrap=True)
     head.append(visible(mask(request.method[:20])), style="bold")
     head.append(f" {visible(mask(request.url[:400]))}")
     status = f"  {one.response.status}" if one.response is not None else ""
-    title = Text.assemble((f" {one.label}{status} ", "dim"))
+    title = Text.assemble((f" {one.where}{status} ", "dim"))
     parts: list[RenderableType] = [Rule(title, align="left", style="dim"), head, Text()]
     sure = f"{diagnosis.confidence:.0%} sure" if diagnosis.cause != "unknown" else ""
     blame = f"blame: {diagnosis.blame}" if diagnosis.blame != "unknown" else ""

@@ -1,10 +1,25 @@
-"""Recorded exchanges as people have them at hand: HAR, a raw HTTP request, a curl command line, JSON lines.
+"""Readers of recorded exchanges: HAR, JSON lines, access logs; and of a raw request or a curl command to diagnose.
 
-Reading is pure: bytes in, records out. Pseudo-headers, odd bytes and requests without a response are kept, because
+Every reader yields `RecordedExchange`. Pseudo-headers, odd bytes and requests without a response are kept, because
 the diagnosis looks at exactly those.
 """
 
-from halt400.exchanges.recorded import Recorded
-from halt400.exchanges.sniffing import FORMATS, InputFormat, read_exchanges
+from halt400.exchanges.for_diagnosis import DIAGNOSIS_FORMS, LARGEST_INPUT_BYTES, DiagnosisForm, read_for_diagnosis
+from halt400.exchanges.formats import FORMATS, Format, detect_format, read_exchanges
+from halt400.exchanges.input_file import STDIN, InputFile
+from halt400.exchanges.recorded import RecordedExchange, Unread
 
-__all__ = ["FORMATS", "InputFormat", "Recorded", "read_exchanges"]
+__all__ = [
+    "DIAGNOSIS_FORMS",
+    "FORMATS",
+    "LARGEST_INPUT_BYTES",
+    "STDIN",
+    "DiagnosisForm",
+    "Format",
+    "InputFile",
+    "RecordedExchange",
+    "Unread",
+    "detect_format",
+    "read_exchanges",
+    "read_for_diagnosis",
+]

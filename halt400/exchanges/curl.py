@@ -10,7 +10,7 @@ import re
 from urllib.parse import quote_plus
 
 from halt400.errors import InputError
-from halt400.exchanges.recorded import Recorded
+from halt400.exchanges.recorded import RecordedExchange
 from halt400.records import Header, Request
 
 __all__ = ["read_curl", "shell_words"]
@@ -136,7 +136,7 @@ def _ansi_quoted(text: str, at: int) -> tuple[str, int]:
     return _ANSI_CODE.sub(decode, found[1]), found.end()
 
 
-def read_curl(data: bytes) -> Recorded:
+def read_curl(data: bytes) -> RecordedExchange:
     """Read a curl command as the request that it would send.
 
     Raises
@@ -158,7 +158,7 @@ def read_curl(data: bytes) -> Recorded:
         raise InputError("The input is no curl command.", "It starts with curl.")
     command = _Command()
     command.read(words[1:])
-    return Recorded(label="curl", request=command.request())
+    return RecordedExchange(where="curl", request=command.request())
 
 
 class _Command:

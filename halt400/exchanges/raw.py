@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from halt400.errors import InputError
-from halt400.exchanges.recorded import Recorded, text_or_base64
+from halt400.exchanges.recorded import RecordedExchange, text_or_base64
 from halt400.records import Header, Request
 
 __all__ = ["looks_raw", "read_raw"]
@@ -25,7 +25,7 @@ def looks_raw(data: bytes) -> bool:
     return _LOOKS.match(data) is not None
 
 
-def read_raw(data: bytes) -> Recorded:
+def read_raw(data: bytes) -> RecordedExchange:
     r"""Take a raw request apart.
 
     Raises
@@ -64,7 +64,7 @@ def read_raw(data: bytes) -> Recorded:
         body=content,
         body_base64=encoded,
     )
-    return Recorded(label="request", request=request, as_sent=True)
+    return RecordedExchange(where="request", request=request, as_sent=True)
 
 
 def _no_version(text: str) -> str:

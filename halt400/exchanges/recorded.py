@@ -1,27 +1,86 @@
-"""One recorded exchange and the lenient reading of its parts."""
+"""What every reader yields: one recorded exchange, whatever it was read from, or a record that gives none."""
 
 from __future__ import annotations
 
 import base64
-import binascii
-import json
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 
-from halt400.errors import InputError
-from halt400.records import Header, Request, Response
+from halt400.errors import InvalidRecord
+from halt400.records import Header, Request, Response, ResponseEvent
 
-__all__ = ["Recorded", "headers_of", "request_of", "response_of", "text_or_base64"]
+__all__ = ["Missing", "RecordedExchange", "Unread", "headers_of", "status_of", "text_or_base64"]
+
+Missing = Literal["method", "method_case", "http_version"]
 
 
-class Recorded(Struct, kw_only=True):
-    """`label` says where in the input it stood; `as_sent` that its headers are all that was on the wire."""
+class RecordedExchange(Struct, kw_only=True):
+    """One request, with its response where there was one.
 
-    label: str
+    Attributes
+    ----------
+    where, number
+        Its place in the file, such as ``line 12``, and the number in it.
+    content
+        The record's bytes; with the number they identify it.
+    missing
+        What the record does not say, so that `request` holds a default for it. ``method_case``: the recorder names
+        the method as its library does (``get``).
+    time_ms, duration_ms
+        When the response was there, milliseconds since the epoch, and how long it took; None where it is not known.
+    client_address
+        Address of the client, from a server's log.
+    host
+        Virtual host in a server's log, in lower case, with its port where the log names it.
+    job_id, page
+        The job that the record names, and the page of a HAR.
+    server_log
+        Written by a server or a proxy: the URL may be only a path.
+    as_sent
+        The headers are all that was on the wire.
+    event
+        The whole record where it is a response event of ours.
+    fault
+        What of the record is broken, although a request could be read from it; empty where nothing is.
+    no_response
+        Why there is no HTTP response, where the record is well-formed; empty where there is one.
+    """
+
+    where: str
     request: Request
+    number: int = 1
+    content: bytes = b""
+    missing: Collection[Missing] = ()
     response: Response | None = None
+    time_ms: int | None = None
+    duration_ms: float | None = None
+    client_address: str | None = None
+    host: str | None = None
+    job_id: str | None = None
+    page: str | None = None
+    server_log: bool = False
     as_sent: bool = False
+    event: ResponseEvent | None = None
+    fault: str = ""
+    no_response: str = ""
+
+
+class Unread(NamedTuple):
+    """A record that gives no exchange, or no event: its file, its place (such as ``line 12``) and why.
+
+    `harmless` says that nothing is wrong with it: it is well-formed, and there was no response. `mend` is what to do.
+    """
+
+    file: str
+    where: str
+    what: str
+    harmless: bool = False
+    mend: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}, {self.where}: {self.what}"
 
 
 def text_or_base64(body: bytes) -> tuple[str | None, str | None]:
@@ -32,12 +91,24 @@ def text_or_base64(body: bytes) -> tuple[str | None, str | None]:
         return None, base64.b64encode(body).decode("ascii")
 
 
-def headers_of(value: Any, label: str) -> list[Header]:
+def headers_of(value: Any, *, skip_broken: bool = False) -> list[Header]:
     """Headers from a mapping, a list of pairs, or a list of ``{"name": ..., "value": ...}``; order is kept.
+
+    Parameters
+    ----------
+    value
+        A parsed JSON value.
+    skip_broken
+        Leave out what is no header.
+
+    Raises
+    ------
+    InvalidRecord
+        There is something else, and it is not left out.
 
     Examples
     --------
-    >>> headers_of({"Accept": ["a", "b"]}, "line 1")
+    >>> headers_of({"Accept": ["a", "b"]})
     [('Accept', 'a'), ('Accept', 'b')]
     """
     pairs: list[tuple[Any, Any]] = []
@@ -49,74 +120,35 @@ def headers_of(value: Any, label: str) -> list[Header]:
                 pairs.append((item["name"], item.get("value")))
             elif isinstance(item, list) and len(item) == 2:
                 pairs.append((item[0], item[1]))
-            else:
-                raise InputError(
-                    f"{label}: a header is neither a pair nor a name with a value.", "Correct the headers."
-                )
-    elif value is not None:
-        raise InputError(f"{label}: the headers are neither an object nor a list.", "Correct the headers.")
+            elif not skip_broken:
+                raise InvalidRecord("a header is neither a pair nor a name with a value", "Correct the headers.")
+    elif value is not None and not skip_broken:
+        raise InvalidRecord("the headers are neither an object nor a list", "Correct the headers.")
     headers: list[Header] = []
     for name, content in pairs:
+        if not isinstance(name, str) or (skip_broken and not name):
+            if skip_broken:
+                continue
+            raise InvalidRecord("the name of a header is no text", "Correct the headers.")
         contents = content if isinstance(content, list) else [content]
-        headers.extend((str(name), "" if one is None else str(one)) for one in contents)
+        headers.extend((name, "" if one is None else str(one)) for one in contents)
     return headers
 
 
-def _body(fields: dict[str, Any], prefix: str, label: str) -> tuple[str | None, str | None]:
-    value = fields.get(f"{prefix}body")
-    encoded = fields.get(f"{prefix}body_base64")
-    if isinstance(encoded, str):
-        try:
-            base64.b64decode(encoded, validate=True)
-        except (binascii.Error, ValueError):
-            raise InputError(f"{label}: {prefix}body_base64 is no base64.", "Correct the line.") from None
-        return None, encoded
-    if value is None or isinstance(value, str):
-        return value, None
-    # Some recorders store the parsed JSON instead of the text.
-    return json.dumps(value), None
-
-
-def request_of(fields: dict[str, Any], label: str, prefix: str = "") -> Request:
-    """A request from the fields of `recorded_api` or of our own records.
+def status_of(value: Any) -> int:
+    """A status from a parsed JSON value: a number from 100 to 599, or one as text.
 
     Raises
     ------
-    InputError
-        When there is no method or no URL.
+    InvalidRecord
+        It is none.
+
+    Examples
+    --------
+    >>> status_of("400")
+    400
     """
-    url, method = fields.get("url"), fields.get("method", "GET")
-    if not isinstance(url, str) or not url:
-        raise InputError(f"{label}: there is no url.", "Each exchange needs at least method and url.")
-    if not isinstance(method, str) or not method:
-        raise InputError(f"{label}: the method is {method!r}.", "Each exchange needs at least method and url.")
-    names = f"{prefix}headers" if f"{prefix}headers" in fields else "headers"
-    body, encoded = _body(
-        fields, prefix if f"{prefix}body" in fields or f"{prefix}body_base64" in fields else "", label
-    )
-    size = fields.get("body_size")
-    return Request(
-        method=method,
-        url=url,
-        http_version=str(fields.get("http_version") or "1.1"),
-        headers=headers_of(fields.get(names), label),
-        body=body,
-        body_base64=encoded,
-        body_size=size if isinstance(size, int) and size >= 0 else None,
-        body_truncated=fields.get("body_truncated") is True,
-    )
-
-
-def response_of(fields: dict[str, Any], label: str, prefix: str = "") -> Response | None:
-    """A response, None where there is no status."""
-    status = fields.get("status")
-    if status is None:
-        return None
+    status = int(value) if isinstance(value, str) and len(value) == 3 and value.isdecimal() else value
     if isinstance(status, bool) or not isinstance(status, int) or not 100 <= status <= 599:
-        if status == 0:
-            return None
-        raise InputError(f"{label}: the status is {status!r}.", "A status is a number from 100 to 599.")
-    body, encoded = _body(fields, prefix, label)
-    return Response(
-        status=status, headers=headers_of(fields.get(f"{prefix}headers"), label), body=body, body_base64=encoded
-    )
+        raise InvalidRecord(f"the status is {str(value)[:40]!r}", "A status is a number from 100 to 599.")
+    return status

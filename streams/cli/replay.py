@@ -1,15 +1,22 @@
-"""`halt400 replay`: recorded exchanges through Kafka, or through the judgement alone."""
+"""`halt400 replay`: publish recorded exchanges through Kafka, or judge them without it."""
 
 from typing import Annotated, Literal
 
 import typer
 
 from halt400.errors import InputError
+from halt400.exchanges import FORMATS
 from streams.cli.output import Format
 
 __all__ = ["register"]
 
 _INTERRUPTED = 130
+
+
+def _known_format(name: str | None) -> str | None:
+    if name is not None and name not in FORMATS:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(FORMATS)}")
+    return name
 
 
 def register(app: typer.Typer) -> None:
@@ -21,8 +28,14 @@ def register(app: typer.Typer) -> None:
             list[str], typer.Argument(metavar="FILE...", help="Recordings, gzip or not; - is standard input.")
         ],
         input_format: Annotated[
-            Literal["jsonl", "har", "log"] | None,
-            typer.Option("--input", help="Format of the files.", show_default="told by their content"),
+            str | None,
+            typer.Option(
+                "--input",
+                metavar="|".join(FORMATS),
+                help="Format of the files.",
+                show_default="told by their content",
+                callback=_known_format,
+            ),
         ] = None,
         target: Annotated[str | None, typer.Option(help="Target of every event, whatever the files say.")] = None,
         job: Annotated[str | None, typer.Option(help="Job of every event, whatever the files say.")] = None,

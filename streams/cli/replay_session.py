@@ -9,18 +9,15 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from halt400.errors import InputError
+from halt400.exchanges import STDIN, InputFile, Unread, detect_format
 from halt400.records import ResponseEvent
 from streams.cli.replay_report import Reported, printable
 from streams.processing.policy_file import PolicyFile
 from streams.replay import (
-    STDIN,
     DryRun,
     DryRunQuarantine,
-    Format,
     Recording,
     Tally,
-    Unread,
-    detect_format,
     publish_replay,
     read_events,
     under_policy,
@@ -47,7 +44,7 @@ class Session:
     """
 
     def __init__(
-        self, files: list[str], input_format: Format | None, target: str | None, job_id: str | None, strict: bool
+        self, files: list[str], input_format: str | None, target: str | None, job_id: str | None, strict: bool
     ) -> None:
         self._files, self._strict = files, strict
         self._input_format, self._target, self._job_id = input_format, target, job_id
@@ -76,9 +73,9 @@ class Session:
         for path in self._files:
             if path == STDIN:
                 continue
-            with Recording(path) as recording:
-                if recording.is_file and self._input_format is None:
-                    detect_format(recording)
+            with InputFile(path) as file:
+                if file.is_file and self._input_format is None:
+                    detect_format(file)
 
     def judge(self) -> Reported:
         """Judge every event as the worker would have; no Kafka."""

@@ -5,25 +5,19 @@ and the next one is read.
 """
 
 from streams.replay.dry_run import DryRun, DryRunQuarantine, SavedEstimate, under_policy
-from streams.replay.formats import FORMATS, Format, detect_format, read_events
 from streams.replay.publishing import Published, publish_replay
-from streams.replay.recording import STDIN, Recording, Unread
+from streams.replay.reading import Recording, read_events
 from streams.replay.retiming import Timeline
 from streams.replay.tally import Tally
 
 __all__ = [
-    "FORMATS",
-    "STDIN",
     "DryRun",
     "DryRunQuarantine",
-    "Format",
     "Published",
     "Recording",
     "SavedEstimate",
     "Tally",
     "Timeline",
-    "Unread",
-    "detect_format",
     "publish_replay",
     "read_events",
     "under_policy",

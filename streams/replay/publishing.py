@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from itertools import islice
 
 from halt400.errors import PublishError
+from halt400.exchanges import Unread
 from halt400.publisher import Publisher
 from halt400.records import ResponseEvent
-from streams.replay.recording import Recording, Unread
+from streams.replay.reading import Recording
 from streams.replay.retiming import Timeline
 from streams.settings import KafkaSettings
 from streams.topics import check_topics

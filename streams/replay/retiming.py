@@ -3,7 +3,7 @@
 import msgspec
 
 from halt400.records import ResponseEvent
-from streams.replay.exchange import shortened
+from streams.replay.events import shortened
 
 __all__ = ["Timeline"]
 

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
+from halt400.exchanges import Unread
 from halt400.records import ResponseEvent
-from streams.replay.recording import Unread
 
 __all__ = ["Tally"]
 

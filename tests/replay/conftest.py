@@ -12,8 +12,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from halt400.cli import build
+from halt400.exchanges import Unread
 from halt400.records import ResponseEvent
-from streams.replay import Format, Recording, Unread, read_events
+from streams.replay import Recording, read_events
 
 CORPORA = Path(__file__).parents[3] / "shared" / "corpora"
 
@@ -36,7 +37,7 @@ def read(tmp_path: Path) -> Read:
     def write_and_read(
         content: bytes | str,
         name: str = "input",
-        input_format: Format | None = None,
+        input_format: str | None = None,
         target: str | None = None,
         job_id: str | None = None,
     ) -> tuple[list[ResponseEvent], list[Unread]]:

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.replay import Recording, Unread, read_events
+from halt400.exchanges import Unread
+from streams.replay import Recording, read_events
 from tests.replay.conftest import Read
 
 COMBINED = (

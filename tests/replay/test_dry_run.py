@@ -148,6 +148,7 @@ def test_arguments_that_make_no_sense_are_refused(replay: Replay) -> None:
     assert replay("--speed", "0", "x").exit_code == 2
     assert replay("--speed", "nan", "x").exit_code == 2
     assert replay("--dry-run", "--times", "shift", "x").exit_code == 2
+    assert replay("--dry-run", "--input", "pcap", "x").exit_code == 2
 
 
 def test_each_policy_is_weighed_by_what_it_would_have_saved(tmp_path: Path, replay: Replay) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 
 from halt400.events import response_event
-from streams.replay import Recording, Unread, read_events
+from halt400.exchanges import Unread
+from streams.replay import Recording, read_events
 from tests.replay.conftest import Read, exchange
 
 

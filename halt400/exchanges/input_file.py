@@ -1,4 +1,4 @@
-"""An input file as bytes: opened, unpacked where it is gzip, read line by line within bounds."""
+"""An input file as bytes: opened, unpacked where it is gzip, read whole or line by line within bounds."""
 
 import gzip
 import os
@@ -8,19 +8,20 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Iterator
-from io import BufferedIOBase, BufferedReader, FileIO
+from io import BufferedIOBase, BufferedReader, BytesIO, FileIO, UnsupportedOperation
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from halt400.errors import InputError
+from halt400.exchanges.recorded import Unread
 
-__all__ = ["LONGEST_LINE_BYTES", "STDIN", "Recording", "Unread"]
+__all__ = ["LARGEST_DOCUMENT_BYTES", "LONGEST_LINE_BYTES", "STDIN", "InputFile"]
 
 STDIN = "-"
 LONGEST_LINE_BYTES = 8 * 1024 * 1024
 LARGEST_DOCUMENT_BYTES = 1024 * 1024 * 1024
-"""A HAR file is read whole; one that is larger than this when unpacked is refused."""
+"""A document, such as a HAR, is read whole; one that is larger than this when unpacked is refused."""
 
 _BUFFER_BYTES = 256 * 1024
 _DAMAGE = (EOFError, zlib.error, OSError)
@@ -34,22 +35,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _UTF8_MARK = b"\xef\xbb\xbf"
 
 
-class Unread(NamedTuple):
-    """A piece of a file that gave no event: its file, its place (such as ``line 12``) and what is wrong with it.
-
-    `harmless` says that nothing is wrong: it is well-formed and tells of no response.
-    """
-
-    file: str
-    where: str
-    what: str
-    harmless: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.file}, {self.where}: {self.what}"
-
-
-class Recording:
+class InputFile:
     """One input file, open.
 
     Parameters
@@ -65,8 +51,8 @@ class Recording:
         Size on disk, None where it is not known (a pipe).
     modified_ms
         When the file was last written, milliseconds since the epoch; for a pipe when it was opened.
-    untimed
-        Events read so far for which the file has no time.
+    byte_order_mark
+        The UTF-8 byte order mark with which the file begins; it is not part of what is read.
 
     Raises
     ------
@@ -77,15 +63,15 @@ class Recording:
     def __init__(self, path: str) -> None:
         self.path = path
         try:
-            self._raw = FileIO(sys.stdin.fileno(), "rb", closefd=False) if path == STDIN else FileIO(path, "rb")
+            self._raw = _open(path)
+            status = os.fstat(self._raw.fileno()) if isinstance(self._raw, FileIO) else None
         except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror}).", "Name a file that can be.") from error
-        status = os.fstat(self._raw.fileno())
-        self.is_file = stat.S_ISREG(status.st_mode)
-        self.size_bytes = status.st_size if self.is_file else None
-        self.modified_ms = status.st_mtime_ns // 1_000_000 if self.is_file else time.time_ns() // 1_000_000
+            raise InputError(f"{path}: cannot be read ({_reason(error)}).", "Name a file that can be.") from error
+        self.is_file = status is not None and stat.S_ISREG(status.st_mode)
+        self.size_bytes = status.st_size if status is not None and self.is_file else None
+        self.modified_ms = (status.st_mtime_ns if status is not None and self.is_file else time.time_ns()) // 1_000_000
         self.label = "stdin" if path == STDIN else Path(path).name.removesuffix(".gz") or path
-        self.untimed = 0
+        self.byte_order_mark = b""
         self._buffer = BufferedReader(self._raw, _BUFFER_BYTES)
         self._pending: deque[bytes] = deque()
         self._stream: BufferedIOBase | gzip.GzipFile = self._buffer
@@ -109,7 +95,7 @@ class Recording:
         if start.startswith(_UTF16):
             raise InputError(f"{self.path}: is UTF-16.", "Convert it: iconv -f UTF-16 -t UTF-8.")
         if start.startswith(_UTF8_MARK):
-            self._stream.read(len(_UTF8_MARK))
+            self.byte_order_mark = self._stream.read(len(_UTF8_MARK))
 
     def __enter__(self) -> Self:
         return self
@@ -127,16 +113,16 @@ class Recording:
 
     @property
     def closed(self) -> bool:
-        """Whether it was closed."""
+        """Whether the file is closed."""
         return self._raw.closed
 
     @property
     def consumed_bytes(self) -> int | None:
-        """Bytes of the file on disk that were taken in so far; None for a pipe."""
+        """Bytes of the file on disk that were read so far; None for a pipe."""
         return self._raw.tell() if self.is_file and not self._raw.closed else None
 
     def look_ahead(self) -> bytes:
-        """Read one more line, or the beginning of a very long one, and keep it for `lines` or `read_all`.
+        """Read one more line, or the beginning of a very long one; `lines` and `read_all` will still return it.
 
         Returns
         -------
@@ -179,7 +165,7 @@ class Recording:
                 return
             yield number, line.rstrip(b"\r\n")
 
-    def read_all(self) -> bytes:
+    def read_all(self, limit_bytes: int = LARGEST_DOCUMENT_BYTES) -> bytes:
         """Read all that is left.
 
         Raises
@@ -189,7 +175,7 @@ class Recording:
         """
         parts = list(self._pending)
         self._pending.clear()
-        left = LARGEST_DOCUMENT_BYTES - sum(map(len, parts))
+        left = limit_bytes - sum(map(len, parts))
         try:
             while left >= 0 and (part := self._stream.read(min(left + 1, 4 * 1024 * 1024))):
                 parts.append(part)
@@ -197,11 +183,22 @@ class Recording:
         except _DAMAGE as error:
             raise InputError(f"{self.path}: is damaged ({_reason(error)}).", "Fetch the file again.") from error
         if left < 0:
-            raise InputError(f"{self.path}: is larger than {LARGEST_DOCUMENT_BYTES} bytes.", "Split it.")
+            raise InputError(f"{self.path}: is larger than {limit_bytes} bytes.", "Split it.")
         return b"".join(parts)
 
     def _readline(self) -> bytes:
         return self._pending.popleft() if self._pending else self._stream.readline(LONGEST_LINE_BYTES)
+
+
+def _open(path: str) -> FileIO | BytesIO:
+    if path != STDIN:
+        return FileIO(path, "rb")
+    try:
+        descriptor = sys.stdin.fileno()
+    except UnsupportedOperation:  # standard input was replaced by an object in memory
+        return BytesIO(sys.stdin.buffer.read())
+    # Not sys.stdin.buffer: a thread that waits in it would end the interpreter with a fatal error.
+    return FileIO(descriptor, "rb", closefd=False)
 
 
 def _reason(error: BaseException) -> str:

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from halt400.diagnosis import find_defect
 from halt400.errors import InputError
-from halt400.exchanges import read_exchanges
+from halt400.exchanges import read_for_diagnosis
 
 RAW = b"POST /v1/orders?q=1 HTTP/1.1\r\nHost: api.shop.example\r\nContent-Length: 2\r\n\r\n{}\n"
 
 
 def test_a_raw_request_is_taken_apart_as_it_is():
-    (one,) = read_exchanges(RAW)
+    (one,) = read_for_diagnosis(RAW)
     assert (one.request.method, one.request.url) == ("POST", "http://api.shop.example/v1/orders?q=1")
     assert one.request.headers == [("Host", "api.shop.example"), ("Content-Length", "2")]
     assert one.request.body == "{}"
@@ -42,7 +42,7 @@ def test_a_raw_request_is_taken_apart_as_it_is():
     ],
 )
 def test_what_is_broken_on_the_wire_stays_broken(raw, detail):
-    (one,) = read_exchanges(raw, "raw")
+    (one,) = read_for_diagnosis(raw, "raw")
     found = find_defect(one.request, None, as_sent=one.as_sent)
     assert found is not None
     assert any(detail in item.detail for item in found.evidence)
@@ -50,9 +50,9 @@ def test_what_is_broken_on_the_wire_stays_broken(raw, detail):
 
 def test_a_chunked_body_is_read_without_its_chunks():
     raw = b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-    (one,) = read_exchanges(raw + b'4\r\n{"a"\r\n4\r\n: 1}\r\n0\r\n\r\n')
+    (one,) = read_for_diagnosis(raw + b'4\r\n{"a"\r\n4\r\n: 1}\r\n0\r\n\r\n')
     assert find_defect(one.request, None, as_sent=True) is None
-    (one,) = read_exchanges(raw + b'4\r\n{"a"\r\n5\r\n: 1,}\r\n0\r\n\r\n')
+    (one,) = read_for_diagnosis(raw + b'4\r\n{"a"\r\n5\r\n: 1,}\r\n0\r\n\r\n')
     assert find_defect(one.request, None, as_sent=True).cause == "malformed_json"
 
 
@@ -73,13 +73,13 @@ def test_a_chunked_body_is_read_without_its_chunks():
     ],
 )  # fmt: skip
 def test_a_curl_command_is_read_as_the_request_that_it_sends(command, method, headers, body):
-    (one,) = read_exchanges(command.encode())
+    (one,) = read_for_diagnosis(command.encode())
     assert (one.request.method, one.request.headers, one.request.body) == (method, headers, body)
     assert one.request.url.endswith("a.example/x")
 
 
 def test_get_moves_the_data_of_curl_into_the_query():
-    (one,) = read_exchanges(b"curl -G https://a.example/x --data-urlencode 'q=a b'")
+    (one,) = read_for_diagnosis(b"curl -G https://a.example/x --data-urlencode 'q=a b'")
     assert (one.request.method, one.request.url) == ("GET", "https://a.example/x?q=a+b")
 
 
@@ -94,7 +94,7 @@ def test_a_har_keeps_pseudo_headers_and_order():
         },
         "response": {"status": 400, "headers": [], "content": {"text": "YmFk", "encoding": "base64"}},
     }  # fmt: skip
-    (one,) = read_exchanges(json.dumps({"log": {"version": "1.2", "entries": [entry]}}).encode())
+    (one,) = read_for_diagnosis(json.dumps({"log": {"version": "1.2", "entries": [entry]}}).encode())
     assert one.request.http_version == "2"
     assert [name for name, _ in one.request.headers] == [":authority", "b", "a"]
     assert one.request.body == '{"a": 1,}'
@@ -117,7 +117,7 @@ def test_json_lines_take_recorded_fields_and_our_own_records():
         },
         {"method": "POST", "url": "https://a.example/", "body": "{}", "headers": [{"name": "A", "value": "1"}]},
     ]
-    found = read_exchanges("\n".join(json.dumps(line) for line in lines).encode())
+    found = read_for_diagnosis("\n".join(json.dumps(line) for line in lines).encode())
     assert [one.request.headers for one in found] == [[("A", "1")]] * 3
     assert [one.response.status if one.response else None for one in found] == [400, 400, None]
 
@@ -130,21 +130,21 @@ def test_json_lines_take_recorded_fields_and_our_own_records():
 )  # fmt: skip
 def test_what_cannot_be_read_is_one_clear_error(data):
     with pytest.raises(InputError) as raised:
-        read_exchanges(data)
+        read_for_diagnosis(data)
     assert "\n" not in str(raised.value)
 
 
 @given(st.binary(max_size=200), st.sampled_from(["auto", "har", "raw", "curl", "jsonl"]))
 def test_no_input_crashes_the_reader(data, form):
     with suppress(InputError):
-        for one in read_exchanges(data, form):
+        for one in read_for_diagnosis(data, form):
             find_defect(one.request, one.response, as_sent=one.as_sent)
 
 
 @given(st.text(alphabet="curl -dHX'\"\\$ \nhttps:/a.=&{}", max_size=60).map(lambda text: f"curl {text}".encode()))
 def test_no_command_crashes_the_reader(data):
     with suppress(InputError):
-        read_exchanges(data)
+        read_for_diagnosis(data)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_no_command_crashes_the_reader(data):
     ],
 )
 def test_a_form_of_curl_is_posted_under_one_type_with_its_boundary(command, content_type):
-    (one,) = read_exchanges(command.encode())
+    (one,) = read_for_diagnosis(command.encode())
     assert one.request.method == "POST"
     (sent,) = [value for name, value in one.request.headers if name == "Content-Type"]
     assert sent.startswith(f"{content_type}; boundary=-")
