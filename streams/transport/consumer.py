@@ -129,18 +129,18 @@ class FoldingConsumer(Consumer):
     def _new_offset(self, tp: TP) -> int | None:
         return self.watermarks.of(tp)
 
-    def positions(self, topic: str) -> dict[int, tuple[int, int]]:
-        """Each assigned partition of `topic` with (offset up to which it was fetched, log end)."""
-        fetched: dict[int, tuple[int, int]] = {}
+    def unfetched(self, topic: str) -> int:
+        """Number of records on the assigned partitions of `topic` that were not fetched yet."""
         subscription = self._thread._ensure_consumer()._subscription.subscription
         assignment = subscription.assignment if subscription is not None else None
         if assignment is None:
-            return fetched
+            return 0
+        count = 0
         for tp in assignment.tps:
             state = assignment.state_value(tp)
             if tp.topic == topic and state is not None and state.has_valid_position and state.highwater is not None:
-                fetched[tp.partition] = (state.position, state.highwater)
-        return fetched
+                count += state.highwater - state.position
+        return count
 
     @property
     def polls(self) -> int:

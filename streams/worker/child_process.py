@@ -1,4 +1,4 @@
-"""A process that lives beside the worker and ends with it."""
+"""The follow-up process as a child of the worker: they end together."""
 
 import asyncio
 import sys
@@ -11,7 +11,7 @@ __all__ = ["ChildProcess", "ChildProcessEnded"]
 
 
 class ChildProcessEnded(Halt400Error):
-    """The process beside the worker ended by itself."""
+    """The child process ended by itself."""
 
     code = "companion_ended"
 
@@ -19,12 +19,12 @@ class ChildProcessEnded(Halt400Error):
 class ChildProcess:
     """Runs ``halt400 worker --role ROLE`` with this process's environment and output.
 
-    It ends when this process ends, however that happens.
+    It ends when this process ends, even by SIGKILL.
 
     Parameters
     ----------
     on_end
-        Called with an error when it ended by itself.
+        Called with an error when the child ended by itself.
     """
 
     def __init__(self, role: str, *, on_end: Callable[[BaseException], Awaitable[None]]) -> None:
@@ -33,13 +33,13 @@ class ChildProcess:
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start it, and watch it."""
+        """Start the child, and watch it."""
         command = [sys.executable, "-m", "halt400", "worker", "--role", self._role]
         self._process = GuardedProcess(command, None, grace_s=20.0)
         self._watching = asyncio.create_task(self._watch(self._process))
 
     async def stop(self) -> None:
-        """Ask it to end, and wait for it."""
+        """Stop the child, and wait until it has ended."""
         watching, self._watching = self._watching, None
         if watching is not None:
             watching.cancel()
@@ -48,5 +48,5 @@ class ChildProcess:
 
     async def _watch(self, process: GuardedProcess) -> None:
         code = await asyncio.to_thread(process.wait)
-        error = ChildProcessEnded(f"The {self._role} process ended with code {code}.", "Its own lines say why.")
+        error = ChildProcessEnded(f"The {self._role} process ended with code {code}.", "Its own log lines say why.")
         await self._on_end(error)

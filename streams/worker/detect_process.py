@@ -61,9 +61,9 @@ def build_detect_app(settings: Settings) -> Halt400App:
         kafka.topic(topics.FLEET),
         on_records=partial(_hear_fleet, fleet, answers),
     )
-    app.neighbours += [control, fleet_log, MetricsServer(settings.metrics, place=0)]
+    app.services += [control, fleet_log, MetricsServer(settings.metrics, place=0)]
     if settings.api.enabled:
-        app.neighbours.append(ApiServer.of(settings))
+        app.services.append(ApiServer.of(settings))
 
     table = DurableTable(app, name=rates, changelog_name=rates, newer=_newer_row, partitions=kafka.partitions)
     app.tables.add(table)
@@ -104,7 +104,7 @@ def build_detect_app(settings: Settings) -> Halt400App:
     async def know_every_command() -> None:
         await engine.recovered(app.consumer.assignment)
         app.ready = True
-        log.info("Ready: partitions %s of %s.", app.held(responses) or "none", responses)
+        log.info("Ready: partitions %s of %s.", app.assigned(responses) or "none", responses)
 
     @app.task  # type: ignore[untyped-decorator]
     @ends_the_process(app)
@@ -136,8 +136,7 @@ def build_detect_app(settings: Settings) -> Halt400App:
             if fleet_log.failure is not None:
                 raise fleet_log.failure
             consumer = cast(FoldingConsumer, app.consumer)
-            positions = consumer.positions(responses)
-            metrics.EVENTS_BEHIND.set(sum(end - position for position, end in positions.values()))
+            metrics.EVENTS_BEHIND.set(consumer.unfetched(responses))
             watchdog.check(
                 time.monotonic(),
                 broker_answers=control.healthy,

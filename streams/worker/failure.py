@@ -1,6 +1,7 @@
-"""What an unexpected error means here: the end of the process, with nothing committed that was not durable.
+"""How an unexpected error ends the process, with nothing committed that is not durable.
 
-Faust skips the event that an agent failed on, and commits past it; a supervisor that starts us again reads it again.
+Faust would skip the event that an agent failed on and commit past it. A process that a supervisor starts again reads
+it again.
 """
 
 import logging
@@ -19,7 +20,7 @@ STOP_DEADLINE_S = 45.0
 
 
 async def end_process(app: Any, error: BaseException) -> None:
-    """Stop the worker with `error` as its reason; if it cannot stop in time, the process is ended where it stands."""
+    """Stop the worker because of `error`; where it does not stop in time, exit at once."""
     if app.failure is not None:
         return
     app.failure = error

@@ -1,4 +1,4 @@
-"""The Faust app of a worker's process: what every one of them shares."""
+"""The Faust app that each of the worker's processes is built on, and its Kafka settings."""
 
 import logging
 from collections.abc import Awaitable
@@ -17,33 +17,43 @@ __all__ = ["Halt400App", "new_app"]
 log = logging.getLogger("halt400.worker")
 
 
-class Neighbour(Protocol):
-    """Something that runs beside the Faust app in its loop."""
+class BackgroundService(Protocol):
+    """What runs in the event loop of a Faust app beside its agents."""
 
     async def start(self) -> None:
         """Start it; an error keeps the worker from starting."""
 
     async def stop(self) -> None:
-        """Stop it; harmless where it was not started."""
+        """Stop it; does nothing where it was not started."""
 
 
 class Halt400App(faust.App):
-    """A Faust app that keeps nothing on disk, has neighbours in its loop, and remembers what ended it."""
+    """A Faust app that keeps nothing on disk, runs background services, and knows why it failed.
+
+    Attributes
+    ----------
+    failure
+        The error that ends the process, None while there is none.
+    ready
+        Whether the assigned partitions are recovered and read.
+    services
+        Started before Kafka assigns partitions, and stopped last.
+    """
 
     failure: BaseException | None = None
     ready = False
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.neighbours: list[Neighbour] = []
+        self.services: list[BackgroundService] = []
 
     def _create_directories(self) -> None:
-        """Nothing of ours is on disk; Faust would make a directory beside whatever it was started in."""
+        """Do nothing: nothing is kept on disk, and Faust would make a directory in the working directory."""
 
-    async def start_neighbours(self) -> None:
-        """Start what the agents need before Kafka assigns anything."""
-        for neighbour in self.neighbours:
-            await neighbour.start()
+    async def start_services(self) -> None:
+        """Start the services, which the agents need before Kafka assigns partitions."""
+        for service in self.services:
+            await service.start()
 
     async def send_acknowledged(
         self,
@@ -53,21 +63,21 @@ class Halt400App(faust.App):
         partition: int | None,
         headers: list[tuple[str, bytes]] | None,
     ) -> Awaitable[Any]:
-        """Hand a record to the producer; what is returned is done when the broker has acknowledged it."""
+        """Give a record to the producer; the result is done when the broker has acknowledged the record."""
         return await self.producer.send(topic, key, value, partition, None, headers)
 
-    def held(self, topic: str) -> str:
-        """The partitions of `topic` that this process was given, as text."""
+    def assigned(self, topic: str) -> str:
+        """The assigned partitions of `topic`, as text."""
         return ", ".join(str(tp.partition) for tp in sorted(self.consumer.assignment()) if tp.topic == topic)
 
-    async def stop_neighbours(self) -> None:
-        """Stop what was started, last first."""
-        for neighbour in reversed(self.neighbours):
-            await neighbour.stop()
+    async def stop_services(self) -> None:
+        """Stop the services, the last one first."""
+        for service in reversed(self.services):
+            await service.stop()
 
 
 def new_app(settings: Settings, group: str) -> Halt400App:
-    """Make an app in the consumer group of that name, with no agents yet; nothing is connected before it starts."""
+    """Make an app in the consumer group of that name, without agents; it connects when it starts."""
     kafka, worker = settings.kafka, settings.worker
     return Halt400App(
         kafka.topic(group),

@@ -1,4 +1,4 @@
-"""The metrics of one process for Prometheus, at ``/metrics`` on a port of their own."""
+"""The HTTP server with the metrics of one process for Prometheus, at ``/metrics`` on a port of its own."""
 
 import asyncio
 import errno
@@ -17,12 +17,12 @@ log = logging.getLogger("halt400.worker")
 
 
 class MetricsServer:
-    """Serve this process's metrics from a thread.
+    """Serves this process's metrics from a thread.
 
     Parameters
     ----------
     place
-        0 in the first process of a worker, 1 in the second: it listens on the port that many above the one set.
+        0 in the first process of a worker, 1 in the second: added to the port that is set.
     """
 
     def __init__(self, metrics: MetricsSettings, place: int) -> None:
@@ -35,7 +35,7 @@ class MetricsServer:
         Raises
         ------
         SettingError
-            The port is in use, or cannot be listened on.
+            The port is in use, or the process cannot listen on it.
         """
         host, port = self._metrics.host, self._metrics.port
         if port is None:

@@ -1,4 +1,4 @@
-"""Run a worker in this process until it is told to stop."""
+"""Starts a worker process and runs it until it is stopped: checks, logging, process settings, exit code."""
 
 import asyncio
 import gc
@@ -24,11 +24,11 @@ from streams.worker.follow_up_process import FOLLOW_UP_GROUP, build_follow_up_ap
 __all__ = ["Role", "log_to_stderr", "run_worker"]
 
 FOLLOW_UP_NICENESS = 10
-"""Where processors are scarce, detection goes first."""
+"""Where processors are scarce, detection runs first."""
 
 SWITCH_INTERVAL_S = 0.0005
-"""The thread that reads from Kafka gives the interpreter up with each read of a socket, and waits this long to have it
-back while events are counted. With Python's 5 ms it cannot bring as many events as are counted meanwhile."""
+"""The thread that reads from Kafka releases the interpreter lock with each read of a socket, and waits this long to get
+it back while events are counted. With Python's default of 5 ms it fetches fewer events than are counted meanwhile."""
 
 Role = Literal["all", "detect", "follow-up"]
 
@@ -41,8 +41,8 @@ def run_worker(settings: Settings, role: Role = "all") -> NoReturn:
     Parameters
     ----------
     role
-        ``detect`` reads responses and commands; ``follow-up`` archives what came of it; ``all`` is a detect process
-        with a follow-up process beside it.
+        ``detect`` reads responses and issues commands; ``follow-up`` archives offences and alerts people; ``all`` is a
+        detect process with a follow-up process as its child.
 
     Raises
     ------
@@ -53,25 +53,36 @@ def run_worker(settings: Settings, role: Role = "all") -> NoReturn:
     asyncio.run(check_topics(settings.kafka))
     asyncio.run(await_group_coordinator(settings.kafka, FOLLOW_UP_GROUP if role == "follow-up" else DETECT_GROUP))
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    _tune_process(role)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    app = build_follow_up_app(settings) if role == "follow-up" else build_detect_app(settings)
+    if role == "all":
+        app.services.append(ChildProcess("follow-up", on_end=partial(end_process, app)))
+    try:
+        loop.run_until_complete(app.start_services())
+    except BaseException:
+        loop.run_until_complete(app.stop_services())
+        raise
+    for service in app.services:
+        if isinstance(service, ApiServer):
+            log.info("The API answers at %s.", service.url)
+    failed = _run(app, loop)
+    log.info("Stopped%s.", " after a failure; nothing is lost, start it again" if failed else "")
+    sys.exit(EXIT_FAILURE if failed else 0)
+
+
+def _tune_process(role: Role) -> None:
     # Records and rows live long and form no cycles: the default thresholds would walk them thousands of times a minute.
     gc.set_threshold(100_000, 50, 100)
     if role == "follow-up":
         os.nice(FOLLOW_UP_NICENESS)
     else:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    app = build_follow_up_app(settings) if role == "follow-up" else build_detect_app(settings)
-    if role == "all":
-        app.neighbours.append(ChildProcess("follow-up", on_end=partial(end_process, app)))
-    try:
-        loop.run_until_complete(app.start_neighbours())
-    except BaseException:
-        loop.run_until_complete(app.stop_neighbours())
-        raise
-    for neighbour in app.neighbours:
-        if isinstance(neighbour, ApiServer):
-            log.info("The API answers at %s.", neighbour.url)
+
+
+def _run(app: Halt400App, loop: asyncio.AbstractEventLoop) -> bool:
+    """Run the app until it is stopped or fails; whether it failed."""
     worker = _Worker(app, loop=loop, loglevel=None, override_logging=False, quiet=True, redirect_stdouts=False)
     worker.spinner = None
     try:
@@ -84,19 +95,17 @@ def run_worker(settings: Settings, role: Role = "all") -> NoReturn:
         crashed = True
     if crashed and app.failure is None:
         log.critical("The worker ended: %r", worker.crash_reason or app.crash_reason)
-    failed = crashed or app.failure is not None
-    log.info("Stopped%s.", " after a failure; nothing is lost, start it again" if failed else "")
-    sys.exit(EXIT_FAILURE if failed else 0)
+    return crashed or app.failure is not None
 
 
 class _Worker(faust.Worker):
     async def on_shutdown(self) -> None:
         await super().on_shutdown()
-        await cast(Halt400App, self.app).stop_neighbours()
+        await cast(Halt400App, self.app).stop_services()
 
 
 def log_to_stderr(level: str, redactor: Redactor) -> None:
-    """Log what is of use to an operator; secrets are taken out of every line and traceback."""
+    """Log to standard error what an operator needs; secrets are taken out of every line and traceback."""
     handler = logging.StreamHandler(sys.stderr)
     lines = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     handler.setFormatter(RedactingFormatter(redactor, lines))

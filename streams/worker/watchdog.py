@@ -1,8 +1,7 @@
-"""Notice a worker, or one partition of it, that stands still although there is work and the broker answers.
+"""The watchdog: it ends a worker that makes no progress although there is work and the broker answers.
 
-Faust can stop without a word: a rebalance whose recovery never ends, a stream that waits for what never comes, a
-partition that is never fetched or whose records are dropped. Such a worker keeps its partitions and its heartbeat, so
-nobody else takes over. It has to end.
+Faust can stop silently: a recovery never ends, a stream waits for records that never come, a partition is never fetched
+or its records are dropped. Such a worker keeps its partitions and sends heartbeats, so no other worker takes over.
 """
 
 from collections.abc import Mapping
@@ -16,13 +15,13 @@ __all__ = ["StalledWorker", "Watchdog"]
 
 
 class StalledWorker(Halt400Error):
-    """The worker, or a partition of it, stood still although there was work."""
+    """The worker, or one of its partitions, made no progress although there was work."""
 
     code = "stalled_worker"
 
 
 class Watchdog:
-    """Decides whether a worker or a partition stands still. Pure: it is told what is, and when.
+    """Decides whether a worker or one of its partitions is stalled, from observations and their times.
 
     Parameters
     ----------
@@ -32,44 +31,44 @@ class Watchdog:
 
     def __init__(self, patience_s: float = 60.0) -> None:
         self._patience_s = patience_s
-        self._standing_since: float | None = None
+        self._stalled_since: float | None = None
         self._polls = -1
-        self._progress: dict[TP, tuple[int | None, int | None]] = {}
+        self._offsets: dict[TP, tuple[int | None, int | None]] = {}
         self._since: dict[TP, float] = {}
 
     def check(
         self, now_s: float, *, broker_answers: bool, ready: bool, polls: int, partitions: Mapping[TP, PartitionProgress]
     ) -> None:
-        """Take in one observation.
+        """Compare one observation with the ones before.
 
         Parameters
         ----------
         now_s
             Monotonic time.
         polls
-            How often reading was tried. Where that stands still the agents' queues are full, and a partition that does
-            not move waits for those before it: it is stalled only if all of them are.
+            Number of polls. While it does not rise, the agents' queues are full, and a partition without progress may
+            wait for others: it counts as stalled only if all of them are.
 
         Raises
         ------
         StalledWorker
-            Nothing has moved for longer than the patience, or one partition has not while it had no reason to wait.
+            There was no progress for longer than the patience: in all partitions, or in one without a reason to wait.
         """
-        progress = {tp: (standing.position, standing.applied) for tp, standing in partitions.items()}
-        earlier, self._progress = self._progress, progress
+        offsets = {tp: (progress.position, progress.applied) for tp, progress in partitions.items()}
+        earlier, self._offsets = self._offsets, offsets
         reading, self._polls = polls != self._polls, polls
-        working = not ready or any(standing.has_work for standing in partitions.values())
-        if progress != earlier or not working or not broker_answers:
-            self._standing_since = None
-        elif self._standing_since is None:
-            self._standing_since = now_s
-        elif now_s - self._standing_since > self._patience_s:
+        working = not ready or any(progress.has_work for progress in partitions.values())
+        if offsets != earlier or not working or not broker_answers:
+            self._stalled_since = None
+        elif self._stalled_since is None:
+            self._stalled_since = now_s
+        elif now_s - self._stalled_since > self._patience_s:
             raise self._stalled(f"({'reading' if ready else 'recovering'}; {_list(partitions)})")
         self._since = {
             tp: self._since.get(tp, now_s)
-            for tp, standing in partitions.items()
-            if broker_answers and ready and reading and standing.has_work and not standing.waits
-            if progress[tp] == earlier.get(tp)
+            for tp, progress in partitions.items()
+            if broker_answers and ready and reading and progress.has_work and not progress.waits
+            if offsets[tp] == earlier.get(tp)
         }
         stalled = {tp: partitions[tp] for tp, since in self._since.items() if now_s - since > self._patience_s}
         if stalled:
@@ -78,12 +77,12 @@ class Watchdog:
     def _stalled(self, where: str) -> StalledWorker:
         return StalledWorker(
             f"No progress for {self._patience_s:g} s although the broker answers {where}.",
-            "The worker ends so that another one takes over; nothing is lost.",
+            "The worker ends so that another takes over; nothing is lost.",
         )
 
 
 def _list(partitions: Mapping[TP, PartitionProgress]) -> str:
     return (
-        ", ".join(f"{tp.topic} partition {tp.partition}: {standing}" for tp, standing in sorted(partitions.items()))
+        ", ".join(f"{tp.topic} partition {tp.partition}: {progress}" for tp, progress in sorted(partitions.items()))
         or "no partition"
     )

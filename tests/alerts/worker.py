@@ -30,21 +30,21 @@ async def running(settings: Settings, config: Path, clock: Callable[[], float]) 
         sinks=alerts.make_sinks(os.environ),
         redact=str,
         clock=clock,
-        tick_s=0.05,
+        tick_interval_s=0.05,
     )
 
     @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
     async def forget(_app: object, revoked: set[object], **_: object) -> None:
         watermarks.drop(revoked)  # type: ignore[arg-type]
 
-    await app.start_neighbours()
+    await app.start_services()
     await app.start()
     try:
         yield dispatcher
         assert app.failure is None
     finally:
         await app.stop()
-        await app.stop_neighbours()
+        await app.stop_services()
 
 
 async def main(config: Path) -> None:

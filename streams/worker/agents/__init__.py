@@ -1,4 +1,4 @@
-"""The Faust agents: each reads one topic in folds, calls its engine, and nothing else."""
+"""The Faust agents: each reads one topic in folds and gives them to what processes them, and does nothing else."""
 
 from streams.worker.agents import alert, archive, detect
 

@@ -1,28 +1,24 @@
-"""The detect agents: every response event and every operation passes here, in the order of its partition."""
+"""The detect agents: they give each fold of responses and of operations to the engine, in order."""
 
 from typing import Any
 
+from faust.types import TP
+
 from streams.processing.engine import Engine
-from streams.transport import PASS_THROUGH
-from streams.worker.failure import ends_the_process
+from streams.transport import Records
+from streams.worker.agents.fold_agent import add_fold_agent
 
 __all__ = ["register"]
 
 
-def register(app: Any, topic: str, operations_topic: str, engine: Engine) -> None:
-    """Add the two agents to `app`."""
-    responses = app.topic(topic, key_serializer="raw", value_serializer=PASS_THROUGH, value_type=None)
+def register(app: Any, responses: str, operations: str, engine: Engine) -> None:
+    """Add the two agents to `app`, by the full names of their topics."""
 
-    @app.agent(responses, name="detect")  # type: ignore[untyped-decorator]
-    @ends_the_process(app)
-    async def detect(folds: Any) -> None:
-        async for fold in folds.events():
-            await engine.process(fold.message.partition, fold.value)
+    async def process(tp: TP, records: Records) -> None:
+        await engine.process(tp.partition, records)
 
-    operations = app.topic(operations_topic, key_serializer="raw", value_serializer=PASS_THROUGH, value_type=None)
+    async def operate(tp: TP, records: Records) -> None:
+        await engine.operate(tp.partition, records)
 
-    @app.agent(operations, name="operate")  # type: ignore[untyped-decorator]
-    @ends_the_process(app)
-    async def operate(folds: Any) -> None:
-        async for fold in folds.events():
-            await engine.operate(fold.message.partition, fold.value)
+    add_fold_agent(app, "detect", responses, process)
+    add_fold_agent(app, "operate", operations, operate)
