@@ -1,4 +1,4 @@
-"""The HTTP API: what is known of every target and every quarantine, answered by any process from its own memory."""
+"""The HTTP API: rates of every target and the quarantines, answered by any process from its own memory."""
 
 from streams.api.app import build_api
 from streams.api.read_model import ReadModel

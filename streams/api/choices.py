@@ -1,4 +1,4 @@
-"""The words that the HTTP API and the command line take: windows, states, and what a list is sorted by."""
+"""The values that the HTTP API and the command line accept for windows, states and the sort order of lists."""
 
 from typing import Literal
 

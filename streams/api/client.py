@@ -1,4 +1,4 @@
-"""Ask the HTTP API from another process; every failure is one error that says what to do."""
+"""A client of the HTTP API, for the command line; every failure is a `QueryError` that says what to do."""
 
 from typing import Any, Self
 from urllib.parse import quote
@@ -23,13 +23,13 @@ class ApiClient:
     api
         The address and the token.
     url
-        The address, where it is not that of the settings.
+        Another address than that of the settings.
     """
 
     def __init__(self, api: ApiSettings, url: str | None = None) -> None:
         if url is None and api.port == 0:
             raise QueryError(
-                "HALT400_API_PORT=0 says any free port, so where the API is cannot be known.", "Give --url."
+                "HALT400_API_PORT=0 means any free port, so the address of the API is not known.", "Give --url."
             )
         self.url = (url or base_url(api.host, api.port)).rstrip("/")
         headers = {"Authorization": f"Bearer {api.token.get_secret_value()}"} if api.token else {}
@@ -54,7 +54,7 @@ class ApiClient:
         return self._get("/v1/quarantines", query)
 
     def _get(self, path: str, query: dict[str, Any]) -> dict[str, Any]:
-        """GET; parameters that are None are left out.
+        """Send a GET request, without the parameters that are None.
 
         Raises
         ------

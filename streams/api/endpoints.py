@@ -1,4 +1,4 @@
-"""The endpoints: what is at each address, what can be asked, what is answered. Routes and OpenAPI are made of this."""
+"""The endpoints: address, query parameters and answer of each. Routes and the OpenAPI document are made from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,15 +22,17 @@ class Endpoint:
     path
         The address, as in OpenAPI.
     answer
-        What a 200 holds; None for a document of another standard.
+        Type of the body of a 200; None for a document of another standard.
+    query
+        Type of the query parameters; None where there are none.
     problems
-        What else it can answer, besides 401 (unless `open`), 500 and, where `data` is set, 503.
+        Its error statuses besides 401 (unless `open`), 405, 500 and, where `data` is set, 503.
     parameters
-        The path's parameters and what they are.
+        The parameters in the path, with their descriptions.
     open
         Whether it answers without the token.
     data
-        Whether it needs the read model to have caught up.
+        Whether the read model must have caught up.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""What the API answers with; the OpenAPI document is generated from these types.
+"""The types of the API's answers; their names are component names of the OpenAPI document.
 
 Times are integers in milliseconds since the Unix epoch (UTC), ratios are 0-1, windows are [start, end).
 """
@@ -28,12 +28,12 @@ __all__ = [
 
 Count = Annotated[int, Meta(ge=0)]
 AsOf = Annotated[
-    int, Meta(ge=0, description="What the service had written by then is in this answer; milliseconds, UTC.")
+    int, Meta(ge=0, description="The answer includes what the service had written by this time; milliseconds, UTC.")
 ]
 
 
 class ClassCounts(Struct, kw_only=True):
-    """Responses by status, each in exactly one class; `other` is every status without a class of its own."""
+    """Responses by status, each counted in exactly one class; `other` has all statuses without a class of their own."""
 
     other: Count
     s400: Count = field(name="400")
@@ -46,14 +46,14 @@ class ClassCounts(Struct, kw_only=True):
 
 
 class Window(Struct, kw_only=True):
-    """The counts of one window [start, end); `bad_request_ratio` is null where nothing was seen.
+    """The counts of one window [start, end); `bad_request_ratio` is null where there were no responses.
 
-    `end` is the asked time rounded up to 5 s, or to a minute where the window begins more than 20 minutes back.
+    `end` is the requested time rounded up to 5 s, or to a minute where the window begins more than 20 minutes ago.
     """
 
     window: WindowName
     window_s: int
-    start: Annotated[int, Meta(description="Milliseconds since the Unix epoch, UTC; may lie before it.")]
+    start: Annotated[int, Meta(description="Milliseconds since the Unix epoch, UTC; may be negative.")]
     end: Milliseconds
     responses: Count
     bad_requests: Count
@@ -62,17 +62,17 @@ class Window(Struct, kw_only=True):
 
 
 class Totals(Struct, kw_only=True):
-    """Lifetime counts. `responses` has the late ones too, `classes` has not, since they are in no window."""
+    """Lifetime counts. `responses` includes late responses; `classes` does not, since they are in no window."""
 
     responses: Count
     classes: ClassCounts
 
 
 class TargetRates(Struct, kw_only=True):
-    """One target in the asked windows, by name.
+    """One target's counts in the requested windows, by the windows' names.
 
-    `late` events came after their time had left what is kept (a day); they are in no window. `skewed` events lay in
-    the future of their Kafka timestamp and are counted at the latter.
+    `late` events arrived more than a day after their time; they are in no window. `skewed` events had a time after
+    their Kafka timestamp and are counted at that timestamp.
     """
 
     target: str
@@ -86,7 +86,7 @@ class TargetRates(Struct, kw_only=True):
 
 
 class Target(Struct, kw_only=True):
-    """One target of the list: one window and the lifetime counts, see TargetRates."""
+    """One target in the list: one window and the lifetime counts, see TargetRates."""
 
     target: str
     quarantines: Annotated[int, Meta(ge=0, description="Quarantines in force on this target.")]
@@ -99,7 +99,7 @@ class Target(Struct, kw_only=True):
 
 
 class TargetPage(Struct, kw_only=True):
-    """A page of targets; `total` counts all that the filter lets through, `next` is the next page's address."""
+    """A page of targets; `total` counts all that match the filter, `next` is the next page's address."""
 
     as_of: AsOf
     total: Count
@@ -110,10 +110,10 @@ class TargetPage(Struct, kw_only=True):
 
 
 class Quarantine(Command, kw_only=True):
-    """The state of one scope: its latest command, and what follows from it at the time of the answer.
+    """The state of one scope: its latest command, and what it means at the time of the answer.
 
-    `id` is the scope's id, as in the key on `control`. `in_force`: not released and not yet expired. `not_sent`: what
-    it has saved, null where no gate has reported any.
+    `id` is the scope's id, as in the key on `control`. `in_force`: not released and not yet expired. `not_sent`: the
+    requests that it has saved, null where no gate has reported any.
     """
 
     id: str
@@ -156,7 +156,7 @@ class Readiness(Struct, kw_only=True):
 
 
 class Index(Struct, kw_only=True):
-    """Where everything is."""
+    """The addresses of the API."""
 
     name: str
     version: str
@@ -175,4 +175,4 @@ class Problem(Struct, kw_only=True, omit_defaults=True):
     instance: str | None = None
     parameter: Annotated[str | None, Meta(description="The query parameter that is wrong.")] = None
     allowed: Annotated[list[str] | None, Meta(description="What would be right instead.")] = None
-    near: Annotated[list[str] | None, Meta(description="Names that look like the one that was not found.")] = None
+    near: Annotated[list[str] | None, Meta(description="Names similar to the one that was not found.")] = None

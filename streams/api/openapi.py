@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the API, made from the endpoints' declarations and the types of their answers."""
+"""Builds the OpenAPI 3.1 document of the API from the endpoints' declarations and the types of their answers."""
 
 from functools import cache
 from importlib.metadata import version
@@ -15,25 +15,25 @@ from streams.record_fields import FIELDS, describe
 __all__ = ["openapi_document"]
 
 _REF = "#/components/schemas/{name}"
-_MEANING = {
+_PROBLEM_DESCRIPTIONS = {
     400: "A parameter is wrong.",
     401: "The token is missing or wrong.",
-    404: "It is not known, or no longer kept.",
+    404: "It is not known, or its counts are no longer kept.",
     405: "Only GET and HEAD are served.",
     500: "The answer could not be made.",
-    503: "This process has not read to the end of what Kafka holds yet.",
+    503: "This process has not read its Kafka topics to the end yet.",
 }
 _DESCRIPTION = """\
-What Halt400 knows of every target and every quarantine. Read-only; any process answers for any target from its own \
-memory, a second or two behind the responses.
+The rates of every target, and the quarantines. Read-only; any process answers for any target from its own memory, a \
+second or two behind the responses.
 
-Times are integers in milliseconds since the Unix epoch (UTC), ratios are 0-1 and null where nothing was seen, windows \
-are [start, end). Every error is an RFC 9457 problem document with a stable `code`."""
+Times are integers in milliseconds since the Unix epoch (UTC), ratios are 0-1 and null where there were no responses, \
+windows are [start, end). Every error is an RFC 9457 problem document with a stable `code`."""
 
 
 @cache
 def openapi_document() -> dict[str, Any]:
-    """Return the document; read only."""
+    """Return the document, which is shared: do not change it."""
     types = {endpoint.answer for endpoint in ENDPOINTS if endpoint.answer is not None}
     ordered = sorted(types | {answers.Problem}, key=lambda found: found.__name__)
     _, components = msgspec.json.schema_components(ordered, ref_template=_REF)
@@ -59,7 +59,7 @@ def openapi_document() -> dict[str, Any]:
                     "content": {PROBLEM_JSON: {"schema": {"$ref": _REF.format(name="Problem")}}},
                     **({"headers": _HEADERS[status]} if status in _HEADERS else {}),
                 }
-                for status, meaning in sorted(_MEANING.items())
+                for status, meaning in sorted(_PROBLEM_DESCRIPTIONS.items())
             },
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "description": "HALT400_API_TOKEN, where it is set."}
@@ -70,7 +70,7 @@ def openapi_document() -> dict[str, Any]:
 
 _HEADERS: dict[int, dict[str, Any]] = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "RFC 6750."}},
-    405: {"Allow": {"schema": {"type": "string"}, "description": "What is allowed."}},
+    405: {"Allow": {"schema": {"type": "string"}, "description": "The allowed methods."}},
     503: {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}},
 }
 

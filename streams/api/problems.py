@@ -1,4 +1,4 @@
-"""Errors of the API: RFC 9457 problem documents, one shape for all of them."""
+"""Errors of the API as RFC 9457 problem documents: their codes, how a handler raises one, how it is answered."""
 
 import logging
 from typing import NoReturn
@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 from halt400.errors import Halt400Error
 from streams.api.models import Problem
 
-__all__ = ["PROBLEM_JSON", "TITLES", "ProblemError", "answer_problems", "fail", "problem_response"]
+__all__ = ["PROBLEM_JSON", "TITLES", "ProblemError", "problem_middleware", "problem_response", "raise_problem"]
 
 log = logging.getLogger(__name__)
 
@@ -26,15 +26,15 @@ TITLES = {
     "unknown_quarantine": "No such quarantine",
     "method_not_allowed": "This method is not allowed here",
     "request_refused": "The request cannot be served",
-    "not_caught_up": "This process is still reading what was there before it",
+    "not_caught_up": "This process has not read its topics to the end yet",
     "invalid_record": "A record cannot be read",
-    "internal_error": "Something is wrong on our side",
+    "internal_error": "The server failed",
 }
 """Every code that a problem can have, with its title."""
 
 
 class ProblemError(Exception):
-    """An answer that is a problem, with HTTP headers that belong to it."""
+    """Ends a handler with a problem; `headers` go into the response."""
 
     def __init__(self, problem: Problem, headers: dict[str, str] | None = None) -> None:
         super().__init__(problem.detail)
@@ -42,7 +42,7 @@ class ProblemError(Exception):
         self.headers = headers or {}
 
 
-def fail(
+def raise_problem(
     status: int,
     code: str,
     detail: str,
@@ -71,7 +71,7 @@ def fail(
 
 
 def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> web.Response:
-    """Make the HTTP response of a problem."""
+    """Build the HTTP response of a problem."""
     return web.Response(
         body=orjson.dumps(msgspec.to_builtins(problem)),
         status=problem.status,
@@ -81,31 +81,31 @@ def problem_response(problem: Problem, headers: dict[str, str] | None = None) ->
 
 
 @web.middleware
-async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn everything that a handler raises into a problem document."""
+async def problem_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer everything that a handler raises with a problem document."""
     try:
         try:
             return await handler(request)
         except web.HTTPException as error:
-            _fail_as(error, request)
+            _raise_as_problem(error, request)
         except Halt400Error as error:
             log.error("%s %s: %s", request.method, request.path, error)
             code = error.code if error.code in TITLES else "internal_error"
-            fail(500, code, error.message, error.mend)
+            raise_problem(500, code, error.message, error.mend)
         except ProblemError:
             raise
         except Exception:
             log.exception("%s %s failed.", request.method, request.path)
-            fail(500, "internal_error", "The answer could not be made.", "The log of this process says why.")
+            raise_problem(500, "internal_error", "The answer could not be made.", "The log of this process says why.")
     except ProblemError as error:
         error.problem.instance = request.rel_url.raw_path
         return problem_response(error.problem, error.headers)
 
 
-def _fail_as(error: web.HTTPException, request: web.Request) -> NoReturn:
+def _raise_as_problem(error: web.HTTPException, request: web.Request) -> NoReturn:
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = sorted(error.allowed_methods)
-        fail(
+        raise_problem(
             405,
             "method_not_allowed",
             f"{request.method} is not allowed at {request.path}.",
@@ -114,5 +114,5 @@ def _fail_as(error: web.HTTPException, request: web.Request) -> NoReturn:
             allowed=allowed,
         )
     if error.status == 404:
-        fail(404, "unknown_path", f"There is nothing at {request.path}.", "/ lists the addresses.")
-    fail(error.status, "request_refused", f"{error.reason}.")
+        raise_problem(404, "unknown_path", f"There is nothing at {request.path}.", "/ lists the addresses.")
+    raise_problem(error.status, "request_refused", f"{error.reason}.")

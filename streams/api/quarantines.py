@@ -1,4 +1,4 @@
-"""The quarantines, as the compacted topic `control` tells them: the latest command of every scope."""
+"""The latest command of every scope, followed on the compacted topic `control`, and the list of quarantines."""
 
 import logging
 from collections.abc import Callable
@@ -21,7 +21,7 @@ _COMMAND_FIELDS = tuple(field.name for field in msgspec.structs.fields(Command))
 
 
 class Quarantines:
-    """Follow `control` and keep every scope's latest command, decoded.
+    """Follows `control` and keeps every scope's latest command, decoded.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Quarantines:
     clock_ms
         The present, in milliseconds since the Unix epoch.
     savings
-        What the gates did not send.
+        Counts of the requests that gates did not send.
     """
 
     def __init__(self, kafka: KafkaConnection, *, clock_ms: Callable[[], int], savings: SavingsBook) -> None:
@@ -40,14 +40,14 @@ class Quarantines:
         self._scopes_of: dict[str, set[str]] = {}
 
     def get(self, scope_id: str) -> Quarantine | None:
-        """Return the state of one scope, ``None`` where there was never a command."""
+        """Return the state of one scope; None where there was never a command."""
         command = self._commands.get(scope_id)
         return None if command is None else as_quarantine(command, self._clock_ms(), self._savings)
 
     def find(
         self, *, states: tuple[str, ...], target: str | None, job_id: str | None, expired: bool
     ) -> list[Quarantine]:
-        """Return what the filter lets through, the latest command first; `expired`: those past their end, too."""
+        """Return the quarantines that match, the latest command first; `expired`: include those that have expired."""
         now_ms = self._clock_ms()
         scopes = self._commands if target is None else self._scopes_of.get(target, ())
         found = [
@@ -61,7 +61,7 @@ class Quarantines:
         return found
 
     def in_force_on(self, target: str) -> int:
-        """Count the quarantines in force on one target."""
+        """Return the number of quarantines in force on one target."""
         now_ms = self._clock_ms()
         return sum(
             _in_force(command, now_ms) for command in map(self._commands.__getitem__, self._scopes_of.get(target, ()))
@@ -92,7 +92,7 @@ class Quarantines:
 
 
 def as_quarantine(command: Command, now_ms: int, savings: SavingsBook) -> Quarantine:
-    """Add to a command what follows from it at `now_ms`, and what it has saved."""
+    """Build the API's answer from a command: its fields, whether it is in force at `now_ms`, and what it has saved."""
     return Quarantine(
         id=command.scope.id,
         in_force=_in_force(command, now_ms),
@@ -105,21 +105,21 @@ def _in_force(command: Command, now_ms: int) -> bool:
     return command.state != "released" and command.expires_at > now_ms
 
 
-class _Head(msgspec.Struct):
+class _SequenceOnly(msgspec.Struct):
     sequence: int
 
 
 _decode = msgspec.json.Decoder(Command).decode
-_decode_head = msgspec.json.Decoder(_Head).decode
+_decode_sequence = msgspec.json.Decoder(_SequenceOnly).decode
 
 
 def _is_later(old: bytes, new: bytes) -> bool:
-    """Whether `new` is at least as late in its scope's sequence; bytes that are no command never replace one."""
+    """Whether `new` has at least the sequence of `old`; bytes that are no command never replace one."""
     try:
-        sequence = _decode_head(new).sequence
+        sequence = _decode_sequence(new).sequence
     except msgspec.MsgspecError:
         return False
     try:
-        return sequence >= _decode_head(old).sequence
+        return sequence >= _decode_sequence(old).sequence
     except msgspec.MsgspecError:
         return True

@@ -1,4 +1,4 @@
-"""What can be asked of each endpoint: the query parameters as types, by which they are read and documented."""
+"""The query parameters of each endpoint as types, which parse a request and document it in OpenAPI."""
 
 import re
 from datetime import UTC, datetime
@@ -9,24 +9,25 @@ from aiohttp import web
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from streams.api.choices import SortKey, State, WindowName
-from streams.api.problems import fail
+from streams.api.problems import raise_problem
 
 __all__ = ["QuarantineQuery", "RatesQuery", "TargetQuery", "parse_time", "read_query"]
 
-Limit = Annotated[int, Meta(ge=1, le=1000, description="Entries of the page at the most.")]
+Limit = Annotated[int, Meta(ge=1, le=1000, description="Most entries of the page.")]
 Offset = Annotated[int, Meta(ge=0, le=10**9, description="Entries before the page.")]
 
 
 class TargetQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     """Query of the list of targets."""
 
-    prefix: Annotated[str, Meta(description="Only targets whose name begins so.")] = ""
+    prefix: Annotated[str, Meta(description="Only targets whose name begins with this.")] = ""
     quarantined: Annotated[
         bool | UnsetType, Meta(description="Only targets with (true) or without (false) a quarantine in force.")
     ] = UNSET
-    window: Annotated[WindowName, Meta(description="The window that is shown, and sorted by; it ends now.")] = "5m"
+    window: Annotated[WindowName, Meta(description="The window to show and to sort by; it ends now.")] = "5m"
     sort: Annotated[
-        SortKey, Meta(description="What to sort by; with a minus, the greatest first. What has no value comes last.")
+        SortKey,
+        Meta(description="What to sort by; with a minus, the greatest first. Targets without a value come last."),
     ] = "target"
     limit: Limit = 100
     offset: Offset = 0
@@ -55,7 +56,7 @@ class QuarantineQuery(Struct, kw_only=True, forbid_unknown_fields=True):
         list[State],
         Meta(description="Only these states; repeat it, or separate by commas. Default: quarantined and probing."),
     ] = []
-    expired: Annotated[bool, Meta(description="Also those past their `expires_at`, which halt nothing any more.")] = (
+    expired: Annotated[bool, Meta(description="Also those past their `expires_at`, which are no longer in force.")] = (
         False
     )
     target: Annotated[str | UnsetType, Meta(description="Only on this target.")] = UNSET
@@ -68,14 +69,14 @@ _Query = TypeVar("_Query", TargetQuery, RatesQuery, QuarantineQuery)
 
 
 def read_query(request: web.Request, query: type[_Query]) -> _Query:
-    """Read the query string as `query`; what is unknown, repeated or wrong ends in a 400 that says what is allowed."""
+    """Parse the query string as `query`; an unknown, repeated or wrong parameter is a 400 that says what is allowed."""
     hints = get_type_hints(query)
     lists = {name for name, hint in hints.items() if getattr(hint, "__origin__", None) is list}
     found: dict[str, Any] = {}
     for name in dict.fromkeys(request.query):
         texts = request.query.getall(name)
         if name not in hints:
-            fail(
+            raise_problem(
                 400,
                 "bad_parameter",
                 f"There is no parameter {name!r} here.",
@@ -86,7 +87,7 @@ def read_query(request: web.Request, query: type[_Query]) -> _Query:
         if name in lists:
             found[name] = [part for text in texts for part in text.split(",")]
         elif len(texts) > 1:
-            fail(400, "bad_parameter", f"{name} is given {len(texts)} times.", "Give it once.", parameter=name)
+            raise_problem(400, "bad_parameter", f"{name} is given {len(texts)} times.", "Give it once.", parameter=name)
         else:
             found[name] = texts[0]
     try:
@@ -96,7 +97,7 @@ def read_query(request: web.Request, query: type[_Query]) -> _Query:
         name = place[1] if place else next(iter(found))
         allowed = [str(value) for value in _choices(hints[name])]
         reason = str(error).split(" - at ")[0]
-        fail(
+        raise_problem(
             400,
             "bad_parameter",
             f"{name}={','.join(request.query.getall(name))}: {reason}.",
@@ -107,12 +108,12 @@ def read_query(request: web.Request, query: type[_Query]) -> _Query:
 
 
 def parse_time(text: str) -> int:
-    """Read milliseconds since the Unix epoch, or RFC 3339 with an offset, as milliseconds.
+    """Parse milliseconds since the Unix epoch, or RFC 3339 with an offset, to milliseconds.
 
     Raises
     ------
     ValueError
-        It is neither, or lies before 1970.
+        It is neither, or is before 1970.
     """
     if re.fullmatch(r"[0-9]{1,14}", text):
         time_ms = int(text)
@@ -126,7 +127,7 @@ def parse_time(text: str) -> int:
             raise ValueError(f"{text!r} has no UTC offset; add Z for UTC")
         time_ms = int(moment.astimezone(UTC).timestamp() * 1000)
     if time_ms < 0:
-        raise ValueError(f"{text!r} lies before 1970")
+        raise ValueError(f"{text!r} is before 1970")
     return time_ms
 
 

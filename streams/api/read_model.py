@@ -1,6 +1,7 @@
-"""What the API answers from: the rows of every target and the latest command of every scope, in this process's memory.
+"""The data that the API answers from: the rows of all targets and the latest commands of all scopes, in memory.
 
-No consumer group and no routing: every process follows both compacted topics whole, and so answers for any target.
+There is no consumer group and no routing: every process follows the complete compacted topics, so it answers for any
+target.
 """
 
 import asyncio
@@ -27,24 +28,24 @@ log = logging.getLogger(__name__)
 OVERVIEW_KEPT_S = 1.0
 _FIELD_OF_CLASS = {name if name == "other" else f"s{name}": name for name in CLASSES}
 
-_Known = tuple[str, bytes, int]
-"""A target, its row's bytes and the number of quarantines in force on it."""
+_TargetSnapshot = tuple[str, bytes, int]
+"""A target, its encoded row and the number of quarantines in force on it."""
 
 
 def wall_clock_ms() -> int:
-    """Return the present in milliseconds since the Unix epoch."""
+    """Return the current time in milliseconds since the Unix epoch."""
     return time.time_ns() // 1_000_000
 
 
 class ReadModel:
-    """Follow `rates`, `control` and `savings`; every answer comes from memory.
+    """Follows `rates`, `control` and `savings`, and answers from memory.
 
     Parameters
     ----------
     kafka
         Where Kafka is.
     clock_ms
-        The present, in milliseconds since the Unix epoch.
+        The current time, in milliseconds since the Unix epoch.
     """
 
     def __init__(self, kafka: KafkaConnection, *, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
@@ -65,7 +66,7 @@ class ReadModel:
         await self.stop()
 
     async def start(self) -> None:
-        """Begin to follow; returns at once, the broker is waited for in the background."""
+        """Begin to follow, and return at once: connecting to the broker goes on in the background."""
         for follower in self.followers:
             await follower.start()
 
@@ -78,7 +79,7 @@ class ReadModel:
             await follower.stop()
 
     async def wait_caught_up(self) -> None:
-        """Wait until everything that was in the topics when this was called is known."""
+        """Wait until everything that was in the topics at the time of this call has been read."""
         for follower in self.followers:
             await follower.wait_caught_up()
 
@@ -88,8 +89,8 @@ class ReadModel:
         return self.rates.follower, self.quarantines.follower, self.savings.follower
 
     @property
-    def answers(self) -> bool:
-        """Whether every topic has been read whole once, so that what is not known is not there."""
+    def caught_up(self) -> bool:
+        """Whether every topic has been read to its end once, so that a target that is not known does not exist."""
         return all(follower.caught_up and follower.failure is None for follower in self.followers)
 
     @property
@@ -99,12 +100,12 @@ class ReadModel:
 
     @property
     def as_of(self) -> int:
-        """When the broker last said that there is nothing further, on the topic where that is longer ago."""
+        """When the broker last confirmed that all was read, for the topic where that is longest ago; milliseconds."""
         ages = [follower.last_contact_age_s for follower in self.followers]
         return self.clock_ms() - int(1000 * max((age for age in ages if age is not None), default=0.0))
 
     def follower_states(self) -> list[FollowerState]:
-        """Tell how far each topic has been read."""
+        """Return how far each topic has been read."""
         return [
             FollowerState(
                 topic=follower.topic,
@@ -117,12 +118,12 @@ class ReadModel:
         ]
 
     def target_rates(self, target: str, windows: Iterable[str], at_ms: int | None) -> TargetRates | None:
-        """Return one target's counts, ``None`` for an unknown target.
+        """Return one target's counts; None for an unknown target.
 
         Raises
         ------
         ValueError
-            A window begins before what is kept.
+            A window begins before the oldest counts that are kept.
         InvalidRecord
             The row was written by a later release.
         """
@@ -146,12 +147,12 @@ class ReadModel:
         return _entries(self._snapshot(names), window, self.clock_ms())
 
     async def all_targets(self, window: str) -> "Overview":
-        """Return the list's entries of all targets, made in a thread, once for all who ask.
+        """Return the list's entries of all targets; a thread makes them once for all concurrent requests.
 
-        It is kept for a second, or for longer where it takes long, so that it never takes more than a tenth of a core.
+        They are reused for a second, or longer where making them took long, so that they use at most a tenth of a core.
         """
         task = self._overviews.get(window)
-        if task is None or (task.done() and not _still_good(task)):
+        if task is None or (task.done() and not _is_current(task)):
             task = self._overviews[window] = asyncio.create_task(self._overview(window))
         return await asyncio.shield(task)
 
@@ -161,31 +162,31 @@ class ReadModel:
         ended = time.monotonic()
         return Overview(as_of, targets, ended + max(OVERVIEW_KEPT_S, 9 * (ended - began)))
 
-    def _snapshot(self, names: Iterable[str]) -> list[_Known]:
+    def _snapshot(self, names: Iterable[str]) -> list[_TargetSnapshot]:
         values, in_force_on = self.rates.follower.values, self.quarantines.in_force_on
         return [(name, value, in_force_on(name)) for name in names if (value := values.get(name.encode())) is not None]
 
 
 @dataclass(frozen=True)
 class Overview:
-    """Entries of all targets as of a time (ms since the epoch), good until a moment of the monotonic clock."""
+    """Entries of all targets as of a time (ms since the epoch), valid until a time of the monotonic clock."""
 
     as_of: int
     targets: list[Target]
-    good_until: float
+    valid_until_s: float
 
 
-def _still_good(task: "asyncio.Task[Overview]") -> bool:
-    return not task.cancelled() and task.exception() is None and time.monotonic() < task.result().good_until
+def _is_current(task: "asyncio.Task[Overview]") -> bool:
+    return not task.cancelled() and task.exception() is None and time.monotonic() < task.result().valid_until_s
 
 
-def _entries(known: list[_Known], window: str, now_ms: int) -> list[Target]:
+def _entries(known: list[_TargetSnapshot], window: str, now_ms: int) -> list[Target]:
     found: list[Target] = []
     for name, value, quarantines in known:
         try:
             row = decode_row(value)
         except InvalidRecord as error:
-            log.warning("%s is left out of the list: %s", name, error)
+            log.warning("The target %s is missing from the list: %s", name, error)
             continue
         counts = window_counts(row, WINDOWS_S[window], end_of_window_ms(row, now_ms))
         found.append(

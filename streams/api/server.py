@@ -1,4 +1,4 @@
-"""The API as a service of this process: bound, followed, and stopped in order."""
+"""Runs the API in this process: listens, follows the topics, and stops both in order."""
 
 import errno
 from collections.abc import Callable
@@ -18,14 +18,14 @@ SHUTDOWN_TIMEOUT_S = 2.0
 
 
 class ApiServer:
-    """Serve the API in the running event loop.
+    """Serves the API in the running event loop.
 
     Parameters
     ----------
     read_model
-        What it answers from; started and stopped with the server.
+        Has the data; started and stopped with the server.
     api
-        Where it listens, and the token.
+        Host and port to listen on, and the token.
 
     Examples
     --------
@@ -42,7 +42,7 @@ class ApiServer:
 
     @classmethod
     def of(cls, settings: Settings, *, clock_ms: Callable[[], int] = wall_clock_ms) -> Self:
-        """Make the server that the settings describe; `clock_ms` is the present, milliseconds since the epoch."""
+        """Build the server from the settings; `clock_ms` returns the current time, milliseconds since the epoch."""
         return cls(ReadModel(settings.kafka.connection, clock_ms=clock_ms), settings.api)
 
     async def __aenter__(self) -> Self:
@@ -56,12 +56,12 @@ class ApiServer:
         await self.stop()
 
     async def start(self) -> None:
-        """Listen and begin to follow; Kafka is waited for in the background, with 503 for an answer.
+        """Listen and begin to follow; until the topics have been read, requests for data are answered with 503.
 
         Raises
         ------
         SettingError
-            The port is in use, or the host is none of this machine's.
+            The port is in use, or the host is not an address of this machine.
         """
         token = self._api.token.get_secret_value() if self._api.token else None
         runner = web.AppRunner(
@@ -78,7 +78,7 @@ class ApiServer:
         await self.read_model.start()
 
     async def stop(self) -> None:
-        """Answer what is being answered, close, and stop following."""
+        """Finish the requests in progress, close, and stop following."""
         runner, self._runner = self._runner, None
         if runner is None:
             return
@@ -89,7 +89,7 @@ class ApiServer:
 
     @property
     def port(self) -> int:
-        """The port, once started the one that was taken."""
+        """The port; with port 0, the one that was chosen at the start."""
         return self._port
 
     @property
@@ -99,7 +99,7 @@ class ApiServer:
 
 
 def base_url(host: str, port: int) -> str:
-    """Return where a client on the same machine finds an API that is bound to `host`."""
+    """Return the address at which a client on the same machine reaches an API that listens on `host`."""
     reachable = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
@@ -115,6 +115,6 @@ def _bind_error(api: ApiSettings, error: OSError) -> SettingError:
             f"HALT400_API_PORT={api.port}: this user may not listen there.", "Choose a port above 1023."
         )
     return SettingError(
-        f"HALT400_API_HOST={api.host}: cannot be listened on ({error.strerror or error}).",
+        f"HALT400_API_HOST={api.host}: cannot listen there ({error.strerror or error}).",
         "Choose an address of this machine.",
     )
