@@ -49,7 +49,7 @@ TARGET_SCOPE = Scope(kind="target", target=TARGET)
 
 
 class Story:
-    """A target through time; the state goes through bytes after every step, as it would through a changelog."""
+    """A target through time; the state is encoded and decoded after every step, as through a changelog."""
 
     def __init__(self, policies: Policies = STRICT, *, history: int = 0, jobs: tuple[str, ...] = ("j",)) -> None:
         self.policies = policies

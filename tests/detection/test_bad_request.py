@@ -60,7 +60,7 @@ def test_strict_quarantines_a_job_on_its_first_400() -> None:
     assert "strict" in decision.why
 
 
-def test_strict_says_it_once_per_job() -> None:
+def test_strict_issues_one_command_per_job() -> None:
     story = Story()
     for job in "aabab":
         story.bad(job=job)
@@ -73,7 +73,7 @@ def test_only_a_guilty_proxy_costs_its_reputation() -> None:
     assert not Story().bad(diagnosis=CERTAIN).commands[0].proxy_blame
 
 
-def test_a_quarantine_taken_up_from_control_is_not_opened_twice() -> None:
+def test_a_quarantine_restored_from_control_is_not_opened_twice() -> None:
     first = Story()
     command = first.bad().commands[0]
     second = Story()
@@ -124,7 +124,7 @@ def test_one_request_that_is_retried_for_ever_is_no_evidence() -> None:
     assert story.state.mixture.evidence() < EVIDENCE.tiers.ticket
 
 
-def test_requests_held_are_bounded_and_the_forgotten_ones_are_named() -> None:
+def test_quarantined_requests_are_bounded_and_the_forgotten_ones_are_returned() -> None:
     text = '[defaults]\npolicy = "evidence"\nleast_p0 = 0.8\n'
     story = Story(parse_policies(text))
     forgotten = []
@@ -287,22 +287,22 @@ def test_a_target_is_not_quarantined_over_one_job() -> None:
 
 def test_a_ticket_comes_before_the_page_and_each_once() -> None:
     story = Story(EVIDENCE, history=50_000, jobs=("a", "b"))
-    told = []
+    severities = []
     for n in range(30):
         story.good(20, job="a")
-        told += [finding.severity for finding in story.bad(job="ab"[n % 2]).findings]
-    assert told == ["ticket", "page"]
+        severities += [finding.severity for finding in story.bad(job="ab"[n % 2]).findings]
+    assert severities == ["ticket", "page"]
 
 
-def test_after_a_calm_the_next_break_is_told_anew() -> None:
+def test_after_a_quiet_time_the_next_break_is_reported_again() -> None:
     story = Story(EVIDENCE, history=50_000, jobs=("a", "b"))
-    told = 0
+    pages = 0
     for _ in range(2):
         for n in range(8):
-            told += sum(finding.severity == "page" for finding in story.bad(job="ab"[n % 2]).findings)
+            pages += sum(finding.severity == "page" for finding in story.bad(job="ab"[n % 2]).findings)
         story.state.mixture.gap += 10_000_000
         story.bad()
-    assert told == 2
+    assert pages == 2
 
 
 def test_a_refused_grant_is_requested_again_after_a_minute() -> None:
@@ -316,15 +316,17 @@ def test_a_refused_grant_is_requested_again_after_a_minute() -> None:
 
 
 def test_a_fleet_wide_break_is_stopped_at_the_cap_with_one_finding() -> None:
-    guard, rules, held = FleetGuard(), FleetRules(), 0
+    guard, rules, quarantined = FleetGuard(), FleetRules(), 0
     stories = [Story(STRICT, history=50_000, jobs=FIVE) for _ in range(30)]
     for number, story in enumerate(stories):
         for n in range(10):
             decision = story.bad(job=FIVE[n % 5], release="r-13", pool="eu")
             if decision.pending_grant is not None and guard.request(f"target-{number}", len(stories), story.now, rules):
                 grant_id = decision.pending_grant.grant_id
-                held += len(apply_grant_decision(story.state, grant_id, story.now, STRICT, granted=True).commands)
-    assert held == 3
+                quarantined += len(
+                    apply_grant_decision(story.state, grant_id, story.now, STRICT, granted=True).commands
+                )
+    assert quarantined == 3
     origins = {f"target-{n}": story.state.failing_origins() for n, story in enumerate(stories)}
     active = OriginCounts.of(origin for story in stories for origin in story.state.active_origins())
     finding = guard.finding(origins, active, NOW)
@@ -332,7 +334,7 @@ def test_a_fleet_wide_break_is_stopped_at_the_cap_with_one_finding() -> None:
     assert len(finding.targets) == 30
 
 
-# Old news and left-overs
+# Old 400s
 
 
 def test_old_news_is_counted_and_opens_nothing() -> None:
@@ -344,7 +346,7 @@ def test_old_news_is_counted_and_opens_nothing() -> None:
     assert story.state.mixture.evidence() > STRICT.tiers.page
 
 
-def test_a_400_of_just_fifteen_minutes_is_news() -> None:
+def test_a_400_of_just_fifteen_minutes_is_not_old() -> None:
     assert Story().bad(age_ms=15 * MINUTE).commands
 
 

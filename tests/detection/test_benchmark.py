@@ -1,4 +1,4 @@
-"""The benchmark's bars hold in small, and a bar that is missed is told."""
+"""The benchmark's bars hold in small, and a missed bar is reported."""
 
 import json
 

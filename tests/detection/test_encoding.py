@@ -9,7 +9,7 @@ from streams.detection import decode_target_state, encode_target_state, explain
 from tests.detection.cases import STRICT, TARGET
 
 STORED = b64decode((Path(__file__).parent / "target_state.base64").read_bytes())
-"""A row's detection state as this release's predecessors wrote it: with quarantines, a pending grant, a shadow."""
+"""A row's detection state as an earlier release wrote it: with quarantines, a pending grant, shadow quarantines."""
 
 
 def test_a_state_that_an_earlier_release_stored_is_read_and_written_as_it_was() -> None:

@@ -11,7 +11,7 @@ def test_it_names_the_rule_and_its_line() -> None:
     assert "halt400.toml, line 2" in explanation.lines()[0]
 
 
-def test_it_says_how_far_each_tier_is_and_that_comes_true() -> None:
+def test_it_says_how_far_each_tier_is_and_is_right() -> None:
     story = Story(EVIDENCE, history=100_000)
     story.bad()
     ticket, page = explain(story.state, EVIDENCE, NOW).reading.tiers
@@ -43,7 +43,7 @@ def test_it_says_why_none_fired() -> None:
     assert "No 400" in explain(Story().state, STRICT, NOW).lines()[-1]
 
 
-def test_held_jobs_come_first_and_the_rest_is_counted() -> None:
+def test_quarantined_jobs_come_first_and_the_rest_is_counted() -> None:
     story = Story(jobs=tuple(f"j{n:02}" for n in range(30)))
     story.bad(job="j29")
     explanation = explain(story.state, STRICT, NOW)

@@ -1,4 +1,4 @@
-"""The detector does in one step what the definition does trial by trial, promises what it promises, and stays small."""
+"""The detector gives what the definition gives trial by trial, keeps its guarantee, and stays small."""
 
 import random
 
@@ -13,7 +13,7 @@ PAGE = Tiers().page
 
 
 def trial_by_trial(p0: float, outcomes: list[bool]) -> tuple[float, float]:
-    """The definition: eight Shiryaev-Roberts recursions, one trial at a time; and the highest that any came."""
+    """The definition: eight Shiryaev-Roberts recursions, one trial at a time; and the highest value of any."""
     low, high = 3 * p0, 0.9
     total = highest = 0.0
     for i in range(COMPONENTS):
@@ -116,19 +116,19 @@ def test_a_new_target_pages_after_seven() -> None:
     assert [mixture.bad_request() >= PAGE for _ in range(7)].index(True) == 6
 
 
-def test_how_many_400s_are_missing_is_foretold() -> None:
+def test_it_predicts_how_many_400s_reach_a_threshold() -> None:
     mixture = Mixture()
     mixture.gap = 100_000
     mixture.bad_request()
-    foretold = mixture.bad_requests_until(PAGE)
-    for _ in range(foretold):
+    predicted = mixture.bad_requests_until(PAGE)
+    for _ in range(predicted):
         assert mixture.evidence() < PAGE
         mixture.bad_request()
     assert mixture.evidence() >= PAGE
     assert mixture.bad_requests_until(PAGE) == 0
 
 
-def test_its_mean_is_at_most_the_number_of_requests_under_the_null() -> None:
+def test_its_mean_under_the_null_is_at_most_the_number_of_requests() -> None:
     """The law behind the threshold: the expected evidence after n null requests is at most n and the value at rest."""
     rng = random.Random(3)
     n, runs, p0 = 300, 4_000, 0.02
@@ -161,7 +161,7 @@ def test_false_alarms_are_rarer_than_the_threshold_says() -> None:
     assert alarms <= requests / threshold
 
 
-def test_history_teaches_what_is_normal() -> None:
+def test_p0_is_learned_from_history() -> None:
     rng = random.Random(2)
     mixture, p = Mixture(), 0.004
     for _ in range(2_000):
@@ -173,7 +173,7 @@ def test_history_teaches_what_is_normal() -> None:
     assert p * 0.9 < mixture.p0 < p * 1.5
 
 
-def test_a_break_does_not_teach_that_it_is_normal() -> None:
+def test_a_break_does_not_raise_p0() -> None:
     mixture = Mixture()
     mixture.gap = 100_000
     mixture.bad_request()
@@ -184,7 +184,7 @@ def test_a_break_does_not_teach_that_it_is_normal() -> None:
     assert mixture.p0 == before
 
 
-def test_what_is_normal_is_frozen_while_quarantined() -> None:
+def test_p0_does_not_change_while_quarantined() -> None:
     mixture = Mixture()
     for _ in range(100):
         mixture.gap += 1_000

@@ -17,7 +17,7 @@ def test_the_bound_is_where_so_few_400s_become_improbable(bad: int, trials: int)
     assert so_few == pytest.approx(1 - CONFIDENCE, rel=1e-6)
 
 
-def test_the_bound_for_nothing_seen_is_known_in_closed_form() -> None:
+def test_the_bound_for_no_400s_has_a_closed_form() -> None:
     for trials in (1, 30, 1_000, 100_000):
         assert upper_bound(0, trials) == pytest.approx(1 - (1 - CONFIDENCE) ** (1 / trials), rel=1e-9)
 
@@ -32,11 +32,11 @@ def test_more_good_requests_never_raise_it(bad: int, good: int, more: int) -> No
     assert upper_bound(bad, bad + good + more) <= upper_bound(bad, bad + good) * (1 + 1e-9)
 
 
-def test_all_bad_bounds_nothing() -> None:
+def test_the_bound_is_one_where_all_are_bad() -> None:
     assert upper_bound(5, 5) == upper_bound(0, 0) == 1
 
 
-def test_a_target_without_history_is_granted_some() -> None:
+def test_a_history_begins_with_some_good_requests() -> None:
     assert null_ratio(0, 0) == upper_bound(0, ASSUMED_CLEAN)
     assert 0.01 < null_ratio(0, 0) < 0.02
 

@@ -1,4 +1,4 @@
-"""What people and probing gates ask, in the order of the log."""
+"""What operations of people and gates lead to, and what time alone does."""
 
 from halt400.records import Scope
 from streams.detection.mixture import SETTLED
@@ -20,7 +20,7 @@ def test_a_release_by_a_person_says_who_and_why() -> None:
     assert (command.state, command.issued_by, command.reason) == ("released", "ana", "fixed in r-10")
 
 
-def test_an_operation_that_comes_twice_is_done_once() -> None:
+def test_an_operation_that_comes_twice_is_applied_once() -> None:
     story = Story()
     story.bad()
     assert story.operate("extend", hold_s=3_600, operation_id="op").commands
@@ -29,7 +29,7 @@ def test_an_operation_that_comes_twice_is_done_once() -> None:
     assert "before" in again.why
 
 
-def test_a_quarantine_by_hand_needs_no_400_and_no_leave() -> None:
+def test_a_quarantine_by_hand_needs_no_400_and_no_grant() -> None:
     for scope in (job_scope(), TARGET_SCOPE, Scope(kind="request", target=TARGET_SCOPE.target, fingerprint="f")):
         story = Story()
         (command,) = story.operate("quarantine", scope, hold_s=60).commands
@@ -37,21 +37,21 @@ def test_a_quarantine_by_hand_needs_no_400_and_no_leave() -> None:
         assert story.state.halting_command("j", "f", story.now) == command
 
 
-def test_what_is_not_held_cannot_be_released_extended_or_probed() -> None:
+def test_what_is_not_quarantined_cannot_be_released_extended_or_probed() -> None:
     for kind in ("release", "extend", "probe_result"):
         decision = Story().operate(kind)
         assert decision.commands == []
         assert "not quarantined" in decision.why
 
 
-def test_of_three_gates_one_gets_the_probe() -> None:
+def test_of_three_gates_one_gets_the_lease() -> None:
     story = probing()
     issued = [story.operate("probe_result", actor=gate).commands for gate in ("g1", "g2", "g3")]
     assert [len(commands) for commands in issued] == [1, 0, 0]
     assert (issued[0][0].state, issued[0][0].issued_by) == ("probing", "g1")
 
 
-def test_a_holder_that_dies_passes_the_probe_on() -> None:
+def test_the_lease_of_a_gate_that_died_is_given_to_another() -> None:
     story = probing()
     story.operate("probe_result", actor="g1")
     assert story.wait(MINUTE - 1).commands == []
@@ -63,7 +63,7 @@ def test_a_holder_that_dies_passes_the_probe_on() -> None:
     assert free.state == "released"
 
 
-def test_only_the_holder_of_the_lease_answers() -> None:
+def test_only_the_holder_of_the_lease_may_report() -> None:
     story = probing()
     open_probe = story.commands[-1].command_id
     assert story.operate("probe_result", probe_id=open_probe, probe_status=200).commands == []
@@ -85,7 +85,7 @@ def test_a_probe_that_got_a_400_is_concluded_once() -> None:
     assert late.commands == []
 
 
-def test_a_release_of_the_target_starts_its_evidence_anew() -> None:
+def test_a_release_of_the_target_resets_its_evidence() -> None:
     story = Story(history=100_000, jobs=("a", "b"))
     story.operate("quarantine", TARGET_SCOPE)
     for n in range(6):
@@ -95,7 +95,7 @@ def test_a_release_of_the_target_starts_its_evidence_anew() -> None:
         assert mixture.evidence() < SETTLED / mixture.p0
 
 
-def test_the_last_job_released_after_an_alarm_starts_the_target_anew() -> None:
+def test_the_last_job_released_after_an_alarm_resets_the_targets_evidence() -> None:
     story = Story(history=100_000, jobs=("a", "b"))
     for n in range(6):
         story.bad(job="ab"[n % 2])
@@ -106,7 +106,7 @@ def test_the_last_job_released_after_an_alarm_starts_the_target_anew() -> None:
     assert story.state.mixture.evidence() < SETTLED / story.state.mixture.p0
 
 
-def test_time_brings_the_next_step_when_it_was_announced() -> None:
+def test_time_brings_the_next_transition_when_it_is_due() -> None:
     story = Story()
     assert story.state.next_due() is None
     story.bad()

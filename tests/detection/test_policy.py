@@ -96,7 +96,7 @@ def test_a_mistake_is_named_with_its_line_and_its_mend(text: str, line: int, par
         assert part in str(caught.value)
 
 
-def test_what_is_no_toml_is_named_with_its_line() -> None:
+def test_text_that_is_not_toml_is_named_with_its_line() -> None:
     with pytest.raises(SettingError, match="line 2") as caught:
         parse_policies("[defaults]\npolicy = strict\n")
     assert caught.value.mend

@@ -1,4 +1,4 @@
-"""The encoded form of each record on the topic `fleet` stays what every release before this one reads and writes."""
+"""The encoded form of each record on the topic `fleet` is the one that other releases read and write."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The machine never quarantines more than its share, and says what the failing jobs have in common."""
+"""The machine never quarantines more targets than the cap, and its finding names what failing jobs have in common."""
 
 import msgspec
 import pytest
@@ -25,7 +25,7 @@ def test_a_fleet_wide_break_stops_at_the_cap() -> None:
     assert guard.tripped_at == NOW + 5
 
 
-def test_a_target_held_already_takes_no_second_place() -> None:
+def test_a_granted_target_counts_no_second_time() -> None:
     guard = FleetGuard()
     assert all(guard.request("t", 10, NOW + n, RULES) for n in range(10))
     assert len(guard.granted) == 1
@@ -53,11 +53,11 @@ STEPS = st.lists(st.tuples(st.integers(0, 30), st.booleans(), st.integers(0, CLE
 
 
 @given(STEPS, st.integers(0, 100))
-def test_the_share_is_never_exceeded(steps: list[tuple[int, bool, int]], active: int) -> None:
+def test_the_cap_is_never_exceeded(steps: list[tuple[int, bool, int]], active: int) -> None:
     guard, now = FleetGuard(), NOW
-    for target, ask, wait in steps:
+    for target, is_request, wait in steps:
         now += wait
-        if ask:
+        if is_request:
             granted = guard.request(f"t{target}", active, now, RULES)
             assert granted == (f"t{target}" in guard.granted)
         else:
@@ -132,7 +132,7 @@ def test_what_several_partitions_count_adds_up(counted: list[list[Origin]]) -> N
     assert {attribute: values for attribute, values in total.values.items() if values} == whole.values
 
 
-def test_the_refused_are_remembered_by_name_up_to_a_bound_and_hold_the_guard_tripped_beyond_it() -> None:
+def test_refused_targets_are_remembered_up_to_a_bound_and_keep_the_guard_tripped_beyond_it() -> None:
     guard = FleetGuard()
     for n in range(2_000):
         guard.request(f"t{n}", 10, NOW + n, RULES)

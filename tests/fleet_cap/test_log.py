@@ -1,4 +1,4 @@
-"""Whoever reads the fleet's log, from wherever and whenever, comes to the same: the share is never exceeded."""
+"""Every reader of the fleet's log comes to the same decisions, wherever it begins, and the cap is never exceeded."""
 
 import msgspec
 from hypothesis import given, settings
@@ -29,7 +29,7 @@ def request(number: int, again: int = 0, **changes: object) -> GrantRequest:
     return GrantRequest(**fields | {"rules": RULES} | changes)  # type: ignore[arg-type]
 
 
-def over(number: int, again: int = 0) -> GrantEnded:
+def ended(number: int, again: int = 0) -> GrantEnded:
     return GrantEnded(target=f"t{number}", grant_id=f"w{number}-{again}")
 
 
@@ -39,15 +39,17 @@ def census(partition: int, targets: int) -> Census:
 
 def read(log: FleetLog, records: list[FleetRecord], start: int = 0, at_ms: int = NOW) -> list[GrantDecision]:
     return [
-        answer for number, record in enumerate(records, start) for answer in log.apply(number, at_ms + number, record)
+        decision
+        for number, record in enumerate(records, start)
+        for decision in log.apply(number, at_ms + number, record)
     ]
 
 
-def granted(answers: list[GrantDecision]) -> list[str]:
-    return [answer.target for answer in answers if answer.granted]
+def granted(decisions: list[GrantDecision]) -> list[str]:
+    return [decision.target for decision in decisions if decision.granted]
 
 
-def test_the_first_three_wishes_in_the_log_are_granted_and_no_other() -> None:
+def test_the_first_three_requests_in_the_log_are_granted_and_no_other() -> None:
     log = FleetLog()
     assert granted(read(log, [request(number) for number in range(6)])) == ["t0", "t1", "t2"]
     assert log.state.is_granted("t2", "w2-0")
@@ -61,25 +63,25 @@ def test_the_share_is_of_the_targets_that_all_partitions_counted() -> None:
     assert len(granted(read(log, [request(number) for number in range(20)], 3))) == 7
 
 
-def test_a_wish_sent_twice_takes_one_place_and_gets_one_answer() -> None:
-    answers = read(FleetLog(), [request(0), request(0), request(1), request(0), request(2)])
-    assert granted(answers) == ["t0", "t0", "t1", "t0", "t2"]
+def test_a_request_sent_twice_counts_once_and_gets_the_same_decision() -> None:
+    decisions = read(FleetLog(), [request(0), request(0), request(1), request(0), request(2)])
+    assert granted(decisions) == ["t0", "t0", "t1", "t0", "t2"]
 
 
-def test_what_is_over_makes_room_unless_the_guard_has_tripped() -> None:
+def test_a_grant_that_ended_makes_room_unless_the_guard_has_tripped() -> None:
     log = FleetLog()
-    assert granted(read(log, [request(0), request(1), request(2), over(1), request(3)])) == ["t0", "t1", "t2", "t3"]
-    assert granted(read(log, [request(4), over(0), request(5)], 5)) == []
+    assert granted(read(log, [request(0), request(1), request(2), ended(1), request(3)])) == ["t0", "t1", "t2", "t3"]
+    assert granted(read(log, [request(4), ended(0), request(5)], 5)) == []
     assert granted(read(log, [request(5, 1)], 8, NOW + CLEAR)) == ["t5"]
 
 
-def test_an_old_over_that_comes_again_does_not_free_what_was_granted_since() -> None:
+def test_an_old_end_that_is_sent_again_does_not_end_a_later_grant() -> None:
     log = FleetLog()
-    read(log, [request(0), over(0), request(0, 1), over(0), request(1), request(2)])
+    read(log, [request(0), ended(0), request(0, 1), ended(0), request(1), request(2)])
     assert sorted(log.state.guard.granted) == ["t0", "t1", "t2"]
 
 
-def test_a_later_wish_of_a_held_target_keeps_its_place() -> None:
+def test_a_later_request_of_a_granted_target_counts_no_second_time() -> None:
     log = FleetLog()
     assert granted(read(log, [request(0), request(0, 1)])) == ["t0", "t0"]
     assert log.state.is_granted("t0", "w0-1")
@@ -87,15 +89,15 @@ def test_a_later_wish_of_a_held_target_keeps_its_place() -> None:
 
 
 def test_a_quarantine_that_the_log_does_not_know_is_counted() -> None:
-    standing: list[FleetRecord] = [
+    existing: list[FleetRecord] = [
         ExistingQuarantine(target=f"old-{number}", grant_id=f"cmd-{number}", partition=0) for number in range(3)
     ]
     log = FleetLog()
-    assert granted(read(log, [*standing, *standing, request(0)])) == []
+    assert granted(read(log, [*existing, *existing, request(0)])) == []
     assert len(log.state.guard.granted) == 3
 
 
-def test_a_tripped_guard_is_unreported_until_it_was_told_and_names_what_is_shared() -> None:
+def test_a_trip_is_unreported_until_its_finding_was_sent_and_the_finding_names_what_is_shared() -> None:
     log = FleetLog()
     active = OriginCounts.of([Origin(release="4.2.0")] * 12 + [Origin(release="4.3.0")] * 4)
     origins = [Origin(release="4.3.0")]
@@ -114,7 +116,7 @@ def test_a_tripped_guard_is_unreported_until_it_was_told_and_names_what_is_share
 
 RECORDS = st.one_of(
     st.builds(request, st.integers(0, 9), st.integers(0, 2)),
-    st.builds(over, st.integers(0, 9), st.integers(0, 2)),
+    st.builds(ended, st.integers(0, 9), st.integers(0, 2)),
     st.builds(census, st.integers(0, 3), st.integers(0, 20)),
     st.builds(
         lambda number: ExistingQuarantine(target=f"t{number}", grant_id=f"w{number}-0", partition=0), st.integers(0, 9)
@@ -133,13 +135,13 @@ def timed(entries: list[tuple[FleetRecord, int]]) -> list[tuple[int, int, FleetR
 
 @settings(deadline=None)
 @given(LOGS)
-def test_no_grant_ever_exceeds_the_share_as_it_is_at_that_moment(entries: list[tuple[FleetRecord, int]]) -> None:
+def test_no_grant_ever_exceeds_the_cap_as_it_is_at_that_moment(entries: list[tuple[FleetRecord, int]]) -> None:
     log = FleetLog()
     for entry in timed(entries):
         before = set(log.state.guard.granted)
-        for answer in log.apply(*entry):
-            assert answer.granted == (answer.target in log.state.guard.granted)
-            if answer.granted and answer.target not in before:
+        for decision in log.apply(*entry):
+            assert decision.granted == (decision.target in log.state.guard.granted)
+            if decision.granted and decision.target not in before:
                 assert len(log.state.guard.granted) <= RULES.cap(log.state.active_targets)
                 assert log.state.guard.tripped_at is None
 
@@ -163,15 +165,15 @@ def test_a_snapshot_and_what_follows_it_is_as_good_as_the_whole_log(
         (late, at_ms, snapshot),
         *((offset + 1, at_ms, record) for offset, at_ms, record in log[late:]),
     ]
-    answers = {(entry[0], answer) for entry in log for answer in whole.apply(*entry)}
+    decisions = {(entry[0], decision) for entry in log for decision in whole.apply(*entry)}
     joined = FleetLog()
-    found = {(entry[0], answer) for entry in log[begin:] for answer in joined.apply(*entry)}
+    found = {(entry[0], decision) for entry in log[begin:] for decision in joined.apply(*entry)}
     rest = joined.reached_end()
     assert rest == []
     assert msgspec.json.encode(joined.state) == msgspec.json.encode(whole.state)
     if begin:
-        # What lies between the snapshot's end and the snapshot is answered when the snapshot is read.
-        assert {answer for offset, answer in answers if offset >= end} == {answer for _, answer in found}
+        # What lies between the snapshot's end and the snapshot is decided when the snapshot is read.
+        assert {decision for offset, decision in decisions if offset >= end} == {decision for _, decision in found}
 
 
 @settings(deadline=None)

@@ -1,4 +1,4 @@
-"""Several workers and one log: whatever dies between whatever, the machine never holds more than its share."""
+"""Several workers and one log: wherever a worker dies, the cap is never exceeded."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -30,7 +30,7 @@ def place(key: bytes) -> int:
 
 
 class Kafka:
-    """What outlives every worker."""
+    """The topics: what stays when a worker dies."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -78,7 +78,7 @@ class Kafka:
                 found[command.scope.id] = command
         return found
 
-    def held(self) -> list[str]:
+    def quarantined(self) -> list[str]:
         return [
             command.scope.target
             for command in self.latest().values()
@@ -87,20 +87,20 @@ class Kafka:
 
 
 class Worker:
-    """What the engine does, with every await a place to die at."""
+    """What the engine does; it can die at every await."""
 
     def __init__(self, kafka: Kafka, partitions: set[int]) -> None:
         self.kafka = kafka
         self.fleet = CapParticipant("responses", PARTITIONS, place)
-        self.seen_control = self.heard = 0
+        self.seen_control = self.log_end = 0
         self.states: dict[int, PartitionState] = {}
         self.positions: dict[int, tuple[int, int]] = {}
-        self.hear(None)
+        self.read_log(None)
         for number in partitions:
             self.take(number)
 
     def take(self, number: int) -> None:
-        self.hear(None)
+        self.read_log(None)
         granted = rules(partition_of=place, latest_command=self.latest_command, is_granted=self.fleet.is_granted)
         self.states[number] = PartitionState("responses", number, granted, dict(self.kafka.rows[number]))
         self.positions[number] = self.kafka.committed[number]
@@ -113,11 +113,11 @@ class Worker:
         offences: list[Offence] = []
         kafka, (responses, operations) = self.kafka, self.positions[number]
         fold = kafka.responses[number][responses:]
-        asked = kafka.operations[number][operations:]
-        self.positions[number] = responses + len(fold), operations + len(asked)
+        requested = kafka.operations[number][operations:]
+        self.positions[number] = responses + len(fold), operations + len(requested)
         for outcome in (
             self.states[number].apply(fold, kafka.now),
-            self.states[number].operate("operations", asked, kafka.now),
+            self.states[number].operate("operations", requested, kafka.now),
         ):
             offences += outcome.offences
             self.send(outcome, dies)
@@ -130,19 +130,19 @@ class Worker:
         for request in outcome.grant_requests[: len(outcome.grant_requests) // 2 if dies else None]:
             self.kafka.fleet.append((self.kafka.now, encode_fleet_record(request)))
 
-    def hear(self, records: int | None) -> None:
-        """Read so many records of the fleet's log, all if None, and carry out the decisions."""
+    def read_log(self, records: int | None) -> None:
+        """Read so many records of the fleet's log, all if None, and apply the decisions."""
         kafka = self.kafka
         for command in kafka.control[self.seen_control :]:
             if command.scope.kind == "target":
                 self.fleet.set_command(command)
         self.seen_control = len(kafka.control)
-        end = len(kafka.fleet) if records is None else min(len(kafka.fleet), self.heard + records)
+        end = len(kafka.fleet) if records is None else min(len(kafka.fleet), self.log_end + records)
         decisions: list[GrantDecision] = []
-        for offset in range(self.heard, end):
+        for offset in range(self.log_end, end):
             at_ms, value = kafka.fleet[offset]
             decisions += self.fleet.apply_record(offset, at_ms, value)
-        self.heard = end
+        self.log_end = end
         for decision in decisions:
             if decision.partition in self.states:
                 self.send(
@@ -167,28 +167,28 @@ class Worker:
 
 
 class Cluster:
-    """Two workers with a partition each; where one dies, another takes its place."""
+    """Two workers with a partition each; one that dies is replaced."""
 
     def __init__(self) -> None:
         self.kafka = Kafka()
         self.workers = [Worker(self.kafka, {number}) for number in range(PARTITIONS)]
-        self.ghosts: list[Worker | None] = [None] * PARTITIONS
+        self.expelled: list[Worker | None] = [None] * PARTITIONS
 
     def kill(self, number: int) -> None:
         self.workers[number] = Worker(self.kafka, {number})
 
-    def take_for_dead(self, number: int) -> None:
-        """Another takes its place, and it has not noticed."""
-        self.ghosts[number] = self.workers[number]
+    def expel(self, number: int) -> None:
+        """It is replaced, and does not know it yet: a stale member."""
+        self.expelled[number] = self.workers[number]
         self.kill(number)
 
-    def haunt(self, number: int) -> None:
-        """The one that was taken for dead does all that a worker does, but its commits and rows come to nothing."""
-        ghost = self.ghosts[number]
-        if ghost is not None:
-            ghost.read(number)
-            ghost.hear(None)
-            ghost.tick()
+    def act_expelled(self, number: int) -> None:
+        """The expelled worker goes on as before, but its commits and rows are refused."""
+        worker = self.expelled[number]
+        if worker is not None:
+            worker.read(number)
+            worker.read_log(None)
+            worker.tick()
 
     def settle(self, rounds: int = 3) -> None:
         """Let everything be read and carried out, in time that passes."""
@@ -199,7 +199,7 @@ class Cluster:
             for worker in self.workers:
                 worker.tick()
             for worker in self.workers:
-                worker.hear(None)
+                worker.read_log(None)
                 worker.flush()
 
     def faults(self) -> list[Finding]:
@@ -218,38 +218,38 @@ def test_many_targets_that_break_at_once_on_two_workers_stop_at_the_cap_with_one
     for number in range(8):
         cluster.kafka.break_target(number)
     cluster.settle()
-    assert len(cluster.kafka.held()) == CAP
+    assert len(cluster.kafka.quarantined()) == CAP
     (fault,) = cluster.faults()
     assert fault.severity == "page"
     assert len(fault.targets) == 8
     assert len(list(records(cluster.kafka, FaultReported))) == 1
 
 
-def test_the_400_that_a_target_is_quarantined_for_is_kept_whatever_a_storm_drops() -> None:
+def test_the_400_that_led_to_the_request_for_a_grant_opens_and_is_archived() -> None:
     cluster = Cluster()
     cluster.kafka.break_target(0)
     offences = cluster.workers[0].read(0)
     cluster.settle()
-    (held,) = [command for command in cluster.kafka.control if command.scope.kind == "target"]
-    (requesting,) = [offence for offence in offences if offence.source == held.source]
-    assert (requesting.opens, requesting.archive_uri) == (True, held.archive_uri)
+    (quarantined,) = [command for command in cluster.kafka.control if command.scope.kind == "target"]
+    (requesting,) = [offence for offence in offences if offence.source == quarantined.source]
+    assert (requesting.opens, requesting.archive_uri) == (True, quarantined.archive_uri)
 
 
-def test_the_workers_that_follow_remember_what_was_granted_and_that_the_guard_tripped() -> None:
+def test_later_workers_know_what_was_granted_and_that_the_guard_tripped() -> None:
     cluster = Cluster()
     for number in range(5):
         cluster.kafka.break_target(number)
     cluster.settle()
-    held = cluster.kafka.held()
+    quarantined = cluster.kafka.quarantined()
     for number in range(PARTITIONS):
         cluster.kill(number)
     for number in range(5, 10):
         cluster.kafka.break_target(number)
     cluster.settle()
-    assert (cluster.kafka.held(), len(cluster.faults())) == (held, 1)
+    assert (cluster.kafka.quarantined(), len(cluster.faults())) == (quarantined, 1)
 
 
-def test_after_a_restart_the_finding_still_knows_where_healthy_jobs_send_from() -> None:
+def test_after_a_restart_the_finding_still_compares_with_healthy_jobs() -> None:
     cluster = Cluster()
     for number in range(10, 30):
         cluster.kafka.break_target(number, requests=1, release="4.2.0")
@@ -263,18 +263,18 @@ def test_after_a_restart_the_finding_still_knows_where_healthy_jobs_send_from() 
     assert (fault.attribute, fault.value, fault.coverage_ratio) == ("release", "4.3.0", 1.0)
 
 
-def test_a_grant_whose_worker_died_before_it_was_carried_out_is_carried_out_by_the_next_one() -> None:
+def test_a_grant_whose_worker_died_before_it_was_applied_is_applied_by_the_next_one() -> None:
     cluster = Cluster()
     cluster.kafka.break_target(0)
     cluster.workers[0].read(0)
     cluster.workers[0].flush()
-    assert (len(list(records(cluster.kafka, GrantRequest))), cluster.kafka.held()) == (1, [])
+    assert (len(list(records(cluster.kafka, GrantRequest))), cluster.kafka.quarantined()) == (1, [])
     cluster.kill(0)
     cluster.workers[0].tick()
-    assert cluster.kafka.held() == [name(0)]
+    assert cluster.kafka.quarantined() == [name(0)]
 
 
-def test_a_wish_that_was_sent_before_its_row_was_lost_is_sent_again_and_granted_once() -> None:
+def test_a_request_whose_row_was_lost_is_sent_again_and_granted_once() -> None:
     cluster = Cluster()
     cluster.kafka.break_target(0)
     cluster.workers[0].read(0)
@@ -285,32 +285,32 @@ def test_a_wish_that_was_sent_before_its_row_was_lost_is_sent_again_and_granted_
     assert [c.sequence for c in cluster.kafka.control if c.scope.kind == "target"] == [1]
 
 
-def test_a_quarantine_that_was_issued_before_its_row_was_lost_is_not_issued_twice() -> None:
+def test_a_quarantine_whose_row_was_lost_is_not_issued_twice() -> None:
     cluster = Cluster()
     cluster.kafka.break_target(0)
     cluster.workers[0].read(0)
     cluster.workers[0].flush()
-    cluster.workers[0].hear(None)
-    assert cluster.kafka.held() == [name(0)]
+    cluster.workers[0].read_log(None)
+    assert cluster.kafka.quarantined() == [name(0)]
     cluster.kill(0)
     cluster.settle()
     assert [c.sequence for c in cluster.kafka.control if c.scope.kind == "target"] == [1]
 
 
-def test_a_target_released_before_the_next_worker_looks_at_the_answer_stays_released() -> None:
+def test_a_target_released_before_the_next_worker_applies_the_decision_stays_released() -> None:
     cluster = Cluster()
     cluster.kafka.break_target(0)
     cluster.workers[0].read(0)
     cluster.workers[0].flush()
-    cluster.workers[0].hear(None)
-    assert cluster.kafka.held() == [name(0)]
+    cluster.workers[0].read_log(None)
+    assert cluster.kafka.quarantined() == [name(0)]
     cluster.kill(0)
     cluster.kafka.release(0)
     cluster.settle()
-    assert cluster.kafka.held() == []
+    assert cluster.kafka.quarantined() == []
 
 
-def test_a_release_makes_room_when_it_has_stood_for_a_while() -> None:
+def test_a_release_makes_room_after_a_while() -> None:
     cluster = Cluster()
     for number in range(3):
         cluster.kafka.break_target(number)
@@ -319,11 +319,11 @@ def test_a_release_makes_room_when_it_has_stood_for_a_while() -> None:
     cluster.settle(2 + UNUSED_AFTER_MS // 1_000)
     cluster.kafka.break_target(4)
     cluster.settle()
-    assert sorted(cluster.kafka.held()) == [name(0), name(2), name(4)]
+    assert sorted(cluster.kafka.quarantined()) == [name(0), name(2), name(4)]
     assert cluster.faults() == []
 
 
-def test_what_expired_makes_room() -> None:
+def test_an_expired_quarantine_makes_room() -> None:
     cluster = Cluster()
     for number in range(3):
         cluster.kafka.break_target(number)
@@ -331,13 +331,13 @@ def test_what_expired_makes_room() -> None:
     for _ in range(3):  # probing, then expired
         cluster.kafka.now += HOLD_MS
         cluster.settle()
-    assert cluster.kafka.held() == []
+    assert cluster.kafka.quarantined() == []
     cluster.kafka.break_target(5)
     cluster.settle()
-    assert cluster.kafka.held() == [name(5)]
+    assert cluster.kafka.quarantined() == [name(5)]
 
 
-def test_quarantines_of_a_release_that_knew_no_log_are_counted() -> None:
+def test_quarantines_from_before_there_was_a_log_are_counted() -> None:
     before = Cluster()
     for number in range(3):
         before.kafka.break_target(number)
@@ -355,23 +355,23 @@ def test_quarantines_of_a_release_that_knew_no_log_are_counted() -> None:
     after.settle()
     after.kafka.break_target(3)
     after.settle()
-    assert sorted(after.kafka.held()) == [name(0), name(1), name(2)]
+    assert sorted(after.kafka.quarantined()) == [name(0), name(1), name(2)]
 
 
-def test_a_worker_that_was_taken_for_dead_grants_nothing_of_its_own() -> None:
+def test_an_expelled_worker_grants_nothing_of_its_own() -> None:
     cluster = Cluster()
-    cluster.take_for_dead(0)
+    cluster.expel(0)
     for number in range(4):
         cluster.kafka.break_target(number)
     cluster.settle()
     for number in range(4, 8):
         cluster.kafka.break_target(number)
-    cluster.haunt(0)
+    cluster.act_expelled(0)
     cluster.settle()
-    assert len(cluster.kafka.held()) == CAP
+    assert len(cluster.kafka.quarantined()) == CAP
 
 
-STEPS_OF_A_WORKER = ["read", "hear", "tick", "flush", "kill", "die in the middle", "take for dead", "haunt"]
+STEPS_OF_A_WORKER = ["read", "read the log", "tick", "flush", "kill", "die in the middle", "expel", "act expelled"]
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("break"), st.integers(0, 6)),
@@ -386,7 +386,9 @@ STEPS = st.lists(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
-def test_whatever_dies_wherever_the_cap_holds_and_each_trip_is_told_under_one_id(steps: list[tuple[str, int]]) -> None:
+def test_wherever_a_worker_dies_the_cap_is_kept_and_a_trip_has_one_finding_id(
+    steps: list[tuple[str, int]],
+) -> None:
     cluster = Cluster()
     kafka = cluster.kafka
     for number in range(3):
@@ -399,8 +401,8 @@ def test_whatever_dies_wherever_the_cap_holds_and_each_trip_is_told_under_one_id
                 kafka.release(number)
             case "read":
                 cluster.workers[number].read(number)
-            case "hear":
-                cluster.workers[number].hear(2)
+            case "read the log":
+                cluster.workers[number].read_log(2)
             case "tick":
                 cluster.workers[number].tick()
             case "flush":
@@ -410,32 +412,32 @@ def test_whatever_dies_wherever_the_cap_holds_and_each_trip_is_told_under_one_id
             case "die in the middle":
                 cluster.workers[number].read(number, dies=True)
                 cluster.kill(number)
-            case "take for dead":
-                cluster.take_for_dead(number)
-            case "haunt":
-                cluster.haunt(number)
+            case "expel":
+                cluster.expel(number)
+            case "act expelled":
+                cluster.act_expelled(number)
             case "wait":
                 kafka.now += number * 20_000
-                cluster.ghosts = [None] * PARTITIONS  # by then they know
-        assert len(kafka.held()) <= CAP
+                cluster.expelled = [None] * PARTITIONS  # by then they know it
+        assert len(kafka.quarantined()) <= CAP
     cluster.settle()
-    assert len(kafka.held()) <= CAP
-    told = {record.tripped_at for record in records(kafka, FaultReported)}
-    assert len({fault.finding_id for fault in cluster.faults()}) == len(told)
+    assert len(kafka.quarantined()) <= CAP
+    reported = {record.tripped_at for record in records(kafka, FaultReported)}
+    assert len({fault.finding_id for fault in cluster.faults()}) == len(reported)
 
 
-def test_a_worker_that_knows_nothing_of_a_grant_gives_it_back_late_and_never_while_it_is_made_use_of() -> None:
+def test_a_worker_that_does_not_know_a_grant_ends_it_late_and_never_while_it_is_used() -> None:
     fleet = CapParticipant("responses", PARTITIONS, place)
     stale = {0: PartitionState("responses", 0, rules(partition_of=place))}
     request = GrantRequest(target=name(0), grant_id="w", partition=0, rules=FleetRules())
     fleet.apply_record(0, NOW, encode_fleet_record(request))
-    overs = [
+    ends = [
         (wait_ms, record)
         for wait_ms in (0, 1_000, UNUSED_AFTER_MS - 1, UNUSED_AFTER_MS)
         for _, record in fleet.due_records(stale, NOW + wait_ms).records
         if isinstance(record, GrantEnded)
     ]
-    assert overs == [(UNUSED_AFTER_MS, GrantEnded(target=name(0), grant_id="w"))]
+    assert ends == [(UNUSED_AFTER_MS, GrantEnded(target=name(0), grant_id="w"))]
     cluster = Cluster()
     cluster.kafka.break_target(0)
     cluster.settle()

@@ -1,4 +1,4 @@
-"""Every transition of a scope's current, who caused it, and that nothing else is possible."""
+"""Every transition of a scope, who caused it, and that nothing else is possible."""
 
 import pytest
 from hypothesis import given
@@ -105,7 +105,7 @@ def test_gates_halt_through_the_whole_lease_and_its_return() -> None:
     assert current.command.expires_at > current.lease_ends
 
 
-def test_a_lease_that_runs_out_is_opened_again_for_another() -> None:
+def test_a_lease_that_runs_out_can_be_claimed_by_another() -> None:
     current = leased("gate-1")
     assert tick(current, NOW + HOLD + 10 + LEASE - 1, DURATIONS) is None
     again = tick(current, NOW + HOLD + 10 + LEASE, DURATIONS)
@@ -144,7 +144,7 @@ def test_a_probe_that_gets_a_400_doubles_the_hold_up_to_the_cap() -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 407, 408, 425, 429, 500, 502, 503])
-def test_an_answer_that_decides_nothing_repeats_the_hold(status: int) -> None:
+def test_a_status_that_decides_nothing_repeats_the_hold(status: int) -> None:
     now = NOW + HOLD + 20
     current = probe_answered(leased(), "op", now, DURATIONS, status=status)
     assert current is not None
@@ -161,7 +161,7 @@ def test_a_person_releases_from_every_state_with_a_reason() -> None:
         assert not free.is_halted(NOW + HOLD + 30)
 
 
-def test_a_person_extends_and_a_probe_is_called_off() -> None:
+def test_a_person_extends_and_a_probe_is_cancelled() -> None:
     for current in (opened(), probing(), leased()):
         now = NOW + HOLD + 30
         longer = extend(current, "op", now, DURATIONS, hold_s=7_200, actor="ana", reason="the API is down until four")
@@ -177,12 +177,12 @@ def test_an_extension_never_shortens() -> None:
     assert current.hold_ends == NOW + HOLD
 
 
-def test_a_quarantine_by_hand_lasts_as_long_as_asked() -> None:
+def test_a_quarantine_by_hand_lasts_as_long_as_requested() -> None:
     current = open_quarantine(None, SCOPE, Opening(cause="op", reason="x", issued_by="ana"), NOW, DURATIONS, hold_s=60)
     assert (current.command.issued_by, current.hold_ends) == ("ana", NOW + 60_000)
 
 
-def test_a_scope_held_already_is_held_anew_and_remembers_since_when() -> None:
+def test_a_quarantined_scope_is_quarantined_again_and_keeps_opened_at() -> None:
     again = opened(NOW + 1000, opened())
     assert (again.command.opened_at, again.command.issued_at, again.command.sequence) == (NOW, NOW + 1000, 2)
 
@@ -216,7 +216,7 @@ def test_a_claim_after_the_expiry_comes_too_late() -> None:
     assert claim_probe(current, "op", current.command.expires_at, DURATIONS, actor="g") is None
 
 
-def test_what_expired_unproven_and_breaks_again_is_held_twice_as_long() -> None:
+def test_a_scope_that_expired_and_breaks_again_is_held_twice_as_long() -> None:
     current = expire(opened(), NOW + HOLD, "over")
     assert opened(NOW + HOLD + 1, current).hold_ms == 2 * HOLD
     assert opened(NOW + 3 * HOLD, current).hold_ms == HOLD
@@ -231,7 +231,7 @@ def test_a_single_request_expires_without_a_probe() -> None:
     assert free.command.state == "released"
 
 
-def test_what_is_released_stays_so() -> None:
+def test_a_released_scope_stays_released() -> None:
     current = released()
     assert tick(current, NOW + 10 * CAP, DURATIONS) is None
     assert release(current, "op", NOW, actor="a", reason="r") is None
@@ -240,21 +240,21 @@ def test_what_is_released_stays_so() -> None:
     assert probe_answered(current, "op", NOW, DURATIONS, status=200) is None
 
 
-def test_a_quarantine_gives_no_lease_and_takes_no_answer() -> None:
+def test_a_quarantined_scope_gives_no_lease_and_takes_no_probe_result() -> None:
     assert claim_probe(opened(), "op", NOW, DURATIONS, actor="g") is None
     assert probe_answered(opened(), "op", NOW, DURATIONS, status=200) is None
 
 
 @pytest.mark.parametrize("make", [opened, probing, leased, released])
-def test_a_life_is_taken_up_from_its_last_command(make: object) -> None:
+def test_a_scope_is_restored_from_its_last_command(make: object) -> None:
     current = make()  # type: ignore[operator]
-    taken_up = resume(current.command, DURATIONS)
-    assert taken_up.command == current.command
-    assert taken_up.due() is None if current.due() is None else taken_up.due() is not None
+    restored = resume(current.command, DURATIONS)
+    assert restored.command == current.command
+    assert restored.due() is None if current.due() is None else restored.due() is not None
     if current.command.state == "quarantined":
-        assert (taken_up.hold_ends, taken_up.hold_ms) == (current.hold_ends, current.hold_ms)
+        assert (restored.hold_ends, restored.hold_ms) == (current.hold_ends, current.hold_ms)
     if current.lease_ends is not None:
-        assert taken_up.lease_ends == current.lease_ends
+        assert restored.lease_ends == current.lease_ends
 
 
 STEPS = st.lists(
