@@ -27,7 +27,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.outage_stage import Stage, Worker, slow_proxy
+from benchmarks.outage_stage import SlowProxy, Stage, Worker
 from benchmarks.outside import StalledError, wait_until
 from halt400.errors import Halt400Error
 from streams.local import LocalKafka, LocalS3
@@ -158,7 +158,7 @@ async def run_slow(kafka: KafkaSettings, directory: Path, offences: int, delay_s
     """Have `offences` of different jobs archived by a store whose uploads take `delay_s`; what was seen."""
     with LocalS3() as s3:
         s3.create_bucket("evidence")
-        async with slow_proxy(s3.port, delay_s) as proxy:
+        async with SlowProxy(s3.port, delay_s) as proxy:
             stage = Stage(kafka, s3, directory, storm_keep=None, endpoint_url=proxy.url)
             await apply_topics(kafka)
             await stage.publish(offences / PER_S, PER_S, 1.0, seed=secrets.randbits(31))

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from benchmarks.events import Generated, generate
 from benchmarks.outside import log_end, records_of
 from halt400.records import Command, Offence, Source
+from halt400.start_stop import StartStop
 from streams import topics
 from streams.archive import Archive, open_archive
 from streams.archive.object_names import MANIFEST, manifest_key, object_key
@@ -27,7 +28,7 @@ from streams.archive.sampling import Manifest, OffenceSampler, decode_manifest
 from streams.local import LocalS3
 from streams.settings import ArchiveSettings, KafkaSettings
 
-__all__ = ["Accounts", "Heard", "Stage", "Worker", "slow_proxy"]
+__all__ = ["Accounts", "Heard", "SlowProxy", "Stage", "Worker"]
 
 BUCKET = "evidence"
 _LEFTOVER = re.compile(r"\.(har|json)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
@@ -294,7 +295,7 @@ def _differs(archive: Archive, key: str, sampler: OffenceSampler) -> bool:
     return stored is None or decode_manifest(stored[0]) != sampler.manifest()
 
 
-class slow_proxy:  # noqa: N801 - a context manager
+class SlowProxy(StartStop):
     """A connection to S3 whose uploads take `delay_s` longer; `uploads` has the time of each one of evidence."""
 
     def __init__(self, port: int, delay_s: float) -> None:
@@ -302,12 +303,13 @@ class slow_proxy:  # noqa: N801 - a context manager
         self.uploads: list[float] = []
         self.at_once = self.most_at_once = 0
 
-    async def __aenter__(self) -> "slow_proxy":
+    async def start(self) -> None:
+        """Listen on a free port."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def stop(self) -> None:
+        """Listen no more."""
         self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -2,8 +2,6 @@
 
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 from uuid import uuid4
 
 import msgspec
@@ -12,6 +10,7 @@ from halt400.errors import BrokerUnavailable
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.record_sender import RecordSender
 from halt400.records import Operation
+from halt400.start_stop import StartStop
 
 __all__ = ["OperationPublisher", "operation_id"]
 
@@ -23,7 +22,7 @@ def operation_id() -> str:
     return f"op-{uuid4().hex}"
 
 
-class OperationPublisher:
+class OperationPublisher(StartStop):
     """Publishes operations; it connects when the first one is sent.
 
     Parameters
@@ -52,15 +51,6 @@ class OperationPublisher:
         self._topic = connection.topic("operations")
         self.sender = RecordSender(connection, deadline_s=deadline_s)
         self._clock_ms = clock_ms
-
-    async def __aenter__(self) -> Self:
-        """Nothing is connected yet."""
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def stop(self) -> None:
         """Close the connections."""

@@ -9,13 +9,13 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable
 from difflib import get_close_matches
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from msgspec import MsgspecError
 
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.follower import Changes, Follower
+from halt400.start_stop import StartStop
 from halt400.windows import (
     FINE_S,
     MINUTES_KEPT,
@@ -33,7 +33,7 @@ _ROWS_KEPT = 1024
 _NEIGHBOURS = 500
 
 
-class RateClient:
+class RateClient(StartStop):
     """Follow the rates of all targets.
 
     Parameters
@@ -78,16 +78,6 @@ class RateClient:
         self._rows: OrderedDict[str, tuple[bytes, Row]] = OrderedDict()
         self._names: list[str] | None = None
         self._keys: set[bytes] = set()
-
-    async def __aenter__(self) -> Self:
-        """Start; leaving stops."""
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Begin to follow; see `at_start` for what is raised."""

@@ -5,7 +5,8 @@ a target's events, operations and state meet in one partition.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -153,7 +154,7 @@ async def apply_topics(kafka: KafkaSettings) -> tuple[list[str], list[Difference
     BrokerUnavailable
         No broker answers, or it refuses.
     """
-    async with _Admin(kafka) as admin:
+    async with _admin_client(kafka) as admin:
         wanted = declarations(kafka)
         existing = set(await admin.list_topics())
         missing = [topic for topic in wanted if topic.name not in existing]
@@ -186,7 +187,7 @@ async def compare_topics(kafka: KafkaSettings) -> tuple[list[str], list[Differen
     BrokerUnavailable
         No broker answers, or it refuses.
     """
-    async with _Admin(kafka) as admin:
+    async with _admin_client(kafka) as admin:
         wanted = declarations(kafka)
         existing = set(await admin.list_topics())
         missing = [topic.name for topic in wanted if topic.name not in existing]
@@ -238,7 +239,7 @@ async def await_group_coordinator(kafka: KafkaSettings, group: str) -> None:
         There is none in time.
     """
     try:
-        async with _Admin(kafka) as admin, asyncio.timeout(APPEARS_WITHIN_S):
+        async with asyncio.timeout(APPEARS_WITHIN_S), _admin_client(kafka) as admin:
             while True:
                 try:
                     await admin.find_coordinator(kafka.topic(group))
@@ -292,27 +293,23 @@ async def _differences(admin: AIOKafkaAdminClient, wanted: Iterable[Declaration]
     return found
 
 
-class _Admin:
-    """An admin client whose failures name the broker."""
-
-    def __init__(self, kafka: KafkaSettings) -> None:
-        self._kafka = kafka
-
-    async def __aenter__(self) -> AIOKafkaAdminClient:
-        self._client = AIOKafkaAdminClient(**self._kafka.connection.client_options(), request_timeout_ms=15_000)
-        try:
-            await self._client.start()
-        except (KafkaError, OSError) as error:
-            await self._client.close()
-            raise BrokerUnavailable(
-                f"No Kafka broker answers at {self._kafka.bootstrap_servers} ({error}).",
-                "Start it, or set HALT400_KAFKA_BOOTSTRAP_SERVERS.",
-            ) from error
-        return self._client
-
-    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        await self._client.close()
-        if isinstance(error, KafkaError | OSError):
-            raise BrokerUnavailable(
-                f"Kafka at {self._kafka.bootstrap_servers} failed in the middle of it ({error}).", "Try again."
-            ) from error
+@asynccontextmanager
+async def _admin_client(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Connect an admin client whose failures name the broker."""
+    client = AIOKafkaAdminClient(**kafka.connection.client_options(), request_timeout_ms=15_000)
+    try:
+        await client.start()
+    except (KafkaError, OSError) as error:
+        await client.close()
+        raise BrokerUnavailable(
+            f"No Kafka broker answers at {kafka.bootstrap_servers} ({error}).",
+            "Start it, or set HALT400_KAFKA_BOOTSTRAP_SERVERS.",
+        ) from error
+    try:
+        yield client
+    except (KafkaError, OSError) as error:
+        raise BrokerUnavailable(
+            f"Kafka at {kafka.bootstrap_servers} failed in the middle of it ({error}).", "Try again."
+        ) from error
+    finally:
+        await client.close()

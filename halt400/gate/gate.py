@@ -12,8 +12,6 @@ import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
@@ -25,6 +23,7 @@ from halt400.kafka.follower import Follower
 from halt400.kafka.latest import Changes
 from halt400.operations import OperationPublisher
 from halt400.records import Command
+from halt400.start_stop import StartStop
 
 __all__ = ["Gate"]
 
@@ -63,7 +62,7 @@ class _Halts:
         return bool(self.target or self.jobs or self.requests)
 
 
-class Gate:
+class Gate(StartStop):
     """Know which jobs are halted.
 
     Entering connects in the background and never fails because Kafka is away; `wait_caught_up` waits until every
@@ -133,16 +132,6 @@ class Gate:
         )
         self._callbacks: list[Callable[[Command], None]] = []
         self._listeners: list[asyncio.Queue[Command]] = []
-
-    async def __aenter__(self) -> Self:
-        """Start; leaving stops."""
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Begin to follow `control`, in the background."""

@@ -6,20 +6,20 @@ it knows: while the broker is away it keeps the last values, says so in `healthy
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from types import TracebackType
-from typing import Any, Literal, ParamSpec, Self, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
 
+from halt400.backoff import Backoff
 from halt400.errors import BrokerUnavailable, Halt400Error, TopicMismatch
 from halt400.kafka.clients import close_consumer, end_offsets, load_partitions
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.latest import Changes, LatestValues
+from halt400.start_stop import StartStop
 
 __all__ = ["Changes", "Follower"]
 
@@ -29,7 +29,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Follower:
+class Follower(StartStop):
     """Keep the latest value per key of a compacted topic.
 
     Parameters
@@ -123,16 +123,6 @@ class Follower:
         self._predicates: list[tuple[Callable[[Mapping[bytes, bytes]], bool], asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Self:
-        """Start; leaving stops."""
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.stop()
-
     async def start(self) -> None:
         """Begin to follow.
 
@@ -225,7 +215,7 @@ class Follower:
     # The loop
 
     async def _run(self, consumer: AIOKafkaConsumer | None) -> None:
-        backoff_s, told = 0.1, ""
+        backoff = Backoff(self._max_backoff_s)
         try:
             while True:
                 began = self._clock()
@@ -239,9 +229,7 @@ class Follower:
                 except (KafkaError, Halt400Error, OSError, TimeoutError) as error:
                     if isinstance(error, TopicMismatch) and self._positions:
                         self._begin_reload()
-                    # The same trouble is told once, not at every attempt.
-                    if str(error) != told:
-                        told = str(error)
+                    if backoff.is_news(error):
                         log.warning("Following %s: %s Trying again; what is known is kept.", self.topic, error)
                 except _CallbackFailed:
                     raise
@@ -253,9 +241,8 @@ class Follower:
                         await close_consumer(consumer)
                         consumer = None
                 if self._clock() - began > 2 * self._max_backoff_s:
-                    backoff_s, told = 0.1, ""
-                await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
-                backoff_s = min(backoff_s * 2, self._max_backoff_s)
+                    backoff.reset()
+                await backoff.pause()
         except _CallbackFailed as failed:
             self.failure = failed.error
             log.error("The follower of %s ended: its callback failed.", self.topic, exc_info=failed.error)

@@ -7,26 +7,26 @@ Synchronous scrapers use `halt400.sync.SyncPublisher`.
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import RecordMetadata
 
+from halt400.backoff import Backoff
 from halt400.errors import BrokerUnavailable, Halt400Error, PublishError, TopicMismatch
 from halt400.kafka.clients import CachedPartitioner, Compression, available_codec, close_producer
 from halt400.kafka.connection import KafkaConnection
 from halt400.publisher.buffer import Buffer, BufferedEvent
 from halt400.publisher.sampling import HeaderSampler
 from halt400.records import ResponseEvent
+from halt400.start_stop import StartStop
 
 __all__ = ["Compression", "Publisher", "PublisherStats"]
 
@@ -65,7 +65,7 @@ class PublisherStats:
     in_flight: int
 
 
-class Publisher:
+class Publisher(StartStop):
     """Publish response events from asyncio code.
 
     Parameters
@@ -140,16 +140,6 @@ class Publisher:
         self._connected = False
         self._accepting = True
         self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        """Start; leaving closes."""
-        self.start()
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.close()
 
     def start(self) -> None:
         """Begin to connect, in the background: this neither waits for Kafka nor fails where it is away."""
@@ -258,11 +248,14 @@ class Publisher:
             await task
         self._give_up_the_rest()
 
+    async def stop(self) -> None:
+        """Close within the usual time; leaving the publisher does it."""
+        await self.close()
+
     # The sending task
 
     async def _run(self) -> None:
-        backoff_s = 0.1
-        told = ""
+        backoff = Backoff(self._max_backoff_s)
         while True:
             producer: AIOKafkaProducer | None = None
             try:
@@ -272,10 +265,8 @@ class Publisher:
                 await self._send(producer)
             except (KafkaError, Halt400Error, OSError, TimeoutError) as error:
                 if producer is not None and self._acknowledged > acknowledged:
-                    told, backoff_s = "", 0.1
-                # The same trouble is told once, not at every attempt.
-                if str(error) != told:
-                    told = str(error)
+                    backoff.reset()
+                if backoff.is_news(error):
                     log.warning("Publishing to %s: %s Trying again; the scraper goes on.", self.topic, error)
             except Exception:
                 # Whatever it is, it must end neither the scraper nor its publishing.
@@ -285,8 +276,7 @@ class Publisher:
                 if producer is not None:
                     await close_producer(producer)
                 self._take_back()
-            await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
-            backoff_s = min(backoff_s * 2, self._max_backoff_s)
+            await backoff.pause()
 
     async def _connect(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(**self._producer_options)

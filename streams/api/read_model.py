@@ -9,13 +9,12 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from halt400.errors import InvalidRecord
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.follower import Follower
 from halt400.rates import RateClient, counts_at, end_of_window_ms
+from halt400.start_stop import StartStop
 from halt400.windows import CLASSES, WINDOWS_S, Row, WindowCounts, decode_row, window_counts
 from streams.api.models import ClassCounts, FollowerState, Target, TargetRates, Totals, Window
 from streams.api.quarantines import Quarantines
@@ -37,7 +36,7 @@ def wall_clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class ReadModel:
+class ReadModel(StartStop):
     """Follows `rates`, `control` and `savings`, and answers from memory.
 
     Parameters
@@ -54,16 +53,6 @@ class ReadModel:
         self.quarantines = Quarantines(kafka, clock_ms=clock_ms, savings=self.savings)
         self.clock_ms = clock_ms
         self._overviews: dict[str, asyncio.Task[Overview]] = {}
-
-    async def __aenter__(self) -> Self:
-        """Start; leaving stops."""
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Begin to follow, and return at once: connecting to the broker goes on in the background."""

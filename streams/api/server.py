@@ -2,12 +2,12 @@
 
 import errno
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from aiohttp import web
 
 from halt400.errors import SettingError
+from halt400.start_stop import StartStop
 from streams.api.app import build_api
 from streams.api.read_model import ReadModel, wall_clock_ms
 from streams.settings import ApiSettings, Settings
@@ -17,7 +17,7 @@ __all__ = ["ApiServer"]
 SHUTDOWN_TIMEOUT_S = 2.0
 
 
-class ApiServer:
+class ApiServer(StartStop):
     """Serves the API in the running event loop.
 
     Parameters
@@ -44,16 +44,6 @@ class ApiServer:
     def of(cls, settings: Settings, *, clock_ms: Callable[[], int] = wall_clock_ms) -> Self:
         """Build the server from the settings; `clock_ms` returns the current time, milliseconds since the epoch."""
         return cls(ReadModel(settings.kafka.connection, clock_ms=clock_ms), settings.api)
-
-    async def __aenter__(self) -> Self:
-        """Start; leaving stops."""
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Listen and begin to follow; until the topics have been read, requests for data are answered with 503.

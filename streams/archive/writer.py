@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from halt400.backoff import Backoff
 from streams import metrics
 from streams.archive.interface import Archive, ArchiveUnavailable
 
@@ -96,7 +96,7 @@ class ArchiveWriter:
         metrics.ARCHIVED.inc(len(batch))
 
     async def _with_retries(self, threads: ThreadPoolExecutor, function: Callable[[], Result]) -> Result:
-        loop, pause_s = asyncio.get_running_loop(), FIRST_PAUSE_S
+        loop, backoff = asyncio.get_running_loop(), Backoff(LONGEST_PAUSE_S, FIRST_PAUSE_S)
         while True:
             try:
                 result = await self._try(threads, function)
@@ -105,8 +105,7 @@ class ArchiveWriter:
                 if self.unavailable_since is None:
                     self.unavailable_since = loop.time()
                     log.warning("%s Evidence waits; detection goes on.", error)
-                await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
-                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+                await backoff.pause()
             else:
                 if self.unavailable_since is not None:
                     log.info("The archive is available again, after %.0f s.", loop.time() - self.unavailable_since)
