@@ -219,7 +219,8 @@ def mixed_histories(draw: st.DrawFn) -> list[Command | Finding]:
             found.append(command(job, state, sequence=sequences[job], cause=cause))
         else:
             severity = draw(st.sampled_from(["page", "ticket"]))
-            found.append(finding(kind, draw(st.integers(1, 8)), severity=severity))
+            jobs = tuple(draw(st.lists(st.sampled_from(["extract-098", "extract-099"]), max_size=2, unique=True)))
+            found.append(finding(kind, draw(st.integers(1, 8)), severity=severity, jobs=jobs))
     return found
 
 
