@@ -1,9 +1,10 @@
 """Whether detection can be trusted: ``python -m benchmarks detection [--quick] [--json] [--seed N]``.
 
 False alarms on a healthy fleet, delay against the optimum that knows p1, retry storms, the rules that teams use
-instead, and cost; each with its bar. The exit code is 1 when a bar is missed. Needs the extra ``bench`` (numpy, river).
+instead, and cost; each with its bar. The exit code is 1 when a bar is missed. Needs the extra ``bench`` (numpy,
+river).
 
-All requests are Bernoulli. Where only 400s matter only those are simulated: gaps are geometric, which is the same.
+All requests are Bernoulli. Where only 400s matter only those are simulated: the gaps between them are geometric.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.detection_cost import measure_cost
-from benchmarks.fleet_null import edge_ratio, habit_ratios, run_null
+from benchmarks.fleet_null import edge_ratio, normal_ratios, run_null
 from benchmarks.optimum import VectorMixture, calibrate, calibrate_cusum, mean_delay
 from benchmarks.rivals import RIVALS, WINDOW_RULES
 from benchmarks.side_by_side import rival_delay, rival_false_alarms
@@ -35,7 +36,7 @@ SMALL_RUN = 1e6
 
 @dataclass
 class Report:
-    """What was measured, section by section, and the bars."""
+    """What was measured, section by section, and the bars with their results."""
 
     seed: int
     quick: bool
@@ -52,14 +53,14 @@ class Report:
         return all(bar["holds"] for bar in self.bars)
 
     def check(self, bar: str, measured: object, *, holds: bool) -> None:
-        """Add a bar and whether it holds."""
+        """Add a bar and whether it was reached."""
         self.bars.append({"bar": bar, "measured": measured, "holds": bool(holds)})
 
 
 def _false_alarms(report: Report, requests: int, targets: int) -> None:
     for name, ratios, known, seed in (
         ("every target on the null's edge, p = p0 = 1e-4", edge_ratio, FLOOR, report.seed),
-        ("habits from 1e-5 to 1e-2, p0 learned from nothing", habit_ratios, None, report.seed + 1),
+        ("normal ratios from 1e-5 to 1e-2, p0 learned from nothing", normal_ratios, None, report.seed + 1),
     ):
         result = run_null(ratios, requests=requests, targets=targets, seed=seed, known_p0=known)
         report.add(
@@ -77,11 +78,11 @@ def _false_alarms(report: Report, requests: int, targets: int) -> None:
             },
         )
         report.check(f"no false page: {name}", result.pages, holds=result.pages == 0)
-        # H promises one ticket in 1e9 requests in the mean; five or more would come once in 270 runs.
+        # H guarantees at most one ticket in 1e9 requests in the mean; five or more would come once in 270 runs.
         report.check(f"fewer than 5 false tickets: {name}", result.tickets, holds=result.tickets < 5)
 
 
-def _mirror_is_true(seed: int) -> float:
+def _vector_error(seed: int) -> float:
     """The greatest relative difference between the vectors of this benchmark and the worker's detector."""
     rng = np.random.default_rng(seed)
     vectors, mixture, worst = VectorMixture(FLOOR, 1.0), Mixture(FLOOR), 0.0
@@ -101,8 +102,8 @@ def _mirror_is_true(seed: int) -> float:
 
 def _delays(report: Report, runs: int) -> None:
     seed, page = report.seed, Tiers().page
-    mirror = _mirror_is_true(seed)
-    report.check("the vectors used here are the worker's detector", mirror, holds=mirror < 1e-9)
+    error = _vector_error(seed)
+    report.check("the vectors used here are the worker's detector", error, holds=error < 1e-9)
     threshold, promised = calibrate(FLOOR, SMALL_RUN, np.random.default_rng(seed), max(1000, runs // 5))
     report.add(
         "guarantee",
@@ -152,7 +153,7 @@ def _storms(report: Report, bad_requests: int, breaks: int) -> None:
                     "delay at 10%": statistics.mean(found),
                     "delay without": statistics.mean(delays),
                     "false pages": base.pages if same else None,
-                    "false pages if every sending were a trial": naive_pages(
+                    "false pages if every attempt were a trial": naive_pages(
                         seed=seed, bad_requests=bad_requests, repeats=repeats, p=FLOOR
                     ),
                 },
@@ -223,6 +224,6 @@ def main(arguments: list[str]) -> int:
         print()
     else:
         _print(report, Console(width=200))
-        verdict = "All bars hold" if report.holds else "A bar is missed"
-        print(f"{verdict}; seed {options.seed}, {time.perf_counter() - start:.0f} s")
+        result = "All bars hold" if report.holds else "A bar is missed"
+        print(f"{result}; seed {options.seed}, {time.perf_counter() - start:.0f} s")
     return 0 if report.holds else 1

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.storms import POLICIES, TARGET, bad_event, circumstances
+from benchmarks.storms import POLICIES, TARGET, bad_event, context
 from halt400.fingerprints import fingerprints
 from halt400.records import Fingerprints
 from streams.detection import TargetState, apply_bad_request, encode_target_state
@@ -22,11 +22,11 @@ class Cost:
     good_request_ns: float
     detector_on_a_400_us: float
     fingerprints_of_a_400_us: float
-    verdict_on_a_400_us: float
+    decision_on_a_400_us: float
     detector_bytes: int
-    resting_detector_bytes: int
+    detector_bytes_at_rest: int
     target_state_bytes_10_jobs: int
-    target_state_bytes_10_jobs_held: int
+    target_state_bytes_10_jobs_quarantined: int
 
 
 def _best(run: Callable[[int], object], count: int) -> float:
@@ -55,12 +55,12 @@ def _detector(count: int) -> None:
         mixture.bad_request()
 
 
-def _verdicts(count: int) -> None:
+def _decisions(count: int) -> None:
     state = TargetState(TARGET)
     for number in range(count):
         event = bad_event(number, 1, 1_000_000 + number, f"j{number % 10}")
         prints = Fingerprints(request=str(number), signature=str(number % 5))
-        apply_bad_request(state, event, prints, None, event.time, POLICIES, circumstances(number))
+        apply_bad_request(state, event, prints, None, event.time, POLICIES, context(number))
 
 
 def _fingerprints(count: int) -> None:
@@ -69,7 +69,7 @@ def _fingerprints(count: int) -> None:
 
 
 def measure_cost() -> Cost:
-    """Measure on this machine, now."""
+    """Measure on this machine."""
     state = TargetState(TARGET)
     for number in range(10):
         state.good_request(f"job-{number}")
@@ -77,16 +77,16 @@ def measure_cost() -> Cost:
     for number in range(10):
         event = bad_event(number, 1, 1_000_000 + number, f"job-{number}")
         prints = fingerprints(TARGET, event.request)
-        apply_bad_request(state, event, prints, None, event.time, type(POLICIES)(), circumstances(number))
-    awake = Mixture()
-    awake.bad_request()
+        apply_bad_request(state, event, prints, None, event.time, type(POLICIES)(), context(number))
+    with_evidence = Mixture()
+    with_evidence.bad_request()
     return Cost(
         good_request_ns=_best(_good_requests, 200_000) * 1e9,
         detector_on_a_400_us=_best(_detector, 20_000) * 1e6,
         fingerprints_of_a_400_us=_best(_fingerprints, 5_000) * 1e6,
-        verdict_on_a_400_us=_best(_verdicts, 5_000) * 1e6,
-        detector_bytes=len(awake.pack()),
-        resting_detector_bytes=len(Mixture().pack()),
+        decision_on_a_400_us=_best(_decisions, 5_000) * 1e6,
+        detector_bytes=len(with_evidence.pack()),
+        detector_bytes_at_rest=len(Mixture().pack()),
         target_state_bytes_10_jobs=resting,
-        target_state_bytes_10_jobs_held=len(encode_target_state(state)),
+        target_state_bytes_10_jobs_quarantined=len(encode_target_state(state)),
     )

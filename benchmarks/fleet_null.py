@@ -1,4 +1,4 @@
-"""A healthy fleet in front of the detector: 100,000 targets, traffic by Zipf, and nothing is wrong.
+"""A healthy fleet in front of the detector: 100,000 targets, their traffic after Zipf, and nothing is wrong.
 
 Only the 400s are simulated. Of n requests of a target Binomial(n, p) are 400s at places drawn without preference, which
 is Bernoulli trial by trial exactly; what lies between two 400s is one addition to the gap, in the worker as here.
@@ -14,7 +14,7 @@ from benchmarks.rivals import WINDOW_RULES, rule_alarms
 from streams.detection.mixture import Mixture, Tiers
 from streams.detection.null_ratio import FLOOR
 
-__all__ = ["NullResult", "edge_ratio", "habit_ratios", "run_null"]
+__all__ = ["NullResult", "edge_ratio", "normal_ratios", "run_null"]
 
 DAY_S = 86_400.0
 
@@ -33,12 +33,12 @@ class NullResult(NamedTuple):
 
 
 def edge_ratio(rng: np.random.Generator, targets: int) -> NDArray[np.float64]:
-    """Every target exactly on the null's edge, the worst that it allows."""
+    """Every target exactly at p0, the worst case of the null hypothesis."""
     return np.full(targets, FLOOR)
 
 
-def habit_ratios(rng: np.random.Generator, targets: int) -> NDArray[np.float64]:
-    """Each target with a habit of its own, from one 400 in 100,000 requests to one in 100, log-uniform."""
+def normal_ratios(rng: np.random.Generator, targets: int) -> NDArray[np.float64]:
+    """Each target with its own normal ratio, from one 400 in 100,000 requests to one in 100, log-uniform."""
     ratios: NDArray[np.float64] = np.exp(rng.uniform(np.log(1e-5), np.log(1e-2), targets))
     return ratios
 

@@ -1,4 +1,4 @@
-"""The yardstick: a Bernoulli CUSUM that knows p1, the optimum of Moustakides (Ann. Statist. 14, 1986), and the mixture
+"""The optimum to compare with: a Bernoulli CUSUM that knows p1 (Moustakides, Ann. Statist. 14, 1986); and the mixture
 in vectors. Both are simulated at their 400s only: the gap between two is geometric, the same as trial by trial.
 """
 
@@ -11,7 +11,7 @@ __all__ = ["Cusum", "VectorMixture", "calibrate", "calibrate_cusum", "mean_delay
 
 Floats = NDArray[np.float64]
 WARM_UP = 8
-"""400s of the null before the change: by then every statistic is where it stays."""
+"""400s of the null before the change: after them every statistic is stationary."""
 
 
 def _gaps(rng: np.random.Generator, p: float, runs: int) -> Floats:
@@ -29,7 +29,7 @@ class VectorMixture:
         self.phi = self.q / (1 - self.q)
 
     def start(self, runs: int) -> Floats:
-        """The statistic of `runs` runs that begin."""
+        """The initial statistic of `runs` runs."""
         return np.tile(self.phi, (runs, 1))
 
     def good(self, state: Floats, gaps: Floats) -> Floats:
@@ -43,7 +43,7 @@ class VectorMixture:
         return hit
 
     def value(self, state: Floats) -> Floats:
-        """What is held against the threshold."""
+        """What is compared with the threshold."""
         mean: Floats = state.mean(axis=1)
         return mean
 
@@ -57,7 +57,7 @@ class Cusum:
         self.down = float(np.log((1 - p1) / (1 - p0))) if p1 < 1 else -np.inf
 
     def start(self, runs: int) -> Floats:
-        """The statistic of `runs` runs that begin."""
+        """The initial statistic of `runs` runs."""
         return np.zeros((runs, 1))
 
     def good(self, state: Floats, gaps: Floats) -> Floats:
@@ -72,7 +72,7 @@ class Cusum:
         return state + self.up
 
     def value(self, state: Floats) -> Floats:
-        """What is held against the threshold."""
+        """What is compared with the threshold."""
         column: Floats = state[:, 0]
         return column
 
@@ -115,7 +115,7 @@ def mean_delay(
     Parameters
     ----------
     warm
-        Whether null requests came before, enough for the statistic to be where it stays; else it has just started.
+        Whether null requests came before, enough for the statistic to be stationary; else it has just started.
     """
     state = procedure.start(runs)
     if warm:

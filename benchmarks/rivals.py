@@ -27,9 +27,9 @@ RIVALS = ("river ADWIN", "river PageHinkley")
 
 
 def rule_alarms(rule: Rule, positions: NDArray[np.int64], rate_per_s: float) -> int:
-    """How often the rule goes off on one target: at a 400, when it was quiet for its shortest window before.
+    """How many alarms the rule gives on one target: one at a 400, after a quiet time of its shortest window.
 
-    A ratio of 400s can only rise at a 400, so only those are looked at. Requests arrive evenly, which flatters the
+    A ratio of 400s can only rise at a 400, so only those are looked at. Requests arrive evenly, which favours the
     rule: real traffic comes in bursts.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Retry storms and redelivered events, through the whole verdict: they must change neither false alarms nor delay."""
+"""Retry storms and redelivered events, through the whole detection: they must change neither false alarms nor delay."""
 
 import random
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ GAP_MS = 100
 
 
 class StormResult(NamedTuple):
-    """`evidence` at each first sending of a 400, and how often it stood at the page tier."""
+    """`evidence` after all attempts of each 400, and how often it reached the page tier."""
 
     evidence: list[float]
     pages: int
@@ -49,7 +49,7 @@ def _gaps(seed: int, p: float) -> Iterator[int]:
     rng = random.Random(seed)
     while True:
         gap = 0
-        # One draw per trial where they are few, so that the stream is Bernoulli to the letter.
+        # One draw per trial: the stream is Bernoulli exactly.
         while rng.random() >= p:
             gap += 1
         yield gap
@@ -63,9 +63,9 @@ def run_storm(
     Parameters
     ----------
     redelivered
-        Every event comes twice.
+        Every event is delivered twice.
     numbered
-        Whether retries carry their attempt number; else only the time between them tells.
+        Whether retries have their attempt number; else only the time between them shows that they are retries.
     """
     state = TargetState(TARGET)
     state.mixture.gap = HISTORY
@@ -86,7 +86,7 @@ def run_storm(
             prints = Fingerprints(request=str(number), signature=str(number % 5))
             for _ in range(2 if redelivered else 1):
                 offset += 1
-                apply_bad_request(state, event, prints, None, now_ms, POLICIES, circumstances(offset))
+                apply_bad_request(state, event, prints, None, now_ms, POLICIES, context(offset))
                 events += 1
             now_ms += 50
         evidence.append(state.mixture.evidence())
@@ -96,8 +96,8 @@ def run_storm(
     return StormResult(evidence, pages, events)
 
 
-def circumstances(offset: int) -> RecordContext:
-    """Where a record of the storm stands."""
+def context(offset: int) -> RecordContext:
+    """The context of the record at `offset`."""
     return RecordContext(source=Source(topic="halt400.responses", partition=0, offset=offset))
 
 
@@ -118,7 +118,7 @@ def run_delay(*, seed: int, repeats: int, redelivered: bool, p1: float, policies
                 if bad:
                     prints = Fingerprints(request=str(number), signature=str(number % 5))
                     event = bad_event(number, attempt, now_ms, "j")
-                    apply_bad_request(state, event, prints, None, now_ms, policies, circumstances(offset))
+                    apply_bad_request(state, event, prints, None, now_ms, policies, context(offset))
                 elif not ids.repeated(str(number)):
                     state.good_request("j")
         if bad and state.mixture.evidence() >= policies.tiers.page:
@@ -126,7 +126,7 @@ def run_delay(*, seed: int, repeats: int, redelivered: bool, p1: float, policies
 
 
 def naive_pages(*, seed: int, bad_requests: int, repeats: int, p: float) -> int:
-    """The same storm where every sending is a trial: what goes wrong without logical requests."""
+    """The same storm where every attempt is a trial: what goes wrong without logical requests."""
     mixture, pages, gaps = Mixture(), 0, _gaps(seed, p)
     mixture.gap = HISTORY
     for _ in range(bad_requests):
