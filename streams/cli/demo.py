@@ -12,10 +12,10 @@ def register(app: typer.Typer) -> None:
     def demo(
         once: bool = typer.Option(False, "--once", help="End after the demonstration, for scripts."),
     ) -> None:
-        """Let a scraper send broken JSON to a local API, and watch it being halted.
+        """Let a scraper send broken JSON to a local API, and show how it is halted.
 
         Needs Kafka, its topics and a worker: `halt400 run` starts all of them. Exit codes: 0 every step was seen,
-        1 not, or something that is needed is not there.
+        1 some were not, or Kafka, a topic or the worker is missing.
 
         Example: halt400 demo --once
         """

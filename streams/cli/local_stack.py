@@ -1,4 +1,4 @@
-"""The whole of Halt400 on this machine, for `make run`: Kafka, topics, a worker, and an end to all of it."""
+"""All of Halt400 on this machine, for `halt400 run`: start Kafka, topics and a worker, and stop them again."""
 
 import asyncio
 import os
@@ -19,22 +19,23 @@ from streams.processes.guarded import GuardedProcess
 from streams.settings import Settings, load_settings
 from streams.topics import apply_topics, check_topics
 
-__all__ = ["running"]
+__all__ = ["local_stack"]
 
 READY_DEADLINE_S = 90.0
 POLL_S = 0.2
 
 
 @contextmanager
-def running(console: Console) -> Iterator[Settings]:
-    """Start what is not there, and stop what was started: the settings of what runs.
+def local_stack(console: Console) -> Iterator[Settings]:
+    """Start a local Kafka, the topics and a worker; yield their settings, and stop all of it at the end.
 
-    A cluster in HALT400_KAFKA_BOOTSTRAP_SERVERS is used as it is; otherwise a local Kafka is started and removed again.
+    A cluster in HALT400_KAFKA_BOOTSTRAP_SERVERS is used as it is; otherwise a local Kafka is started, and removed at
+    the end.
 
     Raises
     ------
     Halt400Error
-        Kafka cannot be had, a topic differs, a port is in use, or the worker ended.
+        Kafka cannot be started, a topic differs, a port is in use, or the worker ended.
     """
     with ExitStack() as stack:
         if not os.environ.get("HALT400_KAFKA_BOOTSTRAP_SERVERS"):
@@ -44,9 +45,9 @@ def running(console: Console) -> Iterator[Settings]:
             stack.callback(os.environ.pop, "HALT400_KAFKA_BOOTSTRAP_SERVERS", None)
             console.print(f"[green]✓[/] Kafka at {broker.bootstrap_servers}, removed again at the end")
         settings = load_settings()
-        made, _ = asyncio.run(apply_topics(settings.kafka))
+        created, _ = asyncio.run(apply_topics(settings.kafka))
         asyncio.run(check_topics(settings.kafka))
-        console.print(f"[green]✓[/] topics {settings.kafka.topic('*')}, {len(made)} of them made just now")
+        console.print(f"[green]✓[/] topics {settings.kafka.topic('*')}, {len(created)} of them made just now")
         log = Path(tempfile.mkdtemp(prefix="halt400-")) / "worker.log"
         worker = GuardedProcess([sys.executable, "-m", "halt400", "worker"], log)
         stack.callback(worker.stop)
@@ -61,7 +62,7 @@ def _await_ready(worker: GuardedProcess, url: str) -> None:
     while True:
         if not worker.running:
             raise LocalServiceError(
-                f"The worker ended with code {worker.wait()}: {worker.log_tail(1)}", "Its log has more."
+                f"The worker ended with code {worker.wait()}: {worker.log_tail(1)}", f"Read {worker.log_path}."
             )
         try:
             if "Ready:" in worker.log_tail(200) and httpx.get(f"{url}/readyz", timeout=2.0).status_code == 200:

@@ -1,9 +1,9 @@
-"""`halt400 release`, `extend` and `quarantine`: what a person asks of a scope, waited for until it is done."""
+"""`halt400 release`, `extend` and `quarantine`: operations that a person sends; each waits for its command."""
 
 import asyncio
 import getpass
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,7 +14,7 @@ __all__ = ["register"]
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 ScopeId = Annotated[str, typer.Argument(metavar="SCOPE", help="job/TARGET/JOB, target/TARGET, as `quarantines` names.")]
-Reason = Annotated[str, typer.Option(help="Why; it is kept on the command.")]
+Reason = Annotated[str, typer.Option(help="Why; the command records it.")]
 Actor = Annotated[str | None, typer.Option("--as", help="Who asks.", show_default="the user of this machine")]
 Deadline = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait for a worker.")]
 Output = Annotated[Format, typer.Option("--format", help="A line, or the command as JSON.")]
@@ -27,8 +27,8 @@ def register(app: typer.Typer) -> None:
     def release(
         scope: ScopeId, reason: Reason, actor: Actor = None, timeout: Deadline = 20, output: Output = "table"
     ) -> None:
-        """Let a scope go: its requests are sent again. Exit codes: 0 released, 1 not."""
-        _ask("release", scope, reason, actor, None, timeout, output)
+        """Release a scope: its requests are sent again. Exit codes: 0 released, 1 not."""
+        _send("release", scope, reason, actor, None, timeout, output)
 
     @app.command()
     def extend(
@@ -41,8 +41,8 @@ def register(app: typer.Typer) -> None:
         timeout: Deadline = 20,
         output: Output = "table",
     ) -> None:
-        """Hold a scope longer; a probe under way is called off. Exit codes: 0 extended, 1 not."""
-        _ask("extend", scope, reason, actor, hold, timeout, output)
+        """Quarantine a scope for longer; a probe under way is cancelled. Exit codes: 0 extended, 1 not."""
+        _send("extend", scope, reason, actor, hold, timeout, output)
 
     @app.command()
     def quarantine(
@@ -55,26 +55,34 @@ def register(app: typer.Typer) -> None:
         timeout: Deadline = 20,
         output: Output = "table",
     ) -> None:
-        """Halt a job on a target, or the whole target, by hand. Exit codes: 0 halted, 1 not."""
-        _ask("quarantine", scope, reason, actor, hold, timeout, output)
+        """Quarantine a job on a target, or the whole target, by hand. Exit codes: 0 quarantined, 1 not."""
+        _send("quarantine", scope, reason, actor, hold, timeout, output)
 
 
-def _ask(
-    kind: str, scope: str, reason: str, actor: str | None, hold: str | None, timeout_s: float, output: Format
+def _send(
+    kind: Literal["release", "extend", "quarantine"],
+    scope: str,
+    reason: str,
+    actor: str | None,
+    hold: str | None,
+    timeout_s: float,
+    output: Format,
 ) -> None:
     from msgspec import to_builtins
 
-    from streams.cli.send_operation import Wanted, ask, read_scope
+    from streams.cli.send_operation import OperationRequest, parse_scope, send_operation
     from streams.settings import load_settings
 
     try:
-        known = read_scope(scope)
+        parsed = parse_scope(scope)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="SCOPE") from None
     if not reason.strip():
         raise typer.BadParameter("say why", param_hint="--reason")
-    wanted = Wanted(kind=kind, scope=known, actor=actor or getpass.getuser(), reason=reason, hold_s=_seconds(hold))
-    command = asyncio.run(ask(load_settings().kafka, wanted, timeout_s))
+    request = OperationRequest(
+        kind=kind, scope=parsed, actor=actor or getpass.getuser(), reason=reason, hold_s=_seconds(hold)
+    )
+    command = asyncio.run(send_operation(load_settings().kafka, request, timeout_s))
     if output == "json":
         print_json(to_builtins(command))
         return

@@ -1,4 +1,4 @@
-"""`halt400 run`: Kafka, topics, worker and the demonstration on this machine, until Ctrl-C."""
+"""`halt400 run`: Kafka, topics, a worker and the demonstration on this machine, until Ctrl-C."""
 
 import shutil
 import signal
@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 
 def show(console: Console, *, stay: bool) -> bool:
-    """Start everything, show the demonstration, say what to look at, and stop everything again.
+    """Start everything, show the demonstration, print what to look at, and stop everything again.
 
     Parameters
     ----------
@@ -51,16 +51,16 @@ def show(console: Console, *, stay: bool) -> bool:
     Raises
     ------
     Halt400Error
-        Something that is needed cannot be had.
+        Something that is needed cannot be started.
     """
     import asyncio
 
     from streams.alerts.config import NO_ALERTS, has_alerts
     from streams.api.server import base_url
-    from streams.cli.local_stack import running
+    from streams.cli.local_stack import local_stack
     from streams.demo import run_demo
 
-    with running(console) as settings:
+    with local_stack(console) as settings:
         outcome = asyncio.run(run_demo(settings, console, once=True))
         url, halt400 = base_url(settings.api.host, settings.api.port), _called()
         console.print(f"\nThe HTTP API answers at [bold]{url}[/], for instance:", highlight=False)

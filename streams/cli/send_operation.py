@@ -1,8 +1,9 @@
-"""Asking for something and waiting for what comes of it: an operation sent, and its command on `control`."""
+"""Send an operation, and wait for the command that a worker issues for it on `control`."""
 
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import msgspec
 
@@ -14,35 +15,35 @@ from streams import topics
 from streams.quarantine.ids import command_id
 from streams.settings import KafkaSettings
 
-__all__ = ["NotCarriedOut", "Wanted", "ask", "read_scope"]
+__all__ = ["OperationFailed", "OperationRequest", "parse_scope", "send_operation"]
 
 _decode = msgspec.json.Decoder(Command).decode
 _RESULTS = {"release": "released", "extend": "quarantined", "quarantine": "quarantined"}
 
 
-class NotCarriedOut(Halt400Error):
-    """An operation had no effect, or none that was seen in time."""
+class OperationFailed(Halt400Error):
+    """An operation cannot take effect, or no command for it came in time."""
 
     code = "not_carried_out"
 
 
-class Wanted(msgspec.Struct, kw_only=True, frozen=True):
-    """What is asked for; `kind` is release, extend or quarantine."""
+class OperationRequest(msgspec.Struct, kw_only=True, frozen=True):
+    """An operation without its id and time."""
 
-    kind: str
+    kind: Literal["release", "extend", "quarantine"]
     scope: Scope
     actor: str
     reason: str
     hold_s: int | None = None
 
 
-def read_scope(text: str) -> Scope:
-    """The scope with this id, such as ``job/api.shop.example/extract-099`` or ``target/api.shop.example``.
+def parse_scope(text: str) -> Scope:
+    """Return the scope with this id, such as ``job/api.shop.example/extract-099`` or ``target/api.shop.example``.
 
     Raises
     ------
     ValueError
-        It is no scope's id.
+        It is no id of a scope.
     """
     kind, _, rest = text.partition("/")
     target, _, name = rest.partition("/")
@@ -55,65 +56,65 @@ def read_scope(text: str) -> Scope:
     raise ValueError(f"{text!r}: write job/TARGET/JOB, target/TARGET or request/TARGET/FINGERPRINT")
 
 
-async def ask(kafka: KafkaSettings, wanted: Wanted, deadline_s: float) -> Command:
-    """Send the operation, and return the command that it led to.
+async def send_operation(kafka: KafkaSettings, request: OperationRequest, deadline_s: float) -> Command:
+    """Send an operation, and return the command that it led to.
 
     Raises
     ------
-    NotCarriedOut
-        The scope does not stand in a way that lets it, or no worker has answered in time.
+    OperationFailed
+        The scope is not quarantined, or no worker has carried the operation out in time.
     BrokerUnavailable
         The broker does not answer.
     """
-    scope_id = wanted.scope.id
+    scope_id = request.scope.id
     started = time.monotonic()
 
     def left_s() -> float:
         return max(0.1, deadline_s - (time.monotonic() - started))
 
     async with (
-        Follower(kafka.connection, kafka.topic(topics.CONTROL), newer=_later, at_start="raise") as control,
+        Follower(kafka.connection, kafka.topic(topics.CONTROL), newer=_is_newer, at_start="raise") as control,
         OperationPublisher(kafka.connection, deadline_s=deadline_s) as publisher,
     ):
         try:
             async with asyncio.timeout(left_s()):
                 await control.wait_caught_up()
         except TimeoutError:
-            raise NotCarriedOut(f"{control.topic} could not be read in {deadline_s:g} s.", "Try again.") from None
-        standing = control.values.get(scope_id.encode())
-        if wanted.kind != "quarantine" and (standing is None or _decode(standing).state == "released"):
-            known = "is released already" if standing is not None else "was never held"
-            raise NotCarriedOut(f"{scope_id} {known}: there is nothing to {wanted.kind}.", "`halt400 quarantines`.")
+            raise OperationFailed(f"{control.topic} could not be read in {deadline_s:g} s.", "Try again.") from None
+        latest = control.values.get(scope_id.encode())
+        if request.kind != "quarantine" and (latest is None or _decode(latest).state == "released"):
+            state = "is released already" if latest is not None else "was never quarantined"
+            raise OperationFailed(f"{scope_id} {state}: there is nothing to {request.kind}.", "`halt400 quarantines`.")
         operation = Operation(
             operation_id=operation_id(),
             time=publisher.now_ms(),
-            kind=wanted.kind,  # type: ignore[arg-type]
-            scope=wanted.scope,
-            actor=wanted.actor,
-            reason=wanted.reason,
-            hold_s=wanted.hold_s,
+            kind=request.kind,
+            scope=request.scope,
+            actor=request.actor,
+            reason=request.reason,
+            hold_s=request.hold_s,
         )
         await publisher.send(operation)
-        expected = command_id(scope_id, _RESULTS[wanted.kind], operation.operation_id)
+        expected = command_id(scope_id, _RESULTS[request.kind], operation.operation_id)
         try:
             async with asyncio.timeout(left_s()):
-                await control.wait_until(_shows(scope_id.encode(), expected))
+                await control.wait_until(_has_command(scope_id.encode(), expected))
         except TimeoutError:
-            raise NotCarriedOut(
-                f"The {wanted.kind} of {scope_id} was sent ({operation.operation_id}), and no worker has carried it "
+            raise OperationFailed(
+                f"The {request.kind} of {scope_id} was sent ({operation.operation_id}), and no worker has carried it "
                 f"out in {deadline_s:g} s.",
-                "Look whether a worker runs: the operation waits for it on its topic and need not be sent again.",
+                "Check that a worker runs. The operation stays on its topic; do not send it again.",
             ) from None
         return _decode(control.values[scope_id.encode()])
 
 
-def _shows(key: bytes, expected: str) -> Callable[[Mapping[bytes, bytes]], bool]:
-    def shows(values: Mapping[bytes, bytes]) -> bool:
+def _has_command(key: bytes, expected: str) -> Callable[[Mapping[bytes, bytes]], bool]:
+    def has_command(values: Mapping[bytes, bytes]) -> bool:
         value = values.get(key)
         return value is not None and _decode(value).command_id == expected
 
-    return shows
+    return has_command
 
 
-def _later(found: bytes, candidate: bytes) -> bool:
+def _is_newer(found: bytes, candidate: bytes) -> bool:
     return _decode(candidate).sequence >= _decode(found).sequence

@@ -1,6 +1,6 @@
-"""The demonstration: a scraper's new release sends broken JSON, and is halted. Nothing in it is acted."""
+"""The demonstration: a scraper's new release sends broken JSON, and is halted, with real HTTP and a real worker."""
 
-from streams.demo.stage import run_demo
-from streams.demo.story import STEPS, DemoOutcome, StoryStep
+from streams.demo.scenario import run_demo
+from streams.demo.steps import STEPS, DemoOutcome, DemoStep
 
-__all__ = ["STEPS", "DemoOutcome", "StoryStep", "run_demo"]
+__all__ = ["STEPS", "DemoOutcome", "DemoStep", "run_demo"]

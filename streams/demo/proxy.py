@@ -35,7 +35,7 @@ async def _read_request(reader: asyncio.StreamReader) -> tuple[list[bytes], byte
 
 
 async def _forward(head: list[bytes], body: bytes, client: asyncio.StreamWriter) -> None:
-    """Send the request on in origin form, its headers in their order, and pass the answer back as it comes."""
+    """Send the request in origin form, its headers in their order, and return the response as it comes."""
     method, url, version = head[0].split(b" ")
     parts = urlsplit(url.decode("ascii"))
     try:

@@ -1,4 +1,4 @@
-"""The demonstration's scraper: httpx with our transport, a queue of products, and a retry policy of the usual kind."""
+"""The demonstration's scraper: httpx with our transport, a queue of products, and a usual retry policy."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -12,65 +12,65 @@ from halt400.integrations.httpx import Halt400Transport
 from halt400.proxies import ProxyPool
 from halt400.publisher import Publisher
 
-__all__ = ["BROKEN_RELEASE", "GOOD_RELEASE", "Release", "Run", "Scraper"]
+__all__ = ["BROKEN_RELEASE", "GOOD_RELEASE", "DemoScraper", "ScraperRelease", "ScraperRun"]
 
 ATTEMPTS = 3
 PAUSE_S = 0.02
 
 
 @dataclass(frozen=True)
-class Release:
+class ScraperRelease:
     """One release of the scraper: `template` is the body that it sends, ``%d`` the product."""
 
     version: str
     template: str
 
     def body(self, product: int) -> bytes:
-        """Return the body that asks for `product`."""
+        """Return the body of the request for `product`."""
         return (self.template % product).encode()
 
 
-GOOD_RELEASE = Release("2.3.0", '{"query": "{ product(id: %d) { name, price } }"}')
-BROKEN_RELEASE = Release("2.4.0", '{"query": "{ product(id: %d) { name, price } }", }')
+GOOD_RELEASE = ScraperRelease("2.3.0", '{"query": "{ product(id: %d) { name, price } }"}')
+BROKEN_RELEASE = ScraperRelease("2.4.0", '{"query": "{ product(id: %d) { name, price } }", }')
 
 
 @dataclass
-class Run:
+class ScraperRun:
     """What one run of the scraper did.
 
     Attributes
     ----------
-    planned, sent, refused
-        Requests of the queue, those that were sent, and those of them that were answered 400.
+    planned, sent, bad_requests
+        Requests of the queue, those that were sent, and those of them with a 400 in response.
     retries_aborted
-        Requests that the scraper wanted to repeat and was not let.
+        Retries that the gate refused.
     halted_by
-        The gate's word that ended the run, ``None`` where the queue was worked off.
+        The gate's error that ended the run, None where the queue was worked off.
     """
 
     planned: int
     sent: int = 0
-    refused: int = 0
+    bad_requests: int = 0
     retries_aborted: int = 0
     halted_by: JobQuarantined | None = None
 
     @property
     def not_sent(self) -> int:
-        """Requests that the gate spared."""
+        """Requests that were not sent because of the gate."""
         return self.planned - self.sent
 
 
-class Scraper:
-    """Ask a shop for products, through a proxy that it holds for the whole run.
+class DemoScraper:
+    """Requests products from a shop, through one proxy for the whole run.
 
     Parameters
     ----------
     url, target, job_id
         What is scraped, and under which names.
-    on_refused
+    on_bad_request
         Called with each response that is a 400, as it comes.
     on_retry_aborted
-        Called when the scraper wanted to repeat a request and was not let.
+        Called when the gate refuses a retry.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Scraper:
         publisher: Publisher,
         gate: Gate,
         pool: ProxyPool,
-        on_refused: Callable[[httpx.Response, int, str], None],
+        on_bad_request: Callable[[httpx.Response, int, str], None],
         on_retry_aborted: Callable[[JobQuarantined], None],
     ) -> None:
         self._url = url
@@ -91,12 +91,12 @@ class Scraper:
         self._publisher = publisher
         self._gate = gate
         self._pool = pool
-        self._on_refused = on_refused
+        self._on_bad_request = on_bad_request
         self._on_retry_aborted = on_retry_aborted
 
-    async def run(self, release: Release, products: Sequence[int]) -> Run:
+    async def run(self, release: ScraperRelease, products: Sequence[int]) -> ScraperRun:
         """Work off `products`, until the gate halts the job."""
-        run = Run(planned=len(products))
+        run = ScraperRun(planned=len(products))
         async with self._pool.lease(self._target, self._job_id) as lease:
             transport = Halt400Transport(
                 httpx.AsyncHTTPTransport(proxy=lease.url),
@@ -120,24 +120,26 @@ class Scraper:
                     await asyncio.sleep(PAUSE_S)
         return run
 
-    async def _fetch(self, client: httpx.AsyncClient, release: Release, product: int, proxy_id: str, run: Run) -> None:
-        """Ask for one product, and again where that fails: a policy that knows nothing of Halt400."""
+    async def _fetch(
+        self, client: httpx.AsyncClient, release: ScraperRelease, product: int, proxy_id: str, run: ScraperRun
+    ) -> None:
+        """Request one product, and again where that fails: a retry policy that does not know Halt400."""
         request = client.build_request(
             "POST", self._url, content=release.body(product), headers={"Content-Type": "application/json"}
         )
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 response = await client.send(request)
-            except JobQuarantined as refused:
+            except JobQuarantined as error:
                 if attempt > 1:
                     run.retries_aborted += 1
-                    self._on_retry_aborted(refused)
-                    if refused.command is None:
+                    self._on_retry_aborted(error)
+                    if error.command is None:
                         return
                 raise
             run.sent += attempt == 1
             if response.status_code < 400:
                 return
             if response.status_code == 400:
-                run.refused += 1
-                self._on_refused(response, product, proxy_id)
+                run.bad_requests += 1
+                self._on_bad_request(response, product, proxy_id)

@@ -1,4 +1,4 @@
-"""The stage: shop, proxies and scraper, from the first good request to the end of the broken release."""
+"""The demonstration's course: a good release of a scraper, then a broken one, until its job is halted."""
 
 import asyncio
 import secrets
@@ -14,10 +14,10 @@ from halt400.kafka.follower import Follower
 from halt400.proxies import ProxyPool
 from halt400.publisher import Publisher
 from streams.demo.api import shop
+from streams.demo.observer import Observer
 from streams.demo.proxy import forward_proxies
-from streams.demo.scraper import BROKEN_RELEASE, GOOD_RELEASE, Scraper
-from streams.demo.story import DemoOutcome, Story
-from streams.demo.witness import Witness
+from streams.demo.scraper import BROKEN_RELEASE, GOOD_RELEASE, DemoScraper
+from streams.demo.steps import DemoOutcome, StepLog
 from streams.settings import Settings
 from streams.topics import CONTROL, RATES
 
@@ -39,8 +39,7 @@ async def run_demo(settings: Settings, console: Console, *, once: bool) -> DemoO
     console
         Where it is shown.
     once
-        End when all was seen or the deadline has passed. Otherwise go on telling what becomes of the job until
-        cancelled.
+        End when all was seen or the deadline has passed. Otherwise go on showing the job's commands until cancelled.
 
     Returns
     -------
@@ -55,7 +54,7 @@ async def run_demo(settings: Settings, console: Console, *, once: bool) -> DemoO
         No worker reads them.
     """
     kafka = settings.kafka.connection
-    story = Story(console)
+    log = StepLog(console)
     async with AsyncExitStack() as stack:
         rates = await stack.enter_async_context(Follower(kafka, kafka.topic(RATES), at_start="raise"))
         gate = await stack.enter_async_context(Gate(kafka))
@@ -65,51 +64,55 @@ async def run_demo(settings: Settings, console: Console, *, once: bool) -> DemoO
         await gate.wait_caught_up()
 
         target, job_id = target_of(url), f"extract-{secrets.token_hex(3)}"
-        witness = Witness(story, kafka.topic(CONTROL), target, job_id, settings)
-        scraper = Scraper(
+        observer = Observer(log, kafka.topic(CONTROL), target, job_id, settings.archive)
+        scraper = DemoScraper(
             url,
             target=target,
             job_id=job_id,
             publisher=publisher,
             gate=gate,
             pool=pool,
-            on_refused=witness.response_refused,
-            on_retry_aborted=witness.retry_aborted,
+            on_bad_request=observer.on_bad_request,
+            on_retry_aborted=observer.on_retry_aborted,
         )
-        story.say(f"\n[bold]The scraper[/] {job_id} asks {url} through {len(pool.scores())} proxies.")
+        log.print(f"\n[bold]The scraper[/] {job_id} asks {url} through {len(pool.scores())} proxies.")
         good = await scraper.run(GOOD_RELEASE, GOOD_PRODUCTS)
-        await _counted(rates, target)
-        story.say(
-            f"[bold]Release {GOOD_RELEASE.version}[/]: {good.sent} requests, {good.refused} refused; the worker counts."
+        await _wait_until_counted(rates, target)
+        log.print(
+            f"[bold]Release {GOOD_RELEASE.version}[/]: {good.sent} requests, {good.bad_requests} with a 400; "
+            "the worker counts them."
         )
-
-        gate.on_change(witness.command_seen)
+        gate.on_change(observer.on_command)
         gate.on_change(pool.obey)
-        pool.on_release(witness.proxy_released)
-        story.say(
-            f"[bold]Release {BROKEN_RELEASE.version}[/] sends {escape(BROKEN_RELEASE.template % BROKEN_PRODUCTS[0])}\n"
-        )
-        archived = asyncio.create_task(witness.payload_saved())
-        try:
-            async with asyncio.timeout(STEP_DEADLINE_S):
-                run = await scraper.run(BROKEN_RELEASE, BROKEN_PRODUCTS)
-                witness.run_ended(run)
-                await archived
-        except TimeoutError:
-            missing = ", ".join(story.outcome.missing)
-            story.say(f"[bold red]Not seen within {STEP_DEADLINE_S:g} s:[/] {missing}. {escape(witness.obstacle)}")
-        finally:
-            archived.cancel()
-            with suppress(asyncio.CancelledError):
-                await archived
-        witness.conclude()
+        pool.on_release(observer.on_proxy_released)
+        await _run_broken_release(scraper, observer, log)
+        observer.print_diagnosis()
         if not once:
-            await witness.go_on(gate)
-    return story.outcome
+            await observer.follow(gate)
+    return log.outcome
 
 
-async def _counted(rates: Follower, target: str) -> None:
-    """Wait until the worker has written a row for the target: it runs, and reads what is published."""
+async def _run_broken_release(scraper: DemoScraper, observer: Observer, log: StepLog) -> None:
+    """Run the broken release until every step was seen, or the deadline has passed."""
+    log.print(
+        f"[bold]Release {BROKEN_RELEASE.version}[/] sends {escape(BROKEN_RELEASE.template % BROKEN_PRODUCTS[0])}\n"
+    )
+    evidence = asyncio.create_task(observer.wait_for_evidence())
+    try:
+        async with asyncio.timeout(STEP_DEADLINE_S):
+            observer.on_run_ended(await scraper.run(BROKEN_RELEASE, BROKEN_PRODUCTS))
+            await evidence
+    except TimeoutError:
+        missing = ", ".join(log.outcome.missing)
+        log.print(f"[bold red]Not seen within {STEP_DEADLINE_S:g} s:[/] {missing}. {escape(observer.last_error)}")
+    finally:
+        evidence.cancel()
+        with suppress(asyncio.CancelledError):
+            await evidence
+
+
+async def _wait_until_counted(rates: Follower, target: str) -> None:
+    """Wait until a worker has written a row for the target: it runs, and reads what is published."""
     try:
         async with asyncio.timeout(WORKER_DEADLINE_S):
             await rates.wait_until(lambda rows: target.encode() in rows)

@@ -1,4 +1,4 @@
-"""What the demonstration has seen, told as it happens: every line is an observed event with its time."""
+"""The steps of the demonstration: each is shown as it is observed, with its time."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from halt400.records import Command
 
-__all__ = ["STEPS", "DemoOutcome", "Story", "StoryStep"]
+__all__ = ["STEPS", "DemoOutcome", "DemoStep", "StepLog"]
 
 STEPS = (
     "response seen",
@@ -22,8 +22,8 @@ STEPS = (
 
 
 @dataclass(frozen=True)
-class StoryStep:
-    """One thing that was seen, `elapsed_ms` after the first 400."""
+class DemoStep:
+    """One step, observed `elapsed_ms` after the first 400."""
 
     name: str
     elapsed_ms: float
@@ -32,21 +32,21 @@ class StoryStep:
 
 @dataclass
 class DemoOutcome:
-    """What was seen.
+    """What was observed.
 
     Attributes
     ----------
     steps
-        In the order in which they were seen.
+        In the order in which they were observed.
     command
         The command that halted the job.
     archive_uri
-        Where the evidence is, once it was read back.
+        Where the evidence is, set once it was read back.
     sent, not_sent
-        Requests of the broken release that were sent, and those that its gate held back.
+        Requests of the broken release that were sent, and those that its gate refused.
     """
 
-    steps: list[StoryStep] = field(default_factory=list)
+    steps: list[DemoStep] = field(default_factory=list)
     command: Command | None = None
     archive_uri: str | None = None
     sent: int = 0
@@ -54,18 +54,18 @@ class DemoOutcome:
 
     @property
     def missing(self) -> list[str]:
-        """The steps that were not seen."""
+        """The steps that were not observed."""
         seen = {step.name for step in self.steps}
         return [name for name in STEPS if name not in seen]
 
     @property
     def complete(self) -> bool:
-        """Whether every step was seen, and the gate held requests back."""
+        """Whether every step was observed, and the gate refused requests."""
         return not self.missing and self.not_sent > 0
 
 
-class Story:
-    """Write down each step once, and show it."""
+class StepLog:
+    """Records each step once, and shows it."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.perf_counter) -> None:
         self.outcome = DemoOutcome()
@@ -73,12 +73,12 @@ class Story:
         self._clock = clock
         self._began: float | None = None
 
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
         """Show a line that is no step."""
         self._console.print(text, highlight=False, soft_wrap=True)
 
-    def saw(self, name: str, detail: str) -> None:
-        """Note that `name` was seen, if it was not before; the clock starts with the first step.
+    def record(self, name: str, detail: str) -> None:
+        """Record that step `name` was observed, unless it is recorded already; the clock starts with the first step.
 
         The lines of `detail` are shown below one another.
         """
@@ -87,9 +87,9 @@ class Story:
             return
         if self._began is None:
             self._began = now
-        step = StoryStep(name, (now - self._began) * 1000, detail)
+        step = DemoStep(name, (now - self._began) * 1000, detail)
         self.outcome.steps.append(step)
         first, *more = detail.splitlines()
-        self.say(f"  [dim]{step.elapsed_ms:+8.1f} ms[/]  [bold]{name:<17}[/]  {escape(first)}")
+        self.print(f"  [dim]{step.elapsed_ms:+8.1f} ms[/]  [bold]{name:<17}[/]  {escape(first)}")
         for line in more:
-            self.say(f"{'':34}{escape(line)}")
+            self.print(f"{'':34}{escape(line)}")
