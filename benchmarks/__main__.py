@@ -2,16 +2,38 @@
 
 import sys
 from importlib import import_module
-from importlib.util import find_spec
+
+MEASUREMENTS = ("detection", "diagnosis", "gate", "outage", "throughput")
+PARTS = ("bare_consumer", "naive_faust")
+"""What the throughput benchmark starts as processes of their own."""
+
+USAGE = f"""\
+usage: python -m benchmarks NAME [arguments], such as: python -m benchmarks throughput --quick
+NAME is one of: {", ".join(MEASUREMENTS)}. For its arguments: python -m benchmarks NAME --help"""
 
 
 def main(arguments: list[str]) -> int:
-    """Dispatch to the named benchmark; its return value is the exit code."""
+    """Run the named benchmark; its return value is the exit code."""
     name = arguments[0] if arguments else ""
-    if not name.isidentifier() or find_spec(f"benchmarks.{name}") is None:
-        print("usage: python -m benchmarks NAME [arguments], such as: python -m benchmarks throughput --quick")
+    if name in ("-h", "--help"):
+        print(USAGE)
+        return 0
+    if name not in MEASUREMENTS + PARTS:
+        print(USAGE, file=sys.stderr)
         return 2
-    exit_code: int = import_module(f"benchmarks.{name}").main(arguments[1:])
+    try:
+        measurement = import_module(f"benchmarks.{name}")
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "benchmarks", "halt400", "streams"):
+            raise
+        print(
+            f"The benchmark {name} needs {package}, which is not installed. "
+            f"From the repository, run: {sys.executable} -m pip install -e '.[bench]'",
+            file=sys.stderr,
+        )
+        return 1
+    exit_code: int = measurement.main(arguments[1:])
     return exit_code
 
 

@@ -1,13 +1,14 @@
 """The scores of the diagnosis against corpora that nobody here wrote, and against our own.
 
-``python -m benchmarks diagnosis [--json]`` prints a confusion table and fails below the bars. Where a corpus is absent,
-its score is left out, and that is said. What a preflight costs has a bar, what a 400 costs in the worker is told.
+``python -m benchmarks diagnosis [--json] [--verbose]`` prints a confusion table and fails below the bars. Where a
+corpus is absent, its score is left out, and that is said. What a preflight costs has a bar, what a 400 costs in the
+worker is told.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import time
 from collections import Counter
 
@@ -98,13 +99,19 @@ def print_confusion(confusion: Counter[tuple[str, str]]) -> None:
         print(f"{row:<{width}}", *(f"{confusion[row, column] or '.':>12}" for column in columns))
 
 
-def main(argv: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Print every score; the exit code is 1 when one is below its bar."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks diagnosis", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.add_argument("--verbose", action="store_true", help="list every miss, those above a bar too")
+    given = parser.parse_args(arguments)
     scores, confusion, absent = run()
     cost_us = preflight_us()
     diagnosis_us, fingerprints_us = bad_request_us()
     scores_passed = all(score.passed for score in scores) and cost_us < 100
-    if "--json" in argv:
+    if given.json:
         print(
             json.dumps(
                 {
@@ -135,7 +142,7 @@ def main(argv: list[str]) -> int:
         bar = f"{sign} {score.bar:.0%}" if score.bar is not None else "no bar"
         counts = f"{score.good:>5}/{score.total:<5} {score.ratio:7.2%}"
         print(f"{'pass' if score.passed else 'FAIL'}  {score.name:<50} {counts}  {bar}")
-        if "--verbose" in argv or not score.passed:
+        if given.verbose or not score.passed:
             for miss in score.misses[:60]:
                 print(f"        {miss}")
     print(f"{'pass' if cost_us < 100 else 'FAIL'}  {'preflight of a typical request':<50} {cost_us:18.1f} µs  < 100 µs")
@@ -145,7 +152,3 @@ def main(argv: list[str]) -> int:
         print(f"left out: the corpus {name} is not in {CORPORA}")
     print_confusion(confusion)
     return 0 if scores_passed else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
