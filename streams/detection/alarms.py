@@ -8,7 +8,7 @@ from streams.detection.findings import Finding
 from streams.detection.policy import Policies
 from streams.detection.target_state import TargetState
 from streams.quarantine.ids import command_id, finding_id
-from streams.quarantine.lifecycle import Opening, ScopeState
+from streams.quarantine.lifecycle import Opening, QuarantineState
 
 __all__ = ["check_alarm"]
 
@@ -21,7 +21,7 @@ def check_alarm(
     state: TargetState,
     decision: Decision,
     policies: Policies,
-    target_scope_state: ScopeState | None,
+    target_quarantine: QuarantineState | None,
     opening: Callable[[str], Opening],
     cause: str,
     now_ms: int,
@@ -41,7 +41,7 @@ def check_alarm(
     if mark not in alarm.reported and not (mark == "ticket" and "page" in alarm.reported):
         alarm.reported.append(mark)
         decision.findings.append(_finding(state, policies, tier, evidence, over, cause, now_ms, shadow=shadow))
-    is_halted = target_scope_state is not None and target_scope_state.is_halted(now_ms)
+    is_halted = target_quarantine is not None and target_quarantine.is_halted(now_ms)
     is_due = now_ms - alarm.requested_at >= REQUEST_INTERVAL_MS
     if tier == "page" and len(alarm.jobs) >= 2 and not is_halted and is_due:
         alarm.requested_at = now_ms
@@ -51,7 +51,7 @@ def check_alarm(
             target=state.name,
             opening=opening(reason),
             jobs=tuple(alarm.jobs),
-            sequence=target_scope_state.command.sequence if target_scope_state is not None else 0,
+            sequence=target_quarantine.command.sequence if target_quarantine is not None else 0,
         )
 
 

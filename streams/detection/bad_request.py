@@ -17,10 +17,10 @@ from streams.detection.decision import Decision, RecordContext
 from streams.detection.findings import Finding
 from streams.detection.origins import Origin
 from streams.detection.policy import Policies, Rule
-from streams.detection.scopes import find_scope, record_transition
+from streams.detection.scopes import find_quarantine, record_transition
 from streams.detection.target_state import AlarmState, LastDecision, TargetState
 from streams.quarantine.ids import finding_id
-from streams.quarantine.lifecycle import Opening, ScopeState, open_quarantine, probe_answered
+from streams.quarantine.lifecycle import Opening, QuarantineState, open_quarantine, probe_answered
 
 __all__ = ["CERTAIN_RATIO", "apply_bad_request", "is_certain"]
 
@@ -33,9 +33,9 @@ def is_certain(diagnosis: Diagnosis | None) -> bool:
     return diagnosis is not None and diagnosis.blame == "request" and diagnosis.confidence >= CERTAIN_RATIO
 
 
-def _precedes_release(scope_state: ScopeState | None, time_ms: int) -> bool:
+def _precedes_release(quarantine: QuarantineState | None, time_ms: int) -> bool:
     """Whether a 400 was received before its scope was released: it is no evidence against what was released."""
-    return scope_state is not None and scope_state.is_released and time_ms <= scope_state.command.issued_at
+    return quarantine is not None and quarantine.is_released and time_ms <= quarantine.command.issued_at
 
 
 class _Case:
@@ -65,13 +65,13 @@ class _Case:
         if not self.is_shadow:
             state.shadow_scopes.clear()
 
-    def scope_state(self, scope: Scope) -> ScopeState | None:
+    def quarantine_of(self, scope: Scope) -> QuarantineState | None:
         scope_id = scope.id
         if self.is_shadow:
             return self.state.shadow_scopes.get(scope_id)
         found = self.state.scopes.get(scope_id)
         if found is None and scope_id not in self._unknown:
-            found = find_scope(self.state, scope_id, self.rule.durations(), self.context.latest_command)
+            found = find_quarantine(self.state, scope_id, self.rule.durations(), self.context.latest_command)
             if found is None:
                 self._unknown.add(scope_id)
         return found
@@ -88,15 +88,15 @@ class _Case:
             signature=self.fingerprints.signature,
         )
 
-    def record(self, scope_state: ScopeState) -> None:
-        record_transition(self.state, self.decision, scope_state, shadow=self.is_shadow)
+    def record(self, quarantine: QuarantineState) -> None:
+        record_transition(self.state, self.decision, quarantine, shadow=self.is_shadow)
 
     def conclude(self, scope: Scope, *, fired: bool, why: str) -> Decision:
         state, decision, is_shadow = self.state, self.decision, self.is_shadow
         halting = state.halting_command(self.event.job_id, self.fingerprints.request, self.now_ms, shadow=is_shadow)
         decision.why = f"(shadow: not issued) {why}" if is_shadow and fired else why
         decision.halted_by = halting.command_id if halting is not None and not is_shadow else None
-        scope_state = state.scopes.get(scope.id)
+        quarantine = state.scopes.get(scope.id)
         issued = fired and not is_shadow
         state.last = LastDecision(
             at_ms=self.now_ms,
@@ -104,7 +104,7 @@ class _Case:
             scope_id=scope.id,
             fired=issued,
             why=decision.why,
-            command_id=scope_state.command.command_id if issued and scope_state is not None else None,
+            command_id=quarantine.command.command_id if issued and quarantine is not None else None,
         )
         return decision
 
@@ -154,7 +154,7 @@ def apply_bad_request(
         return case.conclude(case.job_scope, fired=False, why=f"old news: {age_s} s old when read, opens nothing")
     if failed := _failed_probes(case):
         return case.conclude(failed, fired=True, why="the scope was probing, and this is a 400: the hold doubles")
-    if classified.kind == "trial" and not _precedes_release(case.scope_state(case.target_scope), case.time_ms):
+    if classified.kind == "trial" and not _precedes_release(case.quarantine_of(case.target_scope), case.time_ms):
         _check_alarm(case)
     return _apply_policy(case)
 
@@ -162,16 +162,16 @@ def apply_bad_request(
 def _count(case: _Case) -> None:
     """Give a trial to the detectors of the target and of the job."""
     state, floor = case.state, case.rule.least_p0
-    target_scope_state, job_scope_state = case.scope_state(case.target_scope), case.scope_state(case.job_scope)
-    if _precedes_release(target_scope_state, case.time_ms):
+    target_quarantine, job_quarantine = case.quarantine_of(case.target_scope), case.quarantine_of(case.job_scope)
+    if _precedes_release(target_quarantine, case.time_ms):
         return
-    target_quarantined = target_scope_state is not None and not target_scope_state.is_released
+    target_quarantined = target_quarantine is not None and not target_quarantine.is_released
     state.mixture.bad_request(learn=not target_quarantined, floor=floor)
     if state.mixture.settled:
         state.alarm = AlarmState()
     state.alarm.add(case.fingerprints.signature, case.event.job_id)
-    if not _precedes_release(job_scope_state, case.time_ms):
-        job_quarantined = target_quarantined or (job_scope_state is not None and not job_scope_state.is_released)
+    if not _precedes_release(job_quarantine, case.time_ms):
+        job_quarantined = target_quarantined or (job_quarantine is not None and not job_quarantine.is_released)
         state.job(case.event.job_id).mixture.bad_request(learn=not job_quarantined, floor=floor)
 
 
@@ -205,12 +205,12 @@ def _failed_probes(case: _Case) -> Scope | None:
     """Quarantine again each scope of the 400 that is probing: the 400 answers the probe, whoever sent it."""
     failed = None
     for scope in (case.request_scope, case.job_scope, case.target_scope):
-        scope_state = case.scope_state(scope)
-        if scope_state is None or scope_state.command.state != "probing":
+        quarantine = case.quarantine_of(scope)
+        if quarantine is None or quarantine.command.state != "probing":
             continue
-        if case.time_ms < scope_state.command.issued_at:
+        if case.time_ms < quarantine.command.issued_at:
             continue
-        answered = probe_answered(scope_state, case.context.cause, case.now_ms, case.rule.durations(), status=400)
+        answered = probe_answered(quarantine, case.context.cause, case.now_ms, case.rule.durations(), status=400)
         if answered is not None:
             case.record(answered)
             failed = scope
@@ -223,7 +223,7 @@ def _check_alarm(case: _Case) -> None:
         state=state,
         decision=decision,
         policies=case.policies,
-        target_scope_state=case.scope_state(case.target_scope),
+        target_quarantine=case.quarantine_of(case.target_scope),
         opening=case.opening,
         cause=case.context.cause,
         now_ms=case.now_ms,
@@ -238,26 +238,26 @@ def _check_alarm(case: _Case) -> None:
 def _apply_policy(case: _Case) -> Decision:
     state, rule, event, now_ms = case.state, case.rule, case.event, case.now_ms
     halting = state.halting_command(event.job_id, None, now_ms, shadow=case.is_shadow)
-    job_scope_state = case.scope_state(case.job_scope)
+    job_quarantine = case.quarantine_of(case.job_scope)
     # Under strict each job with a 400 has its own quarantine, also while its target has one: the target's release must
     # not release a broken job.
-    has_own = job_scope_state is not None and job_scope_state.is_halted(now_ms)
+    has_own = job_quarantine is not None and job_quarantine.is_halted(now_ms)
     if halting is not None and (has_own or rule.policy != "strict"):
         why = f"{halting.scope.id} is quarantined already, by {halting.command_id}"
         return case.conclude(halting.scope, fired=False, why=why)
     for scope in (case.target_scope, case.job_scope):
-        if _precedes_release(case.scope_state(scope), case.time_ms):
+        if _precedes_release(case.quarantine_of(scope), case.time_ms):
             return case.conclude(scope, fired=False, why=f"received before {scope.id} was released")
     reason = _job_reason(case)
     if reason is not None:
-        current = case.scope_state(case.job_scope)
+        current = case.quarantine_of(case.job_scope)
         case.record(open_quarantine(current, case.job_scope, case.opening(reason), now_ms, rule.durations()))
         return case.conclude(case.job_scope, fired=True, why=reason)
     why = "policy evidence: the diagnosis is not certain and the job's detector is below its tier; the retry is aborted"
-    request_scope_state = case.scope_state(case.request_scope)
-    if request_scope_state is not None and request_scope_state.is_halted(now_ms):
+    request_quarantine = case.quarantine_of(case.request_scope)
+    if request_quarantine is not None and request_quarantine.is_halted(now_ms):
         return case.conclude(case.request_scope, fired=False, why=f"{why} already")
-    case.record(open_quarantine(request_scope_state, case.request_scope, case.opening(why), now_ms, rule.durations()))
+    case.record(open_quarantine(request_quarantine, case.request_scope, case.opening(why), now_ms, rule.durations()))
     return case.conclude(case.request_scope, fired=True, why=why)
 
 

@@ -28,7 +28,7 @@ class RecordContext(Struct, kw_only=True, frozen=True):
     Attributes
     ----------
     source
-        Where the record stands; command ids derive from it.
+        The record's topic, partition and offset; command ids derive from it.
     archive_uri
         Where the evidence will lie.
     windows

@@ -10,7 +10,7 @@ from halt400.records import Milliseconds
 from streams.detection.mixture import Mixture
 from streams.detection.policy import Policies
 from streams.detection.target_state import LastDecision, TargetState
-from streams.quarantine.lifecycle import ScopeState
+from streams.quarantine.lifecycle import QuarantineState
 
 __all__ = ["Explanation", "ScopeReading", "TierReading", "explain"]
 
@@ -143,9 +143,9 @@ def _reading_lines(reading: ScopeReading) -> list[str]:
     return found
 
 
-def _read(scope_id: str, mixture: Mixture, scope_state: ScopeState | None, policies: Policies) -> ScopeReading:
+def _read(scope_id: str, mixture: Mixture, quarantine: QuarantineState | None, policies: Policies) -> ScopeReading:
     evidence = mixture.evidence()
-    command = scope_state.command if scope_state is not None else None
+    command = quarantine.command if quarantine is not None else None
     return ScopeReading(
         scope_id=scope_id,
         p0=mixture.p0,
@@ -177,8 +177,8 @@ def explain(state: TargetState, policies: Policies, now_ms: int) -> Explanation:
     scopes = state.shadow_scopes if rule.mode == "shadow" else state.scopes
 
     def weight(job_id: str) -> tuple[bool, float, str]:
-        scope_state = scopes.get(f"job/{state.name}/{job_id}")
-        return scope_state is None or not scope_state.is_halted(now_ms), -state.jobs[job_id].mixture.evidence(), job_id
+        quarantine = scopes.get(f"job/{state.name}/{job_id}")
+        return quarantine is None or not quarantine.is_halted(now_ms), -state.jobs[job_id].mixture.evidence(), job_id
 
     ordered = sorted(state.jobs, key=weight)
     shown = [

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from halt400.records import Command, Scope
 from streams.detection.decision import Decision, no_command
 from streams.detection.policy import Policies
-from streams.detection.scopes import find_scope, record_transition
+from streams.detection.scopes import find_quarantine, record_transition
 from streams.detection.target_state import LastDecision, TargetState
 from streams.quarantine.lifecycle import open_quarantine
 
@@ -37,7 +37,7 @@ def apply_grant_decision(
     state.pending_grant = None
     event_id = state.last.event_id if state.last is not None else ""
     scope, rule = Scope(kind="target", target=pending.target), policies.rule_for(pending.target)
-    current = find_scope(state, scope.id, rule.durations(), latest_command)
+    current = find_quarantine(state, scope.id, rule.durations(), latest_command)
     if (current.command.sequence if current is not None else 0) != pending.sequence:
         decision.why = f"{scope.id} had another command since its quarantine was requested"
     elif rule.mode == "shadow":

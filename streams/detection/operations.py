@@ -3,10 +3,10 @@
 from halt400.records import Operation
 from streams.detection.decision import Decision, RecordContext
 from streams.detection.policy import Policies
-from streams.detection.scopes import find_scope, record_transition
+from streams.detection.scopes import find_quarantine, record_transition
 from streams.detection.target_state import TargetState
 from streams.quarantine import lifecycle
-from streams.quarantine.lifecycle import Durations, Opening, ScopeState
+from streams.quarantine.lifecycle import Durations, Opening, QuarantineState
 
 __all__ = ["apply_operation", "apply_time"]
 
@@ -24,7 +24,7 @@ def apply_operation(
         decision.why = f"operation {operation.operation_id} was applied before"
         return decision
     durations = policies.rule_for(state.name).durations()
-    current = find_scope(state, operation.scope.id, durations, context.latest_command)
+    current = find_quarantine(state, operation.scope.id, durations, context.latest_command)
     following = _transition(current, operation, now_ms, durations, context)
     if following is None:
         found = current.command.state if current is not None else "not quarantined"
@@ -36,8 +36,8 @@ def apply_operation(
 
 
 def _transition(
-    current: ScopeState | None, operation: Operation, now_ms: int, durations: Durations, context: RecordContext
-) -> ScopeState | None:
+    current: QuarantineState | None, operation: Operation, now_ms: int, durations: Durations, context: RecordContext
+) -> QuarantineState | None:
     cause, actor, reason, hold_s = operation.operation_id, operation.actor, operation.reason, operation.hold_s
     if operation.kind == "quarantine":
         opening = Opening(

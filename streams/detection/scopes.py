@@ -1,18 +1,18 @@
-"""Scopes in a target's state: looked up, restored from a command, and changed, with what follows from a release."""
+"""Quarantines in a target's state: found, restored from a command, changed, with what follows from a release."""
 
 from collections.abc import Callable
 
 from halt400.records import Command
 from streams.detection.decision import Decision
 from streams.detection.target_state import MOST_JOBS, MOST_REQUEST_SCOPES, AlarmState, TargetState
-from streams.quarantine.lifecycle import Durations, ScopeState, resume
+from streams.quarantine.lifecycle import Durations, QuarantineState, resume
 
-__all__ = ["find_scope", "record_transition", "restore_scope"]
+__all__ = ["find_quarantine", "record_transition", "restore_quarantine"]
 
 
-def find_scope(
+def find_quarantine(
     state: TargetState, scope_id: str, durations: Durations, latest_command: Callable[[str], Command | None]
-) -> ScopeState | None:
+) -> QuarantineState | None:
     """The state of a scope; restored from its last command where the target's state does not know it."""
     found = state.scopes.get(scope_id)
     if found is None:
@@ -22,20 +22,20 @@ def find_scope(
     return found
 
 
-def record_transition(state: TargetState, decision: Decision, scope_state: ScopeState, *, shadow: bool) -> None:
+def record_transition(state: TargetState, decision: Decision, quarantine: QuarantineState, *, shadow: bool) -> None:
     """Store the new state of a scope and add its command to the decision."""
-    command = scope_state.command
+    command = quarantine.command
     scope_id = command.scope.id
     scopes = state.shadow_scopes if shadow else state.scopes
     scopes.pop(scope_id, None)
-    scopes[scope_id] = scope_state
+    scopes[scope_id] = quarantine
     (decision.withheld if shadow else decision.commands).append(command)
-    if scope_state.is_released and not shadow:
-        _reset_evidence(state, scope_state)
+    if quarantine.is_released and not shadow:
+        _reset_evidence(state, quarantine)
     _limit(scopes, decision, shadow=shadow)
 
 
-def restore_scope(state: TargetState, command: Command, durations: Durations) -> None:
+def restore_quarantine(state: TargetState, command: Command, durations: Durations) -> None:
     """Set a scope to what `command` states: a worker issued it and ended before it wrote its own state."""
     scope_id = command.scope.id
     state.scopes.pop(scope_id, None)
@@ -44,7 +44,7 @@ def restore_scope(state: TargetState, command: Command, durations: Durations) ->
         _reset_evidence(state, restored)
 
 
-def _reset_evidence(state: TargetState, released: ScopeState) -> None:
+def _reset_evidence(state: TargetState, released: QuarantineState) -> None:
     """After a release the evidence begins at nothing; history and p0 stay."""
     scope = released.command.scope
     if scope.kind == "target":
@@ -60,7 +60,7 @@ def _reset_evidence(state: TargetState, released: ScopeState) -> None:
             state.alarm = AlarmState()
 
 
-def _limit(scopes: dict[str, ScopeState], decision: Decision, *, shadow: bool) -> None:
+def _limit(scopes: dict[str, QuarantineState], decision: Decision, *, shadow: bool) -> None:
     """Forget single requests that are released or too many, the oldest first, and released jobs beyond a bound."""
     requests = [scope_id for scope_id, each in scopes.items() if each.command.scope.kind == "request"]
     surplus = [scope_id for scope_id in requests if scopes[scope_id].is_released]

@@ -10,7 +10,7 @@ from streams.detection.decision import PendingGrant
 from streams.detection.mixture import Mixture
 from streams.detection.origins import Origin
 from streams.detection.requests import RequestMemory
-from streams.quarantine.lifecycle import ScopeState
+from streams.quarantine.lifecycle import QuarantineState
 
 __all__ = ["AlarmState", "JobState", "LastDecision", "TargetState", "decode_target_state", "encode_target_state"]
 
@@ -108,8 +108,8 @@ class TargetState:
         self.jobs: dict[str, JobState] = {}
         self.memory = RequestMemory()
         self.alarm = AlarmState()
-        self.scopes: dict[str, ScopeState] = {}
-        self.shadow_scopes: dict[str, ScopeState] = {}
+        self.scopes: dict[str, QuarantineState] = {}
+        self.shadow_scopes: dict[str, QuarantineState] = {}
         self.operations: dict[str, None] = {}
         self.last: LastDecision | None = None
         self.pending_grant: PendingGrant | None = None
@@ -140,9 +140,9 @@ class TargetState:
         if fingerprint is not None:
             scope_ids.append(f"request/{self.name}/{fingerprint}")
         for scope_id in scope_ids:
-            scope_state = scopes.get(scope_id)
-            if scope_state is not None and scope_state.is_halted(now_ms):
-                return scope_state.command
+            quarantine = scopes.get(scope_id)
+            if quarantine is not None and quarantine.is_halted(now_ms):
+                return quarantine.command
         return None
 
     def was_opened_by(self, source: Source, job_id: str, fingerprint: str) -> bool:
@@ -152,8 +152,8 @@ class TargetState:
             f"target/{self.name}",
             f"request/{self.name}/{fingerprint}",
         ):
-            scope_state = self.scopes.get(scope_id)
-            if scope_state is not None and scope_state.command.source == source:
+            quarantine = self.scopes.get(scope_id)
+            if quarantine is not None and quarantine.command.source == source:
                 return True
         return False
 
@@ -162,13 +162,13 @@ class TargetState:
         return [self.jobs[job_id].origin for job_id in self.alarm.jobs if job_id in self.jobs]
 
     def active_origins(self) -> list[Origin]:
-        """Where all jobs send from, as their last 400 or sampled event said; one origin per job."""
+        """Where all jobs send from, after their last 400 or sampled event; one origin per job."""
         return [job.origin for job in self.jobs.values()]
 
     def next_due(self) -> int | None:
         """When the next scope has something to do by time alone; None where none has."""
         everyone = (*self.scopes.values(), *self.shadow_scopes.values())
-        return min((due for scope_state in everyone if (due := scope_state.due()) is not None), default=None)
+        return min((due for quarantine in everyone if (due := quarantine.due()) is not None), default=None)
 
     def remember_operation(self, operation_id: str) -> bool:
         """Remember an operation; whether it is seen for the first time."""
@@ -198,8 +198,8 @@ class _Encoded(Struct, array_like=True):
     jobs: dict[str, tuple[bytes, Origin]]
     memory: RequestMemory
     alarm: AlarmState
-    scopes: dict[str, ScopeState]
-    shadow_scopes: dict[str, ScopeState]
+    scopes: dict[str, QuarantineState]
+    shadow_scopes: dict[str, QuarantineState]
     operations: dict[str, None]
     last: LastDecision | None
     version: int = 1

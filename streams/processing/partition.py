@@ -19,7 +19,7 @@ from streams.detection import (
     apply_operation,
     apply_time,
 )
-from streams.detection.scopes import restore_scope
+from streams.detection.scopes import restore_quarantine
 from streams.fleet_cap.log import GrantDecision, GrantRequest
 from streams.processing.context import ProcessingContext
 from streams.processing.decoding import (
@@ -222,8 +222,8 @@ class PartitionState:
             if value is None:
                 return False
             known = self._take_in(key, value, target)
-        scope_state = known.state.scopes.get(f"target/{target}")
-        command = scope_state.command if scope_state is not None and scope_state.command.state != "released" else None
+        quarantine = known.state.scopes.get(f"target/{target}")
+        command = quarantine.command if quarantine is not None and quarantine.command.state != "released" else None
         by_machine = command is not None and command.source is not None and command.source.topic == self.topic
         return by_machine or known.state.pending_grant is not None
 
@@ -275,11 +275,11 @@ class PartitionState:
         target = self._targets[key] = TrackedTarget.decode(value, name)
         state = target.state
         policies = self._rules.policies()
-        for scope_id, scope_state in list(state.scopes.items()):
+        for scope_id, quarantine in list(state.scopes.items()):
             # A command can be on `control` whose row was lost with its worker.
             latest = self._rules.latest_command(scope_id)
-            if latest is not None and latest.sequence > scope_state.command.sequence:
-                restore_scope(state, latest, policies.rule_for(name).durations())
+            if latest is not None and latest.sequence > quarantine.command.sequence:
+                restore_quarantine(state, latest, policies.rule_for(name).durations())
         if state.pending_grant is not None:
             self._recovered_grants[key] = state.pending_grant.grant_id
         self._schedule(key, target)

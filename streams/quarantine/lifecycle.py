@@ -12,8 +12,8 @@
 
 In the terms of a circuit breaker: `quarantined` is open, `probing` half-open, `released` closed.
 
-A transition returns the new `ScopeState`, whose `command` is to be sent on `control`, or None where nothing changes. A
-command states who issued it (`issued_by`) and why (`reason`).
+A transition returns the new `QuarantineState`, whose `command` is to be sent on `control`, or None where nothing
+changes. A command states who issued it (`issued_by`) and why (`reason`).
 
 **The one probe.** When the hold is over the scope is *probing*, and gates still halt it. A gate that has a request to
 send claims the probe: an operation ``probe_result`` without a `probe_status`. Operations of a target are ordered, so
@@ -38,7 +38,7 @@ __all__ = [
     "ISSUER",
     "Durations",
     "Opening",
-    "ScopeState",
+    "QuarantineState",
     "claim_probe",
     "expire",
     "extend",
@@ -77,8 +77,8 @@ class Durations(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     expiry_grace_s: int = 120
 
 
-class ScopeState(Struct, kw_only=True):
-    """The state of one scope.
+class QuarantineState(Struct, kw_only=True):
+    """The state of one scope's quarantine.
 
     Attributes
     ----------
@@ -138,7 +138,7 @@ class Opening(Struct, kw_only=True, frozen=True):
 
 
 def _next_command(
-    current: ScopeState, state: str, cause: str, now_ms: int, expires_at: int, reason: str, issued_by: str
+    current: QuarantineState, state: str, cause: str, now_ms: int, expires_at: int, reason: str, issued_by: str
 ) -> Command:
     command = current.command
     return replace(
@@ -154,7 +154,7 @@ def _next_command(
 
 
 def _quarantined(
-    current: ScopeState,
+    current: QuarantineState,
     cause: str,
     now_ms: int,
     hold_ms: int,
@@ -162,10 +162,10 @@ def _quarantined(
     reason: str,
     issued_by: str,
     durations: Durations,
-) -> ScopeState:
+) -> QuarantineState:
     expires_at = ends + durations.expiry_grace_s * 1000
     command = _next_command(current, "quarantined", cause, now_ms, expires_at, reason, issued_by)
-    return ScopeState(command=command, hold_ms=hold_ms, hold_ends=ends)
+    return QuarantineState(command=command, hold_ms=hold_ms, hold_ends=ends)
 
 
 def _doubled(hold_ms: int, durations: Durations) -> int:
@@ -173,10 +173,10 @@ def _doubled(hold_ms: int, durations: Durations) -> int:
     return max(hold_ms, min(2 * hold_ms, durations.hold_cap_s * 1000))
 
 
-def resume(command: Command, durations: Durations) -> ScopeState:
+def resume(command: Command, durations: Durations) -> QuarantineState:
     """The state of a scope of which only the last command is known."""
     hold_ends = max(command.issued_at, command.expires_at - durations.expiry_grace_s * 1000)
-    return ScopeState(
+    return QuarantineState(
         command=command,
         hold_ms=max(hold_ends - command.issued_at, 1000) if command.state == "quarantined" else durations.hold_s * 1000,
         hold_ends=hold_ends,
@@ -187,14 +187,14 @@ def resume(command: Command, durations: Durations) -> ScopeState:
 
 
 def open_quarantine(
-    current: ScopeState | None,
+    current: QuarantineState | None,
     scope: Scope,
     opening: Opening,
     now_ms: int,
     durations: Durations,
     *,
     hold_s: int | None = None,
-) -> ScopeState:
+) -> QuarantineState:
     """Quarantine a scope, by the machine or by hand; for one that is quarantined the hold starts again.
 
     Parameters
@@ -229,11 +229,11 @@ def open_quarantine(
         archive_uri=opening.archive_uri,
         signature=opening.signature,
     )
-    return ScopeState(command=command, hold_ms=hold_ms, hold_ends=now_ms + hold_ms)
+    return QuarantineState(command=command, hold_ms=hold_ms, hold_ends=now_ms + hold_ms)
 
 
 def extend(
-    current: ScopeState,
+    current: QuarantineState,
     cause: str,
     now_ms: int,
     durations: Durations,
@@ -241,7 +241,7 @@ def extend(
     hold_s: int | None,
     actor: str,
     reason: str,
-) -> ScopeState | None:
+) -> QuarantineState | None:
     """Extend the hold to `hold_s` from now, never shorten it; cancels a probe. None where the scope is released."""
     if current.command.state == "released":
         return None
@@ -250,27 +250,27 @@ def extend(
     return _quarantined(current, cause, now_ms, hold_ms, ends, reason, actor, durations)
 
 
-def release(current: ScopeState, cause: str, now_ms: int, *, actor: str, reason: str) -> ScopeState | None:
+def release(current: QuarantineState, cause: str, now_ms: int, *, actor: str, reason: str) -> QuarantineState | None:
     """Release the scope for the reason that a person gave. None where it is released already."""
     if current.command.state == "released":
         return None
     command = _next_command(current, "released", cause, now_ms, now_ms, reason, actor)
-    return ScopeState(command=command, hold_ms=current.hold_ms, hold_ends=current.hold_ends)
+    return QuarantineState(command=command, hold_ms=current.hold_ms, hold_ends=current.hold_ends)
 
 
-def expire(current: ScopeState, now_ms: int, reason: str) -> ScopeState:
+def expire(current: QuarantineState, now_ms: int, reason: str) -> QuarantineState:
     """Release the scope because its time is over, without a good response."""
     cause = f"{current.command.command_id}/expired"
     command = _next_command(current, "released", cause, now_ms, now_ms, reason, ISSUER)
-    return ScopeState(command=command, hold_ms=current.hold_ms, hold_ends=current.hold_ends, unproven=True)
+    return QuarantineState(command=command, hold_ms=current.hold_ms, hold_ends=current.hold_ends, unproven=True)
 
 
-def _probing(current: ScopeState, cause: str, now_ms: int, expires_at: int, reason: str) -> ScopeState:
+def _probing(current: QuarantineState, cause: str, now_ms: int, expires_at: int, reason: str) -> QuarantineState:
     command = _next_command(current, "probing", cause, now_ms, expires_at, reason, ISSUER)
-    return ScopeState(command=command, hold_ms=current.hold_ms, hold_ends=current.hold_ends)
+    return QuarantineState(command=command, hold_ms=current.hold_ms, hold_ends=current.hold_ends)
 
 
-def tick(current: ScopeState, now_ms: int, durations: Durations) -> ScopeState | None:
+def tick(current: QuarantineState, now_ms: int, durations: Durations) -> QuarantineState | None:
     """Do what is due: open the probe, end a lease, expire. None where nothing is due."""
     due = current.due()
     if due is None or now_ms < due:
@@ -289,19 +289,21 @@ def tick(current: ScopeState, now_ms: int, durations: Durations) -> ScopeState |
     return _probing(current, f"{command.command_id}/lease-over", now_ms, command.expires_at, reason)
 
 
-def claim_probe(current: ScopeState, cause: str, now_ms: int, durations: Durations, *, actor: str) -> ScopeState | None:
+def claim_probe(
+    current: QuarantineState, cause: str, now_ms: int, durations: Durations, *, actor: str
+) -> QuarantineState | None:
     """Give the lease of the probe to `actor`. None where no probe is wanted or another gate has the lease."""
     if current.command.state != "probing" or current.lease_ends is not None or not current.is_halted(now_ms):
         return None
     lease_ends = now_ms + durations.lease_s * 1000
     expires_at = max(current.command.expires_at, lease_ends + durations.expiry_grace_s * 1000)
     command = _next_command(current, "probing", cause, now_ms, expires_at, f"{actor} sends the one probe", actor)
-    return ScopeState(command=command, hold_ms=current.hold_ms, hold_ends=current.hold_ends, lease_ends=lease_ends)
+    return QuarantineState(command=command, hold_ms=current.hold_ms, hold_ends=current.hold_ends, lease_ends=lease_ends)
 
 
 def probe_answered(
-    current: ScopeState, cause: str, now_ms: int, durations: Durations, *, status: int, actor: str = ISSUER
-) -> ScopeState | None:
+    current: QuarantineState, cause: str, now_ms: int, durations: Durations, *, status: int, actor: str = ISSUER
+) -> QuarantineState | None:
     """Apply the probe's status: not a 400 releases, a 400 doubles the hold. None where the scope is not probing.
 
     A status that does not show whether the request was well formed (401, 403, 407, 408, 425, 429, 5xx) repeats the
@@ -317,4 +319,4 @@ def probe_answered(
         reason = f"the probe got a {status}, which decides nothing: held for {current.hold_ms // 1000} s more"
         return _quarantined(current, cause, now_ms, current.hold_ms, now_ms + current.hold_ms, reason, actor, durations)
     command = _next_command(current, "released", cause, now_ms, now_ms, f"the probe got a {status}", actor)
-    return ScopeState(command=command, hold_ms=current.hold_ms, hold_ends=current.hold_ends)
+    return QuarantineState(command=command, hold_ms=current.hold_ms, hold_ends=current.hold_ends)

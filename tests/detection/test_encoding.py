@@ -16,7 +16,7 @@ def test_a_state_that_an_earlier_release_stored_is_read_and_written_as_it_was() 
     state = decode_target_state(STORED)
     assert encode_target_state(state) == STORED
     assert state.name == TARGET
-    assert {scope_id: scope_state.command.state for scope_id, scope_state in state.scopes.items()} == {
+    assert {scope_id: quarantine.command.state for scope_id, quarantine in state.scopes.items()} == {
         f"job/{TARGET}/a": "probing",
         f"job/{TARGET}/b": "probing",
     }

@@ -10,7 +10,7 @@ from streams.quarantine.lifecycle import (
     ISSUER,
     Durations,
     Opening,
-    ScopeState,
+    QuarantineState,
     claim_probe,
     expire,
     extend,
@@ -30,23 +30,23 @@ GRACE = DURATIONS.expiry_grace_s * 1000
 SCOPE = Scope(kind="job", target="t", job_id="j")
 
 
-def opened(now: int = NOW, current: ScopeState | None = None, hold_s: int | None = None) -> ScopeState:
+def opened(now: int = NOW, current: QuarantineState | None = None, hold_s: int | None = None) -> QuarantineState:
     return open_quarantine(current, SCOPE, Opening(cause="r/0/7", reason="400"), now, DURATIONS, hold_s=hold_s)
 
 
-def probing() -> ScopeState:
+def probing() -> QuarantineState:
     current = tick(opened(), NOW + HOLD, DURATIONS)
     assert current is not None
     return current
 
 
-def leased(actor: str = "gate-1") -> ScopeState:
+def leased(actor: str = "gate-1") -> QuarantineState:
     current = claim_probe(probing(), "op-claim", NOW + HOLD + 10, DURATIONS, actor=actor)
     assert current is not None
     return current
 
 
-def released() -> ScopeState:
+def released() -> QuarantineState:
     current = release(opened(), "op-r", NOW + 5, actor="ana", reason="mended")
     assert current is not None
     return current
@@ -272,7 +272,7 @@ def test_whatever_happens_sequences_rise_and_states_are_sound(steps: list[tuple[
         now += wait
         cause = f"c{number}"
         before = current
-        following: ScopeState | None
+        following: QuarantineState | None
         if step == "tick":
             following = tick(current, now, DURATIONS)
         elif step == "claim":
