@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from halt400.record_fields import FIELDS, describe
 from streams.api import models as answers
 from streams.api.endpoints import ENDPOINTS, Endpoint
 from streams.api.problems import PROBLEM_JSON, TITLES
-from streams.record_fields import FIELDS, describe
 
 __all__ = ["openapi_document"]
 

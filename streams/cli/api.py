@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Serve the HTTP API until Ctrl-C: rates of every target, and the quarantines.
 
-        Any process answers for any target. A worker serves the API too, unless HALT400_API_ENABLED is false.
+        It answers for all targets. A worker serves the API too, unless HALT400_API_ENABLED is false.
         """
         from streams.settings import load_settings
 
@@ -59,6 +59,6 @@ async def _serve(settings: "Settings") -> None:
             f"Halt400 API at [bold]{server.url}[/], from Kafka at {settings.kafka.bootstrap_servers}. Ctrl-C stops it."
         )
         if settings.api.token is None and settings.api.host not in ("127.0.0.1", "::1", "localhost"):
-            console.print("[yellow]It answers whoever can reach this machine: set HALT400_API_TOKEN.[/]")
+            console.print("[yellow]Everyone who can reach this machine can use it: set HALT400_API_TOKEN.[/]")
         await stop.wait()
     console.print("Stopped.")

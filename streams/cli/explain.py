@@ -1,4 +1,4 @@
-"""`halt400 explain`: which rule applies to a target, how far each tier is from firing, and what its last 400 led to."""
+"""`halt400 explain`: which rule applies to a target, how far each tier is from its threshold, what its last 400 did."""
 
 import asyncio
 import time
@@ -23,9 +23,9 @@ def register(app: typer.Typer) -> None:
         timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for Kafka.")] = 20,
         output: Annotated[Format, typer.Option("--format", help="Text, or one JSON object.")] = "table",
     ) -> None:
-        """Say why a target is held or not: its rule, its evidence in each tier, its last 400.
+        """Explain why a target is quarantined or not: its rule, its evidence in each tier, its last 400.
 
-        The policies are those of this process's settings and files; the evidence is as of the worker's last flush.
+        The policies are those of this process's settings and files; the evidence is as of the worker's last checkpoint.
         """
         from msgspec import to_builtins
 
@@ -49,19 +49,14 @@ def register(app: typer.Typer) -> None:
 
 async def _row(kafka: "KafkaSettings", target: str, timeout_s: float) -> bytes | None:
     from halt400.errors import BrokerUnavailable
-    from halt400.kafka.follower import Follower
-    from halt400.windows import row_offset
-    from streams import topics
+    from halt400.rates import RateClient
 
-    async with Follower(
-        kafka.connection,
-        kafka.topic(topics.RATES),
-        newer=lambda found, candidate: row_offset(candidate) >= row_offset(found),
-        at_start="raise",
-    ) as rates:
+    async with RateClient(kafka.connection, at_start="raise") as rates:
         try:
             async with asyncio.timeout(timeout_s):
                 await rates.wait_caught_up()
         except TimeoutError:
-            raise BrokerUnavailable(f"{rates.topic} could not be read in {timeout_s:g} s.", "Try again.") from None
-        return rates.values.get(target.encode())
+            raise BrokerUnavailable(
+                f"{rates.follower.topic} could not be read in {timeout_s:g} s.", "Try again."
+            ) from None
+        return rates.follower.values.get(target.encode())

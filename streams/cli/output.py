@@ -1,4 +1,4 @@
-"""What the service's commands print: tables for people, JSON for programs."""
+"""Printing for the service's commands: tables for people, JSON for programs."""
 
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -24,7 +24,7 @@ def print_json(value: Any) -> None:
 
 
 def tables_on(*columns: str, numbers: tuple[str, ...] = ()) -> tuple[Console, Table]:
-    """Make a console, wide where it is a pipe, and a table with these columns; `numbers` are set to the right."""
+    """Build a console, wide where the output is a pipe, and a table; the columns in `numbers` are right-aligned."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=_WIDTH_OF_PIPES)
@@ -35,7 +35,7 @@ def tables_on(*columns: str, numbers: tuple[str, ...] = ()) -> tuple[Console, Ta
 
 
 def moment(time_ms: int | None, *, now_ms: int) -> str:
-    """Write a time in UTC, with its date only where that is another day than today."""
+    """Format a time in UTC, with its date unless that is today."""
     if time_ms is None:
         return "-"
     time, now = (datetime.fromtimestamp(value / 1000, UTC) for value in (time_ms, now_ms))
@@ -43,7 +43,7 @@ def moment(time_ms: int | None, *, now_ms: int) -> str:
 
 
 def span(seconds: float) -> str:
-    """Write a duration in its two greatest units, such as ``14m 32s``."""
+    """Format a duration in its two largest units, such as ``14m 32s``."""
     whole = max(0, round(seconds))
     parts = [(whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "m"), (whole % 60, "s")]
     first = next((place for place, (number, _) in enumerate(parts) if number), 3)
@@ -51,5 +51,5 @@ def span(seconds: float) -> str:
 
 
 def ratio(value: float | None) -> str:
-    """Write a ratio in percent; a dash where nothing was seen."""
+    """Format a ratio in percent; a dash where there were no responses."""
     return "-" if value is None else f"{value:.2%}"

@@ -1,4 +1,4 @@
-"""`halt400 rates` and `halt400 quarantines`: what the HTTP API knows, in the terminal."""
+"""`halt400 rates` and `halt400 quarantines`: the answers of the HTTP API as tables in the terminal."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +19,7 @@ Url = Annotated[
     str | None, typer.Option(help="Address of the API.", show_default="of HALT400_API_HOST and HALT400_API_PORT")
 ]
 Output = Annotated[Format, typer.Option("--format", help="A table, or the API's answer as JSON.")]
-Limit = Annotated[int, typer.Option(min=1, max=1000, help="Lines at the most.")]
+Limit = Annotated[int, typer.Option(min=1, max=1000, help="Most lines to show.")]
 
 WIDTH_WITH_EVIDENCE = 160
 _CLASSES = ("401", "403", "404", "422", "429", "5xx", "other")
@@ -28,67 +28,69 @@ _STATE_STYLES = {"quarantined": "bold red", "probing": "yellow", "released": "gr
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    app.command()(rates)
+    app.command()(quarantines)
 
-    @app.command()
-    def rates(
-        target: Annotated[str | None, typer.Argument(help="One target; all where none is named.")] = None,
-        window: Annotated[
-            WindowName | None,
-            typer.Option(help="Length of the window.", show_default="5m for all targets, all windows for one"),
-        ] = None,
-        at: Annotated[
-            str | None,
-            typer.Option(help="End of the windows of one target: ms since the epoch, or RFC 3339.", show_default="now"),
-        ] = None,
-        prefix: Annotated[str, typer.Option(help="Only targets whose name begins so.")] = "",
-        sort: Annotated[
-            SortKey, typer.Option(help="Sort all targets by this; with a minus, the greatest first.")
-        ] = "-bad_requests",
-        limit: Limit = 50,
-        output: Output = "table",
-        url: Url = None,
-    ) -> None:
-        """Tell how many responses came, how many of them 400s: of one target, or of all."""
-        if target is None and at is not None:
-            raise typer.BadParameter("needs a TARGET", param_hint="--at")
-        with _client(url) as client:
-            if target is not None:
-                answer = client.rates(target, window=window, at=at)
-            else:
-                answer = client.targets(window=window, prefix=prefix or None, sort=sort, limit=limit)
-        if output == "json":
-            print_json(answer)
-        elif target is not None:
-            _print_target(answer)
-        else:
-            _print_targets(answer)
 
-    @app.command()
-    def quarantines(
-        state: Annotated[
-            list[str] | None,
-            typer.Option(
-                help="Only quarantined, probing or released ones; may be repeated.",
-                show_default="quarantined and probing",
-            ),
-        ] = None,
-        target: Annotated[str | None, typer.Option(help="Only on this target.")] = None,
-        job_id: Annotated[str | None, typer.Option("--job", help="Only of this job.")] = None,
-        expired: Annotated[bool, typer.Option("--expired", help="Also those that have expired.")] = False,
-        limit: Limit = 50,
-        output: Output = "table",
-        url: Url = None,
-    ) -> None:
-        """List what is halted, why, and until when."""
-        states = ",".join(state) if state else None
-        with _client(url) as client:
-            answer = client.quarantines(
-                state=states, target=target, job_id=job_id, expired="true" if expired else None, limit=limit
-            )
-        if output == "json":
-            print_json(answer)
+def rates(
+    target: Annotated[str | None, typer.Argument(help="One target; without it, all targets.")] = None,
+    window: Annotated[
+        WindowName | None,
+        typer.Option(help="Length of the window.", show_default="5m for all targets, all windows for one"),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(help="End of the windows of one target: ms since the epoch, or RFC 3339.", show_default="now"),
+    ] = None,
+    prefix: Annotated[str, typer.Option(help="Only targets whose name begins with this.")] = "",
+    sort: Annotated[
+        SortKey, typer.Option(help="Sort all targets by this; with a minus, the greatest first.")
+    ] = "-bad_requests",
+    limit: Limit = 50,
+    output: Output = "table",
+    url: Url = None,
+) -> None:
+    """Show how many responses one target or all targets sent, and how many of them were 400s."""
+    if target is None and at is not None:
+        raise typer.BadParameter("needs a TARGET", param_hint="--at")
+    with _client(url) as client:
+        if target is not None:
+            answer = client.rates(target, window=window, at=at)
         else:
-            _print_quarantines(answer)
+            answer = client.targets(window=window, prefix=prefix or None, sort=sort, limit=limit)
+    if output == "json":
+        print_json(answer)
+    elif target is not None:
+        _print_target(answer)
+    else:
+        _print_targets(answer)
+
+
+def quarantines(
+    state: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only quarantined, probing or released ones; may be repeated.",
+            show_default="quarantined and probing",
+        ),
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="Only on this target.")] = None,
+    job_id: Annotated[str | None, typer.Option("--job", help="Only of this job.")] = None,
+    expired: Annotated[bool, typer.Option("--expired", help="Also those that have expired.")] = False,
+    limit: Limit = 50,
+    output: Output = "table",
+    url: Url = None,
+) -> None:
+    """List the quarantines with their reason and their end."""
+    states = ",".join(state) if state else None
+    with _client(url) as client:
+        answer = client.quarantines(
+            state=states, target=target, job_id=job_id, expired="true" if expired else None, limit=limit
+        )
+    if output == "json":
+        print_json(answer)
+    else:
+        _print_quarantines(answer)
 
 
 def _client(url: str | None) -> "ApiClient":

@@ -1,4 +1,4 @@
-"""The contracts for everyone who is not Python: JSON Schemas, AsyncAPI, OpenAPI, made from the types that run.
+"""Generates the contracts for other languages, JSON Schemas, AsyncAPI and OpenAPI, and two pages of the docs.
 
-``python -m streams.contracts`` writes them, ``--check`` says whether what is committed is what it would write.
+``python -m streams.contracts`` writes them, ``--check`` finds committed files that differ from what it would write.
 """

@@ -1,4 +1,4 @@
-"""Write the contracts, or check that they are what would be written."""
+"""Write the generated documents, or check that the committed ones are up to date."""
 
 import argparse
 import sys
@@ -12,11 +12,13 @@ from streams.contracts.json_schemas import CONTRACTS, json_schema
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Return 0 where all is as it must be, 1 where a file has drifted or a change would break someone."""
+    """Return 0 on success, 1 where a committed file differs or a change to a record is breaking."""
     parser = argparse.ArgumentParser(prog="python -m streams.contracts", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a file has drifted")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a committed file differs")
     parser.add_argument(
-        "--allow-breaking", action="store_true", help="write a breaking change too: only of what no one uses yet"
+        "--allow-breaking",
+        action="store_true",
+        help="write breaking changes too: for a record that no one uses yet",
     )
     parser.add_argument("--directory", type=Path, default=REPOSITORY, help="root of the repository")
     options = parser.parse_args(arguments)
@@ -32,19 +34,19 @@ def main(arguments: list[str] | None = None) -> int:
     for change in broken:
         console.print(f"breaking: {change}")
     if broken and not options.allow_breaking:
-        console.print("Keep the record as it was, or make a new version of it.")
+        console.print("Keep the record as it was, or add a new version of it.")
         return 1
-    drifted = []
+    changed = []
     for path, content in documents(options.directory).items():
         file = options.directory / path
         if not file.is_file() or file.read_text() != content:
-            drifted.append(path)
+            changed.append(path)
             if not options.check:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(content)
-    for path in drifted:
+    for path in changed:
         console.print(f"{'differs' if options.check else 'wrote'}: {path}")
-    if drifted and options.check:
+    if changed and options.check:
         console.print("Run `python -m streams.contracts` and commit what it writes.")
         return 1
     return 0

@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document: every topic, who writes and who reads it, its key, its settings and its records."""
+"""The AsyncAPI 3.0 document: every topic with its key, settings, records, and who reads and writes it."""
 
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -13,23 +13,24 @@ __all__ = ["asyncapi_document"]
 _BINDING = "0.5.0"
 _NUMBERS = ("retention.ms", "max.message.bytes", "min.compaction.lag.ms", "segment.ms")
 
-_ABOUT = {
+_TOPIC_DESCRIPTIONS = {
     topics.RESPONSES: "Every HTTP response that the scrapers received. Key = target; the murmur2 partitioner of Java.",
-    topics.CONTROL: "What is halted: the latest command of every scope. Key = the scope's id; the partition is that of "
-    "the scope's target in `responses`. Follow it without a consumer group, from its beginning.",
-    topics.OFFENCES: "Every 400 whole, with what was concluded from it. Key = target.",
-    topics.OPERATIONS: "What people and probing scrapers ask for. Key = the scope's target.",
-    topics.FINDINGS: "What was concluded besides commands: alarms of targets, poison items, retry loops, faults of the "
-    "fleet. Key = the target, or `fleet`. Its encoding may grow.",
-    topics.FLEET: "Internal: the log in which partitions request grants to quarantine targets; one partition, read "
-    "whole by every worker. Its encoding may change.",
-    topics.SAVINGS: "What the gates did not send: of every gate and quarantine its latest count. Add up those of one "
-    "scope and `opened_at`.",
+    topics.CONTROL: "The quarantines: the latest command of every scope. Key = the scope's id; the partition is that "
+    "of the scope's target in `responses`. Follow it without a consumer group, from its beginning.",
+    topics.OFFENCES: "Every 400 with its complete event and its diagnosis. Key = target.",
+    topics.OPERATIONS: "Requests of people and of probing scrapers. Key = the scope's target.",
+    topics.FINDINGS: "Conclusions besides commands: alarms of targets, poison items, retry loops, faults of the fleet. "
+    "Key = the target, or `fleet`. Fields may be added.",
+    topics.FLEET: "Internal: the log in which partitions request grants to quarantine targets; one partition, which "
+    "every worker reads from the beginning. Its encoding may change.",
+    topics.SAVINGS: "Requests that the gates did not send: the latest count of every gate and quarantine. Add up those "
+    "of one scope and `opened_at`.",
     topics.RESPONSES_DLQ: "Records of `responses` that are no events, and of `operations` that are no operations: key, "
-    "value and headers as they came, and headers that say why.",
-    topics.ALERTS: "Internal: the incidents that people are told of, and what they were told; one row per incident. "
-    "Its encoding may change.",
-    topics.ALERTS_DLQ: "Alerts that no sink took, with headers that say why; `halt400 alerts resend` sends them again.",
+    "value and headers unchanged, and headers with the reason.",
+    topics.ALERTS: "Internal: the incidents that alerts are sent about, and what was sent; one row per incident. Its "
+    "encoding may change.",
+    topics.ALERTS_DLQ: "Alerts that no sink accepted, with headers that say why; `halt400 alerts resend` sends them "
+    "again.",
     topics.RATES: "Internal: the counts of every target, one row per target. Read it by `halt400.rates.RateClient` or "
     "the HTTP API; its encoding may change.",
 }
@@ -57,12 +58,12 @@ _SERVICE_WRITES = (
 
 _DEAD_LETTER_HEADERS = {
     "type": "object",
-    "description": "After the headers that the record came with.",
+    "description": "These follow the headers that the record had already.",
     "required": ["halt400.error", "halt400.message", "halt400.topic", "halt400.partition", "halt400.offset"],
     "properties": {
         "halt400.error": {
             "type": "string",
-            "description": "Stable code of what is wrong.",
+            "description": "Stable code of the defect.",
             "enum": [
                 "null_value",
                 "not_json",
@@ -74,9 +75,9 @@ _DEAD_LETTER_HEADERS = {
             ],
         },
         "halt400.message": {"type": "string", "description": "What is wrong, for a person."},
-        "halt400.topic": {"type": "string", "description": "Topic that it came from."},
-        "halt400.partition": {"type": "string", "description": "Partition that it came from, decimal."},
-        "halt400.offset": {"type": "string", "description": "Offset that it had, decimal."},
+        "halt400.topic": {"type": "string", "description": "Topic that the record was in."},
+        "halt400.partition": {"type": "string", "description": "Partition that the record was in, decimal."},
+        "halt400.offset": {"type": "string", "description": "Offset that the record had, decimal."},
     },
 }
 
@@ -90,13 +91,70 @@ _UNDELIVERED_HEADERS = {
             "enum": ["refused", "unavailable"],
         },
         "halt400.message": {"type": "string", "description": "What the sink answered, for a person."},
-        "halt400.sink": {"type": "string", "description": "The sink that did not take it."},
-        "halt400.route": {"type": "string", "description": "The route that led there."},
+        "halt400.sink": {"type": "string", "description": "The sink that did not accept it."},
+        "halt400.route": {"type": "string", "description": "The route that led to this sink."},
         "halt400.action": {"type": "string", "enum": ["trigger", "update", "acknowledge", "resolve"]},
         "halt400.incident": {"type": "string", "description": "The incident's key."},
-        "halt400.attempts": {"type": "string", "description": "Attempts that were made, decimal."},
+        "halt400.attempts": {"type": "string", "description": "Number of attempts, decimal."},
     },
 }
+
+_OTHER_MESSAGES: dict[str, dict[str, Any]] = {
+    topics.RESPONSES_DLQ: {
+        "name": "dead-letter",
+        "title": "Dead letter",
+        "summary": "A record that was refused, unchanged, with the reason in its headers.",
+        "contentType": "application/octet-stream",
+        "headers": _DEAD_LETTER_HEADERS,
+        "payload": {"description": "The original bytes; null stays null."},
+    },
+    topics.ALERTS: {
+        "name": "alerts-row",
+        "title": "Alerts row",
+        "contentType": "application/json",
+        "payload": {"description": "Internal, versioned by its field `version`."},
+        "bindings": {
+            "kafka": {
+                "key": {"type": "string", "description": "the incident, or `ack/` and the incident"},
+                "bindingVersion": _BINDING,
+            }
+        },
+    },
+    topics.ALERTS_DLQ: {
+        "name": "undelivered-alert",
+        "title": "Undelivered alert",
+        "contentType": "application/json",
+        "headers": _UNDELIVERED_HEADERS,
+        "payload": {"description": "The notification, as the generic webhook receives it; see docs/alerts.md."},
+    },
+    topics.FINDINGS: {
+        "name": "finding",
+        "title": "Finding",
+        "summary": "A conclusion for people besides commands.",
+        "contentType": "application/json",
+        "payload": {"description": "See streams/detection/findings.py; fields may be added."},
+        "bindings": {
+            "kafka": {
+                "key": {"type": "string", "description": "the target, or `fleet`"},
+                "bindingVersion": _BINDING,
+            }
+        },
+    },
+    topics.FLEET: {
+        "name": "fleet-record",
+        "title": "Fleet record",
+        "contentType": "application/json",
+        "payload": {"description": "Internal; see streams/fleet_cap/log.py."},
+    },
+    topics.RATES: {
+        "name": "rates-row",
+        "title": "Rates row",
+        "contentType": "application/msgpack",
+        "payload": {"description": "Internal, versioned by its first element."},
+        "bindings": {"kafka": {"key": {"type": "string", "description": "the target"}, "bindingVersion": _BINDING}},
+    },
+}
+"""Messages of the topics whose records have no JSON Schema."""
 
 
 def asyncapi_document(examples: Mapping[str, list[tuple[str, Any]]]) -> dict[str, Any]:
@@ -109,61 +167,7 @@ def asyncapi_document(examples: Mapping[str, list[tuple[str, Any]]]) -> dict[str
     """
     kafka = KafkaSettings()
     messages = {contract.topic: _message(contract, examples.get(contract.name, [])) for contract in CONTRACTS}
-    messages |= {
-        topics.RESPONSES_DLQ: {
-            "name": "dead-letter",
-            "title": "Dead letter",
-            "summary": "A record as it came, with the reason of its refusal in headers.",
-            "contentType": "application/octet-stream",
-            "headers": _DEAD_LETTER_HEADERS,
-            "payload": {"description": "The original bytes; null stays null."},
-        },
-        topics.ALERTS: {
-            "name": "alerts-row",
-            "title": "Alerts row",
-            "contentType": "application/json",
-            "payload": {"description": "Internal, versioned by its field `version`."},
-            "bindings": {
-                "kafka": {
-                    "key": {"type": "string", "description": "the incident, or `ack/` and the incident"},
-                    "bindingVersion": _BINDING,
-                }
-            },
-        },
-        topics.ALERTS_DLQ: {
-            "name": "undelivered-alert",
-            "title": "Undelivered alert",
-            "contentType": "application/json",
-            "headers": _UNDELIVERED_HEADERS,
-            "payload": {"description": "The notification, as the generic webhook gets it; see docs/alerts.md."},
-        },
-        topics.FINDINGS: {
-            "name": "finding",
-            "title": "Finding",
-            "summary": "Something that a person should know besides commands.",
-            "contentType": "application/json",
-            "payload": {"description": "See streams/detection/findings.py; its encoding may grow."},
-            "bindings": {
-                "kafka": {
-                    "key": {"type": "string", "description": "the target, or `fleet`"},
-                    "bindingVersion": _BINDING,
-                }
-            },
-        },
-        topics.FLEET: {
-            "name": "fleet-record",
-            "title": "Fleet record",
-            "contentType": "application/json",
-            "payload": {"description": "Internal; see streams/fleet_cap/log.py."},
-        },
-        topics.RATES: {
-            "name": "rates-row",
-            "title": "Rates row",
-            "contentType": "application/msgpack",
-            "payload": {"description": "Internal, versioned by its first element."},
-            "bindings": {"kafka": {"key": {"type": "string", "description": "the target"}, "bindingVersion": _BINDING}},
-        },
-    }
+    messages |= _OTHER_MESSAGES
     return {
         "asyncapi": "3.0.0",
         "id": "urn:halt400:asyncapi",
@@ -178,21 +182,7 @@ def asyncapi_document(examples: Mapping[str, list[tuple[str, Any]]]) -> dict[str
             "kafka": {"host": kafka.bootstrap_servers, "protocol": "kafka", "description": "The default address."}
         },
         "channels": {
-            _id(name): {
-                "address": declared.name,
-                "description": _ABOUT[name],
-                "messages": {messages[name]["name"]: {"$ref": f"#/components/messages/{messages[name]['name']}"}},
-                "bindings": {
-                    "kafka": {
-                        "topic": declared.name,
-                        "partitions": declared.partitions,
-                        "topicConfiguration": {
-                            setting: _typed(setting, value) for setting, value in declared.config.items()
-                        },
-                        "bindingVersion": _BINDING,
-                    }
-                },
-            }
+            _id(name): _channel(declared, name, messages[name]["name"])
             for declared in topics.declarations(kafka)
             for name in [declared.name.removeprefix(kafka.topic_prefix)]
         },
@@ -206,6 +196,23 @@ def asyncapi_document(examples: Mapping[str, list[tuple[str, Any]]]) -> dict[str
 
 def _id(topic: str) -> str:
     return topic.replace(".", "-")
+
+
+def _channel(declared: topics.Declaration, name: str, message: str) -> dict[str, Any]:
+    configuration = {setting: _typed(setting, value) for setting, value in declared.config.items()}
+    return {
+        "address": declared.name,
+        "description": _TOPIC_DESCRIPTIONS[name],
+        "messages": {message: {"$ref": f"#/components/messages/{message}"}},
+        "bindings": {
+            "kafka": {
+                "topic": declared.name,
+                "partitions": declared.partitions,
+                "topicConfiguration": configuration,
+                "bindingVersion": _BINDING,
+            }
+        },
+    }
 
 
 def _operation(action: str, topic: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""What breaks whom: a change of a record's schema that is not additive, found by comparing two JSON Schemas.
+"""Finds breaking changes of a record: compares two JSON Schemas of the same version. Pure.
 
-Within a version, publishers of yesterday must still be understood and readers of yesterday must still understand. So
-fields may be added, if they are not required, and choices, and bounds may be loosened. All else is a new version.
+Within a version, records of older publishers must stay valid, and older readers must be able to read new records. So
+optional fields and choices may be added, and bounds may be loosened. Everything else needs a new version.
 """
 
 from collections.abc import Iterator, Mapping

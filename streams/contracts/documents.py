@@ -1,4 +1,4 @@
-"""All generated documents by their path in the repository."""
+"""All generated documents, by their paths in the repository."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def documents(repository: Path = REPOSITORY) -> dict[str, str]:
 
 
 def read_examples(repository: Path = REPOSITORY) -> dict[str, list[tuple[str, Any]]]:
-    """Return the examples of each record, (name, value), by the record's directory; people write them."""
+    """Return the examples of each record, (name, value), by the record's directory; they are written by hand."""
     return {
         contract.name: [
             (file.stem, json.loads(file.read_text()))
@@ -37,7 +37,7 @@ def read_examples(repository: Path = REPOSITORY) -> dict[str, list[tuple[str, An
 
 
 def committed_schemas(repository: Path = REPOSITORY) -> dict[str, Any]:
-    """Return the schemas as they lie in the repository, by their path in schemas/."""
+    """Return the schemas that are in the repository now, by their path in schemas/."""
     return {
         contract.path: json.loads(file.read_text())
         for contract in CONTRACTS

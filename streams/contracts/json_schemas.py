@@ -1,4 +1,4 @@
-"""JSON Schema 2020-12 of every wire record, one document per record and version."""
+"""JSON Schema 2020-12 of every wire record, one document per record and version. Pure."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from halt400.record_fields import describe
 from halt400.records import Command, Offence, Operation, ResponseEvent, Savings
-from streams.record_fields import describe
 
 __all__ = ["CONTRACTS", "DIALECT", "Contract", "json_schema"]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 TARGET_PATTERN = r"^[^/\s\u0000-\u001f]([^/\u0000-\u001f]*[^/\s\u0000-\u001f])?$"
-"""A target has no slash, no control characters and no outer space; the service refuses others."""
+"""A target has no slash, no control characters and no space at either end; the service refuses others."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def json_schema(contract: Contract) -> dict[str, Any]:
     if contract.record is ResponseEvent:
         definitions["ResponseEvent"]["properties"]["target"]["pattern"] = TARGET_PATTERN
     for definition in definitions.values():
-        # A reader accepts fields that it does not know.
+        # Readers accept fields that they do not know.
         if definition.get("type") == "object":
             definition["additionalProperties"] = True
     root = definitions.pop(contract.record.__name__)

@@ -7,12 +7,12 @@ import jsonschema
 import msgspec
 import pytest
 
+from halt400.record_fields import FIELDS
 from halt400.records import OTEL_ATTRIBUTES
 from streams.contracts import __main__ as command
 from streams.contracts.compatibility import breaking_changes
 from streams.contracts.documents import REPOSITORY, documents, read_examples
 from streams.contracts.json_schemas import CONTRACTS, Contract, json_schema
-from streams.record_fields import FIELDS
 
 EXAMPLES = [
     pytest.param(contract, value, id=f"{contract.name}/{name}")
