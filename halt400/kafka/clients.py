@@ -7,15 +7,17 @@ ever where the broker does not come back; when it is cancelled it leaves tasks b
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from contextlib import suppress
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Literal
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.codec import has_lz4, has_zstd
+from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
-from halt400.errors import BrokerUnavailable, SettingError
+from halt400.errors import BrokerUnavailable, SettingError, TopicMismatch
+from halt400.kafka.connection import KafkaConnection
 
 __all__ = [
     "CachedPartitioner",
@@ -23,8 +25,10 @@ __all__ = [
     "available_codec",
     "close_consumer",
     "close_producer",
+    "closed_on_failure",
     "end_offsets",
     "load_partitions",
+    "missing_topic",
 ]
 
 log = logging.getLogger(__name__)
@@ -60,6 +64,31 @@ def available_codec(compression: Compression | None) -> Compression | None:
         log.warning("%s is not installed (pip install cramjam); events are published uncompressed.", compression)
         return None
     return compression
+
+
+@asynccontextmanager
+async def closed_on_failure(client: AIOKafkaConsumer | AIOKafkaProducer, kafka: KafkaConnection) -> AsyncIterator[None]:
+    """Set a client up: where the block fails the client is closed again.
+
+    Raises
+    ------
+    BrokerUnavailable
+        Kafka does not answer.
+    """
+    try:
+        yield
+    except BaseException as error:
+        await (close_producer(client) if isinstance(client, AIOKafkaProducer) else close_consumer(client))
+        if not isinstance(error, KafkaError | OSError | TimeoutError):
+            raise
+        raise BrokerUnavailable(
+            f"Kafka at {kafka.servers} does not answer ({error!r}).", "Start the broker, or correct the address."
+        ) from error
+
+
+def missing_topic(topic: str, kafka: KafkaConnection) -> TopicMismatch:
+    """Return the error of a topic that does not exist."""
+    return TopicMismatch(f"The topic {topic} does not exist on {kafka.servers}.", "Run `halt400 topics apply`.")
 
 
 async def close_producer(producer: AIOKafkaProducer) -> None:

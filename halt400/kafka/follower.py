@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal, ParamSpec, TypeVar
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, KafkaTimeoutError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from halt400.backoff import Backoff
 from halt400.errors import BrokerUnavailable, Halt400Error, TopicMismatch
-from halt400.kafka.clients import close_consumer, end_offsets, load_partitions
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.latest import Changes, LatestValues
+from halt400.kafka.topic_reader import TopicReader, is_reached
+from halt400.kafka.waiters import Predicate, Waiters
 from halt400.start_stop import StartStop
 
 __all__ = ["Changes", "Follower"]
@@ -102,25 +102,21 @@ class Follower(StartStop):
         self._stale_after_s = stale_after_s
         self._max_backoff_s = max_backoff_s
         self._clock = clock
-        self._consumer_options: dict[str, Any] = {
-            "client_id": client_id,
-            "request_timeout_ms": int(max(stale_after_s, 10) * 1000),
-            "retry_backoff_ms": 1000,
-            "metadata_max_age_ms": int(metadata_max_age_s * 1000),
-            "max_partition_fetch_bytes": 8 * 1024 * 1024,
-            **self.kafka.client_options(),
-            "group_id": None,
-            "enable_auto_commit": False,
-            "auto_offset_reset": "none",
-        }
-        self._consumer: AIOKafkaConsumer | None = None
-        self._lost: asyncio.Future[None] | None = None
-        self._connected = asyncio.Event()
-        self._positions: dict[int, int] = {}
-        self._last_contact: float | None = None
+        self._reader = TopicReader(
+            self.kafka,
+            topic,
+            {
+                "client_id": client_id,
+                "request_timeout_ms": int(max(stale_after_s, 10) * 1000),
+                "retry_backoff_ms": 1000,
+                "metadata_max_age_ms": int(metadata_max_age_s * 1000),
+                "max_partition_fetch_bytes": 8 * 1024 * 1024,
+            },
+            stale_after_s=stale_after_s,
+            clock=clock,
+        )
         self._caught_up = False
-        self._waiting: list[_Waiter] = []
-        self._predicates: list[tuple[Callable[[Mapping[bytes, bytes]], bool], asyncio.Future[None]]] = []
+        self._waiters = Waiters()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -133,8 +129,10 @@ class Follower(StartStop):
         TopicMismatch
             The topic does not exist, and `at_start` is ``"raise"``.
         """
-        consumer = await self._connect() if self._at_start == "raise" else None
-        self._task = asyncio.create_task(self._run(consumer), name=f"halt400-follow-{self.topic}")
+        self._reader.open()
+        if self._at_start == "raise":
+            await self._reader.connect()
+        self._task = asyncio.create_task(self._run(), name=f"halt400-follow-{self.topic}")
 
     async def stop(self) -> None:
         """Stop following; what is known stays in `values`."""
@@ -144,8 +142,8 @@ class Follower(StartStop):
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-        self._fail_waiters(BrokerUnavailable(f"The follower of {self.topic} was stopped."))
-        self._connected.set()
+        await self._reader.disconnect()
+        self._end(BrokerUnavailable(f"The follower of {self.topic} was stopped."))
 
     def forget(self, keys: Iterable[bytes]) -> None:
         """Let go of keys of which nothing will be asked, such as those that the topic's own retention has deleted."""
@@ -154,7 +152,7 @@ class Follower(StartStop):
     @property
     def last_contact_age_s(self) -> float | None:
         """Seconds since the broker last answered a fetch; ``None`` before the first answer."""
-        return None if self._last_contact is None else self._clock() - self._last_contact
+        return self._reader.last_contact_age_s
 
     @property
     def caught_up(self) -> bool:
@@ -174,60 +172,33 @@ class Follower(StartStop):
         """
         while True:
             self._raise_if_ended()
-            await self._connected.wait()
-            consumer, lost = self._consumer, self._lost
-            if consumer is None or lost is None:
-                continue
-            asked = asyncio.ensure_future(end_offsets(consumer))
-            try:
-                either: list[asyncio.Future[Any]] = [asked, lost]
-                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                asked.cancel()
-            if not asked.done():
-                continue
-            error = asked.exception()
-            if isinstance(error, KafkaTimeoutError) or getattr(error, "retriable", False):
-                continue
-            if error is not None:
-                raise BrokerUnavailable(f"Kafka does not tell the end of {self.topic} ({error!r}).") from error
-            waiter = _Waiter(asked.result())
-            if not self._latest.is_reloading and self._is_met(waiter):
+            ends = await self._reader.ends_once_connected()
+            if not self._latest.is_reloading and is_reached(ends, self._reader.positions):
                 return
-            self._waiting.append(waiter)
-            if await waiter.future:
+            if await self._waiters.reached(ends):
                 return
 
-    async def wait_until(self, predicate: Callable[[Mapping[bytes, bytes]], bool]) -> None:
+    async def wait_until(self, predicate: Predicate) -> None:
         """Wait until ``predicate(values)`` is true; it is asked at once and after each poll that changed something."""
         self._raise_if_ended()
-        if predicate(self.values):
-            return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        entry = (predicate, future)
-        self._predicates.append(entry)
-        try:
-            await future
-        finally:
-            if entry in self._predicates:
-                self._predicates.remove(entry)
+        if not predicate(self.values):
+            await self._waiters.until(predicate)
 
     # The loop
 
-    async def _run(self, consumer: AIOKafkaConsumer | None) -> None:
+    async def _run(self) -> None:
         backoff = Backoff(self._max_backoff_s)
         try:
             while True:
                 began = self._clock()
                 try:
-                    if consumer is None:
-                        consumer = await self._connect()
-                    await self._follow(consumer)
+                    await self._reader.connect()
+                    await self._follow()
                 except OffsetOutOfRangeError:
                     log.warning("%s was truncated or made anew; reading it again from its beginning.", self.topic)
                     self._begin_reload()
                 except (KafkaError, Halt400Error, OSError, TimeoutError) as error:
-                    if isinstance(error, TopicMismatch) and self._positions:
+                    if isinstance(error, TopicMismatch) and self._reader.positions:
                         self._begin_reload()
                     if backoff.is_news(error):
                         log.warning("Following %s: %s Trying again; what is known is kept.", self.topic, error)
@@ -236,154 +207,61 @@ class Follower(StartStop):
                 except Exception:
                     log.exception("Following %s failed; trying again with a new connection.", self.topic)
                 finally:
-                    self._disconnected()
-                    if consumer is not None:
-                        await close_consumer(consumer)
-                        consumer = None
+                    await self._reader.disconnect()
                 if self._clock() - began > 2 * self._max_backoff_s:
                     backoff.reset()
                 await backoff.pause()
         except _CallbackFailed as failed:
             self.failure = failed.error
             log.error("The follower of %s ended: its callback failed.", self.topic, exc_info=failed.error)
-            self._fail_waiters(failed.error)
-            self._connected.set()
+            self._end(failed.error)
 
-    async def _connect(self) -> AIOKafkaConsumer:
-        """Connect and place every partition: where it was left, or at its beginning."""
-        consumer = AIOKafkaConsumer(**self._consumer_options)
-        try:
-            await consumer.start()
-            if self.topic not in await consumer.topics():
-                raise TopicMismatch(
-                    f"The topic {self.topic} does not exist on {self.kafka.servers}.",
-                    "Run `halt400 topics apply`.",
-                )
-            await self._assign(consumer, await load_partitions(consumer, self.topic) or 1)
-        except (KafkaError, OSError, TimeoutError) as error:
-            await close_consumer(consumer)
-            raise BrokerUnavailable(
-                f"Kafka at {self.kafka.servers} does not answer ({error!r}).",
-                "Start the broker, or correct the address.",
-            ) from error
-        except BaseException:
-            await close_consumer(consumer)
-            raise
-        return consumer
-
-    async def _assign(self, consumer: AIOKafkaConsumer, partitions: int) -> None:
-        missing = [TopicPartition(self.topic, number) for number in range(partitions) if number not in self._positions]
-        if missing:
-            beginnings = await consumer.beginning_offsets(missing)
-            self._positions.update({found.partition: offset for found, offset in beginnings.items()})
-        # No await from here on: the fetcher must not look before every partition has its position.
-        assignment = [TopicPartition(self.topic, number) for number in range(partitions)]
-        consumer.assign(assignment)
-        for found in assignment:
-            consumer.seek(found, self._positions[found.partition])
-
-    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
-        assigned = sorted(consumer.assignment())
-        first_ends: _Waiter | None = None
+    async def _follow(self) -> None:
+        reader, first_ends = self._reader, None
         if not self._caught_up or self._latest.is_reloading:
-            first_ends = _Waiter(await end_offsets(consumer))
-        self._consumer = consumer
-        self._last_contact = self._clock()
-        self._lost = asyncio.get_running_loop().create_future()
-        self._connected.set()
-        last_poll_ms: dict[TopicPartition, int | None] = {}
+            first_ends = await reader.ends()
         while True:
-            polled = await consumer.getmany(timeout_ms=500)
+            polled = await reader.poll()
             if polled:
                 self._apply(polled)
-            answered = False
-            for found in assigned:
-                self._positions[found.partition] = await consumer.position(found)
-                stamp = consumer.last_poll_timestamp(found)
-                answered = answered or stamp != last_poll_ms.get(found)
-                last_poll_ms[found] = stamp
-            now = self._clock()
-            if answered:
-                self._last_contact = now
-            elif now - self._last_contact > self._stale_after_s:
-                raise BrokerUnavailable(
-                    f"Kafka at {self.kafka.servers} has not answered for {self._stale_after_s:g} s."
-                )
-            if first_ends is not None and self._is_met(first_ends):
+            await reader.advance()
+            if first_ends is not None and is_reached(first_ends, reader.positions):
                 first_ends = None
                 self._caught_up = True
                 if changes := self._latest.end_reload():
-                    self._tell(changes)
-            if self._waiting and not self._latest.is_reloading:
-                self._release_waiters()
-            known = len(consumer.partitions_for_topic(self.topic) or ())
-            if known > len(assigned):
-                log.info("%s has grown from %d to %d partitions.", self.topic, len(assigned), known)
-                await self._assign(consumer, known)
-                assigned = sorted(consumer.assignment())
+                    self._notify(changes)
+            if not self._latest.is_reloading:
+                self._waiters.positions_changed(reader.positions)
+            await reader.assign_new_partitions()
 
-    def _disconnected(self) -> None:
-        self._connected.clear()
-        self._consumer = None
-        if self._lost is not None and not self._lost.done():
-            self._lost.set_result(None)
-
-    def _apply(self, polled: Mapping[TopicPartition, list[Any]]) -> None:
+    def _apply(self, polled: Mapping[Any, Sequence[Any]]) -> None:
         if self._on_records is not None:
             for records in polled.values():
                 self._on_records(records)
         changes = self._latest.apply((record.key, record.value) for records in polled.values() for record in records)
         if changes:
-            self._tell(changes)
+            self._notify(changes)
 
-    def _tell(self, changes: Changes) -> None:
+    def _notify(self, changes: Changes) -> None:
         if self._on_changes is not None:
             self._on_changes(changes)
-        for predicate, future in list(self._predicates):
-            if not future.done() and predicate(self.values):
-                future.set_result(None)
+        self._waiters.values_changed(self.values)
 
     def _begin_reload(self) -> None:
-        """Read the topic anew beside the values known, which stand until the new ones are whole."""
-        self._positions.clear()
+        """Read the topic from its beginning; the known values stay until the new ones are whole."""
+        self._reader.positions.clear()
         self._latest.begin_reload()
-        for waiter in self._waiting:
-            if not waiter.future.done():
-                waiter.future.set_result(False)
-        self._waiting.clear()
+        self._waiters.offsets_restarted()
 
-    # Those who wait
-
-    def _is_met(self, waiter: "_Waiter") -> bool:
-        return all(self._positions.get(partition, 0) >= end for partition, end in waiter.ends.items())
-
-    def _release_waiters(self) -> None:
-        for waiter in self._waiting:
-            if not waiter.future.done() and self._is_met(waiter):
-                waiter.future.set_result(True)
-        self._waiting = [waiter for waiter in self._waiting if not waiter.future.done()]
-
-    def _fail_waiters(self, error: BaseException) -> None:
-        futures: list[asyncio.Future[Any]] = [waiter.future for waiter in self._waiting]
-        futures += [future for _, future in self._predicates]
-        for future in futures:
-            if not future.done():
-                future.set_exception(error)
-        self._waiting.clear()
+    def _end(self, error: BaseException) -> None:
+        self._waiters.fail(error)
+        self._reader.close(error)
 
     def _raise_if_ended(self) -> None:
         if self.failure is not None:
             raise self.failure
         if self._task is None:
             raise BrokerUnavailable(f"The follower of {self.topic} is not running.", "Enter it with `async with`.")
-
-
-class _Waiter:
-    """Someone who waits until `ends` (partition -> offset) are reached; ``False`` says that they hold no longer."""
-
-    def __init__(self, ends: dict[int, int]) -> None:
-        self.ends = ends
-        self.future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
 
 class _CallbackFailed(Exception):

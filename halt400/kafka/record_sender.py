@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from halt400.errors import BrokerUnavailable
-from halt400.kafka.clients import close_producer
+from halt400.kafka.clients import close_producer, closed_on_failure
 from halt400.kafka.connection import KafkaConnection
 
 __all__ = ["RecordSender"]
@@ -26,12 +26,12 @@ class RecordSender:
     """
 
     def __init__(self, kafka: str | KafkaConnection, *, deadline_s: float = 10.0) -> None:
-        self._deadline_s = deadline_s
+        self._kafka, self._deadline_s = KafkaConnection.of(kafka), deadline_s
         self._options: dict[str, Any] = {
             "client_id": "halt400-operations",
             "acks": "all",
             "enable_idempotence": True,
-            **KafkaConnection.of(kafka).client_options(),
+            **self._kafka.client_options(),
         }
         self._producer: AIOKafkaProducer | None = None
         self._connecting = asyncio.Lock()
@@ -61,10 +61,7 @@ class RecordSender:
         async with self._connecting:
             if self._producer is None:
                 producer = AIOKafkaProducer(**self._options)
-                try:
+                async with closed_on_failure(producer, self._kafka):
                     await producer.start()
-                except BaseException:
-                    await close_producer(producer)
-                    raise
                 self._producer = producer
             return self._producer

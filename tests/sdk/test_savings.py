@@ -110,7 +110,7 @@ async def test_a_topic_that_is_not_there_is_told_of_once_and_holds_nobody_up(
     reporter = SavingsReporter("gate/here/1/a", sender, f"{prefix}savings", clock_ms=lambda: 7, interval_s=0.01)
 
     def warnings() -> list[str]:
-        return [found.levelname for found in caplog.records if found.name == "halt400.savings"]
+        return [found.levelname for found in caplog.records if found.name == "halt400.gate.savings_reporter"]
 
     reporter.start()
     reporter.add(command(), 3)

@@ -1,0 +1,194 @@
+"""A topic read whole, without a consumer group: one connection at a time, positions kept from one to the next."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaTimeoutError
+
+from halt400.errors import BrokerUnavailable
+from halt400.kafka.clients import close_consumer, closed_on_failure, end_offsets, load_partitions, missing_topic
+from halt400.kafka.connection import KafkaConnection
+
+__all__ = ["Offsets", "TopicReader", "is_reached"]
+
+log = logging.getLogger(__name__)
+
+Offsets = Mapping[int, int]
+"""An offset per partition."""
+
+
+def is_reached(ends: Offsets, positions: Offsets) -> bool:
+    """Whether everything before `ends` was read, where `positions` are the next offsets to read."""
+    return all(positions.get(partition, 0) >= end for partition, end in ends.items())
+
+
+class TopicReader:
+    """Read every partition of a topic from its beginning, and after a new connection from where it was left.
+
+    Parameters
+    ----------
+    consumer_options
+        Arguments for ``aiokafka.AIOKafkaConsumer`` besides those of the connection.
+    stale_after_s
+        Seconds without an answer of the broker after which a connection is given up.
+    clock
+        Monotonic seconds.
+
+    Attributes
+    ----------
+    positions : dict of int to int
+        The next offset to read, by partition.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaConnection,
+        topic: str,
+        consumer_options: Mapping[str, Any],
+        *,
+        stale_after_s: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self.kafka, self.topic = kafka, topic
+        self.positions: dict[int, int] = {}
+        self._consumer_options = {
+            **consumer_options,
+            **kafka.client_options(),
+            "group_id": None,
+            "enable_auto_commit": False,
+            "auto_offset_reset": "none",
+        }
+        self._stale_after_s, self._clock = stale_after_s, clock
+        self._consumer: AIOKafkaConsumer | None = None
+        self._assigned: list[TopicPartition] = []
+        self._last_poll_ms: dict[TopicPartition, int | None] = {}
+        self._last_contact: float | None = None
+        self._connected = asyncio.Event()
+        self._lost: asyncio.Future[None] | None = None
+        self._closed_by: BaseException | None = None
+
+    @property
+    def last_contact_age_s(self) -> float | None:
+        """Seconds since the broker last answered a fetch; ``None`` before the first answer."""
+        return None if self._last_contact is None else self._clock() - self._last_contact
+
+    async def connect(self) -> None:
+        """Connect, unless that is so already, and assign every partition: where it was left, or its beginning.
+
+        Raises
+        ------
+        BrokerUnavailable
+            Kafka does not answer.
+        TopicMismatch
+            The topic does not exist.
+        """
+        if self._consumer is not None:
+            return
+        consumer = AIOKafkaConsumer(**self._consumer_options)
+        async with closed_on_failure(consumer, self.kafka):
+            await consumer.start()
+            if self.topic not in await consumer.topics():
+                raise missing_topic(self.topic, self.kafka)
+            await self._assign(consumer, await load_partitions(consumer, self.topic) or 1)
+        self._consumer = consumer
+        self._last_poll_ms = {}
+        self._last_contact = self._clock()
+        self._lost = asyncio.get_running_loop().create_future()
+        self._connected.set()
+
+    async def disconnect(self) -> None:
+        """Give the connection up; the positions stay."""
+        consumer, self._consumer = self._consumer, None
+        self._connected.clear()
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(None)
+        if consumer is not None:
+            await close_consumer(consumer)
+
+    def open(self) -> None:
+        """From here on whoever asks for the ends waits for a connection; see `close`."""
+        self._closed_by = None
+        self._connected.clear()
+
+    def close(self, error: BaseException) -> None:
+        """There will be no other connection: whoever waits for one gets `error`."""
+        self._closed_by = error
+        self._connected.set()
+
+    async def poll(self) -> Mapping[TopicPartition, Sequence[Any]]:
+        """Wait for records for at most half a second, and return what came, by partition."""
+        polled: Mapping[TopicPartition, Sequence[Any]] = await self._connection().getmany(timeout_ms=500)
+        return polled
+
+    async def advance(self) -> None:
+        """Move `positions` behind what was polled; to be called when it has been applied.
+
+        Raises
+        ------
+        BrokerUnavailable
+            The broker has not answered for too long.
+        """
+        consumer, answered = self._connection(), False
+        for partition in self._assigned:
+            self.positions[partition.partition] = await consumer.position(partition)
+            stamp = consumer.last_poll_timestamp(partition)
+            answered = answered or stamp != self._last_poll_ms.get(partition)
+            self._last_poll_ms[partition] = stamp
+        now = self._clock()
+        if answered or self._last_contact is None:
+            self._last_contact = now
+        elif now - self._last_contact > self._stale_after_s:
+            raise BrokerUnavailable(f"Kafka at {self.kafka.servers} has not answered for {self._stale_after_s:g} s.")
+
+    async def assign_new_partitions(self) -> None:
+        """Read partitions that were added to the topic, too."""
+        consumer = self._connection()
+        known = len(consumer.partitions_for_topic(self.topic) or ())
+        if known > len(self._assigned):
+            log.info("%s has grown from %d to %d partitions.", self.topic, len(self._assigned), known)
+            await self._assign(consumer, known)
+
+    async def ends(self) -> Offsets:
+        """Return the end of every partition."""
+        return await end_offsets(self._connection())
+
+    async def ends_once_connected(self) -> Offsets:
+        """Return the end of every partition, through as many connections as that takes."""
+        while True:
+            await self._connected.wait()
+            if self._closed_by is not None:
+                raise self._closed_by
+            consumer, lost = self._consumer, self._lost
+            if consumer is None or lost is None:
+                continue
+            asked = asyncio.ensure_future(end_offsets(consumer))
+            try:
+                either: list[asyncio.Future[Any]] = [asked, lost]
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                asked.cancel()
+            if not asked.done():
+                continue
+            error = asked.exception()
+            if error is None:
+                return asked.result()
+            if not isinstance(error, KafkaTimeoutError) and not getattr(error, "retriable", False):
+                raise BrokerUnavailable(f"Kafka does not tell the end of {self.topic} ({error!r}).") from error
+
+    def _connection(self) -> AIOKafkaConsumer:
+        assert self._consumer is not None, "connect first"
+        return self._consumer
+
+    async def _assign(self, consumer: AIOKafkaConsumer, partitions: int) -> None:
+        missing = [TopicPartition(self.topic, number) for number in range(partitions) if number not in self.positions]
+        if missing:
+            beginnings = await consumer.beginning_offsets(missing)
+            self.positions.update({found.partition: offset for found, offset in beginnings.items()})
+        # No await from here on: the fetcher must not look before every partition has its position.
+        self._assigned = [TopicPartition(self.topic, number) for number in range(partitions)]
+        consumer.assign(self._assigned)
+        for partition in self._assigned:
+            consumer.seek(partition, self.positions[partition.partition])

@@ -1,0 +1,66 @@
+"""Those who wait for what a follower reads: until offsets are reached, or until the values are as wanted."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from halt400.kafka.topic_reader import Offsets, is_reached
+
+__all__ = ["Predicate", "Waiters"]
+
+Predicate = Callable[[Mapping[bytes, bytes]], bool]
+"""``predicate(values) -> bool``."""
+
+
+class Waiters:
+    """Futures, each done as soon as what it waits for is so."""
+
+    def __init__(self) -> None:
+        self._offsets: list[tuple[Offsets, asyncio.Future[bool]]] = []
+        self._predicates: list[tuple[Predicate, asyncio.Future[None]]] = []
+
+    async def reached(self, ends: Offsets) -> bool:
+        """Wait until everything before `ends` was read; ``False`` where these offsets no longer mean anything."""
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._offsets.append((ends, future))
+        return await future
+
+    async def until(self, predicate: Predicate) -> None:
+        """Wait until ``predicate(values)`` is true."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        entry = (predicate, future)
+        self._predicates.append(entry)
+        try:
+            await future
+        finally:
+            if entry in self._predicates:
+                self._predicates.remove(entry)
+
+    def positions_changed(self, positions: Offsets) -> None:
+        """End the waits for offsets that are reached."""
+        for ends, future in self._offsets:
+            if not future.done() and is_reached(ends, positions):
+                future.set_result(True)
+        self._offsets = [(ends, future) for ends, future in self._offsets if not future.done()]
+
+    def values_changed(self, values: Mapping[bytes, bytes]) -> None:
+        """End the waits whose predicate is true."""
+        for predicate, future in list(self._predicates):
+            if not future.done() and predicate(values):
+                future.set_result(None)
+
+    def offsets_restarted(self) -> None:
+        """End the waits for offsets: the topic was made anew, and is read from its beginning."""
+        for _, future in self._offsets:
+            if not future.done():
+                future.set_result(False)
+        self._offsets.clear()
+
+    def fail(self, error: BaseException) -> None:
+        """End every wait with `error`."""
+        futures: list[asyncio.Future[Any]] = [future for _, future in self._offsets]
+        futures += [future for _, future in self._predicates]
+        for future in futures:
+            if not future.done():
+                future.set_exception(error)
+        self._offsets.clear()
