@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from halt400.events import response_event, target_of
     from halt400.gate import Gate
+    from halt400.guard import BodyCapture, Guard, GuardedRequest, GuardStats, LocalBreaker, RequestGuard, SyncGuard
     from halt400.kafka.connection import KafkaConnection, Plaintext, SaslPlaintext, SaslTls, Tls
     from halt400.kafka.follower import Changes, Follower
     from halt400.proxies import Lease, ProxyPool, Released
@@ -35,12 +36,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArchiveError",
+    "BodyCapture",
     "BrokerUnavailable",
     "Changes",
     "Command",
     "Compression",
     "Follower",
     "Gate",
+    "Guard",
+    "GuardStats",
+    "GuardedRequest",
     "Halt400Error",
     "HeaderSampler",
     "InputError",
@@ -48,6 +53,7 @@ __all__ = [
     "JobQuarantined",
     "KafkaConnection",
     "Lease",
+    "LocalBreaker",
     "LocalServiceError",
     "Offence",
     "Operation",
@@ -60,12 +66,14 @@ __all__ = [
     "QueryError",
     "RateClient",
     "Released",
+    "RequestGuard",
     "ResponseEvent",
     "SaslPlaintext",
     "SaslTls",
     "Scope",
     "SettingError",
     "SyncGate",
+    "SyncGuard",
     "SyncPublisher",
     "Tls",
     "TopicMismatch",
@@ -91,6 +99,15 @@ _MODULES = {
     "events": ("response_event", "target_of"),
     "kafka.follower": ("Changes", "Follower"),
     "gate": ("Gate",),
+    "guard": (
+        "BodyCapture",
+        "Guard",
+        "GuardStats",
+        "GuardedRequest",
+        "LocalBreaker",
+        "RequestGuard",
+        "SyncGuard",
+    ),
     "kafka.connection": ("KafkaConnection", "Plaintext", "SaslPlaintext", "SaslTls", "Tls"),
     "proxies": ("Lease", "ProxyPool", "Released"),
     "publisher": ("Compression", "Publisher", "PublisherStats"),

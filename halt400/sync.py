@@ -152,10 +152,9 @@ class SyncGate:
     ) -> None:
         self.close()
 
-    def wait_caught_up(self, timeout_s: float | None = None) -> None:
-        """Wait until every command issued before this call is known; TimeoutError after `timeout_s` seconds."""
-        if self._thread is not None:
-            self._thread.run(self.gate.wait_caught_up(), timeout_s)
+    def wait_caught_up(self, timeout_s: float | None = None) -> bool:
+        """Wait until every command issued before this call is known; see `Gate.wait_caught_up`."""
+        return self._thread is not None and self._thread.run(self.gate.wait_caught_up(timeout_s))
 
     def on_change(self, callback: Callable[[Command], None]) -> None:
         """Call `callback` with each command as it comes, in the gate's thread."""

@@ -13,7 +13,7 @@ PURE = (
     "halt400.diagnosis",
     "halt400.errors",
     "halt400.fingerprints",
-    "halt400.local_breaker",
+    "halt400.guard.local_breaker",
     "halt400.record_fields",
     "halt400.records",
     "halt400.redaction",

@@ -148,9 +148,35 @@ class Gate(StartStop):
             await self._prober.stop()
         await self._operations.stop()
 
-    async def wait_caught_up(self) -> None:
-        """Wait until every command issued before this call is known, as long as that takes."""
-        await self._follower.wait_caught_up()
+    async def wait_caught_up(self, timeout_s: float | None = None) -> bool:
+        """Wait until every command issued before this call is known, so that the first request is asked for rightly.
+
+        Parameters
+        ----------
+        timeout_s
+            Seconds after which the wait ends as `fail_open` says; ``None``: as long as it takes.
+
+        Returns
+        -------
+        bool
+            Whether it is known; False after `timeout_s`, where requests pass all the same.
+
+        Raises
+        ------
+        BrokerUnavailable
+            It is not known after `timeout_s`, and the gate was made with ``fail_open=False``.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._follower.wait_caught_up()
+        except TimeoutError:
+            if self._fail_open:
+                return False
+            raise BrokerUnavailable(
+                f"{self._follower.topic} could not be read within {timeout_s:g} s.",
+                "Start the broker, or set fail_open.",
+            ) from None
+        return True
 
     @property
     def healthy(self) -> bool:

@@ -1,37 +1,12 @@
 """Bodies seen while they pass through httpx, so that nobody waits for them and nothing is read twice."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from hashlib import sha256
 
 import httpx
 
-from halt400.events import BODY_LIMIT_BYTES
+from halt400.guard import BodyCapture
 
-__all__ = ["Capture", "CapturedStream"]
-
-
-class Capture:
-    """The beginning of a body that passes, with the size and digest of all of it."""
-
-    __slots__ = ("body", "digest", "size")
-
-    def __init__(self) -> None:
-        self.body = bytearray()
-        self.size = 0
-        self.digest = sha256()
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether `body` is not all of it."""
-        return self.size > len(self.body)
-
-    def add(self, chunk: bytes) -> None:
-        """Take in the next part."""
-        self.size += len(chunk)
-        self.digest.update(chunk)
-        room = BODY_LIMIT_BYTES - len(self.body)
-        if room > 0:
-            self.body += chunk[:room]
+__all__ = ["CapturedStream"]
 
 
 class CapturedStream(httpx.AsyncByteStream, httpx.SyncByteStream):
@@ -43,7 +18,7 @@ class CapturedStream(httpx.AsyncByteStream, httpx.SyncByteStream):
     def __init__(
         self,
         stream: httpx.SyncByteStream | httpx.AsyncByteStream,
-        capture: Capture | None,
+        capture: BodyCapture | None,
         ended: Callable[[], None] | None = None,
     ) -> None:
         self._stream = stream

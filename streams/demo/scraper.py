@@ -8,6 +8,7 @@ import httpx
 
 from halt400.errors import JobQuarantined
 from halt400.gate import Gate
+from halt400.guard import RequestGuard
 from halt400.integrations.httpx import Halt400Transport
 from halt400.proxies import ProxyPool
 from halt400.publisher import Publisher
@@ -98,15 +99,10 @@ class DemoScraper:
         """Work off `products`, until the gate halts the job."""
         run = ScraperRun(planned=len(products))
         async with self._pool.lease(self._target, self._job_id) as lease:
-            transport = Halt400Transport(
-                httpx.AsyncHTTPTransport(proxy=lease.url),
-                self._publisher,
-                self._gate,
-                job_id=self._job_id,
-                release=release.version,
-                worker="demo",
-                lease=lease,
+            guard = RequestGuard(
+                self._publisher, self._gate, job_id=self._job_id, release=release.version, worker="demo"
             )
+            transport = Halt400Transport(guard, httpx.AsyncHTTPTransport(proxy=lease.url), lease=lease)
             async with httpx.AsyncClient(transport=transport, timeout=10) as client:
                 for product in products:
                     try:

@@ -12,6 +12,7 @@ import pytest
 from halt400.errors import JobQuarantined, PreflightFailed
 from halt400.events import target_of
 from halt400.gate import Gate
+from halt400.guard import RequestGuard
 from halt400.integrations.httpx import Halt400Transport, SyncHalt400Transport
 from halt400.kafka.connection import KafkaConnection
 from halt400.proxies import ProxyPool, Released
@@ -75,8 +76,9 @@ async def scrapers(kafka: str, prefix: str) -> AsyncIterator[Callable[..., "asyn
             publisher = await stack.enter_async_context(Publisher(KafkaConnection(kafka, prefix)))
             gate = await stack.enter_async_context(Gate(KafkaConnection(kafka, prefix)))
             await gate.wait_caught_up()
-            wrapped = None if "proxies" in options else httpx.AsyncHTTPTransport()
-            transport = Halt400Transport(wrapped, publisher, gate, job_id=JOB, **options)  # type: ignore[arg-type]
+            proxies = options.pop("proxies", None)
+            guard = RequestGuard(publisher, gate, job_id=JOB, **options)  # type: ignore[arg-type]
+            transport = Halt400Transport(guard, proxies=proxies)  # type: ignore[arg-type]
             client = await stack.enter_async_context(httpx.AsyncClient(transport=transport))
             return Scraper(kafka, prefix, publisher, gate, client)
 
@@ -209,7 +211,7 @@ async def test_synchronous_clients_do_the_same(kafka: str, prefix: str, server: 
             SyncGate(KafkaConnection(kafka, prefix)) as gate,
         ):
             gate.wait_caught_up(20)
-            transport = SyncHalt400Transport(httpx.HTTPTransport(), publisher, gate, job_id=JOB)
+            transport = SyncHalt400Transport(RequestGuard(publisher, gate, job_id=JOB))
             with httpx.Client(transport=transport) as client:
                 client.get(f"{server.url}/items")
                 client.post(f"{server.url}/graphql", content=BROKEN)

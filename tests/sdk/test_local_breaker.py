@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halt400 import local_breaker
-from halt400.local_breaker import MOST_SIGNATURES, LocalBreaker
+from halt400.guard import local_breaker
+from halt400.guard.local_breaker import MOST_SIGNATURES, LocalBreaker
 
 TARGET = "api.shop.example"
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from aiohttp import web
 
-from halt400 import Gate, Publisher
+from halt400 import Gate, Publisher, RequestGuard
 from halt400.errors import JobQuarantined
 from halt400.integrations.httpx import Halt400Transport
 from halt400.kafka.connection import KafkaConnection
@@ -88,9 +88,8 @@ async def test_one_request_per_scope_passes_two_gates_a_400_doubles_the_hold_and
             gate = await stack.enter_async_context(Gate(kafka))
             gates.append(gate)
             for job_id in JOBS:
-                transport = Halt400Transport(
-                    httpx.AsyncHTTPTransport(), publisher, gate, job_id=job_id, target=lambda _: TARGET
-                )
+                guard = RequestGuard(publisher, gate, job_id=job_id, target=TARGET)
+                transport = Halt400Transport(guard)
                 client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, timeout=60))
                 scrapers.append(Scraper(api, client, job_id))
             await gate.wait_caught_up()
