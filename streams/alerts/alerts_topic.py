@@ -1,4 +1,4 @@
-"""The topic `alerts`: one row per incident, and the acknowledgements that people leave beside them."""
+"""The topic `alerts`: one row per incident, and beside them the acknowledgements that people send."""
 
 import logging
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def follow_alerts(
     at_start: Literal["wait", "raise"] = "wait",
     on_changes: Callable[[Changes], None] | None = None,
 ) -> Follower:
-    """Make the follower of the topic; of two rows of one incident the greater revision counts, not the later one."""
+    """Make the follower of the topic; of two rows of one incident that of the greater revision counts."""
     return Follower(
         kafka.connection,
         kafka.topic(topics.ALERTS),
@@ -48,7 +48,7 @@ def follow_alerts(
 
 
 def incidents_of(follower: Follower, partition: int) -> list[Incident]:
-    """The incidents of one partition of `control`; a row that is none is passed over."""
+    """The incidents of one partition of `control`; an invalid row is logged and skipped."""
     found: list[Incident] = []
     for key, value in follower.values.items():
         if key.startswith(ACKNOWLEDGEMENT_PREFIX.encode()):
@@ -56,7 +56,7 @@ def incidents_of(follower: Follower, partition: int) -> list[Incident]:
         try:
             incident = decode_incident(value)
         except UNDECODABLE as error:
-            log.error("The row %r of %s is no incident, and is passed over: %s", key, follower.topic, error)
+            log.error("Skipped row %r of %s: not a valid incident: %s", key, follower.topic, error)
             continue
         if incident.partition == partition:
             found.append(incident)
@@ -64,12 +64,12 @@ def incidents_of(follower: Follower, partition: int) -> list[Incident]:
 
 
 def acknowledgement_key(incident: str) -> bytes:
-    """The key under which the acknowledgement of an incident stands."""
+    """The key of the acknowledgement of an incident."""
     return f"{ACKNOWLEDGEMENT_PREFIX}{incident}".encode()
 
 
 async def acknowledge(kafka: KafkaSettings, key: str, acknowledgement: Acknowledgement) -> Incident:
-    """Leave word that someone works on an open incident; the worker that holds it takes it up within a second.
+    """Record that someone works on an open incident; the worker that owns its partition reads it within a second.
 
     Returns
     -------

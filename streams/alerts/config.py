@@ -1,6 +1,6 @@
-"""The section ``[alerts]`` of ``halt400.toml``: sinks, routes, owners; a mistake names its line, key and value.
+"""The section ``[alerts]`` of ``halt400.toml``: sinks, routes, owners; an error names the line, the key and the value.
 
-What the file may hold is in docs/alerts.md.
+docs/alerts.md lists what the section may contain.
 """
 
 import re
@@ -31,8 +31,8 @@ __all__ = [
 ]
 
 NO_ALERTS = (
-    "Nobody is told of quarantines: halt400.toml has no section [alerts]. That line alone writes alerts to "
-    "the worker's output, docs/alerts.md has PagerDuty, Slack, mail and the rest; `halt400 alerts test` tries them."
+    "No alerts are sent: halt400.toml has no section [alerts]. That line alone writes alerts to the worker's output; "
+    "docs/alerts.md has PagerDuty, Slack, mail and the rest; `halt400 alerts test` tries them."
 )
 
 Patterns = str | tuple[str, ...]
@@ -43,7 +43,7 @@ _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 
 
 class RouteTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """One ``[[alerts.route]]`` as it stands in the file; see `streams.alerts.routing.Route`."""
+    """One ``[[alerts.route]]`` as the file has it; see `streams.alerts.routing.Route`."""
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
     sinks: Annotated[list[str], Meta(min_length=1)]
@@ -62,7 +62,7 @@ class RouteTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
 
 
 class OwnerTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """One ``[[alerts.owner]]`` as it stands in the file."""
+    """One ``[[alerts.owner]]`` as the file has it."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     target: Patterns = "*"
@@ -77,7 +77,7 @@ class _AlertsTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True
 
 @dataclass(frozen=True)
 class AlertsConfig:
-    """What the file says, checked. Without sinks everything goes to standard output."""
+    """The section, checked. Without sinks and routes everything goes to standard output."""
 
     routing: Routing
     sinks: Mapping[str, SinkSettings]
@@ -95,7 +95,7 @@ class AlertsConfig:
 
 
 def has_alerts(path: Path | None) -> bool:
-    """Whether a file says who is told; `NO_ALERTS` where it does not.
+    """Whether a file has the section; `NO_ALERTS` is the message where it has not.
 
     Raises
     ------

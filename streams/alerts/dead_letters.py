@@ -1,7 +1,6 @@
-"""Notifications that no sink took: how they lie on `alerts.dlq`, and how they are sent again."""
+"""Notifications that no sink accepted: their form on `alerts.dlq`, and how they are sent again."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Literal, NamedTuple
@@ -21,8 +20,6 @@ from streams.settings import KafkaSettings
 
 __all__ = ["ResendResult", "dead_letter_headers", "resend"]
 
-log = logging.getLogger(__name__)
-
 GROUP = "alerts-resend"
 LONGEST_HEADER = 500
 
@@ -30,10 +27,10 @@ Headers = list[tuple[str, bytes]]
 
 
 class ResendResult(NamedTuple):
-    """What became of one dead letter.
+    """What was done with one dead letter.
 
-    ``sent``; ``over``: its incident was over meanwhile, so nobody is told of it; ``kept``: it went to the end of the
-    topic, for `detail`; ``unreadable``: it is no notification, and was passed over.
+    ``sent``; ``over``: not sent, its incident is closed by now; ``kept``: it was not accepted and is at the end of the
+    topic again; ``unreadable``: skipped, it is not a valid notification; ``waiting``: it would be sent, in a dry run.
     """
 
     partition: int
@@ -44,17 +41,17 @@ class ResendResult(NamedTuple):
     detail: str
 
 
-def dead_letter_headers(sink: str, report: DeliveryResult) -> Headers:
+def dead_letter_headers(sink: str, result: DeliveryResult) -> Headers:
     """The headers that say why a notification was not delivered."""
-    notification, delivery = report.notification, report.delivery
+    notification, attempt = result.notification, result.last_attempt
     found = {
-        "halt400.error": delivery.outcome,
-        "halt400.message": delivery.detail,
+        "halt400.error": attempt.outcome,
+        "halt400.message": attempt.detail,
         "halt400.sink": sink,
         "halt400.route": notification.route,
         "halt400.action": notification.action,
         "halt400.incident": notification.incident,
-        "halt400.attempts": str(report.attempts),
+        "halt400.attempts": str(result.attempts),
     }
     return [(name, value[:LONGEST_HEADER].encode(errors="replace")) for name, value in found.items()]
 
@@ -62,25 +59,25 @@ def dead_letter_headers(sink: str, report: DeliveryResult) -> Headers:
 async def resend(
     kafka: KafkaSettings, sinks: Mapping[str, Sink], *, dry_run: bool = False, force: bool = False
 ) -> list[ResendResult]:
-    """Send again what lies on `alerts.dlq`, one attempt each, from where the last call ended to the end as it is now.
+    """Send again what is on `alerts.dlq`, one attempt each, from the committed offsets to the present end.
 
-    What a sink does not take goes to the end of the topic again, with the new reason. What is sent, over or kept is
-    committed one by one, so a call that is interrupted repeats at most the last.
+    What a sink does not accept goes to the end of the topic again, with the new reason. Offsets are committed one by
+    one, so a call that is interrupted repeats at most the last record.
 
     Parameters
     ----------
     dry_run
-        Send and commit nothing: every letter is ``waiting``, or would be ``over``.
+        Send and commit nothing.
     force
-        Also send what speaks of an incident that is over.
+        Also send notifications of closed incidents.
 
     Raises
     ------
     BrokerUnavailable
         Kafka does not answer.
     """
-    following = follow_alerts(kafka, at_start="raise")
-    async with following as alerts, _clients(kafka) as (consumer, producer):
+    follower = follow_alerts(kafka, at_start="raise")
+    async with follower as alerts, _clients(kafka) as (consumer, producer):
         await alerts.wait_caught_up()
         found: list[ResendResult] = []
         async for record in _unread(consumer, kafka):
@@ -103,23 +100,25 @@ async def _resend(
     try:
         notification = decode_notification(record.value or b"")
     except UNDECODABLE as error:
-        return ResendResult(record.partition, record.offset, name, "", "unreadable", f"no notification: {error}")
+        return ResendResult(
+            record.partition, record.offset, name, "", "unreadable", f"not a valid notification: {error}"
+        )
 
     def ended(result: Literal["sent", "over", "kept", "waiting"], detail: str) -> ResendResult:
         return ResendResult(record.partition, record.offset, name, notification.title, result, detail)
 
-    if notification.action != "resolve" and not force and _is_over(notification, alerts):
-        return ended("over", "the incident is over")
+    if notification.action != "resolve" and not force and _is_closed(notification, alerts):
+        return ended("over", "the incident is closed")
     if dry_run:
         return ended("waiting", headers.get("halt400.message", ""))
     sink = sinks.get(name)
     if sink is None:
         return ended("kept", f"no sink {name!r} in the file")
-    delivery = await sink.deliver(notification)
-    return ended("sent" if delivery.outcome == "accepted" else "kept", delivery.detail)
+    attempt = await sink.deliver(notification)
+    return ended("sent" if attempt.outcome == "accepted" else "kept", attempt.detail)
 
 
-def _is_over(notification: Notification, alerts: Follower) -> bool:
+def _is_closed(notification: Notification, alerts: Follower) -> bool:
     row = alerts.values.get(notification.incident.encode())
     if row is None:
         return True

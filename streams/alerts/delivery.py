@@ -1,7 +1,7 @@
-"""The port of every sink: one attempt is one verdict; when to try again is the sink's own rule.
+"""The interface of every sink, the result of an attempt, and when to try again.
 
 A refusal is never tried again: a request that a server calls bad does not get better by repeating it. That is what
-this whole system says to scrapers.
+Halt400 tells scrapers.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal, Protocol
 
+from halt400.backoff import Backoff
 from streams import metrics
 from streams.alerts.notification import Notification
 
@@ -30,7 +31,7 @@ ATTEMPTS_AT_ONCE = 4
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """The verdict on one attempt. `detail` is for people and holds no secret."""
+    """The result of one attempt. `detail` is for people and holds no secret."""
 
     outcome: Literal["accepted", "refused", "unavailable"]
     detail: str
@@ -40,9 +41,9 @@ class AttemptResult:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """When to try again: the wait doubles from `first_s` to `longest_s`, jittered; `give_up_after_s` ends it.
+    """When to try again: pauses double from `first_s` to `longest_s`, jittered; `give_up_after_s` ends them.
 
-    `throttled_s` is the wait after a 429 that does not say how long.
+    `throttled_s` is the pause after a 429 that does not say how long.
     """
 
     first_s: float = 1.0
@@ -53,9 +54,9 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
-    """How a delivery ended, what was said in the last attempt, and how many there were."""
+    """How a delivery ended: its last attempt, what that sent, and how many attempts there were."""
 
-    delivery: AttemptResult
+    last_attempt: AttemptResult
     notification: Notification
     attempts: int
 
@@ -70,26 +71,26 @@ class Sink(Protocol):
         """Try once. Never raises for what a sink or the network may do."""
 
     async def close(self) -> None:
-        """Give up connections."""
+        """Close the connections."""
 
 
 class LimitedSink:
-    """A sink that is asked for a few things at once only; those who wait to try again do not count."""
+    """A sink with a limit of attempts at once; deliveries that pause between two attempts do not count."""
 
     def __init__(self, sink: Sink) -> None:
-        self._sink, self._gate = sink, asyncio.Semaphore(ATTEMPTS_AT_ONCE)
+        self._sink, self._limit = sink, asyncio.Semaphore(ATTEMPTS_AT_ONCE)
         self.name: str = sink.name
         self.retry: RetryPolicy = sink.retry
 
     async def deliver(self, notification: Notification) -> AttemptResult:
-        """Try once, when there is room."""
-        async with self._gate:
-            delivery = await self._sink.deliver(notification)
-        metrics.ALERT_ATTEMPTS.labels(self.name, delivery.outcome).inc()
-        return delivery
+        """Try once, when the limit allows it."""
+        async with self._limit:
+            result = await self._sink.deliver(notification)
+        metrics.ALERT_ATTEMPTS.labels(self.name, result.outcome).inc()
+        return result
 
     async def close(self) -> None:
-        """Give up connections."""
+        """Close the connections."""
         await self._sink.close()
 
 
@@ -101,38 +102,38 @@ async def deliver_with_retries(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     jitter: Callable[[], float] = random.random,
 ) -> DeliveryResult | None:
-    """Deliver until the sink accepts, refuses, or its patience is at an end.
+    """Deliver until the sink accepts or refuses, or until it is time to give up.
 
     Parameters
     ----------
     compose
-        What is to be said, asked before every attempt; None where there is nothing any more, which ends it.
+        Called before every attempt; None where there is nothing to send any more, which ends the delivery.
     clock, sleep
         Monotonic seconds, and how to wait for some.
     jitter
-        A number in [0, 1): where in the upper half of the wait it ends.
+        A number in [0, 1).
     """
-    patience, started, attempts, wait_s = sink.retry, clock(), 0, sink.retry.first_s
+    policy, started, attempts = sink.retry, clock(), 0
+    backoff = Backoff(policy.longest_s, policy.first_s, jitter)
     while True:
         notification = compose()
         if notification is None:
             return None
-        delivery = await sink.deliver(notification)
+        result = await sink.deliver(notification)
         attempts += 1
-        pause_s = wait_s * (0.5 + jitter() / 2)
-        if delivery.throttled:
-            pause_s = patience.throttled_s * (1 + jitter() / 2)
-        if delivery.retry_after_s:
-            # A tenth more at the most, so that those who were sent away together do not come back together.
-            pause_s = delivery.retry_after_s * (1 + jitter() / 10)
-        if delivery.outcome != "unavailable" or clock() + pause_s - started > patience.give_up_after_s:
-            return DeliveryResult(delivery, notification, attempts)
+        pause_s = backoff.next_s()
+        if result.throttled:
+            pause_s = policy.throttled_s * (1 + jitter() / 2)
+        if result.retry_after_s:
+            # A tenth more at the most, so that those who were throttled together do not come back together.
+            pause_s = result.retry_after_s * (1 + jitter() / 10)
+        if result.outcome != "unavailable" or clock() + pause_s - started > policy.give_up_after_s:
+            return DeliveryResult(result, notification, attempts)
         await sleep(pause_s)
-        wait_s = min(wait_s * 2, patience.longest_s)
 
 
 def retry_after_s(header: str | None, now: datetime) -> float | None:
-    """Read a Retry-After header: seconds or a date (RFC 9110 section 10.2.3); None where it says nothing.
+    """Read a Retry-After header: seconds or a date (RFC 9110 section 10.2.3); None where it is neither.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a finding says to people: what it is, who it speaks of, and what to do about it. Pure."""
+"""The texts of findings for people: title, remedy, who is concerned. Pure."""
 
 import shlex
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ SHOWN_NAMES: Final = 5
 
 CAUSE_TEXTS: Final = {
     "fleet_fault": "your own release, proxy pool or network, not the targets",
-    "retry_loop": "a request is sent again after its retry was told to abort",
+    "retry_loop": "a request is sent again after its retry was aborted",
     "poison_item": "one item of one job, not the target",
     "target_alarm": "the target answers 400 far more often than it used to",
 }
@@ -36,18 +36,18 @@ _FLEET_REMEDIES: Final = {
 
 
 def most_severe(findings: Sequence[Finding]) -> Finding:
-    """The finding that a message speaks of: the latest of those that are a page, else the latest."""
+    """The finding that a message is about: the latest of those that are a page, else the latest."""
     return max(findings, key=lambda finding: (finding.severity == "page", finding.at_ms, finding.finding_id))
 
 
 def wasted_requests(findings: Sequence[Finding]) -> int | None:
-    """Requests that retry loops have wasted, at the least: a loop is told of at every doubling."""
+    """Requests that retry loops have wasted, at the least: a loop is reported at every doubling."""
     wasted = [finding.wasted_requests for finding in findings if finding.wasted_requests is not None]
     return sum(wasted) if wasted else None
 
 
 def title_text(findings: Sequence[Finding], wasted: int | None = None) -> str:
-    """What a message about nothing but findings is called; `wasted` are the requests of all of them."""
+    """The title of a message about findings alone; `wasted`: the requests that all of them have wasted."""
     finding = most_severe(findings)
     where = finding.target or "The fleet"
     match finding.kind:
@@ -65,7 +65,7 @@ def title_text(findings: Sequence[Finding], wasted: int | None = None) -> str:
 
 
 def remedy_text(finding: Finding) -> str:
-    """What to do."""
+    """What to do about a finding."""
     target = finding.target or ""
     match finding.kind:
         case "retry_loop":
@@ -93,7 +93,7 @@ def remedy_text(finding: Finding) -> str:
 
 
 def in_common(findings: Sequence[Finding]) -> str | None:
-    """What the failing jobs of a fault of the fleet have in common, None where there is none or it is not known."""
+    """What the failing jobs of a fault of the fleet have in common, None where no finding is of that kind."""
     found = [finding for finding in findings if finding.kind == "fleet_fault"]
     if not found:
         return None
@@ -109,7 +109,7 @@ def in_common(findings: Sequence[Finding]) -> str | None:
 
 
 def retry_loop_senders(findings: Sequence[Finding]) -> str | None:
-    """Who sends what retry loops waste, the most wasteful first; None where there is no such finding."""
+    """Which workers send retry loops, the most wasteful first; None where there is no such finding."""
     loops = sorted(
         (finding for finding in findings if finding.kind == "retry_loop"),
         key=lambda finding: (-(finding.wasted_requests or 0), finding.finding_id),

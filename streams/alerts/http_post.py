@@ -1,4 +1,4 @@
-"""One POST to a sink, and what its answer means."""
+"""One POST to a sink, and the result that its answer stands for."""
 
 import asyncio
 import logging
@@ -17,10 +17,10 @@ LONGEST_DETAIL = 300
 
 
 class HttpPoster:
-    """Posts to one address and judges the answer.
+    """Posts to one address.
 
-    2xx is accepted; 429, 408 and 5xx are unavailable, with their Retry-After; every other status is a refusal, also a
-    redirect: an address that has moved is for a person to correct.
+    2xx is accepted; 429, 408 and 5xx are unavailable, with their Retry-After; every other status is refused, also a
+    redirect: a person must correct an address that has moved.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class HttpPoster:
     """
 
     def __init__(self, url: str, *, timeout_s: float, secrets: Collection[str] = ()) -> None:
-        _keep_addresses_out_of_the_log()
+        _silence_request_logs()
         self._url, self._timeout_s = url, timeout_s
         self._secrets = sorted({secret for secret in (url, *secrets) if secret}, key=len, reverse=True)
         self._client = httpx.AsyncClient(timeout=timeout_s, follow_redirects=False)
@@ -52,12 +52,12 @@ class HttpPoster:
         except TimeoutError:
             return AttemptResult("unavailable", f"no answer within {self._timeout_s:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            return AttemptResult("unavailable", self._say(f"{type(error).__name__} {error}"))
-        return self._judge(response, answer)
+            return AttemptResult("unavailable", self._detail(f"{type(error).__name__} {error}"))
+        return self._result(response, answer)
 
-    def _judge(self, response: httpx.Response, answer: bytes) -> AttemptResult:
+    def _result(self, response: httpx.Response, answer: bytes) -> AttemptResult:
         status = response.status_code
-        detail = self._say(f"{status} {answer.decode(errors='replace')}")
+        detail = self._detail(f"{status} {answer.decode(errors='replace')}")
         if response.is_success:
             return AttemptResult("accepted", str(status))
         if status in (408, 429) or status >= 500:
@@ -65,7 +65,7 @@ class HttpPoster:
             return AttemptResult("unavailable", detail, pause_s, throttled=status == 429)
         return AttemptResult("refused", detail)
 
-    def _say(self, text: str) -> str:
+    def _detail(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "(secret)")
         printable = "".join(character if character.isprintable() else " " for character in text)
@@ -76,7 +76,7 @@ class HttpPoster:
         await self._client.aclose()
 
 
-def _keep_addresses_out_of_the_log() -> None:
-    """Httpx logs every address that it calls, and a webhook's address is its password."""
+def _silence_request_logs() -> None:
+    """Raise the level of httpx's loggers: they log every address, and a webhook's address is its password."""
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)

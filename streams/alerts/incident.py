@@ -1,6 +1,6 @@
-"""One incident: a cause on a target, every scope that it halts, what was found, and what every sink was told of it.
+"""One incident: a cause on a target, its quarantined scopes, its findings, and what each sink was sent last. Pure.
 
-It is a row of the compacted topic `alerts`, key = the incident's key.
+It is a row of the compacted topic `alerts`, under the incident's key.
 """
 
 from hashlib import blake2b
@@ -32,19 +32,19 @@ __all__ = [
 ]
 
 FLEET_FAULT = "fleet/fleet_fault"
-"""Key of the incident that tells of a fault of the fleet."""
+"""Key of the incident of a fault of the fleet."""
 FLEET = "*"
-"""Target of what concerns the whole fleet."""
+"""Target of an incident that concerns the whole fleet."""
 MACHINE_ISSUERS = "halt400."
 LONGEST_KEY = 200
 SIGNATURE_DIGITS = 12
-"""Hexadecimal digits of a signature in a key: enough to tell those of one cause on one target apart."""
+"""Hexadecimal digits of a signature in a key: enough to distinguish those of one cause on one target."""
 
 Action = Literal["trigger", "update", "acknowledge", "resolve"]
 
 
 class ScopeState(Struct, kw_only=True, omit_defaults=True):
-    """One scope of an incident, as its latest command left it; `episode` is the incident's when it last opened."""
+    """One scope of an incident after its latest command; `episode` is the incident's at that time."""
 
     kind: Literal["request", "job", "target"]
     sequence: int
@@ -62,7 +62,7 @@ class ScopeState(Struct, kw_only=True, omit_defaults=True):
 
 
 class LastSent(Struct, kw_only=True, omit_defaults=True):
-    """What one sink was told last; `undelivered` where it went to the dead-letter topic instead."""
+    """What one sink was sent last; `undelivered` where it went to the dead-letter topic instead."""
 
     route: str
     action: Action
@@ -76,25 +76,25 @@ class LastSent(Struct, kw_only=True, omit_defaults=True):
 
 
 class ActiveFinding(Struct, kw_only=True):
-    """What was found; where nothing is halted, it is over at `ends_at` unless it is heard of again."""
+    """A finding; where nothing is quarantined, it closes at `ends_at` unless it is reported again."""
 
     finding: Finding
     ends_at: int
 
 
 class Acknowledgement(Struct, kw_only=True, omit_defaults=True):
-    """Someone works on it: nothing is escalated any more."""
+    """Who works on it, since when; it is not escalated any more."""
 
     by: str
     at: int
 
 
 class Incident(Struct, kw_only=True, omit_defaults=True):
-    """One cause on one target with every scope that it halts. Times are milliseconds since the epoch.
+    """One cause on one target with every scope that is quarantined for it. Times are milliseconds since the epoch.
 
-    `episode` counts how often it has opened; `revision` every change of the row. `lead` is the command that the message
-    speaks of: the broadest of the episode, else its first; None while nothing is halted. `findings` are those of the
-    episode, `finding_ids` those that were applied, of earlier ones too. `covered_by_fleet_fault`: the page of a
+    `episode` counts how often it has opened; `revision` every change of the row. `lead` is the command that messages
+    are about: the broadest of the episode, else its first; None while nothing is quarantined. `findings` are those of
+    the episode, `finding_ids` those that were applied, of earlier episodes too. `covered_by_fleet_fault`: the page of a
     fault of the fleet covers its alarm, which is then only a ticket.
     """
 
@@ -119,11 +119,11 @@ class Incident(Struct, kw_only=True, omit_defaults=True):
     escalated_to: list[str] = []
 
     def episode_scopes(self) -> dict[str, ScopeState]:
-        """The scopes that this episode has halted, released ones included."""
+        """The scopes of this episode, released ones included."""
         return {name: scope for name, scope in self.scopes.items() if scope.episode == self.episode}
 
     def open_scopes(self) -> dict[str, ScopeState]:
-        """The scopes that are not released."""
+        """The scopes of this episode that are not released."""
         return {name: scope for name, scope in self.episode_scopes().items() if scope.open}
 
     def has_open(self, name: str) -> bool:
@@ -133,39 +133,39 @@ class Incident(Struct, kw_only=True, omit_defaults=True):
 
     @property
     def expires_at(self) -> int:
-        """When the last open scope expires; where none is open, when the last finding is over, 0 without any."""
+        """When the last open scope expires; without scopes, when the last finding closes; 0 where all is over."""
         scopes = self.open_scopes()
         if scopes or self.episode_scopes():
             return max((scope.expires_at for scope in scopes.values()), default=0)
-        return max((heard.ends_at for heard in self.findings.values()), default=0)
+        return max((active.ends_at for active in self.findings.values()), default=0)
 
     def jobs(self) -> set[str]:
-        """The jobs that are halted, or that were found at fault."""
-        halted = {scope.job_id for scope in self.episode_scopes().values() if scope.job_id is not None}
-        for heard in self.findings.values():
-            halted.update(heard.finding.jobs, [heard.finding.job_id] if heard.finding.job_id is not None else ())
-        return halted
+        """The jobs that are quarantined, or that a finding names."""
+        jobs = {scope.job_id for scope in self.episode_scopes().values() if scope.job_id is not None}
+        for active in self.findings.values():
+            jobs.update(active.finding.jobs, [active.finding.job_id] if active.finding.job_id is not None else ())
+        return jobs
 
     def paging_alarm_at(self) -> int | None:
-        """Since when an alarm makes a page of it though its target is not halted as a whole; None where none does."""
+        """Since when an alarm makes it a page though its target is not quarantined as a whole; None where none does."""
         if any(scope.kind == "target" for scope in self.open_scopes().values()):
             return None
-        alarms = (heard.finding for heard in self.findings.values() if heard.finding.kind == "target_alarm")
+        alarms = (active.finding for active in self.findings.values() if active.finding.kind == "target_alarm")
         return max((finding.at_ms for finding in alarms if finding.severity == "page"), default=None)
 
     def last_sent_to(self, sink: str) -> LastSent | None:
-        """What `sink` was told of this episode, None where nothing."""
-        told = self.last_sent.get(sink)
-        return told if told is not None and told.episode == self.episode else None
+        """What `sink` was sent last of this episode, None where nothing."""
+        sent = self.last_sent.get(sink)
+        return sent if sent is not None and sent.episode == self.episode else None
 
     def was_sent(self) -> bool:
-        """Whether any sink was told of this episode."""
-        return any(told.episode == self.episode for told in self.last_sent.values())
+        """Whether any sink was sent this episode."""
+        return any(sent.episode == self.episode for sent in self.last_sent.values())
 
     def digest(self) -> str:
-        """Changes when there is something to tell: a scope that joined, another state of one, a finding."""
+        """Changes when there is something to send: a scope that joined, another state of one, a finding."""
         states = sorted(f"{name}={scope.state}" for name, scope in self.episode_scopes().items())
-        states += sorted(f"{name}={heard.finding.finding_id}" for name, heard in self.findings.items())
+        states += sorted(f"{name}={active.finding.finding_id}" for name, active in self.findings.items())
         return blake2b("\n".join(states).encode(), digest_size=8).hexdigest()
 
 
@@ -174,10 +174,10 @@ encode_incident = msgspec.json.Encoder().encode
 
 
 def incident_key(command: Command) -> str:
-    """The cause that a command speaks of: its target, what the diagnosis says, and the signature of the requests.
+    """The key of a command's incident: its target, the diagnosed cause, and the signature of the requests.
 
-    Of a target that is halted as a whole there is no signature in it: see `wide_key`. At most 200 characters, so that
-    it fits where a sink takes 255 with a prefix.
+    That of a target that is quarantined as a whole has no signature: see `wide_key`. It has at most 200 characters, so
+    that it fits into the 255 of a sink, with a prefix.
 
     Examples
     --------
@@ -196,7 +196,7 @@ def incident_key(command: Command) -> str:
 
 
 def wide_key(target: str, cause: str) -> str:
-    """The cause on a target whatever the requests look like.
+    """The key of a cause on a target as a whole, whatever the requests' signature.
 
     >>> wide_key("api.shop.example", "malformed_json")
     'api.shop.example/malformed_json'
@@ -205,9 +205,9 @@ def wide_key(target: str, cause: str) -> str:
 
 
 def finding_key(finding: Finding) -> str:
-    """The cause that a finding speaks of where nothing is halted for it: retry loops by release, poison items by job.
+    """The key of a finding's own incident: retry loops by release, poison items by job.
 
-    Releases and jobs are named as scrapers please, so they are in it by their digest.
+    Releases and jobs have any name, so the key has their digest.
 
     Examples
     --------
@@ -228,10 +228,10 @@ def _bounded(key: str) -> str:
 
 
 def is_person(issued_by: str) -> bool:
-    """Whether a person issued a command; our own parts sign as ``halt400.<part>``."""
+    """Whether a person issued a command; the parts of Halt400 sign as ``halt400.<part>``."""
     return not issued_by.startswith(MACHINE_ISSUERS)
 
 
 def incident_cause(command: Command) -> str:
-    """What the diagnosis says, or ``unknown``."""
+    """The diagnosed cause, or ``unknown``."""
     return command.diagnosis.cause if command.diagnosis is not None else "unknown"

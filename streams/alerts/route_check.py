@@ -1,4 +1,4 @@
-"""A real message through every route, that says that it is a test, and its end: `halt400 alerts test`."""
+"""The check of routes, `halt400 alerts test`: sends a real message through each, marked as a test, and resolves it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -14,21 +14,21 @@ from streams.alerts.routing import PlannedDelivery, Route
 __all__ = ["RouteCheck", "check_routes", "compose_test_alert", "example_incident"]
 
 TARGET = "halt400.test"
-JOB = "rehearsal"
+JOB = "test"
 HOLD_MS = 15 * 60_000
 
 
 class RouteCheck(NamedTuple):
-    """What one sink of one route said to one message."""
+    """What one sink of one route answered to one message."""
 
     route: str
     sink: str
     action: Action
-    delivery: AttemptResult
+    result: AttemptResult
 
 
 def example_incident(kind: Literal["job", "target"], target: str, job: str | None, now_ms: int) -> Incident:
-    """An incident that does not exist: a quarantine of one job, or of a target as a whole, at this moment."""
+    """An incident that does not exist: a quarantine of one job, or of a target as a whole, from now on."""
     scope = Scope(kind=kind, target=target, job_id=job)
     command = Command(
         command_id=f"test-{now_ms}",
@@ -40,16 +40,18 @@ def example_incident(kind: Literal["job", "target"], target: str, job: str | Non
         opened_at=now_ms,
         issued_at=now_ms,
         expires_at=now_ms + HOLD_MS,
-        diagnosis=Diagnosis(cause="unknown", blame="unknown", confidence=0.0, remedy="Nothing is to be done."),
+        diagnosis=Diagnosis(cause="unknown", blame="unknown", confidence=0.0, remedy="There is nothing to do."),
     )
-    found = Incidents(0)
-    found.apply(command, now_ms)
-    return found.by_key[incident_key(command)]
+    incidents = Incidents(0)
+    incidents.apply(command, now_ms)
+    return incidents.by_key[incident_key(command)]
 
 
 def compose_test_alert(route: Route, sink: str, action: Action, now_ms: int) -> Notification:
-    """The message: of the highest severity that the route takes, with a dedup key of its own at every call."""
-    incident = _gravest(route, now_ms)
+    """Compose a test message of the highest severity that the route accepts; every call has its own dedup key."""
+    is_page = "page" in route.severities
+    kind: Literal["job", "target"] = "target" if is_page else "job"
+    incident = example_incident(kind, TARGET, None if is_page else JOB, now_ms)
     found = compose(incident, PlannedDelivery(sink, route, action, now_ms), None, now_ms, str)
     found.dedup_key = f"halt400/test/{route.name}/{sink}/{now_ms}"
     found.id = f"{found.id}-{now_ms}"
@@ -61,25 +63,19 @@ def compose_test_alert(route: Route, sink: str, action: Action, now_ms: int) -> 
     return found
 
 
-def _gravest(route: Route, now_ms: int) -> Incident:
-    if "page" in route.severities:
-        return example_incident("target", TARGET, None, now_ms)
-    return example_incident("job", TARGET, JOB, now_ms)
-
-
 async def check_routes(
     routes: Sequence[Route], sinks: Mapping[str, Sink], now_ms: int, *, keep_open: bool = False
 ) -> list[RouteCheck]:
-    """Send a trigger through every sink of every route, and resolve what was accepted; one attempt each.
+    """Send a trigger to every sink of every route, and resolve what was accepted; one attempt each.
 
-    Quiet hours do not hold a test back, and filters do not: a person has asked for it.
+    Neither quiet hours nor the routes' filters apply: a person has asked for it.
     """
     found: list[RouteCheck] = []
     for route in routes:
         for name in route.sinks:
-            delivery = await sinks[name].deliver(compose_test_alert(route, name, "trigger", now_ms))
-            found.append(RouteCheck(route.name, name, "trigger", delivery))
-            if delivery.outcome == "accepted" and not keep_open:
-                delivery = await sinks[name].deliver(compose_test_alert(route, name, "resolve", now_ms))
-                found.append(RouteCheck(route.name, name, "resolve", delivery))
+            result = await sinks[name].deliver(compose_test_alert(route, name, "trigger", now_ms))
+            found.append(RouteCheck(route.name, name, "trigger", result))
+            if result.outcome == "accepted" and not keep_open:
+                result = await sinks[name].deliver(compose_test_alert(route, name, "resolve", now_ms))
+                found.append(RouteCheck(route.name, name, "resolve", result))
     return found

@@ -1,7 +1,7 @@
-"""Who is told what, and when: routes by target, severity and owner, grouping, quiet hours, escalation.
+"""Who is sent what, and when: routes by target, severity and owner, grouping, quiet hours, escalation. Pure.
 
-Pure: an incident, the routes and the time come in as values; what to tell next, and not before when, comes out. It is
-asked again after each change, so what a sink was told last is compared with what is so, and nothing is queued.
+An incident, the routes and the time come in as values; what each sink is sent next, and not before when, comes out. It
+is computed anew after each change from what the sink was sent last, so nothing is queued.
 """
 
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ from streams.detection.findings import Severity
 __all__ = ["RESOLVE_DELAY_MS", "Owner", "PlannedDelivery", "QuietHours", "Route", "Routing"]
 
 ALARM_WAIT_MS = 15_000
-"""An alarm of a target that is not halted as a whole waits this long: a fault of the fleet is told instead of it."""
+"""An alarm of a target that is not quarantined as a whole waits this long: a fault of the fleet may cover it."""
 
 RESOLVE_DELAY_MS = 2_000
-"""The end is told this long after it, so that the gates' last counts of what was saved are in the message."""
+"""A resolve is sent this long after the incident closed, so that the gates' last counts are in the message."""
 
 Kind = Literal["request", "job", "target"]
 
@@ -33,7 +33,7 @@ class QuietHours:
     zone: tzinfo = UTC
 
     def over_at_ms(self, now_ms: int) -> int:
-        """When one may speak: now, or the end of the quiet hours that now lies in (milliseconds since the epoch).
+        """When a ticket may be sent: now, or at the end of the quiet hours (milliseconds since the epoch).
 
         Examples
         --------
@@ -46,7 +46,7 @@ class QuietHours:
             start = datetime.combine(day, self.start, self.zone)
             last = day if self.start < self.end else day + timedelta(days=1)
             end = datetime.combine(last, self.end, self.zone)
-            # Through UTC: arithmetic within one zone would ignore the clock change.
+            # In UTC: arithmetic within one zone ignores changes of the clock.
             if start.astimezone(UTC) <= now.astimezone(UTC) < end.astimezone(UTC):
                 return int(end.timestamp() * 1000)
         return now_ms
@@ -69,24 +69,24 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A way to people.
+    """Which alerts go to which sinks, and when.
 
     Parameters
     ----------
     sinks
-        Names of the sinks that are told.
+        Names of the sinks.
     targets, severities, owners
-        What the route takes: patterns with ``*`` and ``?``, severities, names of owners (empty: all).
+        What the route accepts: patterns with ``*`` and ``?``, severities, names of owners (empty: all).
     page_on
         Kinds of scope that are a page on this route; others are tickets.
     group_wait_s
-        How long a ticket waits for further jobs of the same cause before it is told first; a page does not wait.
+        How long a ticket waits for further jobs of the same cause before it is sent first; a page does not wait.
     group_interval_s
         The least time between two updates of one incident.
     escalate_to, escalate_after_s
-        The route that is told too when nobody has acknowledged this long after this one was told.
+        The route that is used too when nobody has acknowledged this long after the first message.
     direct
-        False where the route is told by escalation only.
+        False where the route is used by escalation only.
     """
 
     name: str
@@ -104,13 +104,13 @@ class Route:
     direct: bool = True
 
     def severity(self, incident: Incident) -> Severity:
-        """Page or ticket, a finding as it says; an incident that was a page stays one until it closes."""
+        """Page or ticket; an incident that was a page stays one until it closes."""
         kinds = {scope.kind for scope in incident.episode_scopes().values()}
-        found = any(heard.finding.severity == "page" for heard in incident.findings.values())
-        return "page" if kinds & self.page_on or (found and not incident.covered_by_fleet_fault) else "ticket"
+        has_page = any(active.finding.severity == "page" for active in incident.findings.values())
+        return "page" if kinds & self.page_on or (has_page and not incident.covered_by_fleet_fault) else "ticket"
 
-    def takes(self, incident: Incident, owner: str | None) -> bool:
-        """Whether the incident is one for this route."""
+    def accepts(self, incident: Incident, owner: str | None) -> bool:
+        """Whether the incident goes by this route."""
         return (
             self.direct
             and self.severity(incident) in self.severities
@@ -120,7 +120,7 @@ class Route:
 
 
 class PlannedDelivery(NamedTuple):
-    """What a sink is told next, and not before `at_ms`. `raised`: it was told of a ticket, and this is a page."""
+    """What a sink is sent next, not before `at_ms`. `raised`: a page after it was sent a ticket."""
 
     sink: str
     route: Route
@@ -131,7 +131,7 @@ class PlannedDelivery(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """All routes and owners, in the order of the file; `renewals` are the sinks that must hear again and again (s)."""
+    """All routes and owners, in the order of the file; `renewals`: sinks that need an update every so many seconds."""
 
     routes: tuple[Route, ...]
     owners: tuple[Owner, ...] = ()
@@ -146,76 +146,76 @@ class Routing:
         return next((owner.name for owner in self.owners if owner.owns(incident)), None)
 
     def sinks_for(self, incident: Incident) -> dict[str, Route]:
-        """Every sink that is told of an incident, with the route that decides how: the first one that leads to it.
+        """Every sink that is sent an incident, with the first route that leads to it, which decides when.
 
-        What concerns the whole fleet has no target: where no route takes targets of every name, every route takes it.
+        What concerns the whole fleet has no target: where no route accepts every target, every route accepts it.
         """
         owner = self.owner(incident)
-        taking = {route.name for route in self.routes if route.takes(incident, owner)}
-        if not taking and incident.target == FLEET:
-            taking = {
+        accepting = {route.name for route in self.routes if route.accepts(incident, owner)}
+        if not accepting and incident.target == FLEET:
+            accepting = {
                 route.name for route in self.routes if route.direct and route.severity(incident) in route.severities
             }
         found: dict[str, Route] = {}
         for route in self.routes:
-            if route.name in taking or route.name in incident.escalated_to:
+            if route.name in accepting or route.name in incident.escalated_to:
                 for sink in route.sinks:
                     found.setdefault(sink, route)
         known = {sink for route in self.routes for sink in route.sinks}
         for sink in incident.last_sent:
-            told = incident.last_sent_to(sink)
-            if told is not None and sink in known and sink not in found:
-                # What was told once is also told to be over, though the routes have changed meanwhile.
-                found[sink] = self.route(told.route) or Route(told.route, (sink,))
+            sent = incident.last_sent_to(sink)
+            if sent is not None and sink in known and sink not in found:
+                # A sink that got the trigger also gets the resolve, even if the routes have changed meanwhile.
+                found[sink] = self.route(sent.route) or Route(sent.route, (sink,))
         return found
 
-    def steps(self, incident: Incident, now_ms: int) -> list[PlannedDelivery]:
-        """What every sink has to be told next; some of it lies in the future."""
-        found = (self._step(incident, sink, route, now_ms) for sink, route in sorted(self.sinks_for(incident).items()))
-        return [step for step in found if step is not None]
+    def planned(self, incident: Incident, now_ms: int) -> list[PlannedDelivery]:
+        """What every sink is sent next; some of it is due later."""
+        found = (self._plan(incident, sink, route, now_ms) for sink, route in sorted(self.sinks_for(incident).items()))
+        return [planned for planned in found if planned is not None]
 
-    def _step(self, incident: Incident, sink: str, route: Route, now_ms: int) -> PlannedDelivery | None:
-        told, severity = incident.last_sent_to(sink), route.severity(incident)
+    def _plan(self, incident: Incident, sink: str, route: Route, now_ms: int) -> PlannedDelivery | None:
+        sent, severity = incident.last_sent_to(sink), route.severity(incident)
 
-        def step(action: Action, at_ms: float, *, raised: bool = False) -> PlannedDelivery:
+        def plan(action: Action, at_ms: float, *, raised: bool = False) -> PlannedDelivery:
             at = max(int(at_ms), now_ms)
             if severity == "ticket" and route.quiet_hours is not None:
                 at = route.quiet_hours.over_at_ms(at)
             return PlannedDelivery(sink, route, action, at, raised)
 
         if incident.closed_at is not None:
-            owed = told is not None and told.action != "resolve"
-            return step("resolve", incident.closed_at + RESOLVE_DELAY_MS) if owed else None
-        paging_alarm_at = incident.paging_alarm_at()
-        if severity == "page" and paging_alarm_at is not None and (told is None or told.severity == "ticket"):
-            return step("trigger", paging_alarm_at + ALARM_WAIT_MS, raised=told is not None)
-        if told is None:
-            waits = route.group_wait_s if severity == "ticket" and route.name not in incident.escalated_to else 0.0
-            return step("trigger", incident.opened_at + waits * 1000)
-        if severity == "page" and told.severity == "ticket":
-            return step("trigger", now_ms, raised=True)
-        if incident.acknowledged is not None and not told.acknowledged:
-            return step("acknowledge", now_ms)
+            needs_resolve = sent is not None and sent.action != "resolve"
+            return plan("resolve", incident.closed_at + RESOLVE_DELAY_MS) if needs_resolve else None
+        alarm_at = incident.paging_alarm_at()
+        if severity == "page" and alarm_at is not None and (sent is None or sent.severity == "ticket"):
+            return plan("trigger", alarm_at + ALARM_WAIT_MS, raised=sent is not None)
+        if sent is None:
+            wait_s = route.group_wait_s if severity == "ticket" and route.name not in incident.escalated_to else 0.0
+            return plan("trigger", incident.opened_at + wait_s * 1000)
+        if severity == "page" and sent.severity == "ticket":
+            return plan("trigger", now_ms, raised=True)
+        if incident.acknowledged is not None and not sent.acknowledged:
+            return plan("acknowledge", now_ms)
+        has_changed = sent.digest != incident.digest()
         renewal_s = self.renewals.get(sink)
         if renewal_s is not None:
-            changed = told.digest != incident.digest()
-            return PlannedDelivery(
-                sink, route, "update", now_ms if changed else max(int(told.at + renewal_s * 1000), now_ms)
-            )
-        if told.digest != incident.digest() and (route.updates or told.undelivered):
-            return step("trigger" if told.undelivered else "update", told.at + route.group_interval_s * 1000)
+            # A renewal does not wait for the end of quiet hours: without it the sink would resolve the alert.
+            at_ms = now_ms if has_changed else max(int(sent.at + renewal_s * 1000), now_ms)
+            return PlannedDelivery(sink, route, "update", at_ms)
+        if has_changed and (route.updates or sent.undelivered):
+            return plan("trigger" if sent.undelivered else "update", sent.at + route.group_interval_s * 1000)
         return None
 
     def escalations(self, incident: Incident) -> list[tuple[str, int]]:
-        """The routes that are told if nobody acknowledges, and when; at once where a sink could not be reached."""
+        """The routes that are used too if nobody acknowledges, and when; at once where a sink was not reached."""
         if incident.closed_at is not None or incident.acknowledged is not None:
             return []
         due: dict[str, int] = {}
         for sink, route in self.sinks_for(incident).items():
-            told = incident.last_sent_to(sink)
-            if told is None or route.escalate_to is None or route.escalate_to in incident.escalated_to:
+            sent = incident.last_sent_to(sink)
+            if sent is None or route.escalate_to is None or route.escalate_to in incident.escalated_to:
                 continue
-            at_ms = told.at if told.undelivered else told.first_at + int(route.escalate_after_s * 1000)
+            at_ms = sent.at if sent.undelivered else sent.first_at + int(route.escalate_after_s * 1000)
             due[route.escalate_to] = min(at_ms, due.get(route.escalate_to, at_ms))
         return sorted(due.items())
 

@@ -1,4 +1,4 @@
-"""The signature of the generic webhook: HMAC-SHA256 over ``timestamp.body``, with a window against replays.
+"""The signature of the generic webhook: HMAC-SHA256 over ``timestamp.body``, with a window against replays. Pure.
 
 ========================  ============================================================
 ``Halt400-Id``            the notification's id; sent again, it has the same

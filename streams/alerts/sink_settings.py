@@ -1,4 +1,4 @@
-"""The settings of each kind of sink, as they stand under ``[alerts.sink.<name>]``; secrets come by variable or file."""
+"""The settings of each kind of sink, ``[alerts.sink.<name>]``, and how it is made; secrets come by variable or file."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,7 +40,7 @@ class SlackSettings(_SinkSettings, tag="slack", kw_only=True, frozen=True):
 
 
 class AlertmanagerSettings(_SinkSettings, tag="alertmanager", kw_only=True, frozen=True):
-    """The root of an Alertmanager, and a bearer token where it asks for one."""
+    """The root of an Alertmanager, and a bearer token where it needs one."""
 
     url: str
     token_env: str | None = None
@@ -48,7 +48,7 @@ class AlertmanagerSettings(_SinkSettings, tag="alertmanager", kw_only=True, froz
 
 
 class WebhookSettings(_SinkSettings, tag="webhook", kw_only=True, frozen=True):
-    """A receiver of your own, and the secret that signs."""
+    """A receiver of your own, and the secret of the signature."""
 
     url: str
     secret_env: str | None = None
@@ -80,17 +80,17 @@ SinkSettings = (
 
 
 def renewal_s(settings: SinkSettings) -> float | None:
-    """How often a sink must hear of what is still open, None where once is enough."""
+    """How often a sink needs an update of what is open (seconds), None where once is enough."""
     return RENEWAL_S if isinstance(settings, AlertmanagerSettings) else None
 
 
 def make_sink(name: str, settings: SinkSettings, source: TomlFile, environ: Mapping[str, str]) -> Sink:
-    """Make the sink with its secrets.
+    """Make a sink with its secrets.
 
     Raises
     ------
     SettingError
-        When a secret is missing, cannot be read, or is not of its form; the error never shows it.
+        When a secret is missing, cannot be read, or is malformed; the error never shows it.
     """
     place = ("alerts", "sink", name)
     secret = _Secrets(settings, source, environ, place)

@@ -66,10 +66,10 @@ def register(app: typer.Typer) -> None:
         console, table = tables_on("Route", "Sink", "Kind", "Message", "Outcome", "Answer")
         for one in found:
             kind = _kind(config, one.sink)
-            outcome = Text(one.delivery.outcome, _OUTCOMES[one.delivery.outcome])
-            table.add_row(one.route, one.sink, kind, one.action, outcome, Text(one.delivery.detail))
+            outcome = Text(one.result.outcome, _OUTCOMES[one.result.outcome])
+            table.add_row(one.route, one.sink, kind, one.action, outcome, Text(one.result.detail))
         console.print(table)
-        if any(one.delivery.outcome != "accepted" for one in found):
+        if any(one.result.outcome != "accepted" for one in found):
             raise typer.Exit(1)
 
     @alerts.command()
@@ -178,7 +178,7 @@ def _print_audience(config: "AlertsConfig", target: str, job: str | None) -> Non
     kind: Literal["job", "target"] = "job" if job is not None else "target"
     incident = example_incident(kind, target, job, now_ms)
     console, table = tables_on("Sink", "Kind", "Route", "Severity", "Is told after")
-    steps = config.routing.steps(incident, now_ms)
+    steps = config.routing.planned(incident, now_ms)
     for step in steps:
         waits = span((step.at_ms - now_ms) / 1000)
         table.add_row(

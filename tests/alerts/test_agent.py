@@ -296,6 +296,6 @@ async def test_what_is_no_command_and_no_row_is_passed_over(
     async with bench.worker():
         await until(lambda: bench.pager.open)
         await until(bench.is_committed)
-    assert caplog.text.count("is no command") == 3
-    assert caplog.text.count("is no finding") == 3
-    assert "is no incident" in caplog.text
+    assert caplog.text.count("not a valid command") == 3
+    assert caplog.text.count("not a valid finding") == 3
+    assert "not a valid incident" in caplog.text

@@ -105,7 +105,7 @@ def test_an_alarm_that_nobody_was_told_of_becomes_a_part_of_what_is_halted_for_i
     found = incidents(finding("target_alarm"), command("a"))
     assert severities(found) == {f"{TARGET}/malformed_json": "page"}
     assert found.by_key[ALARM].closing_reason == f"it is part of {TARGET}/malformed_json"
-    assert Routing((ROUTE,)).steps(found.by_key[ALARM], T0) == []
+    assert Routing((ROUTE,)).planned(found.by_key[ALARM], T0) == []
     found.apply_finding(finding("target_alarm"), T0)
     assert found.by_key[ALARM].closed_at is not None
 
@@ -263,13 +263,13 @@ def test_a_fault_of_the_fleet_finds_somebody_though_every_route_is_of_a_target()
 
 def test_an_alarm_waits_for_a_fault_of_the_fleet_and_is_no_page_beside_it() -> None:
     table, found = Routing((ROUTE,)), incidents(finding("target_alarm"))
-    (step,) = table.steps(only(found), T0)
+    (step,) = table.planned(only(found), T0)
     assert step.at_ms == T0 + ALARM_WAIT_MS
     found.cover_by_fleet_fault(only(found).key)
     assert severities(found) == {f"{TARGET}/target_alarm": "ticket"}
     found.apply(command(None), T0 + 1)
     assert severities(found) == {f"{TARGET}/malformed_json": "page"}
-    (step,) = table.steps(found.by_key[f"{TARGET}/malformed_json"], T0 + 1)
+    (step,) = table.planned(found.by_key[f"{TARGET}/malformed_json"], T0 + 1)
     assert step.at_ms == T0 + 1
 
 

@@ -21,14 +21,14 @@ def routing(*routes: Route, owners: tuple[Owner, ...] = (), **renewals: float) -
 
 
 def steps(table: Routing, incident: Incident, now: int = T0) -> list[tuple[str, str, int]]:
-    return [(step.sink, step.action, step.at_ms - T0) for step in table.steps(incident, now)]
+    return [(step.sink, step.action, step.at_ms - T0) for step in table.planned(incident, now)]
 
 
 def tell(found: Incidents, table: Routing, now: int, *, undelivered: bool = False) -> list[str]:
     """Deliver what is due, as the dispatcher would; the actions in their order."""
     said = []
     for key, incident in found.by_key.items():
-        for step in table.steps(incident, now):
+        for step in table.planned(incident, now):
             if step.at_ms > now:
                 continue
             told = incident.last_sent_to(step.sink)
@@ -92,7 +92,7 @@ def test_a_ticket_that_becomes_a_page_is_told_at_once() -> None:
     table, found = routing(Route("all", ("slack",), group_wait_s=0)), incidents(command("a"))
     tell(found, table, T0)
     found.apply(command(None), T0 + SECOND)
-    (step,) = table.steps(only(found), T0 + SECOND)
+    (step,) = table.planned(only(found), T0 + SECOND)
     assert (step.action, step.at_ms, step.raised) == ("trigger", T0 + SECOND, True)
 
 

@@ -111,7 +111,7 @@ class Rig:
             self.sink, lambda: found, clock=lambda: now[0], sleep=sleep, jitter=lambda: jitter
         )
         assert report is not None
-        return report.delivery, report.attempts
+        return report.last_attempt, report.attempts
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
@@ -374,7 +374,7 @@ async def test_a_pause_longer_than_the_patience_ends_it_at_once() -> None:
         sink = SlackSink("sink", server.url)
         report = await deliver_with_retries(sink, notification, clock=clock, sleep=asyncio.sleep)
         assert report is not None
-        assert (report.attempts, report.delivery.throttled) == (1, True)
+        assert (report.attempts, report.last_attempt.throttled) == (1, True)
         await sink.close()
 
 

@@ -1,4 +1,4 @@
-"""The sinks, one module each, all behind the port `streams.alerts.delivery.Sink`."""
+"""The sinks, one module each, all behind the interface `streams.alerts.delivery.Sink`."""
 
 from streams.alerts.sinks.alertmanager import AlertmanagerSink
 from streams.alerts.sinks.email import EmailSink

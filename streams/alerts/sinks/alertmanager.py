@@ -1,9 +1,9 @@
 """Prometheus Alertmanager, API v2: alerts whose labels name the incident.
 
 Contract: https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml and
-https://prometheus.io/docs/alerting/latest/alerts_api/. Labels identify an alert, so what changes stands in annotations;
-a severity that was raised is another alert, and the former ends. An alert lives until its `endsAt`, so what is open is
-sent again and again (`RENEWAL_S`), which also mends an Alertmanager that was restarted.
+https://prometheus.io/docs/alerting/latest/alerts_api/. Labels identify an alert, so what changes is in annotations; a
+raised severity is another alert, and the former one ends. An alert is open until its `endsAt`, so it is sent again
+every `RENEWAL_S`, which also restores it after a restart of Alertmanager.
 """
 
 from datetime import UTC, datetime
@@ -24,11 +24,11 @@ ALERT_NAMES = {
     "poison_item": "Halt400PoisonItem",
     "target_alarm": "Halt400TargetAlarm",
 }
-"""By the incident's cause, which stays the same while it is open; every other is `ALERT_NAME`."""
+"""By the incident's cause, which stays the same while it is open; every other cause has `ALERT_NAME`."""
 ALERT_NAME = "Halt400Quarantine"
 PATH = "/api/v2/alerts"
 RENEWAL_S = 120.0
-LIVES_AT_LEAST_MS = 15 * 60_000
+SHORTEST_LIFE_MS = 15 * 60_000
 ANNOTATIONS = {
     "What broke": "description",
     "Since": "since",
@@ -91,7 +91,7 @@ def _alert(notification: Notification, severity: str, *, over: bool = False) -> 
         labels["owner"] = notification.owner
     if notification.test:
         labels["test"] = "true"
-    ends_at = max(notification.ends_at, notification.at + LIVES_AT_LEAST_MS)
+    ends_at = max(notification.ends_at, notification.at + SHORTEST_LIFE_MS)
     if over:
         ends_at = notification.at
     elif notification.action == "resolve":

@@ -19,7 +19,7 @@ from streams.alerts.text import shorten
 __all__ = ["EmailSink"]
 
 LONGEST_SUBJECT = 200
-WORDS = {"trigger": "", "update": "Re: ", "acknowledge": "Acknowledged: ", "resolve": "Over: "}
+PREFIXES = {"trigger": "", "update": "Re: ", "acknowledge": "Acknowledged: ", "resolve": "Over: "}
 
 
 class EmailSink:
@@ -52,7 +52,7 @@ class EmailSink:
         self._username, self._password = username, password
 
     async def deliver(self, notification: Notification) -> AttemptResult:
-        """Send one mail; the blocking client runs in a thread, and is not waited for beyond the timeout."""
+        """Send one mail; the blocking client runs in a thread, which is left alone after the timeout."""
         mail = self._mail(notification)
         try:
             async with asyncio.timeout(self._timeout_s * 1.5):
@@ -72,13 +72,13 @@ class EmailSink:
                     server.login(self._username, self._password or "")
                 refused = server.send_message(mail)
         except smtplib.SMTPRecipientsRefused as error:
-            return _judge(max(code for code, _ in error.recipients.values()), "every recipient was refused")
+            return _refusal(max(code for code, _ in error.recipients.values()), "every recipient was refused")
         except smtplib.SMTPResponseException as error:
-            return _judge(error.smtp_code, _text(error.smtp_error))
+            return _refusal(error.smtp_code, _text(error.smtp_error))
         except smtplib.SMTPNotSupportedError as error:
-            return AttemptResult("refused", f"the server lacks what is asked of it: {error}")
+            return AttemptResult("refused", f"the server does not support what is needed: {error}")
         except ssl.SSLCertVerificationError as error:
-            return AttemptResult("refused", f"the server's certificate does not hold: {error.verify_message}")
+            return AttemptResult("refused", f"the server's certificate is invalid: {error.verify_message}")
         except (smtplib.SMTPException, OSError) as error:
             return AttemptResult("unavailable", shorten(f"{type(error).__name__} {error}", 300))
         if refused:
@@ -96,7 +96,7 @@ class EmailSink:
         thread = blake2b(f"{notification.dedup_key}\n{notification.episode}".encode(), digest_size=12).hexdigest()
         mail = EmailMessage()
         mail["From"], mail["To"] = self._sender, ", ".join(self._recipients)
-        title = f"[{notification.severity}] {WORDS[notification.action]}{notification.title}"
+        title = f"[{notification.severity}] {PREFIXES[notification.action]}{notification.title}"
         mail["Subject"] = shorten(title, LONGEST_SUBJECT)
         mail["Date"] = formatdate(notification.at / 1000)
         mail["Message-ID"] = f"<{notification.id}@halt400.invalid>"
@@ -110,7 +110,7 @@ class EmailSink:
         return mail
 
 
-def _judge(code: int, text: str) -> AttemptResult:
+def _refusal(code: int, text: str) -> AttemptResult:
     outcome: Literal["refused", "unavailable"] = "refused" if 500 <= code < 600 else "unavailable"
     return AttemptResult(outcome, shorten(f"{code} {text}", 300))
 

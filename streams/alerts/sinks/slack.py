@@ -2,8 +2,8 @@
 
 Contract: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks and
 https://docs.slack.dev/reference/block-kit/blocks. A message has at most 50 blocks, a header at most 150 characters of
-plain text, a section's text at most 3000; in mrkdwn ``&``, ``<`` and ``>`` are escaped and nothing else, which is also
-what keeps a text from mentioning a channel. 429 carries Retry-After; other 4xx are for a person.
+plain text, a section's text at most 3000; in mrkdwn only ``&``, ``<`` and ``>`` are escaped, so that a
+text mentions no channel. 429 has Retry-After; other 4xx are final.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ LONGEST_SECTION = 3000
 LONGEST_TEXT = 3000
 CODE = ("Release", "Archive", "See it", "Evidence", "Acknowledge")
 MARKS = {"trigger": ":red_circle:", "update": ":red_circle:", "acknowledge": ":eyes:", "resolve": ":white_check_mark:"}
-WORDS = {"trigger": "", "update": "Update: ", "acknowledge": "Acknowledged: ", "resolve": "Over: "}
+PREFIXES = {"trigger": "", "update": "Update: ", "acknowledge": "Acknowledged: ", "resolve": "Over: "}
 
 
 class SlackSink:
@@ -48,11 +48,11 @@ def _message(notification: Notification) -> dict[str, Any]:
     mark = ":large_yellow_circle:" if notification.severity == "ticket" else MARKS[notification.action]
     if notification.action in ("acknowledge", "resolve"):
         mark = MARKS[notification.action]
-    title = f"{WORDS[notification.action]}{notification.title}"
+    title = f"{PREFIXES[notification.action]}{notification.title}"
     blocks: list[dict[str, Any]] = [
         {
             "type": "header",
-            # The mark is an emoji name; a colon of the title must not become one.
+            # No emoji: what stands between colons in a title must not become one.
             "text": {"type": "plain_text", "text": shorten(title, LONGEST_HEADER), "emoji": False},
         }
     ]
@@ -72,7 +72,7 @@ def _section(label: str, text: str, *, code: bool) -> dict[str, Any]:
 
 
 def escape(text: str) -> str:
-    """Escape the three characters that Slack gives a meaning to.
+    """Escape the three characters that have a meaning in mrkdwn.
 
     >>> escape("<!channel> & co")
     '&lt;!channel&gt; &amp; co'
@@ -81,7 +81,7 @@ def escape(text: str) -> str:
 
 
 def _escape_within(text: str, longest: int) -> str:
-    """Escape, and cut so that the escaped text fits and ends between characters."""
+    """Escape a text and cut it between characters, so that the escaped text fits."""
     escaped = escape(text)
     if len(escaped) <= longest:
         return escaped

@@ -1,4 +1,4 @@
-"""Standard output: for a first look, and where no other sink is configured."""
+"""Standard output: the sink where no other is configured."""
 
 import sys
 from typing import TextIO
@@ -23,7 +23,7 @@ class StdoutSink:
         self._as_json, self._stream = as_json, stream
 
     async def deliver(self, notification: Notification) -> AttemptResult:
-        """Write; a stream that is closed is unavailable."""
+        """Write and flush; a closed stream is unavailable."""
         stream = self._stream if self._stream is not None else sys.stdout
         try:
             stream.write(_json(notification) if self._as_json else _paragraph(notification))
@@ -33,7 +33,7 @@ class StdoutSink:
         return AttemptResult("accepted", "written")
 
     async def close(self) -> None:
-        """The stream is not ours to close."""
+        """Leave the stream open: it belongs to the caller."""
 
 
 def _json(notification: Notification) -> str:

@@ -1,4 +1,4 @@
-"""A webhook of your own: the notification as JSON, signed; see `streams.alerts.signing` for what a receiver checks."""
+"""A webhook of your own: the notification as JSON, signed; `streams.alerts.signing` says what a receiver checks."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ __all__ = ["WebhookSink"]
 
 
 class WebhookSink:
-    """One receiver. Each attempt has its own timestamp and signature, and the same id."""
+    """One receiver. Every attempt has its own timestamp and signature; the id stays the same."""
 
     retry = RetryPolicy(first_s=1.0, longest_s=60.0, throttled_s=10.0, give_up_after_s=900.0)
 

@@ -8,9 +8,10 @@ from typing import Any
 from faust.types import TP
 
 from streams import topics
+from streams.alerts.alert_writer import AlertTopics
 from streams.alerts.alerts_topic import follow_alerts
 from streams.alerts.delivery import Sink
-from streams.alerts.dispatcher import AlertDispatcher, AlertTopics
+from streams.alerts.dispatcher import AlertDispatcher
 from streams.alerts.routing import Routing
 from streams.savings import SavingsBook
 from streams.settings import Settings
@@ -55,7 +56,7 @@ def register(
         sinks,
         AlertTopics(kafka.topic(topics.ALERTS), kafka.topic(topics.ALERTS_DLQ)),
         send=app.send_acknowledged,
-        follower=follow_alerts(kafka, on_changes=lambda changes: dispatcher.heard(changes)),
+        follower=follow_alerts(kafka, on_changes=lambda changes: dispatcher.read_acknowledgements(changes)),
         savings=SavingsBook(kafka.connection, clock_ms=lambda: int(clock() * 1000)),
         redact=redact,
         on_failure=partial(end_process, app),
