@@ -12,6 +12,14 @@ PURE = (
     "halt400.body_shapes",
     "halt400.diagnosis",
     "halt400.errors",
+    "halt400.exchanges.access_log",
+    "halt400.exchanges.curl",
+    "halt400.exchanges.for_diagnosis",
+    "halt400.exchanges.har",
+    "halt400.exchanges.json_lines",
+    "halt400.exchanges.raw",
+    "halt400.exchanges.recorded",
+    "halt400.exchanges.request_line",
     "halt400.fingerprints",
     "halt400.guard.local_breaker",
     "halt400.record_fields",
@@ -46,6 +54,8 @@ PURE = (
     "streams.processing.partition",
     "streams.processing.target",
     "streams.quarantine",
+    "streams.replay.names",
+    "streams.replay.retiming",
     "streams.toml_file",
 )
 """Modules, and packages with all that is in them. Of our own they may import one another, nothing else."""

@@ -1,4 +1,4 @@
-"""Access logs of Apache and nginx: ``common``, ``combined``, and both with a virtual host in front.
+"""Access logs of Apache and nginx: ``common``, ``combined``, and both with a virtual host in front. Pure.
 
 A log leaves much out: no bodies, and of the request's headers only Referer and User-Agent. The URL is a path, but for
 a forward proxy's log, which has absolute ones.

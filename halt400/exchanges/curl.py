@@ -1,6 +1,6 @@
 """A curl command line, as browsers' "Copy as cURL" and documentation write it (https://curl.se/docs/manpage.html).
 
-The command is read, never run: a file behind ``@`` is not opened.
+Pure: the command is read, never run, and a file behind ``@`` is not opened.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The input of `halt400 diagnose`: HAR and JSON lines, and also a raw request, a curl command or a JSON document."""
+"""The input of `halt400 diagnose`: HAR and JSON lines, and also a raw request, a curl command or a JSON document.
+
+Pure.
+"""
 
 from __future__ import annotations
 

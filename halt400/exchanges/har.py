@@ -1,6 +1,6 @@
 """HAR 1.2 as browsers' developer tools, mitmproxy, Charles and Fiddler write it: much is missing, some is added.
 
-Pseudo-headers and the order of headers stay as recorded (http://www.softwareishard.com/blog/har-12-spec/).
+Pseudo-headers and the order of headers stay as recorded (http://www.softwareishard.com/blog/har-12-spec/). Pure.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""JSON lines: recorded exchanges, one object each, and our own response events; both may stand in one file.
+"""JSON lines: recorded exchanges, one object each, and our own response events; both may stand in one file. Pure.
 
 A recorded exchange has ``method``, ``url``, ``status``, ``request_headers``, ``request_body``, ``response_headers`` and
 ``response_body``, of which only the URL is needed, and ``source`` and ``file``, which name its job. A response event,

@@ -1,4 +1,4 @@
-r"""A raw HTTP/1.x request, bytes as they were on the wire (RFC 9112), however broken.
+r"""A raw HTTP/1.x request, bytes as they were on the wire (RFC 9112), however broken. Pure.
 
 Nothing is repaired: a folded line stays folded (``\r\n`` in the value), a line without a colon becomes a name that ends
 in a line feed, and a request line without a version is HTTP/0.9.

@@ -1,4 +1,4 @@
-"""What every reader yields: one recorded exchange, whatever it was read from, or a record that gives none."""
+"""What every reader yields: one recorded exchange, whatever it was read from, or a record that gives none. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""The request line as servers log it, and their escapes.
+r"""The request line as servers log it, and their escapes. Pure.
 
 Servers escape what is not printable: ``\xHH`` for a byte, ``\"``, ``\\`` and C's short escapes
 (Apache: mod_log_config, "Format Notes"; nginx: ngx_http_log_module, ``escape=default``).

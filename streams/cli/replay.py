@@ -1,4 +1,4 @@
-"""`halt400 replay`: publish recorded exchanges through Kafka, or judge them without it."""
+"""`halt400 replay`: publish recorded exchanges through Kafka, or process them without it."""
 
 from typing import Annotated, Literal
 
@@ -51,7 +51,7 @@ def register(app: typer.Typer) -> None:
         ] = "max",
         strict: Annotated[bool, typer.Option("--strict", help="Stop at the first line that cannot be read.")] = False,
         dry_run: Annotated[
-            bool, typer.Option("--dry-run", help="No Kafka: say what would have been quarantined, when and why.")
+            bool, typer.Option("--dry-run", help="No Kafka: show what would have been quarantined, when and why.")
         ] = False,
         output: Annotated[Format, typer.Option("--format", help="Tables, or one JSON object.")] = "table",
     ) -> None:
@@ -60,14 +60,14 @@ def register(app: typer.Typer) -> None:
         Exit codes: 0 done, 1 nothing could be read (or, with --strict, not everything), 130 interrupted.
         """
         from streams.cli.replay_report import print_json_report, print_tables
-        from streams.cli.replay_session import Session
+        from streams.cli.replay_session import ReplaySession
 
         factor = _speed(speed)
         if dry_run and times == "shift":
-            raise typer.BadParameter("a dry run judges at the recorded times", param_hint="--times")
-        session = Session(files, input_format, target, job, strict)
+            raise typer.BadParameter("a dry run uses the recorded times", param_hint="--times")
+        session = ReplaySession(files, input_format, target, job, strict)
         session.check()
-        report = session.judge() if dry_run else session.publish(factor, keep_times=times == "keep")
+        report = session.dry_run() if dry_run else session.publish(factor, keep_times=times == "keep")
         (print_json_report if output == "json" else print_tables)(report)
         if report.interrupted:
             raise typer.Exit(_INTERRUPTED)

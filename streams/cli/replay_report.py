@@ -1,4 +1,4 @@
-"""What `halt400 replay` prints at its end: tables for people, one JSON document for programs."""
+"""The report of `halt400 replay`: tables for people, one JSON document for programs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,22 +9,22 @@ from msgspec import to_builtins
 from rich.markup import escape
 
 from streams.cli.output import print_json, tables_on
-from streams.replay import DryRun, DryRunQuarantine, Published, SavedEstimate, Tally
+from streams.replay import DryRun, DryRunQuarantine, PolicyEstimate, PublishSummary, Tally
 
-__all__ = ["Reported", "print_json_report", "print_tables", "printable"]
+__all__ = ["ReplayReport", "print_json_report", "print_tables", "printable"]
 
 _MOST_TARGETS = 10
 
 
 @dataclass
-class Reported:
-    """All that there is to say: `dry_run` and `quarantines` of a dry run, `published` of a replay through Kafka."""
+class ReplayReport:
+    """What a replay did: `dry_run`, `quarantines` and `estimates` of a dry run, `published` of a replay to Kafka."""
 
     tally: Tally
     dry_run: DryRun | None = None
     quarantines: list[DryRunQuarantine] = field(default_factory=list)
-    savings: dict[str, SavedEstimate] = field(default_factory=dict)
-    published: Published | None = None
+    estimates: dict[str, PolicyEstimate] = field(default_factory=dict)
+    published: PublishSummary | None = None
     interrupted: bool = False
 
 
@@ -33,7 +33,7 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
-def print_json_report(report: Reported) -> None:
+def print_json_report(report: ReplayReport) -> None:
     """Print one JSON object."""
     tally = report.tally
     timed = tally.untimed < tally.events
@@ -56,7 +56,7 @@ def print_json_report(report: Reported) -> None:
         document["elapsed_s"] = round(report.published.elapsed_s, 3)
     if report.dry_run is not None:
         document["refused"] = len(report.dry_run.refusals)
-        document["policies"] = to_builtins(report.savings)
+        document["policies"] = to_builtins(report.estimates)
         document["findings"] = to_builtins(report.dry_run.findings)
         document["quarantines"] = [_quarantine(report.dry_run, found) for found in report.quarantines]
     print_json(document)
@@ -78,12 +78,12 @@ def _quarantine(dry_run: DryRun, found: DryRunQuarantine) -> dict[str, Any]:
     }
 
 
-def print_tables(report: Reported) -> None:
-    """Print for people, with what was quarantined first."""
+def print_tables(report: ReplayReport) -> None:
+    """Print tables, the quarantines first."""
     dry_run = report.dry_run
     if dry_run is not None:
         _print_quarantines(dry_run, report.quarantines)
-        _print_savings(report.savings)
+        _print_estimates(report.estimates)
     console, table = tables_on("", "")
     table.show_header = False
     table.title, table.title_justify = ("Dry run" if dry_run is not None else "Replayed"), "left"
@@ -95,7 +95,7 @@ def print_tables(report: Reported) -> None:
 
 
 def _print_quarantines(dry_run: DryRun, quarantines: Iterable[DryRunQuarantine]) -> None:
-    """One row for each, with the names one below another: they are longer than a terminal is wide."""
+    """Print one row for each; its names stand one below another, because they are long."""
     console, table = tables_on("from, until (UTC)", "400s", "job, target, first 400", numbers=("400s",))
     table.title, table.title_justify = "Would have been quarantined", "left"
     for command, event in quarantines:
@@ -112,27 +112,27 @@ def _print_quarantines(dry_run: DryRun, quarantines: Iterable[DryRunQuarantine])
         console.print(printable(dry_run.refusals[0].message), markup=False)
 
 
-def _print_savings(savings: dict[str, SavedEstimate]) -> None:
-    """One row for each policy, had it been that of every target."""
-    numbers = ("jobs", "targets", "requests", "not sent", "proxy time", "false pages", "false job holds")
+def _print_estimates(estimates: dict[str, PolicyEstimate]) -> None:
+    """Print one row for each policy, as if every target had it."""
+    numbers = ("jobs", "targets", "requests", "not sent", "proxy time", "false pages", "false job alarms")
     console, table = tables_on("policy", *numbers, numbers=numbers)
     table.title, table.title_justify = "What each policy would have done", "left"
-    for name, found in savings.items():
-        spared_s, holds = found.proxy_time_saved_s, found.false_job_holds_bound
+    for name, found in estimates.items():
+        saved_s, false_jobs = found.proxy_time_saved_s, found.false_job_holds_bound
         table.add_row(
             name,
             str(found.jobs_held),
             str(found.targets_held),
             str(found.requests_held),
             str(found.requests_saved),
-            "not known" if spared_s is None else f"{spared_s:.1f} s",
+            "not known" if saved_s is None else f"{saved_s:.1f} s",
             f"< {found.false_pages_bound:.2g}",
-            "any 400 holds" if holds is None else f"< {holds:.2g}",
+            "any 400" if false_jobs is None else f"< {false_jobs:.2g}",
         )
     console.print(table)
 
 
-def _facts(report: Reported) -> list[tuple[str, str]]:
+def _facts(report: ReplayReport) -> list[tuple[str, str]]:
     tally = report.tally
     facts = [("events", str(tally.events))]
     if report.published is not None:

@@ -1,4 +1,4 @@
-"""One call of `halt400 replay`: reads the files, tells what cannot be read, shows how far it is."""
+"""One call of `halt400 replay`: read the files, report what cannot be read, show progress."""
 
 import asyncio
 import sys
@@ -11,45 +11,45 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from halt400.errors import InputError
 from halt400.exchanges import STDIN, InputFile, Unread, detect_format
 from halt400.records import ResponseEvent
-from streams.cli.replay_report import Reported, printable
+from streams.cli.replay_report import ReplayReport, printable
 from streams.processing.policy_file import PolicyFile
 from streams.replay import (
     DryRun,
     DryRunQuarantine,
     Recording,
     Tally,
+    live_policies,
     publish_replay,
     read_events,
-    under_policy,
 )
 from streams.settings import load_settings
 
-__all__ = ["Session"]
+__all__ = ["ReplaySession"]
 
-_MOST_TOLD = 20
-_SHOWN_EVERY = 256
+_MOST_LISTED = 20
+_PROGRESS_EVERY = 256
 
 
-class Session:
-    """How the files are read, what is counted, and how it is shown on standard error.
+class ReplaySession:
+    """Reads the files, counts, and shows progress and unreadable lines on standard error.
 
     Parameters
     ----------
     files
         Paths, ``-`` for standard input.
-    input_format, target, job_id
+    format_name, target, job_id
         See `streams.replay.read_events`.
     strict
-        Whether the first line that cannot be read ends it, with an `InputError`.
+        The first line that cannot be read is an `InputError`.
     """
 
     def __init__(
-        self, files: list[str], input_format: str | None, target: str | None, job_id: str | None, strict: bool
+        self, files: list[str], format_name: str | None, target: str | None, job_id: str | None, strict: bool
     ) -> None:
         self._files, self._strict = files, strict
-        self._input_format, self._target, self._job_id = input_format, target, job_id
+        self._format_name, self._target, self._job_id = format_name, target, job_id
         self._tally = Tally()
-        self._told: Counter[str] = Counter()
+        self._unread: Counter[str] = Counter()
         self._console = Console(stderr=True, soft_wrap=True, highlight=False)
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -63,28 +63,28 @@ class Session:
         self._tasks: dict[str, TaskID] = {}
 
     def check(self) -> None:
-        """Make sure of every file before the first event goes out; a pipe can be read only once, so not of those.
+        """Check every file before the first event is published, but for pipes, which can be read only once.
 
         Raises
         ------
         InputError
-            A file cannot be read, or its format is not known.
+            A file cannot be read, or is of no known format.
         """
         for path in self._files:
             if path == STDIN:
                 continue
             with InputFile(path) as file:
-                if file.is_file and self._input_format is None:
+                if file.is_file and self._format_name is None:
                     detect_format(file)
 
-    def judge(self) -> Reported:
-        """Judge every event as the worker would have; no Kafka."""
+    def dry_run(self) -> ReplayReport:
+        """Process every event as the worker would have, without Kafka."""
         settings = load_settings()
         policies = PolicyFile(settings).policies
-        dry_run = DryRun(settings, under_policy(policies))
+        dry_run = DryRun(settings, live_policies(policies))
         compared = {
-            "strict": DryRun(settings, under_policy(policies, "strict")),
-            "evidence": DryRun(settings, under_policy(policies, "evidence")),
+            "strict": DryRun(settings, live_policies(policies, "strict")),
+            "evidence": DryRun(settings, live_policies(policies, "evidence")),
         }
         quarantines: list[DryRunQuarantine] = []
         interrupted = False
@@ -93,34 +93,34 @@ class Session:
                 for recording in self._open():
                     with recording:
                         for run in (dry_run, *compared.values()):
-                            run.begin_file()
+                            run.start_file()
                         for item in self._read(recording):
-                            self._saw(recording, item)
+                            self._on_item(recording, item)
                             if not isinstance(item, Unread):
-                                quarantines += dry_run.judge(item)
+                                quarantines += dry_run.apply(item)
                                 for run in compared.values():
-                                    run.judge(item)
+                                    run.apply(item)
         except KeyboardInterrupt:
             interrupted = True
-        self._tell_untold()
-        return Reported(
+        self._print_unlisted()
+        return ReplayReport(
             tally=self._tally,
             dry_run=dry_run,
             quarantines=quarantines,
-            savings={name: run.savings() for name, run in compared.items()},
+            estimates={name: run.estimate() for name, run in compared.items()},
             interrupted=interrupted,
         )
 
-    def publish(self, speed: float | None, keep_times: bool) -> Reported:
+    def publish(self, speed: float | None, keep_times: bool) -> ReplayReport:
         """Publish every event through Kafka."""
         kafka = load_settings().kafka
         with self._progress:
-            published = asyncio.run(publish_replay(kafka, self._open(), self._read, self._saw, speed, keep_times))
-        self._tell_untold()
-        return Reported(tally=self._tally, published=published, interrupted=published.interrupted)
+            published = asyncio.run(publish_replay(kafka, self._open(), self._read, self._on_item, speed, keep_times))
+        self._print_unlisted()
+        return ReplayReport(tally=self._tally, published=published, interrupted=published.interrupted)
 
     def _open(self) -> Iterator[Recording]:
-        """Open the files one after another, when their turn comes."""
+        """Open the files one after another."""
         for path in self._files:
             recording = Recording(path)
             self._tasks[path] = self._progress.add_task(
@@ -130,30 +130,30 @@ class Session:
                 yield recording
             finally:
                 self._tally.untimed += recording.untimed
-                self._show(recording)
+                self._update_progress(recording)
 
     def _read(self, recording: Recording) -> Iterator[ResponseEvent | Unread]:
-        return read_events(recording, self._input_format, self._target, self._job_id)
+        return read_events(recording, self._format_name, self._target, self._job_id)
 
-    def _saw(self, recording: Recording, item: ResponseEvent | Unread) -> None:
-        """Count one item, and tell of one that cannot be read."""
+    def _on_item(self, recording: Recording, item: ResponseEvent | Unread) -> None:
+        """Count one item, and print one that cannot be read."""
         self._tally.add(item)
-        if self._tally.events % _SHOWN_EVERY == 0:
-            self._show(recording)
+        if self._tally.events % _PROGRESS_EVERY == 0:
+            self._update_progress(recording)
         if not isinstance(item, Unread) or item.harmless:
             return
         if self._strict:
             raise InputError(printable(str(item)), "Without --strict the others would be read.")
-        self._told[item.file] += 1
-        if self._told[item.file] <= _MOST_TOLD:
+        self._unread[item.file] += 1
+        if self._unread[item.file] <= _MOST_LISTED:
             self._console.print(printable(str(item)), style="yellow", markup=False)
 
-    def _tell_untold(self) -> None:
-        """Say how many lines were not named one by one."""
-        for file, count in self._told.items():
-            if count > _MOST_TOLD:
-                self._console.print(f"{printable(file)}: {count - _MOST_TOLD} more", style="yellow", markup=False)
+    def _print_unlisted(self) -> None:
+        """Print how many unreadable lines were not printed one by one."""
+        for file, count in self._unread.items():
+            if count > _MOST_LISTED:
+                self._console.print(f"{printable(file)}: {count - _MOST_LISTED} more", style="yellow", markup=False)
 
-    def _show(self, recording: Recording) -> None:
+    def _update_progress(self, recording: Recording) -> None:
         done = recording.size_bytes if recording.closed else recording.consumed_bytes
         self._progress.update(self._tasks[recording.path], completed=done or 0, events=self._tally.events)

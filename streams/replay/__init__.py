@@ -1,11 +1,8 @@
-"""Recorded exchanges, read as response events: JSON lines, HAR files and access logs; for replays and dry runs.
+"""Replay of recorded exchanges (`halt400.exchanges`) as response events: through Kafka, or as a dry run without it."""
 
-Readers are streaming (all but HAR) and take files as they are: a line that cannot be read is reported with its place,
-and the next one is read.
-"""
-
-from streams.replay.dry_run import DryRun, DryRunQuarantine, SavedEstimate, under_policy
-from streams.replay.publishing import Published, publish_replay
+from streams.replay.dry_run import DryRun, DryRunQuarantine
+from streams.replay.policy_estimate import PolicyEstimate, live_policies
+from streams.replay.publishing import PublishSummary, publish_replay
 from streams.replay.reading import Recording, read_events
 from streams.replay.retiming import Timeline
 from streams.replay.tally import Tally
@@ -13,12 +10,12 @@ from streams.replay.tally import Tally
 __all__ = [
     "DryRun",
     "DryRunQuarantine",
-    "Published",
+    "PolicyEstimate",
+    "PublishSummary",
     "Recording",
-    "SavedEstimate",
     "Tally",
     "Timeline",
+    "live_policies",
     "publish_replay",
     "read_events",
-    "under_policy",
 ]

@@ -1,11 +1,11 @@
 """From a recorded exchange to a response event: its id, its time, its job and its target.
 
-The target is what the caller says, else the URL's host. A server's log often has only a path: its target is then the
-virtual host, else the file's name in lower case, and the URL is ``http`` unless the virtual host has port 443.
+The target is the one that the caller names, else the URL's host. A server's log often has only a path: its target is
+then the virtual host, else the file's name in lower case, and the URL is ``http`` unless the virtual host has port 443.
 
-The job is what the caller says, else what the record names, else the file's name, followed by the page of a HAR
-(``session.har/page_2``) or by the first segment of the path in a server's log (``access.log/products``). A request line
-that cannot be read, such as a TLS handshake on a plain port, has a job of its own, so that it halts no other.
+The job is the one that the caller names, else the one in the record, else the file's name. The page of a HAR follows
+it (``session.har/page_2``), and the first segment of the path in a server's log (``access.log/products``). A request
+line that cannot be read, such as a TLS handshake on a plain port, has a job of its own, so that it halts no other.
 """
 
 from base64 import b64decode
@@ -18,10 +18,10 @@ from halt400.errors import InvalidRecord
 from halt400.events import response_event, target_of
 from halt400.exchanges import RecordedExchange
 from halt400.records import Request, Response, ResponseEvent
+from streams.replay.names import shortened
 
-__all__ = ["EventBuilder", "shortened"]
+__all__ = ["EventBuilder"]
 
-LONGEST_NAME = 255
 NO_REQUEST_LINE = "(unreadable request line)"
 
 _encode = msgspec.json.Encoder().encode
@@ -39,7 +39,7 @@ class EventBuilder:
         When the file was last written. An exchange without a time is taken to have come one millisecond after the one
         before it, the first at `modified_ms`.
     target, job_id
-        What the caller says of every exchange; goes before what the file says.
+        Those of every event, whatever the file says.
 
     Attributes
     ----------
@@ -134,14 +134,6 @@ class EventBuilder:
         if "method" in exchange.missing:
             return f"{self._label} {NO_REQUEST_LINE}"
         return f"{self._label}/{_first_segment(exchange.request)}"
-
-
-def shortened(name: str) -> str:
-    """Fit a job or target name into 255 characters; a digest of the whole replaces the end of a longer one."""
-    if len(name) <= LONGEST_NAME:
-        return name
-    digest = blake2b(name.encode(errors="replace"), digest_size=8).hexdigest()
-    return f"{name[: LONGEST_NAME - len(digest) - 1]}~{digest}"
 
 
 def _body(message: Request | Response) -> str | bytes | None:

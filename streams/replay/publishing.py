@@ -17,7 +17,7 @@ from streams.replay.retiming import Timeline
 from streams.settings import KafkaSettings
 from streams.topics import check_topics
 
-__all__ = ["Published", "publish_replay"]
+__all__ = ["PublishSummary", "publish_replay"]
 
 _BATCH = 256
 _BATCHES_AHEAD = 8
@@ -27,8 +27,8 @@ Item = ResponseEvent | Unread
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """How a replay ended: events that every in-sync replica has, and those that were given up at an interruption."""
+class PublishSummary:
+    """How publishing ended: events that every in-sync replica has, and those that were dropped at an interruption."""
 
     acknowledged: int
     given_up: int
@@ -43,15 +43,15 @@ async def publish_replay(
     on_item: Callable[[Recording, Item], None],
     speed: float | None = None,
     keep_times: bool = False,
-) -> Published:
-    """Publish every event of the recordings, one file after another; closes each when it is done.
+) -> PublishSummary:
+    """Publish every event of the recordings, one file after another; each is closed at its end.
 
     Parameters
     ----------
     recordings
         The open files, opened one by one where this is a generator.
     read
-        Yields a recording's items; runs in a thread of its own, so that a slow file or pipe holds up nothing.
+        Yields a recording's items; runs in a thread of its own, so that a slow file or pipe blocks nothing.
     on_item
         Called with each item as it was recorded, before it is published. What it raises ends the replay.
     speed, keep_times
@@ -59,8 +59,8 @@ async def publish_replay(
 
     Returns
     -------
-    Published
-        With `interrupted` where the task was cancelled, as Ctrl-C does; what had been read is still published then, for
+    PublishSummary
+        With `interrupted` where the task was cancelled, as Ctrl-C does; what was read by then is still published, for
         at most ten seconds.
 
     Raises
@@ -77,13 +77,7 @@ async def publish_replay(
         for recording in recordings:
             with recording:
                 timeline = Timeline(replay_ms, speed, keep_times)
-                # Of a pipe nobody knows when the next line comes: what is there goes out at once.
-                async with aclosing(_read_ahead(read(recording), _BATCH if recording.is_file else 1)) as batches:
-                    async for batch in batches:
-                        for item in batch:
-                            on_item(recording, item)
-                            if not isinstance(item, Unread):
-                                await _publish(publisher, recording, timeline, item, on_item)
+                await _publish_recording(publisher, recording, read(recording), timeline, on_item)
         await publisher.flush()
     except asyncio.CancelledError:
         interrupted = True
@@ -92,7 +86,7 @@ async def publish_replay(
     finally:
         await publisher.close(_LAST_WAIT_S)
     stats = publisher.stats
-    return Published(
+    return PublishSummary(
         acknowledged=stats.acknowledged,
         given_up=stats.dropped + stats.dropped_bad_requests + stats.rejected,
         interrupted=interrupted,
@@ -100,20 +94,27 @@ async def publish_replay(
     )
 
 
-async def _publish(
+async def _publish_recording(
     publisher: Publisher,
     recording: Recording,
+    items: Iterator[Item],
     timeline: Timeline,
-    recorded: ResponseEvent,
     on_item: Callable[[Recording, Item], None],
 ) -> None:
-    event, due_ms = timeline.place(recorded, _now_ms())
-    if (wait_ms := due_ms - _now_ms()) > 0:
-        await asyncio.sleep(wait_ms / 1000)
-    try:
-        await publisher.put(event)
-    except PublishError as error:
-        on_item(recording, Unread(recording.path, f"event {recorded.id}", error.message))
+    # The next line of a pipe may come late, so that each is published as it comes.
+    async with aclosing(_read_ahead(items, _BATCH if recording.is_file else 1)) as batches:
+        async for batch in batches:
+            for item in batch:
+                on_item(recording, item)
+                if isinstance(item, Unread):
+                    continue
+                event, due_ms = timeline.place(item, _now_ms())
+                if (wait_ms := due_ms - _now_ms()) > 0:
+                    await asyncio.sleep(wait_ms / 1000)
+                try:
+                    await publisher.put(event)
+                except PublishError as error:
+                    on_item(recording, Unread(recording.path, f"event {item.id}", error.message))
 
 
 def _now_ms() -> int:
@@ -124,10 +125,10 @@ async def _read_ahead(items: Iterator[Item], size: int) -> AsyncGenerator[list[I
     """Iterate in a daemon thread: a read that never returns, as of a terminal, does not keep the process alive."""
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[list[Item] | BaseException] = asyncio.Queue()
-    room, stopped = threading.Semaphore(_BATCHES_AHEAD), threading.Event()
+    free, stopped = threading.Semaphore(_BATCHES_AHEAD), threading.Event()
 
     def hand_over(batch: list[Item] | BaseException) -> None:
-        room.acquire()
+        free.acquire()
         if not stopped.is_set():
             loop.call_soon_threadsafe(queue.put_nowait, batch)
 
@@ -143,7 +144,7 @@ async def _read_ahead(items: Iterator[Item], size: int) -> AsyncGenerator[list[I
     try:
         while True:
             batch = await queue.get()
-            room.release()
+            free.release()
             if isinstance(batch, BaseException):
                 raise batch
             if not batch:
@@ -151,4 +152,4 @@ async def _read_ahead(items: Iterator[Item], size: int) -> AsyncGenerator[list[I
             yield batch
     finally:
         stopped.set()
-        room.release()
+        free.release()

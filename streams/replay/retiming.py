@@ -1,23 +1,23 @@
-"""Move recorded events to the present, at the speed asked for. Pure: the clock's reading comes in as a value."""
+"""Move recorded events to the present, at a given speed. Pure: the time now is a value."""
 
 import msgspec
 
 from halt400.records import ResponseEvent
-from streams.replay.events import shortened
+from streams.replay.names import shortened
 
 __all__ = ["Timeline"]
 
 
 class Timeline:
-    """Where the events of one file lie in time when they are replayed.
+    """The times of one file's events when they are replayed.
 
     Parameters
     ----------
     replay_ms
-        When the replay as a whole began, milliseconds since the epoch. It is part of the id of every shifted event:
-        what is replayed to the present a second time happens a second time.
+        When the whole replay began, milliseconds since the epoch. It is part of the id of every shifted event, so that
+        a second replay is no duplicate of the first.
     speed
-        Distances between events are divided by it; None is as fast as it goes, which leaves no distances.
+        Distances between events are divided by it; None is as fast as possible, without distances.
     keep
         Leave times and ids as they were recorded; `speed` then only says when they are published.
     """
@@ -28,9 +28,9 @@ class Timeline:
         self._start_ms = 0
 
     def place(self, event: ResponseEvent, now_ms: int) -> tuple[ResponseEvent, int]:
-        """Return the event as it is to be published, and when: milliseconds since the epoch, in the past for "at once".
+        """Return the event to publish, and when: milliseconds since the epoch, at once if that is past.
 
-        The first event of the file is due when it is placed, and the others follow at their distances.
+        The first event of the file is due at `now_ms`, the others at their distances from it.
         """
         if self._recorded_start_ms is None:
             self._recorded_start_ms, self._start_ms = event.time, now_ms

@@ -1,4 +1,4 @@
-"""What a replay has seen, in numbers."""
+"""Counts of what a replay has read."""
 
 from collections import Counter
 
@@ -16,11 +16,11 @@ class Tally:
     events
         Events read.
     unread
-        Lines and entries that are not well-formed.
+        Lines and entries that cannot be read.
     harmless
-        Those that are, and tell of no response.
+        Lines and entries that are well-formed and have no response.
     untimed
-        Events for which their file has no time; they were given one after another, from the file's date.
+        Events for which their file has no time.
     statuses, targets
         Events by status and by target.
     first_ms, last_ms
@@ -35,7 +35,7 @@ class Tally:
         self.last_ms: int | None = None
 
     def add(self, item: ResponseEvent | Unread) -> None:
-        """Count one item of a recording, as it was read."""
+        """Count one item of a recording."""
         if isinstance(item, Unread):
             if item.harmless:
                 self.harmless += 1

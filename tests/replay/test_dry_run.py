@@ -11,7 +11,7 @@ from tests.replay.test_access_log import COMBINED, _line
 from tests.replay.test_har import _entry, _har
 
 
-def _judged(replay: Replay, *arguments: str) -> dict[str, Any]:
+def _report(replay: Replay, *arguments: str) -> dict[str, Any]:
     result = replay("--dry-run", "--format", "json", *arguments)
     assert result.exit_code == 0, result.output
     found: dict[str, Any] = json.loads(result.stdout)
@@ -22,47 +22,47 @@ def test_every_job_of_the_recorded_apis_with_a_400_is_quarantined_once(corpora: 
     files = sorted((corpora / "recorded_api").glob("*.jsonl"))
     recorded = [json.loads(line) for path in files for line in path.read_text().splitlines()]
     expected = Counter(f"{found['source']}/{found['file']}" for found in recorded if found["status"] == 400)
-    judged = _judged(replay, *map(str, files))
-    assert judged["events"] == len(recorded) == 1251
+    report = _report(replay, *map(str, files))
+    assert report["events"] == len(recorded) == 1251
     assert len(expected) == 163
-    assert sum(found["bad_requests"] for found in judged["quarantines"]) == sum(expected.values())
-    jobs = [found for found in judged["quarantines"] if found["command"]["scope"]["kind"] == "job"]
+    assert sum(found["bad_requests"] for found in report["quarantines"]) == sum(expected.values())
+    jobs = [found for found in report["quarantines"] if found["command"]["scope"]["kind"] == "job"]
     assert {found["job_id"] for found in jobs} == expected.keys()
     assert len(jobs) == 163
-    targets = {found["target"] for found in judged["quarantines"] if found["command"]["scope"]["kind"] == "target"}
+    targets = {found["target"] for found in report["quarantines"] if found["command"]["scope"]["kind"] == "target"}
     # Two recordings hold one failing test after another, each a job of its own: to the detector the target is broken.
     assert targets == {"api.datadoghq.com", "oauth.reddit.com"}
-    assert judged["unread"] == judged["refused"] == 0
+    assert report["unread"] == report["refused"] == 0
 
 
 def test_a_real_log_without_a_400_quarantines_nothing(corpora: Path, replay: Replay) -> None:
-    judged = _judged(replay, str(corpora / "access_logs" / "elastic_apache_logs"))
-    assert (judged["events"], judged["quarantines"]) == (10_000, [])
+    report = _report(replay, str(corpora / "access_logs" / "elastic_apache_logs"))
+    assert (report["events"], report["quarantines"]) == (10_000, [])
 
 
-def test_an_old_log_is_judged_on_its_own_clock(tmp_path: Path, replay: Replay) -> None:
+def test_an_old_log_has_its_own_clock(tmp_path: Path, replay: Replay) -> None:
     path = tmp_path / "access.log"
     later = COMBINED.replace("10:05:03", "10:09:00")
     after_the_hold = COMBINED.replace("10:05:03", "10:21:00")
     path.write_text("\n".join((COMBINED, later, after_the_hold)))
-    first, second = _judged(replay, str(path))["quarantines"]
+    first, second = _report(replay, str(path))["quarantines"]
     assert (first["at"], first["until"]) == ("2015-05-17T08:05:03.000Z", "2015-05-17T08:22:03.000Z")
     assert (first["bad_requests"], second["bad_requests"]) == (2, 1)
     assert (second["command"]["sequence"], second["until"]) == (3, "2015-05-17T08:53:00.000Z")
 
 
-def test_files_of_different_years_are_each_judged_on_their_own_clock(tmp_path: Path, replay: Replay) -> None:
+def test_files_of_different_years_each_have_their_own_clock(tmp_path: Path, replay: Replay) -> None:
     new, old = tmp_path / "new.har", tmp_path / "old.log"
     new.write_text(_har(_entry()))
     old.write_text(COMBINED)
-    quarantines = _judged(replay, str(new), str(old))["quarantines"]
+    quarantines = _report(replay, str(new), str(old))["quarantines"]
     assert [found["at"][:4] for found in quarantines] == ["2024", "2015"]
 
 
 def test_bytes_of_a_tls_handshake_halt_no_other_job(tmp_path: Path, replay: Replay) -> None:
     path = tmp_path / "access.log"
     path.write_text(_line(r"\x16\x03\x01") + "\n" + _line("GET /products HTTP/1.1", status="200"))
-    (found,) = _judged(replay, str(path))["quarantines"]
+    (found,) = _report(replay, str(path))["quarantines"]
     assert found["job_id"] == "access.log (unreadable request line)"
 
 
@@ -85,7 +85,7 @@ def test_standard_input_is_read() -> None:
 def test_the_caller_s_job_is_the_one_that_is_quarantined(tmp_path: Path, replay: Replay) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text(f"{exchange()}\n{exchange(file='other')}\n")
-    (found,) = _judged(replay, str(path), "--job", "night-7", "--target", "Shop")["quarantines"]
+    (found,) = _report(replay, str(path), "--job", "night-7", "--target", "Shop")["quarantines"]
     assert (found["scope_id"], found["bad_requests"]) == ("job/shop/night-7", 2)
 
 
@@ -109,7 +109,7 @@ def test_nothing_from_a_file_reaches_the_terminal_as_a_control_character(tmp_pat
     assert "[red]" in result.stdout
 
 
-def test_a_bad_line_is_told_with_its_place_and_counted(tmp_path: Path, replay: Replay) -> None:
+def test_an_unreadable_line_is_printed_with_its_place_and_counted(tmp_path: Path, replay: Replay) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text("\n".join([exchange(), *["{"] * 30, exchange()]))
     result = replay("--dry-run", "--format", "json", str(path))
@@ -151,7 +151,7 @@ def test_arguments_that_make_no_sense_are_refused(replay: Replay) -> None:
     assert replay("--dry-run", "--input", "pcap", "x").exit_code == 2
 
 
-def test_each_policy_is_weighed_by_what_it_would_have_saved(tmp_path: Path, replay: Replay) -> None:
+def test_each_policy_is_compared_by_what_it_would_have_saved(tmp_path: Path, replay: Replay) -> None:
     path = tmp_path / "x.jsonl"
     started = 1_760_000_000_000
     statuses = [200] * 400 + [400] * 3 + [200] * 7
@@ -171,8 +171,8 @@ def test_each_policy_is_weighed_by_what_it_would_have_saved(tmp_path: Path, repl
             for number, status in enumerate(statuses)
         )
     )
-    judged = _judged(replay, str(path))
-    strict, evidence = judged["policies"]["strict"], judged["policies"]["evidence"]
+    report = _report(replay, str(path))
+    strict, evidence = report["policies"]["strict"], report["policies"]["evidence"]
     assert (strict["jobs_held"], strict["requests_saved"], strict["proxy_time_saved_s"]) == (1, 9, 4.5)
     assert (evidence["jobs_held"], evidence["requests_held"], evidence["requests_saved"]) == (0, 3, 0)
     assert strict["logical_requests"] == evidence["logical_requests"] == 410
