@@ -11,31 +11,22 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
-from aiokafka.structs import RecordMetadata
 
-from halt400.backoff import Backoff
-from halt400.errors import BrokerUnavailable, Halt400Error, PublishError, TopicMismatch
-from halt400.kafka.clients import CachedPartitioner, Compression, available_codec, close_producer
+from halt400.errors import PublishError
+from halt400.kafka.clients import Compression, available_codec
 from halt400.kafka.connection import KafkaConnection
-from halt400.publisher.buffer import Buffer, BufferedEvent
+from halt400.publisher.buffer import Buffer
 from halt400.publisher.sampling import HeaderSampler
+from halt400.publisher.sending_loop import LARGEST_EVENT_BYTES, SendingLoop
 from halt400.records import ResponseEvent
 from halt400.start_stop import StartStop
 
 __all__ = ["Compression", "Publisher", "PublisherStats"]
 
 log = logging.getLogger(__name__)
-
-LARGEST_EVENT_BYTES = 8 * 1024 * 1024
-LARGEST_BATCH_BYTES = 256 * 1024
-MOST_IN_FLIGHT = 20_000
-SENT_IN_A_ROW = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,56 +103,43 @@ class Publisher(StartStop):
         self._sampler = HeaderSampler() if sampler == "default" else sampler
         self._buffer = Buffer(buffer_bytes)
         self._encoder = msgspec.json.Encoder()
-        self._stale_after_s = stale_after_s
-        self._max_backoff_s = max_backoff_s
-        self._clock = clock
-        self._producer_options: dict[str, Any] = {
-            "client_id": "halt400-publisher",
-            "acks": "all",
-            "enable_idempotence": True,
-            "max_batch_size": LARGEST_BATCH_BYTES,
-            "max_request_size": LARGEST_EVENT_BYTES,
-            "request_timeout_ms": int(max(stale_after_s, 10) * 1000),
-            "retry_backoff_ms": 1000,
-            "compression_type": available_codec(compression),
-            **self.kafka.client_options(),
-            "partitioner": CachedPartitioner(),
-        }
-        self._in_flight: dict[int, BufferedEvent] = {}
+        self._loop = SendingLoop(
+            self._buffer,
+            self.kafka,
+            self.topic,
+            {"client_id": "halt400-publisher", "compression_type": available_codec(compression)},
+            linger_s=linger_ms / 1000,
+            stale_after_s=stale_after_s,
+            max_backoff_s=max_backoff_s,
+            clock=clock,
+        )
+        self._wake, self._hurry, self._progress = self._loop.wake, self._loop.hurry, self._loop.progress
         self._published = 0
-        self._acknowledged = 0
         self._rejected = 0
-        self._last_progress = clock()
-        self._broken: BaseException | None = None
-        self._linger_s = linger_ms / 1000
-        self._wake = asyncio.Event()
-        self._hurry = asyncio.Event()
-        self._progress = asyncio.Event()
-        self._connected = False
         self._accepting = True
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to connect, in the background: this neither waits for Kafka nor fails where it is away."""
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="halt400-publish")
+            self._task = asyncio.create_task(self._loop.run(), name="halt400-publish")
 
     @property
     def connected(self) -> bool:
         """Whether there is a connection that has shown no trouble."""
-        return self._connected
+        return self._loop.connected
 
     @property
     def stats(self) -> PublisherStats:
         """What became of the events so far."""
         return PublisherStats(
             published=self._published,
-            acknowledged=self._acknowledged,
+            acknowledged=self._loop.acknowledged,
             dropped=self._buffer.dropped,
             dropped_bad_requests=self._buffer.dropped_bad_requests,
-            rejected=self._rejected,
+            rejected=self._rejected + self._loop.rejected,
             buffered=len(self._buffer),
-            in_flight=len(self._in_flight),
+            in_flight=len(self._loop.in_flight),
         )
 
     def publish(self, event: ResponseEvent) -> None:
@@ -231,10 +209,10 @@ class Publisher(StartStop):
         self._hurry.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while not self._is_done_up_to(target):
+                while not self._loop.is_done_up_to(target):
                     self._progress.clear()
                     await self._progress.wait()
-        return self._is_done_up_to(target)
+        return self._loop.is_done_up_to(target)
 
     async def close(self, timeout_s: float = 5.0) -> None:
         """Send what is there for at most `timeout_s` seconds, then stop; what is left is counted as dropped."""
@@ -251,125 +229,6 @@ class Publisher(StartStop):
     async def stop(self) -> None:
         """Close within the usual time; leaving the publisher does it."""
         await self.close()
-
-    # The sending task
-
-    async def _run(self) -> None:
-        backoff = Backoff(self._max_backoff_s)
-        while True:
-            producer: AIOKafkaProducer | None = None
-            try:
-                producer = await self._connect()
-                self._broken, self._connected, self._last_progress = None, True, self._clock()
-                acknowledged = self._acknowledged
-                await self._send(producer)
-            except (KafkaError, Halt400Error, OSError, TimeoutError) as error:
-                if producer is not None and self._acknowledged > acknowledged:
-                    backoff.reset()
-                if backoff.is_news(error):
-                    log.warning("Publishing to %s: %s Trying again; the scraper goes on.", self.topic, error)
-            except Exception:
-                # Whatever it is, it must end neither the scraper nor its publishing.
-                log.exception("Publishing to %s failed; trying again with a new connection.", self.topic)
-            finally:
-                self._connected = False
-                if producer is not None:
-                    await close_producer(producer)
-                self._take_back()
-            await backoff.pause()
-
-    async def _connect(self) -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(**self._producer_options)
-        try:
-            async with asyncio.timeout(self._stale_after_s):
-                await producer.start()
-                # Asked first because sending to a topic can create it, with settings that are not ours.
-                topics = (await producer.client.fetch_all_metadata()).topics()
-        except (KafkaError, OSError, TimeoutError) as error:
-            await close_producer(producer)
-            raise BrokerUnavailable(
-                f"Kafka at {self.kafka.servers} does not answer ({error!r}).",
-                "Start the broker, or correct the address.",
-            ) from error
-        except BaseException:
-            await close_producer(producer)
-            raise
-        if self.topic not in topics:
-            await close_producer(producer)
-            raise TopicMismatch(
-                f"The topic {self.topic} does not exist on {self.kafka.servers}.", "Run `halt400 topics apply`."
-            )
-        return producer
-
-    async def _send(self, producer: AIOKafkaProducer) -> None:
-        sent_in_a_row = 0
-        while True:
-            if self._broken is not None:
-                raise BrokerUnavailable(f"Kafka did not take an event ({self._broken!r}).") from self._broken
-            if self._in_flight and self._clock() - self._last_progress > self._stale_after_s:
-                raise BrokerUnavailable(f"Kafka has acknowledged nothing for {self._stale_after_s:g} s.")
-            entry = self._buffer.take() if len(self._in_flight) < MOST_IN_FLIGHT else None
-            if entry is None:
-                self._wake.clear()
-                if len(self._buffer) and len(self._in_flight) < MOST_IN_FLIGHT:
-                    continue
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(1.0 if self._in_flight else None):
-                        await self._wake.wait()
-                    # Many events in one go cost a small part of what each would cost alone.
-                    async with asyncio.timeout(self._linger_s):
-                        await self._hurry.wait()
-                self._hurry.clear()
-                continue
-            if not self._in_flight:
-                self._last_progress = self._clock()
-            self._in_flight[entry.sequence] = entry
-            try:
-                sent = await producer.send(self.topic, entry.value, key=entry.key)
-            except MessageSizeTooLargeError as error:
-                self._reject(entry, error)
-            else:
-                sent.add_done_callback(partial(self._on_sent, entry))
-            # Sending need not wait for anything, and the scraper's own tasks want their turn.
-            sent_in_a_row += 1
-            if sent_in_a_row % SENT_IN_A_ROW == 0:
-                await asyncio.sleep(0)
-
-    def _on_sent(self, entry: BufferedEvent, sent: "asyncio.Future[RecordMetadata]") -> None:
-        error = asyncio.CancelledError() if sent.cancelled() else sent.exception()
-        if self._in_flight.get(entry.sequence) is not entry:
-            return
-        if error is None:
-            del self._in_flight[entry.sequence]
-            self._acknowledged += 1
-            self._last_progress = self._clock()
-        elif isinstance(error, MessageSizeTooLargeError):
-            self._reject(entry, error)
-        elif self._broken is None:
-            self._broken = error
-        self._progress.set()
-        if self._broken is not None or len(self._in_flight) == MOST_IN_FLIGHT - 1:
-            self._wake.set()
-
-    def _reject(self, entry: BufferedEvent, error: BaseException) -> None:
-        del self._in_flight[entry.sequence]
-        self._rejected += 1
-        self._progress.set()
-        log.warning("An event of %d bytes for %s was refused: %r", entry.size_bytes, entry.key.decode(), error)
-
-    def _take_back(self) -> None:
-        """Return to the buffer what the lost connection did not acknowledge.
-
-        Some of it may have arrived: such an event is published twice, with the same id.
-        """
-        taken = list(self._in_flight.values())
-        self._in_flight.clear()
-        self._buffer.put_back(taken)
-        self._progress.set()
-
-    def _is_done_up_to(self, sequence: int) -> bool:
-        first = self._buffer.first_sequence
-        return (first is None or first > sequence) and all(number > sequence for number in self._in_flight)
 
     def _give_up_the_rest(self) -> None:
         given_up = self._buffer.give_up()

@@ -1,0 +1,196 @@
+"""The publisher's sending loop: takes events from the buffer to Kafka, and connects again where a connection fails."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.structs import RecordMetadata
+
+from halt400.backoff import Backoff
+from halt400.errors import BrokerUnavailable, Halt400Error
+from halt400.kafka.clients import CachedPartitioner, close_producer, closed_on_failure, missing_topic
+from halt400.kafka.connection import KafkaConnection
+from halt400.publisher.buffer import Buffer, BufferedEvent
+
+__all__ = ["LARGEST_EVENT_BYTES", "SendingLoop"]
+
+log = logging.getLogger(__name__)
+
+LARGEST_EVENT_BYTES = 8 * 1024 * 1024
+LARGEST_BATCH_BYTES = 256 * 1024
+MOST_IN_FLIGHT = 20_000
+SENT_IN_A_ROW = 32
+
+
+class SendingLoop:
+    """Send what is in `buffer`, in order, and put back what a lost connection has not acknowledged.
+
+    Parameters
+    ----------
+    producer_options
+        Arguments for ``aiokafka.AIOKafkaProducer`` besides those of the connection.
+    linger_s
+        How long an event waits for others, in seconds, unless `hurry` is set.
+    stale_after_s
+        Seconds without an acknowledgement, with events in flight, after which the connection is given up.
+    clock
+        Monotonic seconds.
+
+    Attributes
+    ----------
+    wake, hurry : asyncio.Event
+        To be set when the buffer has an event; `hurry` where it is not to wait for others.
+    progress : asyncio.Event
+        Set whenever an event was acknowledged, rejected or put back.
+    in_flight : dict of int to BufferedEvent
+        Events handed to the producer and not yet acknowledged, by sequence number.
+    acknowledged, rejected : int
+        Events that all in-sync replicas have, and events that the broker refused.
+    connected : bool
+        Whether there is a connection that has shown no trouble.
+    """
+
+    def __init__(
+        self,
+        buffer: Buffer,
+        kafka: KafkaConnection,
+        topic: str,
+        producer_options: Mapping[str, Any],
+        *,
+        linger_s: float,
+        stale_after_s: float,
+        max_backoff_s: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._buffer, self._kafka, self._topic = buffer, kafka, topic
+        self._linger_s, self._stale_after_s, self._max_backoff_s = linger_s, stale_after_s, max_backoff_s
+        self._clock = clock
+        self._producer_options: dict[str, Any] = {
+            "acks": "all",
+            "enable_idempotence": True,
+            "max_batch_size": LARGEST_BATCH_BYTES,
+            "max_request_size": LARGEST_EVENT_BYTES,
+            "request_timeout_ms": int(max(stale_after_s, 10) * 1000),
+            "retry_backoff_ms": 1000,
+            **producer_options,
+            **kafka.client_options(),
+            "partitioner": CachedPartitioner(),
+        }
+        self.wake, self.hurry, self.progress = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.in_flight: dict[int, BufferedEvent] = {}
+        self.acknowledged = self.rejected = 0
+        self.connected = False
+        self._last_progress = clock()
+        self._broken: BaseException | None = None
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        backoff = Backoff(self._max_backoff_s)
+        while True:
+            producer: AIOKafkaProducer | None = None
+            try:
+                producer = await self._connect()
+                self._broken, self.connected, self._last_progress = None, True, self._clock()
+                acknowledged = self.acknowledged
+                await self._send(producer)
+            except (KafkaError, Halt400Error, OSError, TimeoutError) as error:
+                if producer is not None and self.acknowledged > acknowledged:
+                    backoff.reset()
+                if backoff.is_news(error):
+                    log.warning("Publishing to %s: %s Trying again; the scraper goes on.", self._topic, error)
+            except Exception:
+                # Whatever it is, it must end neither the scraper nor its publishing.
+                log.exception("Publishing to %s failed; trying again with a new connection.", self._topic)
+            finally:
+                self.connected = False
+                if producer is not None:
+                    await close_producer(producer)
+                self._put_back()
+            await backoff.pause()
+
+    def is_done_up_to(self, sequence: int) -> bool:
+        """Whether every event up to this sequence number was acknowledged, rejected or dropped."""
+        first = self._buffer.first_sequence
+        return (first is None or first > sequence) and all(number > sequence for number in self.in_flight)
+
+    async def _connect(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(**self._producer_options)
+        async with closed_on_failure(producer, self._kafka):
+            async with asyncio.timeout(self._stale_after_s):
+                await producer.start()
+                # Asked first because sending to a topic can create it, with settings that are not ours.
+                topics = (await producer.client.fetch_all_metadata()).topics()
+            if self._topic not in topics:
+                raise missing_topic(self._topic, self._kafka)
+        return producer
+
+    async def _send(self, producer: AIOKafkaProducer) -> None:
+        sent_in_a_row = 0
+        while True:
+            if self._broken is not None:
+                raise BrokerUnavailable(f"Kafka did not take an event ({self._broken!r}).") from self._broken
+            if self.in_flight and self._clock() - self._last_progress > self._stale_after_s:
+                raise BrokerUnavailable(f"Kafka has acknowledged nothing for {self._stale_after_s:g} s.")
+            entry = self._buffer.take() if len(self.in_flight) < MOST_IN_FLIGHT else None
+            if entry is None:
+                self.wake.clear()
+                if len(self._buffer) and len(self.in_flight) < MOST_IN_FLIGHT:
+                    continue
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(1.0 if self.in_flight else None):
+                        await self.wake.wait()
+                    # Many events in one go cost a small part of what each would cost alone.
+                    async with asyncio.timeout(self._linger_s):
+                        await self.hurry.wait()
+                self.hurry.clear()
+                continue
+            if not self.in_flight:
+                self._last_progress = self._clock()
+            self.in_flight[entry.sequence] = entry
+            try:
+                sent = await producer.send(self._topic, entry.value, key=entry.key)
+            except MessageSizeTooLargeError as error:
+                self._reject(entry, error)
+            else:
+                sent.add_done_callback(partial(self._on_sent, entry))
+            # Sending need not wait for anything, and the scraper's own tasks want their turn.
+            sent_in_a_row += 1
+            if sent_in_a_row % SENT_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+
+    def _on_sent(self, entry: BufferedEvent, sent: "asyncio.Future[RecordMetadata]") -> None:
+        error = asyncio.CancelledError() if sent.cancelled() else sent.exception()
+        if self.in_flight.get(entry.sequence) is not entry:
+            return
+        if error is None:
+            del self.in_flight[entry.sequence]
+            self.acknowledged += 1
+            self._last_progress = self._clock()
+        elif isinstance(error, MessageSizeTooLargeError):
+            self._reject(entry, error)
+        elif self._broken is None:
+            self._broken = error
+        self.progress.set()
+        if self._broken is not None or len(self.in_flight) == MOST_IN_FLIGHT - 1:
+            self.wake.set()
+
+    def _reject(self, entry: BufferedEvent, error: BaseException) -> None:
+        del self.in_flight[entry.sequence]
+        self.rejected += 1
+        self.progress.set()
+        log.warning("An event of %d bytes for %s was refused: %r", entry.size_bytes, entry.key.decode(), error)
+
+    def _put_back(self) -> None:
+        """Return to the buffer what the lost connection did not acknowledge.
+
+        Some of it may have arrived: such an event is published twice, with the same id.
+        """
+        taken = list(self.in_flight.values())
+        self.in_flight.clear()
+        self._buffer.put_back(taken)
+        self.progress.set()
