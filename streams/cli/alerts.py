@@ -1,11 +1,12 @@
-"""`halt400 alerts`: try the routes, show them, send again what was not delivered, say that someone works on it."""
+"""`halt400 alerts`: test the routes, list them, send again what no sink accepted, acknowledge an incident."""
 
 import asyncio
 import getpass
 import os
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 from rich.text import Text
@@ -14,17 +15,18 @@ from streams.cli.output import span, tables_on
 
 if TYPE_CHECKING:
     from streams.alerts.config import AlertsConfig
-    from streams.alerts.dead_letters import ResendResult
-    from streams.alerts.route_check import RouteCheck
+    from streams.alerts.delivery import Sink
     from streams.settings import KafkaSettings
 
 __all__ = ["register"]
+
+T = TypeVar("T")
 
 DEFAULT_FILE = Path("halt400.toml")
 
 File = Annotated[
     Path | None,
-    typer.Option("--file", help="The file with the section [alerts].", show_default="halt400.toml, if there"),
+    typer.Option("--file", help=r"The file with the section \[alerts].", show_default="halt400.toml, if there"),
 ]
 
 _OUTCOMES = {"accepted": "green", "refused": "red", "unavailable": "red"}
@@ -33,109 +35,108 @@ _RESULTS = {"sent": "green", "over": "dim", "kept": "red", "unreadable": "red", 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    alerts = typer.Typer(name="alerts", no_args_is_help=True, help="Who is told when something is halted, and how.")
+    alerts = typer.Typer(name="alerts", no_args_is_help=True, help="Who is alerted of a quarantine, and how.")
     app.add_typer(alerts)
+    alerts.command("test")(send_tests)
+    for command in (routes, resend, ack):
+        alerts.command()(command)
 
-    @alerts.command()
-    def test(
-        route: Annotated[list[str] | None, typer.Option(help="Only this route; may be repeated.")] = None,
-        keep_open: Annotated[bool, typer.Option("--keep-open", help="Do not resolve it at once.")] = False,
-        file: File = None,
-    ) -> None:
-        """Send a real message through every route, marked as a test, and resolve it.
 
-        Quiet hours do not hold it back. Exit codes: 0 every sink took it, 1 one did not.
-        """
-        from streams.alerts.route_check import check_routes
+def send_tests(
+    route: Annotated[list[str] | None, typer.Option(help="Only this route; may be repeated.")] = None,
+    keep_open: Annotated[bool, typer.Option("--keep-open", help="Do not resolve it at once.")] = False,
+    file: File = None,
+) -> None:
+    """Send a real message through every route, marked as a test, and resolve it.
 
-        config = _load(file)
-        known = {found.name for found in config.routing.routes}
-        for name in route or ():
-            if name not in known:
-                raise typer.BadParameter(f"no such route; there are {', '.join(sorted(known))}", param_hint="--route")
-        routes = [found for found in config.routing.routes if not route or found.name in route]
-        sinks = config.make_sinks(os.environ)
+    Quiet hours do not delay it. Exit codes: 0 every sink accepted it, 1 one did not.
+    """
+    from streams.alerts.route_check import check_routes
 
-        async def send() -> "list[RouteCheck]":
-            try:
-                return await check_routes(routes, sinks, time.time_ns() // 1_000_000, keep_open=keep_open)
-            finally:
-                await asyncio.gather(*(sink.close() for sink in sinks.values()))
+    config = _load(file)
+    known = {found.name for found in config.routing.routes}
+    for name in route or ():
+        if name not in known:
+            raise typer.BadParameter(f"no such route; there are {', '.join(sorted(known))}", param_hint="--route")
+    chosen = [found for found in config.routing.routes if not route or found.name in route]
+    now_ms = time.time_ns() // 1_000_000
+    checks = _run_with_sinks(config, lambda sinks: check_routes(chosen, sinks, now_ms, keep_open=keep_open))
+    console, table = tables_on("Route", "Sink", "Kind", "Message", "Outcome", "Answer")
+    for check in checks:
+        outcome = Text(check.result.outcome, _OUTCOMES[check.result.outcome])
+        kind = _kind(config, check.sink)
+        table.add_row(check.route, check.sink, kind, check.action, outcome, Text(check.result.detail))
+    console.print(table)
+    if any(check.result.outcome != "accepted" for check in checks):
+        raise typer.Exit(1)
 
-        found = asyncio.run(send())
-        console, table = tables_on("Route", "Sink", "Kind", "Message", "Outcome", "Answer")
-        for one in found:
-            kind = _kind(config, one.sink)
-            outcome = Text(one.result.outcome, _OUTCOMES[one.result.outcome])
-            table.add_row(one.route, one.sink, kind, one.action, outcome, Text(one.result.detail))
-        console.print(table)
-        if any(one.result.outcome != "accepted" for one in found):
-            raise typer.Exit(1)
 
-    @alerts.command()
-    def routes(
-        target: Annotated[str | None, typer.Option(help="Which routes a quarantine on this target takes.")] = None,
-        job: Annotated[str | None, typer.Option(help="Of this job; without it, of the target as a whole.")] = None,
-        file: File = None,
-    ) -> None:
-        """List the routes: what each takes, whom it tells, and how long it waits; needs no Kafka and no secrets."""
-        config = _load(file)
-        if target is None:
-            if job is not None:
-                raise typer.BadParameter("needs --target", param_hint="--job")
-            _print_routes(config)
-        else:
-            _print_audience(config, target, job)
+def routes(
+    target: Annotated[str | None, typer.Option(help="Which routes a quarantine on this target goes by.")] = None,
+    job: Annotated[str | None, typer.Option(help="Of this job; without it, of the target as a whole.")] = None,
+    file: File = None,
+) -> None:
+    """List the routes: what each accepts, its sinks, and how long it waits; needs no Kafka and no secrets."""
+    config = _load(file)
+    if target is None:
+        if job is not None:
+            raise typer.BadParameter("needs --target", param_hint="--job")
+        _print_routes(config)
+    else:
+        _print_sinks_for(config, target, job)
 
-    @alerts.command()
-    def resend(
-        dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent.")] = False,
-        force: Annotated[bool, typer.Option("--force", help="Also what speaks of an incident that is over.")] = False,
-        file: File = None,
-    ) -> None:
-        """Send again what no sink took, from the topic alerts.dlq; what fails again stays there.
 
-        Exit codes: 0 all was sent or is over, 1 something was not taken.
-        """
-        from streams.alerts.dead_letters import resend as send_again
+def resend(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also alerts of incidents that are closed.")] = False,
+    file: File = None,
+) -> None:
+    """Send again what no sink accepted, from the topic alerts.dlq; what fails again stays there.
 
-        config, kafka = _load(file), _kafka()
-        sinks = config.make_sinks(os.environ)
+    Exit codes: 0 everything was sent or is over, 1 something was not accepted.
+    """
+    from streams.alerts.dead_letters import resend as resend_dead_letters
 
-        async def send() -> "list[ResendResult]":
-            try:
-                return await send_again(kafka, sinks, dry_run=dry_run, force=force)
-            finally:
-                await asyncio.gather(*(sink.close() for sink in sinks.values()))
+    config, kafka = _load(file), _kafka()
+    results = _run_with_sinks(config, lambda sinks: resend_dead_letters(kafka, sinks, dry_run=dry_run, force=force))
+    if not results:
+        typer.echo("Nothing to send: everything on alerts.dlq was sent again already.")
+        return
+    console, table = tables_on("Partition", "Offset", "Sink", "Alert", "Result", "Detail", numbers=("Offset",))
+    for one in results:
+        result = Text(one.result, _RESULTS[one.result])
+        table.add_row(str(one.partition), str(one.offset), one.sink, Text(one.title), result, Text(one.detail))
+    console.print(table)
+    if any(one.result in ("kept", "unreadable") for one in results):
+        raise typer.Exit(1)
 
-        found = asyncio.run(send())
-        if not found:
-            typer.echo("Nothing to send: alerts.dlq holds nothing that was not sent again already.")
-            return
-        console, table = tables_on("Partition", "Offset", "Sink", "Alert", "Result", "Detail", numbers=("Offset",))
-        for one in found:
-            result = Text(one.result, _RESULTS[one.result])
-            table.add_row(str(one.partition), str(one.offset), one.sink, Text(one.title), result, Text(one.detail))
-        console.print(table)
-        if any(one.result in ("kept", "unreadable") for one in found):
-            raise typer.Exit(1)
 
-    @alerts.command()
-    def ack(
-        incident: Annotated[str, typer.Argument(help="The incident's key, such as api.shop.example/malformed_json.")],
-        by: Annotated[
-            str | None, typer.Option(help="Who works on it.", show_default="the name you are logged in by")
-        ] = None,
-    ) -> None:
-        """Say that someone works on an incident: every sink hears of it, and nothing is escalated any more."""
-        from streams.alerts.alerts_topic import acknowledge
-        from streams.alerts.incident import Acknowledgement
+def ack(
+    incident: Annotated[str, typer.Argument(help="The incident's key, such as api.shop.example/malformed_json.")],
+    by: Annotated[
+        str | None, typer.Option(help="Who works on it.", show_default="the name you are logged in by")
+    ] = None,
+) -> None:
+    """Acknowledge an incident: every sink is sent who works on it, and it is not escalated any more."""
+    from streams.alerts.alerts_topic import acknowledge
+    from streams.alerts.incident import Acknowledgement
 
-        who = by or getpass.getuser()
-        word = Acknowledgement(by=who, at=time.time_ns() // 1_000_000)
-        found = asyncio.run(acknowledge(_kafka(), incident.removeprefix("halt400/"), word))
-        halted = len(found.open_scopes())
-        typer.echo(f"{found.key} is acknowledged by {who}; {halted} still halted.")
+    who = by or getpass.getuser()
+    acknowledgement = Acknowledgement(by=who, at=time.time_ns() // 1_000_000)
+    found = asyncio.run(acknowledge(_kafka(), incident.removeprefix("halt400/"), acknowledgement))
+    typer.echo(f"{found.key} is acknowledged by {who}; {len(found.open_scopes())} still halted.")
+
+
+def _run_with_sinks(config: "AlertsConfig", work: "Callable[[dict[str, Sink]], Awaitable[T]]") -> T:
+    sinks = config.make_sinks(os.environ)
+
+    async def run() -> T:
+        try:
+            return await work(sinks)
+        finally:
+            await asyncio.gather(*(sink.close() for sink in sinks.values()))
+
+    return asyncio.run(run())
 
 
 def _load(file: Path | None) -> "AlertsConfig":
@@ -171,21 +172,20 @@ def _print_routes(config: "AlertsConfig") -> None:
     console.print(table)
 
 
-def _print_audience(config: "AlertsConfig", target: str, job: str | None) -> None:
+def _print_sinks_for(config: "AlertsConfig", target: str, job: str | None) -> None:
     from streams.alerts.route_check import example_incident
 
     now_ms = time.time_ns() // 1_000_000
     kind: Literal["job", "target"] = "job" if job is not None else "target"
     incident = example_incident(kind, target, job, now_ms)
-    console, table = tables_on("Sink", "Kind", "Route", "Severity", "Is told after")
-    steps = config.routing.planned(incident, now_ms)
-    for step in steps:
-        waits = span((step.at_ms - now_ms) / 1000)
-        table.add_row(
-            Text(step.sink, "bold"), _kind(config, step.sink), step.route.name, step.route.severity(incident), waits
-        )
-    if not steps:
-        console.print(f"No route takes a quarantine of {', '.join(incident.scopes)}: nobody would be told.")
+    console, table = tables_on("Sink", "Kind", "Route", "Severity", "Notified after")
+    planned = config.routing.planned(incident, now_ms)
+    for one in planned:
+        wait = span((one.at_ms - now_ms) / 1000)
+        severity = one.route.severity(incident)
+        table.add_row(Text(one.sink, "bold"), _kind(config, one.sink), one.route.name, severity, wait)
+    if not planned:
+        console.print(f"No route accepts a quarantine of {', '.join(incident.scopes)}: nobody would be notified.")
         raise typer.Exit(1)
     console.print(table)
     console.print(f"Owner: {config.routing.owner(incident) or 'none'}", style="dim")

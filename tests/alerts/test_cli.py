@@ -89,7 +89,7 @@ async def test_routes_are_listed_and_a_target_shows_who_would_be_told(tmp_path: 
     ]
     nobody = await run("alerts", "routes", "--file", str(file), "--target", "other.example", "--job", "j")
     assert nobody.code == 1
-    assert "nobody would be told" in nobody.out
+    assert "nobody would be notified" in nobody.out
 
 
 async def test_what_was_not_delivered_is_sent_again_and_someone_acknowledges(bench: AlertBench) -> None:
