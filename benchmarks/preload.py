@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaProducer
 
 from benchmarks.events import Generated
-from streams.processing.engine import partition_of
 from streams.settings import KafkaSettings
+from streams.topics import partition_of
 
 __all__ = ["Expected", "preload"]
 

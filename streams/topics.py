@@ -18,6 +18,7 @@ from aiokafka.errors import (
     KafkaError,
     for_code,
 )
+from aiokafka.partitioner import murmur2
 
 from halt400.errors import BrokerUnavailable, TopicMismatch
 from streams.settings import KafkaSettings
@@ -35,7 +36,15 @@ __all__ = [
     "RESPONSES_DLQ",
     "SAVINGS",
 ]
-__all__ += ["Declaration", "Difference", "apply_topics", "check_topics", "compare_topics", "declarations"]
+__all__ += [
+    "Declaration",
+    "Difference",
+    "apply_topics",
+    "check_topics",
+    "compare_topics",
+    "declarations",
+    "partition_of",
+]
 
 RESPONSES = "responses"
 CONTROL = "control"
@@ -80,6 +89,11 @@ class Difference:
 
     def __str__(self) -> str:
         return f"{self.topic}: {self.setting} is {self.found}, declared {self.declared}"
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition that Kafka's default partitioner (murmur2) gives to a key."""
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
 def declarations(kafka: KafkaSettings) -> list[Declaration]:

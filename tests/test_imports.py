@@ -53,6 +53,7 @@ PURE = (
     "streams.processing.outcome",
     "streams.processing.partition",
     "streams.processing.target",
+    "streams.processing.target_store",
     "streams.quarantine",
     "streams.replay.names",
     "streams.replay.retiming",

@@ -1,4 +1,4 @@
-"""The rules that a partition is judged by, made from the settings: the same for the worker and for a dry run."""
+"""Makes the processing context from the settings: the worker and the dry run have the same one."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ def build_context(
     policies: Callable[[], Policies],
     is_granted: Callable[[str, str], bool],
 ) -> ProcessingContext:
-    """The rules of these settings; see `streams.processing.context.ProcessingContext` for the rest."""
+    """The context of these settings; see `ProcessingContext` for the other parameters."""
     base, detection = settings.archive.uri, settings.detection
 
     def place(source: Source, target: str, time_ms: int) -> str:

@@ -1,4 +1,4 @@
-"""What the processing of a partition rests on: lookups, policies and the diagnosis. Pure."""
+"""The functions that the processing of a partition calls: lookups, policies, the diagnosis. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ __all__ = ["ProcessingContext"]
 class Diagnose(Protocol):
     """Finds what is wrong with the request of a 400.
 
-    Beside the event it gets what good requests to the target look like, and the target's 400s / all of the last hour.
+    It is given the event, the profile of good requests to the target, and the target's 400s / all of the last hour.
     """
 
     def __call__(
@@ -33,7 +33,7 @@ def _granted_nothing(_target: str, _grant_id: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ProcessingContext:
-    """What the judgement of a partition rests on; the same for every partition.
+    """What `PartitionState` needs to know from outside; the same for every partition.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What comes in: records of `responses` and `operations` decoded, and why some are refused. Pure."""
+"""How records of `responses` and `operations` are decoded, and why some are refused. Pure."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, NamedTuple
@@ -11,17 +11,15 @@ from halt400.records import UNDECODABLE, Milliseconds, Name, Operation, Response
 __all__ = [
     "CountedEvent",
     "Record",
+    "RecordReader",
     "Refusal",
-    "check_place",
     "decode_counted",
     "decode_event",
-    "read_operation",
-    "refuse_undecodable",
 ]
 
 
 class Record(NamedTuple):
-    """A Kafka record as far as the worker looks at it; aiokafka's records have the same attributes."""
+    """The parts of a Kafka record that the worker reads; aiokafka's records have the same attributes."""
 
     offset: int
     timestamp: int
@@ -30,13 +28,13 @@ class Record(NamedTuple):
 
 
 class CountedResponse(Struct, gc=False):
-    """The part of a response that is counted."""
+    """The part of a response that is read."""
 
     status: Status
 
 
 class CountedEvent(Struct, gc=False):
-    """What is read of every event. Only a 400 is decoded whole: two to three times the cost."""
+    """The part of every event that is read. Only a 400 is decoded whole, at two to three times the cost."""
 
     id: Name
     target: Name
@@ -53,47 +51,59 @@ _decode_operation = msgspec.json.Decoder(Operation).decode
 
 
 class Refusal(NamedTuple):
-    """A record that is not ours; it goes to the dead-letter topic whole. `code` is stable."""
+    """A record that cannot be taken, and why; it is sent to the dead-letter topic whole. `code` is stable."""
 
     record: Record
     code: str
     message: str
 
 
-def check_place(record: Record, target: str, partition: int, partition_of: Callable[[bytes], int]) -> Refusal | None:
-    """Why a record about `target` cannot be taken in this partition, None where it can."""
-    key = record.key
-    if key is None or key != target.encode():
-        return Refusal(record, "key_mismatch", f"key {key!r} is not the target {target!r}: publish with key = target")
-    if "/" in target or target != target.strip() or not target.isprintable():
-        return Refusal(record, "invalid_target", f"target {target!r}: no slash, control character or outer space")
-    belongs = partition_of(key)
-    if belongs != partition:
-        return Refusal(
-            record,
-            "wrong_partition",
-            f"target {target!r} belongs to partition {belongs}: publish with the murmur2 partitioner",
-        )
-    return None
+class RecordReader:
+    """Reads the records of one partition: decodes them, and checks that they belong there.
 
+    `PartitionState.apply` decodes response events in line; it calls this where one cannot be decoded, and where its key
+    is not the key of a loaded target.
 
-def refuse_undecodable(record: Record) -> Refusal:
-    """Say what is wrong with a record that the fast decoder refused, for the dead-letter topic's headers."""
-    return _refuse(record, decode_event, "invalid_event", "ResponseEvent")
+    Parameters
+    ----------
+    partition_of
+        ``partition_of(key)``: the partition that a key belongs to.
+    """
 
+    def __init__(self, partition: int, partition_of: Callable[[bytes], int]) -> None:
+        self._partition, self._partition_of = partition, partition_of
 
-def read_operation(record: Record) -> Operation | Refusal:
-    """The operation that a record of `operations` holds, or what is wrong with it."""
-    try:
-        operation = _decode_operation(record.value)  # type: ignore[arg-type]
-    except UNDECODABLE:
-        return _refuse(record, _decode_operation, "invalid_operation", "Operation")
-    scope = operation.scope
-    missing = {"job": scope.job_id is None, "request": scope.fingerprint is None, "target": False}[scope.kind]
-    if missing:
-        name = "job_id" if scope.kind == "job" else "fingerprint"
-        return Refusal(record, "invalid_operation", f"a scope of kind {scope.kind} needs its {name}")
-    return operation
+    def refuse_event(self, record: Record) -> Refusal:
+        """Say what is wrong with a record of `responses` that `decode_counted` did not decode."""
+        return _refuse(record, decode_event, "invalid_event", "ResponseEvent")
+
+    def read_operation(self, record: Record) -> Operation | Refusal:
+        """The operation of a record of `operations`, or what is wrong with it."""
+        try:
+            operation = _decode_operation(record.value)  # type: ignore[arg-type]
+        except UNDECODABLE:
+            return _refuse(record, _decode_operation, "invalid_operation", "Operation")
+        scope = operation.scope
+        missing = {"job": scope.job_id is None, "request": scope.fingerprint is None, "target": False}[scope.kind]
+        if missing:
+            name = "job_id" if scope.kind == "job" else "fingerprint"
+            return Refusal(record, "invalid_operation", f"a scope of kind {scope.kind} needs its {name}")
+        return self.check_place(record, scope.target) or operation
+
+    def check_place(self, record: Record, target: str) -> Refusal | None:
+        """Why a record about `target` cannot be taken in this partition, None where it can."""
+        key = record.key
+        if key is None or key != target.encode():
+            message = f"key {key!r} is not the target {target!r}: publish with key = target"
+            return Refusal(record, "key_mismatch", message)
+        if "/" in target or target != target.strip() or not target.isprintable():
+            message = f"target {target!r}: no slash, control character or outer space"
+            return Refusal(record, "invalid_target", message)
+        belongs = self._partition_of(key)
+        if belongs != self._partition:
+            message = f"target {target!r} belongs to partition {belongs}: publish with the murmur2 partitioner"
+            return Refusal(record, "wrong_partition", message)
+        return None
 
 
 def _refuse(record: Record, decode: Callable[[bytes], Any], code: str, wanted: str) -> Refusal:

@@ -1,4 +1,4 @@
-"""What followed from some records, or from time alone: the records to send, in order. Pure."""
+"""The outcome of a fold, of operations or of time: the records to send, in order. Pure."""
 
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ __all__ = ["Outcome"]
 
 @dataclass(slots=True)
 class Outcome:
-    """What followed from some records, or from time, in order.
+    """The records that follow from a fold, from operations or from time, in their order.
 
     `forgotten` are scopes that need no command any more; `grant_requests` are to be written to the fleet's log.
     """
@@ -31,13 +31,13 @@ class Outcome:
         )
 
     def add(self, decision: Decision) -> None:
-        """Take in what a judgement decided."""
+        """Add what detection decided."""
         self.commands += decision.commands
         self.withheld += decision.withheld
         self.forgotten += decision.forgotten
         self.findings += decision.findings
 
     def join(self, other: "Outcome") -> None:
-        """Take in what followed next."""
+        """Add the outcome of what came next."""
         for name in self.__slots__:
             getattr(self, name).extend(getattr(other, name))

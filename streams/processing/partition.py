@@ -1,16 +1,14 @@
-"""One partition: its targets' events counted and judged, its operations and its time. Pure: shared with the dry run.
+"""The state of one partition: it applies events, operations and the passing of time to its targets. Pure.
 
-What follows is returned, not done: the caller sends it, and says when the broker has it.
+What follows is returned as an `Outcome`; the caller sends it. The dry run uses the same code.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
-from heapq import heapify, heappop, heappush
 
-from halt400.records import UNDECODABLE, Command, Offence, Operation, ResponseEvent, Source, WindowFigures
-from halt400.windows import FINE_S, Row, decode_row, window_counts
+from halt400.records import UNDECODABLE, Command, Diagnosis, Offence, Operation, ResponseEvent, Source, WindowFigures
+from halt400.windows import Row, window_counts
 from streams.detection import (
-    Origin,
     OriginCounts,
     RecentIds,
     RecordContext,
@@ -19,27 +17,19 @@ from streams.detection import (
     apply_operation,
     apply_time,
 )
-from streams.detection.scopes import restore_quarantine
 from streams.fleet_cap.log import GrantDecision, GrantRequest
 from streams.processing.context import ProcessingContext
-from streams.processing.decoding import (
-    Record,
-    Refusal,
-    check_place,
-    decode_counted,
-    decode_event,
-    read_operation,
-    refuse_undecodable,
-)
+from streams.processing.decoding import Record, RecordReader, Refusal, decode_counted, decode_event
 from streams.processing.outcome import Outcome
-from streams.processing.target import TrackedTarget, glance_at_row
+from streams.processing.target import TrackedTarget
+from streams.processing.target_store import TargetStore
 from streams.quarantine.ids import command_id
 
 __all__ = ["Outcome", "PartitionState", "ProcessingContext", "Record", "Refusal"]
 
 WINDOWS_ON_COMMANDS_S = (60, 300, 3600)
-LESSONS = 2
-"""Successes of one fold that are decoded whole, to learn from: all in light traffic, a sample where folds are large."""
+PROFILED_PER_FOLD = 2
+"""Successes of one fold that are decoded whole for the targets' profiles: all in light traffic, a sample else."""
 
 
 class PartitionState:
@@ -47,36 +37,32 @@ class PartitionState:
 
     Parameters
     ----------
+    topic
+        Full name of `responses`.
     recovered
-        Rows of the changelog by key; a row is taken out of it when its target is first seen.
+        Rows of the changelog by key; a row is removed from it when its target is loaded.
     """
 
     def __init__(
-        self, topic: str, partition: int, rules: ProcessingContext, recovered: dict[bytes, bytes] | None = None
+        self, topic: str, partition: int, context: ProcessingContext, recovered: dict[bytes, bytes] | None = None
     ) -> None:
         self.topic, self.partition = topic, partition
         self.next_offset = -1
-        """One behind the last record that was applied, -1 before the first."""
-        self._rules = rules
-        self._recovered = recovered if recovered is not None else {}
-        self._targets: dict[bytes, TrackedTarget] = {}
-        self._dirty: set[bytes] = set()
+        """The offset after the last record that was applied, -1 before the first."""
+        self._context = context
+        self._reader = RecordReader(partition, context.partition_of)
+        self._targets = TargetStore(context, recovered if recovered is not None else {})
         self._ids = RecentIds()
-        self._recovered_grants: dict[bytes, str] = {}
-        """Targets whose recovered rows wait for a grant: the fleet's log has the request, and the decision."""
-        self._dues = [
-            (glance.due_ms, key) for key, value in self._recovered.items() if (glance := glance_at_row(value)).due_ms
-        ]
-        heapify(self._dues)
 
     def apply(self, records: Iterable[Record], now_ms: int) -> Outcome:
-        """Count and judge records in their order; `now_ms` is when they are read.
+        """Apply response events in their order; `now_ms` is when they are read.
 
-        A record that this process has applied before is passed over, so is one that the target's recovered row
-        includes: what followed from it was on the broker before the row was.
+        A record is skipped when this process has applied it before, or when the target's recovered row includes it:
+        what followed from it was on the broker before the row was.
         """
-        outcome, lessons = Outcome(), LESSONS
-        targets, dirty, skew_ms, next_offset = self._targets, self._dirty, self._rules.skew_ms, self.next_offset
+        outcome, to_profile = Outcome(), PROFILED_PER_FOLD
+        targets, changed = self._targets.loaded, self._targets.changed
+        skew_ms, next_offset = self._context.skew_ms, self.next_offset
         recent_ids, older_ids = self._ids.recent, self._ids.older
         for record in records:
             offset = record.offset
@@ -86,16 +72,16 @@ class PartitionState:
             try:
                 event = decode_counted(record.value)  # type: ignore[arg-type]
             except UNDECODABLE:
-                outcome.refusals.append(refuse_undecodable(record))
+                outcome.refusals.append(self._reader.refuse_event(record))
                 continue
             key = record.key
             target = targets.get(key)  # type: ignore[arg-type]
             if target is None or target.name != event.target:
-                admitted = self._admit(record, event.target)
-                if isinstance(admitted, Refusal):
-                    outcome.refusals.append(admitted)
+                refusal = self._reader.check_place(record, event.target)
+                if refusal is not None:
+                    outcome.refusals.append(refusal)
                     continue
-                target = admitted
+                target = self._targets.load(key)  # type: ignore[arg-type]
             row = target.row
             if offset <= row.offset:
                 continue
@@ -110,7 +96,7 @@ class PartitionState:
                     outcome.refusals.append(Refusal(record, "invalid_event", f"a 400 must be whole: {error}"))
                     continue
                 row.count(time_ms, status)
-                self._judge(key, target, whole, offset, time_ms, now_ms, outcome)  # type: ignore[arg-type]
+                self._apply_bad_request(key, target, whole, offset, time_ms, now_ms, outcome)  # type: ignore[arg-type]
             else:
                 row.count(time_ms, status)
                 if event.attempt == 1:  # streams.detection.requests.counts_as_trial
@@ -119,186 +105,128 @@ class PartitionState:
                         recent_ids.add(event_id)
                         if event_id not in older_ids:
                             target.good[event.job_id] += 1
-                if lessons and status < 300 and b'"headers"' in record.value:  # type: ignore[operator]
-                    lessons -= target.learn(record.value, time_ms)  # type: ignore[arg-type]
+                if to_profile and status < 300 and b'"headers"' in record.value:  # type: ignore[operator]
+                    to_profile -= target.learn(record.value, time_ms)  # type: ignore[arg-type]
             row.offset = offset
             if skewed:
                 row.skewed += 1
-            dirty.add(key)  # type: ignore[arg-type]
+            changed.add(key)  # type: ignore[arg-type]
         self.next_offset = next_offset
         self._ids.rotate()
         return outcome
 
     def operate(self, topic: str, records: Iterable[Record], now_ms: int) -> Outcome:
-        """Carry out records of `operations`, full name `topic`; one that was carried out before does nothing.
+        """Apply records of `operations`, full name `topic`; an operation that was applied before has no effect.
 
-        A row says nothing of offsets in this topic: the target's state remembers the operations' ids instead.
+        A row has no offset of this topic: the target's state remembers the ids of its operations instead.
         """
-        outcome = Outcome()
-        policies = self._rules.policies()
+        outcome, context = Outcome(), self._context
+        policies = context.policies()
         for record in records:
-            operation = read_operation(record)
+            operation = self._reader.read_operation(record)
             if isinstance(operation, Refusal):
                 outcome.refusals.append(operation)
                 continue
-            target = self._targets.get(operation.scope.target.encode())
-            if target is None or record.key != target.name.encode():
-                admitted = self._admit(record, operation.scope.target)
-                if isinstance(admitted, Refusal):
-                    outcome.refusals.append(admitted)
-                    continue
-                target = admitted
-            key = target.name.encode()
-            self._dirty.add(key)
-            if self._was_carried_out(operation):
+            key = operation.scope.target.encode()
+            target = self._targets.load(key)
+            self._targets.changed.add(key)
+            if self._was_applied(operation):
                 target.state.remember_operation(operation.operation_id)
                 continue
-            around = RecordContext(
+            record_context = RecordContext(
                 source=Source(topic=topic, partition=self.partition, offset=record.offset),
                 windows=partial(_figures, target.row, now_ms),
-                latest_command=self._rules.latest_command,
+                latest_command=context.latest_command,
             )
-            target.settle()
-            outcome.add(apply_operation(target.state, operation, now_ms, policies, around))
-            self._schedule(key, target)
+            target.add_good_requests()
+            outcome.add(apply_operation(target.state, operation, now_ms, policies, record_context))
+            self._targets.schedule(key, target)
         return outcome
 
     def tick(self, now_ms: int) -> Outcome:
-        """Do what time alone brings: holds end, leases run out."""
-        outcome, dues = Outcome(), self._dues
-        while self._recovered_grants:
-            key, grant_id = self._recovered_grants.popitem()
+        """Apply the passing of time: quarantines start to be probed, leases end."""
+        outcome, context, targets = Outcome(), self._context, self._targets
+        while targets.recovered_grants:
+            key, grant_id = targets.recovered_grants.popitem()
             name = key.decode()
-            granted = self._rules.is_granted(name, grant_id)
+            granted = context.is_granted(name, grant_id)
             outcome.join(self.apply_grant_decision(GrantDecision(name, grant_id, self.partition, granted), now_ms))
-        while dues and dues[0][0] <= now_ms:
-            due, key = heappop(dues)
-            target = self._targets.get(key)
-            if target is None:
-                value = self._recovered.pop(key, None)
-                if value is None:
-                    continue
-                target = self._take_in(key, value, key.decode())
-            elif target.due != due:
-                continue
-            target.settle()
-            outcome.add(apply_time(target.state, now_ms, self._rules.policies()))
-            self._dirty.add(key)
-            self._schedule(key, target)
-        if self._recovered_grants:
+        for key, target in targets.due(now_ms):
+            target.add_good_requests()
+            outcome.add(apply_time(target.state, now_ms, context.policies()))
+            targets.changed.add(key)
+            targets.schedule(key, target)
+        if targets.recovered_grants:
             outcome.join(self.tick(now_ms))
         return outcome
 
     def apply_grant_decision(self, decision: GrantDecision, now_ms: int) -> Outcome:
-        """Apply the fleet's decision on a target's grant; one that the target does not wait for does nothing."""
-        outcome, key = Outcome(), decision.target.encode()
-        target = self._targets.get(key)
+        """Apply the fleet's decision on a target's grant; one that the target does not wait for has no effect."""
+        outcome, key, targets = Outcome(), decision.target.encode(), self._targets
+        target = targets.loaded.get(key)
         pending = target.state.pending_grant if target is not None else None
         if target is None or pending is None or pending.grant_id != decision.grant_id:
             return outcome
-        self._recovered_grants.pop(key, None)
-        target.settle()
-        rules = self._rules
+        targets.recovered_grants.pop(key, None)
+        target.add_good_requests()
+        context = self._context
         outcome.add(
             apply_grant_decision(
                 target.state,
                 decision.grant_id,
                 now_ms,
-                rules.policies(),
+                context.policies(),
                 granted=decision.granted,
-                latest_command=rules.latest_command,
+                latest_command=context.latest_command,
             )
         )
-        self._dirty.add(key)
-        self._schedule(key, target)
+        targets.changed.add(key)
+        targets.schedule(key, target)
         return outcome
 
-    def uses_grant(self, target: str) -> bool:
-        """Whether the target is quarantined by machine, or waits for a grant."""
-        key = target.encode()
-        known = self._targets.get(key)
-        if known is None:
-            value = self._recovered.pop(key, None)
-            if value is None:
-                return False
-            known = self._take_in(key, value, target)
-        quarantine = known.state.scopes.get(f"target/{target}")
-        command = quarantine.command if quarantine is not None and quarantine.command.state != "released" else None
-        by_machine = command is not None and command.source is not None and command.source.topic == self.topic
-        return by_machine or known.state.pending_grant is not None
-
     def take_changed(self) -> list[tuple[bytes, bytes]]:
-        """The rows that changed since the last call, encoded for the changelog as they are at this moment."""
-        targets = self._targets
-        changed = [(key, targets[key].encode()) for key in self._dirty]
-        self._dirty.clear()
-        return changed
+        """The rows that changed since the last call, encoded for the changelog as they are now."""
+        return self._targets.take_changed()
 
     def rows(self) -> dict[str, Row]:
-        """Every row by target, recovered ones included."""
-        found = {key.decode(): decode_row(value) for key, value in self._recovered.items()}
-        return found | {target.name: target.row for target in self._targets.values()}
+        """Every row by target name, recovered ones included."""
+        return self._targets.rows()
 
     def halting_command(self, target: str, job_id: str, fingerprint: str | None, now_ms: int) -> Command | None:
         """The command that halts such a request at `now_ms`, None where it may be sent."""
-        known = self._targets.get(target.encode())
-        return known.state.halting_command(job_id, fingerprint, now_ms) if known is not None else None
+        found = self._targets.loaded.get(target.encode())
+        return found.state.halting_command(job_id, fingerprint, now_ms) if found is not None else None
+
+    def uses_grant(self, target: str) -> bool:
+        """Whether the target is quarantined by machine, or waits for a grant."""
+        found = self._targets.look_up(target)
+        if found is None:
+            return False
+        quarantine = found.state.scopes.get(f"target/{target}")
+        command = quarantine.command if quarantine is not None and quarantine.command.state != "released" else None
+        by_machine = command is not None and command.source is not None and command.source.topic == self.topic
+        return by_machine or found.state.pending_grant is not None
 
     @property
     def known_targets(self) -> int:
         """Number of targets, active or not."""
-        return len(self._targets) + len(self._recovered)
+        return len(self._targets)
 
     def active_targets(self, since_ms: int) -> int:
         """Number of targets with a response since `since_ms`."""
-        touched = sum(target.row.latest * FINE_S * 1000 >= since_ms for target in self._targets.values())
-        return touched + sum(glance_at_row(value).latest_ms >= since_ms for value in self._recovered.values())
+        return self._targets.count_active(since_ms)
 
     def active_origins(self) -> OriginCounts | None:
-        """Where the jobs send from of which it is known; None while most targets were not looked at since recovery."""
-        if len(self._recovered) > len(self._targets):
-            return None
-        return OriginCounts.of(self._origins())
+        """Where the jobs send from; None while most targets are not loaded since recovery."""
+        return self._targets.active_origins()
 
-    def _origins(self) -> Iterator[Origin]:
-        for target in self._targets.values():
-            yield from target.state.active_origins()
-
-    def _admit(self, record: Record, name: str) -> TrackedTarget | Refusal:
-        refusal = check_place(record, name, self.partition, self._rules.partition_of)
-        if refusal is not None:
-            return refusal
-        key = name.encode()
-        return self._take_in(key, self._recovered.pop(key, None), name)
-
-    def _take_in(self, key: bytes, value: bytes | None, name: str) -> TrackedTarget:
-        target = self._targets[key] = TrackedTarget.decode(value, name)
-        state = target.state
-        policies = self._rules.policies()
-        for scope_id, quarantine in list(state.scopes.items()):
-            # A command can be on `control` whose row was lost with its worker.
-            latest = self._rules.latest_command(scope_id)
-            if latest is not None and latest.sequence > quarantine.command.sequence:
-                restore_quarantine(state, latest, policies.rule_for(name).durations())
-        if state.pending_grant is not None:
-            self._recovered_grants[key] = state.pending_grant.grant_id
-        self._schedule(key, target)
-        return target
-
-    def _was_carried_out(self, operation: Operation) -> bool:
-        """Whether a worker that died carried it out: its command is on `control`, the row that remembers it is not."""
+    def _was_applied(self, operation: Operation) -> bool:
+        """Whether a worker applied it and ended: its command is on `control`, the row that remembers it is not."""
         scope_id = operation.scope.id
-        latest = self._rules.latest_command(scope_id)
+        latest = self._context.latest_command(scope_id)
         return latest is not None and latest.command_id == command_id(scope_id, latest.state, operation.operation_id)
 
-    def _schedule(self, key: bytes, target: TrackedTarget) -> None:
-        due = target.state.next_due() or 0
-        if due != target.due:
-            target.due = due
-            if due:
-                heappush(self._dues, (due, key))
-
-    def _judge(
+    def _apply_bad_request(
         self,
         key: bytes,
         target: TrackedTarget,
@@ -308,39 +236,37 @@ class PartitionState:
         now_ms: int,
         outcome: Outcome,
     ) -> None:
-        target.settle()
-        rules, row, state = self._rules, target.row, target.state
-        policies = rules.policies()
+        """Apply a 400 to its target, and add to the outcome: the offence, commands, findings, a grant request."""
+        target.add_good_requests()
+        context, row, state = self._context, target.row, target.state
+        policies = context.policies()
         row.bad_request_seen = max(row.bad_request_seen, time_ms)
         source = Source(topic=self.topic, partition=self.partition, offset=offset)
-        archive_uri = rules.archive_uri(source, event.target, event.time)
-        diagnosis = None
-        if rules.diagnose is not None:
-            last_hour = window_counts(row, WINDOWS_ON_COMMANDS_S[-1], time_ms + 1)
-            diagnosis = rules.diagnose(event, target.profile, last_hour.bad_request_ratio)
-        fingerprints = rules.fingerprints(event)
-        around = RecordContext(
+        archive_uri = context.archive_uri(source, event.target, event.time)
+        diagnosis, fingerprints = self._diagnose(target, event, time_ms), context.fingerprints(event)
+        record_context = RecordContext(
             source=source,
             archive_uri=archive_uri,
             windows=partial(_figures, row, time_ms + 1),
             time_ms=time_ms,
-            latest_command=rules.latest_command,
+            latest_command=context.latest_command,
         )
         known_scopes = len(state.scopes)
-        decision = apply_bad_request(state, event, fingerprints, diagnosis, now_ms, policies, around)
+        decision = apply_bad_request(state, event, fingerprints, diagnosis, now_ms, policies, record_context)
         outcome.add(decision)
-        if decision.pending_grant is not None:
+        pending = decision.pending_grant
+        if pending is not None:
             outcome.grant_requests.append(
                 GrantRequest(
                     target=state.name,
-                    grant_id=decision.pending_grant.grant_id,
+                    grant_id=pending.grant_id,
                     partition=self.partition,
                     rules=policies.fleet,
                     origins=state.failing_origins(),
                 )
             )
         if decision.commands or decision.withheld or len(state.scopes) != known_scopes:
-            self._schedule(key, target)
+            self._targets.schedule(key, target)
         outcome.offences.append(
             Offence(
                 target=event.target,
@@ -350,12 +276,18 @@ class PartitionState:
                 seen_at=now_ms,
                 command_id=decision.halted_by,
                 # The command of a granted quarantine, too, has this very 400 as its source.
-                opens=decision.pending_grant is not None
-                or state.was_opened_by(source, event.job_id, fingerprints.request),
+                opens=pending is not None or state.was_opened_by(source, event.job_id, fingerprints.request),
                 fingerprints=fingerprints,
                 diagnosis=diagnosis,
             )
         )
+
+    def _diagnose(self, target: TrackedTarget, event: ResponseEvent, time_ms: int) -> Diagnosis | None:
+        diagnose = self._context.diagnose
+        if diagnose is None:
+            return None
+        last_hour = window_counts(target.row, WINDOWS_ON_COMMANDS_S[-1], time_ms + 1)
+        return diagnose(event, target.profile, last_hour.bad_request_ratio)
 
 
 def _figures(row: Row, at_ms: int) -> list[WindowFigures]:

@@ -1,4 +1,4 @@
-"""A target in memory, its row for the changelog, and what a row says without being decoded whole. Pure.
+"""One target in memory, how it is encoded as its row, and a row's summary without decoding all of it. Pure.
 
 `Row.detection` holds eight bytes (big-endian: when the target's next scope is due by time alone, milliseconds since
 the epoch, 0 for never) and then the state as `streams.detection.encode_target_state` gives it.
@@ -17,15 +17,15 @@ from halt400.windows import FINE_S, Row, decode_row, encode_row
 from streams.detection import Origin, TargetState, decode_target_state, encode_target_state
 from streams.processing.decoding import decode_event
 
-__all__ = ["Glance", "TrackedTarget", "glance_at_row"]
+__all__ = ["RowSummary", "TrackedTarget", "summarize_row"]
 
 _DUE = Layout(">Q")
 _decode_profile = msgspec.msgpack.Decoder(Profile).decode
 _encode_profile = msgspec.msgpack.Encoder().encode
 
 
-class _Sparse(Struct, array_like=True, gc=False):
-    """`halt400.windows.Row` with its counts left as they came."""
+class _UndecodedRow(Struct, array_like=True, gc=False):
+    """`halt400.windows.Row` with its counts not decoded."""
 
     version: int
     offset: int
@@ -41,25 +41,25 @@ class _Sparse(Struct, array_like=True, gc=False):
     detection: bytes = b""
 
 
-_decode_sparse = msgspec.msgpack.Decoder(_Sparse).decode
+_decode_outer = msgspec.msgpack.Decoder(_UndecodedRow).decode
 
 
-class Glance(NamedTuple):
-    """When a target was last heard of, and when one of its scopes is due (0: never)."""
+class RowSummary(NamedTuple):
+    """When the target's last response came, and when one of its scopes is due (0: never)."""
 
     latest_ms: int
     due_ms: int
 
 
 class TrackedTarget:
-    """A target in memory: its row, its detection state, what good requests to it look like.
+    """A target in memory: its row, its detection state, and the profile of good requests to it.
 
     Attributes
     ----------
     good
-        The logical requests by job that were no 400s and that `state` does not know yet: `settle` tells it.
+        Number of logical requests by job that got no 400 and that `state` does not include yet.
     due
-        When time alone has something to do, as far as the partition's heap knows; 0 for never.
+        When the target is due by time alone, as the store has scheduled it; 0 for never.
     """
 
     __slots__ = ("due", "good", "name", "profile", "row", "state")
@@ -72,7 +72,7 @@ class TrackedTarget:
 
     @classmethod
     def decode(cls, value: bytes | None, name: str) -> Self:
-        """The target of a changelog value; one of which nothing is known where there is none."""
+        """The target of a row of the changelog; a new one where there is no row."""
         if value is None:
             return cls(Row(), TargetState(name))
         row = decode_row(value)
@@ -81,7 +81,7 @@ class TrackedTarget:
 
     def encode(self) -> bytes:
         """The row for the changelog."""
-        self.settle()
+        self.add_good_requests()
         row, state = self.row, self.state
         # A pending grant is due at once wherever the row goes: it may be decided while no worker has the partition.
         due = 1 if state.pending_grant is not None else state.next_due() or 0
@@ -90,8 +90,8 @@ class TrackedTarget:
             row.profile = _encode_profile(self.profile)
         return encode_row(row)
 
-    def settle(self) -> None:
-        """Bring `state` to the present."""
+    def add_good_requests(self) -> None:
+        """Add the requests counted in `good` to `state`; call it before `state` is read or changed."""
         state, good = self.state, self.good
         if good:
             state.mixture.gap += sum(good.values())
@@ -100,7 +100,7 @@ class TrackedTarget:
             good.clear()
 
     def learn(self, value: bytes, time_ms: int) -> int:
-        """Learn from a success that carries its request's headers; how many lessons that took, 0 or 1."""
+        """Add a success to the profile if it has its request's headers; how many were added, 0 or 1."""
         try:
             event = decode_event(value)
         except UNDECODABLE:
@@ -115,8 +115,8 @@ class TrackedTarget:
         return 1
 
 
-def glance_at_row(value: bytes) -> Glance:
-    """What an encoded row says at a glance, its counts and its detection state left undecoded."""
-    sparse = _decode_sparse(value)
-    due_ms = _DUE.unpack_from(sparse.detection)[0] if sparse.detection else 0
-    return Glance(sparse.latest * FINE_S * 1000, due_ms)
+def summarize_row(value: bytes) -> RowSummary:
+    """The summary of an encoded row; its counts and its detection state are not decoded."""
+    row = _decode_outer(value)
+    due_ms = _DUE.unpack_from(row.detection)[0] if row.detection else 0
+    return RowSummary(row.latest * FINE_S * 1000, due_ms)

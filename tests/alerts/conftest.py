@@ -16,9 +16,9 @@ from aiokafka.structs import ConsumerRecord
 from halt400.records import Command
 from streams.alerts.dispatcher import AlertDispatcher
 from streams.detection import Finding
-from streams.processing.engine import FLEET_KEY, partition_of
+from streams.processing.output_sender import FLEET_KEY
 from streams.settings import Settings, load_settings
-from streams.topics import apply_topics
+from streams.topics import apply_topics, partition_of
 from tests.alerts.servers import ROUTING_KEY, SIGNING_SECRET, PagerDuty, Webhook
 from tests.alerts.worker import running
 from tests.broker import offsets, read_to_end

@@ -14,7 +14,7 @@ from streams.fleet_cap.participant import UNUSED_AFTER_MS, CapParticipant
 from streams.processing.decoding import Record
 from streams.processing.outcome import Outcome
 from streams.processing.partition import PartitionState
-from tests.processing.test_partition import NOW, event, rules
+from tests.processing.test_partition import NOW, event, make_context
 
 PARTITIONS = 2
 CAP = FleetRules().minimum
@@ -101,7 +101,7 @@ class Worker:
 
     def take(self, number: int) -> None:
         self.read_log(None)
-        granted = rules(partition_of=place, latest_command=self.latest_command, is_granted=self.fleet.is_granted)
+        granted = make_context(partition_of=place, latest_command=self.latest_command, is_granted=self.fleet.is_granted)
         self.states[number] = PartitionState("responses", number, granted, dict(self.kafka.rows[number]))
         self.positions[number] = self.kafka.committed[number]
 
@@ -428,7 +428,7 @@ def test_wherever_a_worker_dies_the_cap_is_kept_and_a_trip_has_one_finding_id(
 
 def test_a_worker_that_does_not_know_a_grant_ends_it_late_and_never_while_it_is_used() -> None:
     fleet = CapParticipant("responses", PARTITIONS, place)
-    stale = {0: PartitionState("responses", 0, rules(partition_of=place))}
+    stale = {0: PartitionState("responses", 0, make_context(partition_of=place))}
     request = GrantRequest(target=name(0), grant_id="w", partition=0, rules=FleetRules())
     fleet.apply_record(0, NOW, encode_fleet_record(request))
     ends = [

@@ -33,7 +33,7 @@ def record(offset: int, value: Any, key: bytes | None = b"api.shop.example", tim
     return Record(offset, timestamp, key, encoded)
 
 
-def rules(**changes: Any) -> ProcessingContext:
+def make_context(**changes: Any) -> ProcessingContext:
     options: dict[str, Any] = {
         "archive_uri": lambda source, target, time_ms: f"file:///a/{target}/{source.offset}",
         "partition_of": lambda key: 0,
@@ -43,7 +43,7 @@ def rules(**changes: Any) -> ProcessingContext:
 
 
 def state(recovered: dict[bytes, bytes] | None = None, **changes: Any) -> PartitionState:
-    return PartitionState("responses", 0, rules(**changes), recovered)
+    return PartitionState("responses", 0, make_context(**changes), recovered)
 
 
 def apply(partition: PartitionState, *records: Record, now_ms: int = NOW) -> Outcome:

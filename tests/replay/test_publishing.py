@@ -15,9 +15,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from halt400.events import response_event
 from halt400.records import ResponseEvent
-from streams.processing.engine import partition_of
 from streams.settings import KafkaSettings
-from streams.topics import apply_topics
+from streams.topics import apply_topics, partition_of
 from tests.replay.conftest import Replay, exchange
 from tests.replay.test_access_log import COMBINED
 

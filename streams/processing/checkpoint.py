@@ -1,0 +1,85 @@
+"""The checkpoint: it makes durable all that was applied, and then raises the watermarks.
+
+1. While no fold is being applied: take each partition's open sends, its changed rows, and the offsets up to which it is
+   applied. A row is encoded here, so it includes exactly the records whose sends are taken with it.
+2. Wait until the broker has acknowledged the sends: commands, offences, findings, dead letters, grant requests.
+3. Send the rows to the changelog.
+4. Wait until the broker has acknowledged the rows.
+5. Raise the watermarks to the offsets of step 1.
+
+A partition that is revoked meanwhile is left out of steps 3 to 5. Why counts are exact in this order, and in no other:
+docs/adr/0001-exact-counting-without-transactions.md.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from typing import Any, NamedTuple
+
+from faust.types import TP
+
+from streams import metrics
+from streams.processing.assignment import AssignedPartition, Assignment
+
+__all__ = ["Checkpoint"]
+
+
+class _Taken(NamedTuple):
+    partition: AssignedPartition
+    sends: list[Awaitable[Any]]
+    rows: list[tuple[bytes, bytes]]
+    ends: dict[TP, int]
+
+
+class Checkpoint:
+    """Runs the checkpoints of an assignment, one at a time.
+
+    Parameters
+    ----------
+    applying
+        Locked while a fold is applied and its outcome is sent.
+    """
+
+    def __init__(self, assignment: Assignment, applying: asyncio.Lock) -> None:
+        self._assignment, self._applying = assignment, applying
+        self._running = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Run one; the steps are those of the module's docstring.
+
+        Raises
+        ------
+        Exception
+            The broker did not take a record. No watermark was raised, so the process must end: the next one reads the
+            same records again.
+        """
+        async with self._running:
+            async with self._applying:
+                taken = [_take(partition) for partition in self._assignment.partitions]  # 1
+            started = time.monotonic()
+            await asyncio.gather(*(send for one in taken for send in one.sends))  # 2
+            rows = await self._send_rows(taken)  # 3
+            await asyncio.gather(*rows)  # 4
+            self._raise_watermarks(taken)  # 5
+            if rows:
+                metrics.ROWS.inc(len(rows))
+                metrics.FLUSH_SECONDS.observe(time.monotonic() - started)
+
+    async def _send_rows(self, taken: list[_Taken]) -> list[Awaitable[Any]]:
+        return [
+            await self._assignment.table.write(one.partition.number, key, value)
+            for one in taken
+            if self._assignment.is_current(one.partition)
+            for key, value in one.rows
+        ]
+
+    def _raise_watermarks(self, taken: list[_Taken]) -> None:
+        for one in taken:
+            if self._assignment.is_current(one.partition):
+                for tp, end in one.ends.items():
+                    self._assignment.watermarks.advance(tp, end)
+
+
+def _take(partition: AssignedPartition) -> _Taken:
+    sends, partition.open_sends = partition.open_sends, []
+    return _Taken(partition, sends, partition.state.take_changed(), dict(partition.ends))

@@ -1,0 +1,102 @@
+"""The sender of outcomes: commands, offences, findings, dead letters and fleet records, to their topics."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from streams import metrics
+from streams.fleet_cap.log import FleetRecord, encode_fleet_record
+from streams.processing.assignment import AssignedPartition, Assignment
+from streams.processing.decoding import Refusal
+from streams.processing.outcome import Outcome
+from streams.processing.refusal_log import RefusalLog
+
+__all__ = ["FLEET_KEY", "OutputSender", "OutputTopics"]
+
+MOST_OPEN_SENDS = 20_000
+"""Sends of one partition that may wait for the broker's acknowledgement before the next fold is applied."""
+
+FLEET_KEY = b"fleet"
+"""Key of a finding that is about no single target."""
+
+log = logging.getLogger("halt400.worker")
+
+_encode = msgspec.json.Encoder().encode
+
+
+class OutputTopics(NamedTuple):
+    """Full names of the topics that are written to."""
+
+    control: str
+    offences: str
+    dead_letters: str
+    findings: str
+    fleet: str
+
+
+class OutputSender:
+    """Gives the records of an outcome to the producer, and keeps what the broker has not acknowledged as open sends.
+
+    Parameters
+    ----------
+    send
+        ``await send(topic, key, value, partition, headers)``: gives a record to the producer and returns a future that
+        is done when the broker has acknowledged it.
+    """
+
+    def __init__(
+        self, outputs: OutputTopics, send: Callable[..., Awaitable[Awaitable[Any]]], assignment: Assignment
+    ) -> None:
+        self._outputs, self._send, self._assignment = outputs, send, assignment
+        self.refusals = RefusalLog(outputs.dead_letters)
+
+    async def send(self, partition: AssignedPartition, outcome: Outcome, source_topic: str) -> None:
+        """Send an outcome of a partition; `source_topic` is the topic of its refused records."""
+        sends, send, number = partition.open_sends, self._send, partition.number
+        control, offences, _, findings, _ = self._outputs
+        for command in outcome.commands:
+            sends.append(await send(control, command.scope.id.encode(), _encode(command), number, None))
+        for scope_id in outcome.forgotten:
+            sends.append(await send(control, scope_id.encode(), None, number, None))
+        for offence in outcome.offences:
+            sends.append(await send(offences, offence.target.encode(), _encode(offence), number, None))
+        for finding in outcome.findings:
+            log.warning("%s (%s): %s", finding.kind, finding.severity, finding.summary)
+            key, place = (finding.target.encode(), number) if finding.target is not None else (FLEET_KEY, None)
+            sends.append(await send(findings, key, _encode(finding), place, None))
+            metrics.FINDINGS.labels(finding.kind).inc()
+        for refusal in outcome.refusals:
+            sends.append(await self._send_dead_letter(refusal, source_topic, number))
+        if outcome.refusals:
+            self.refusals.report()
+        await self.send_fleet_records(partition, outcome.grant_requests)
+        metrics.COMMANDS.inc(len(outcome.commands))
+        metrics.BAD_REQUESTS.inc(len(outcome.offences))
+        if len(sends) > MOST_OPEN_SENDS:
+            await asyncio.gather(*sends)
+            sends.clear()
+
+    async def send_fleet_records(self, partition: AssignedPartition, records: Iterable[FleetRecord]) -> None:
+        """Write to the fleet's log for a partition; once it is revoked, that is its next owner's part."""
+        for record in records:
+            if not self._assignment.is_current(partition):
+                return
+            sent = await self._send(self._outputs.fleet, None, encode_fleet_record(record), 0, None)
+            partition.open_sends.append(sent)
+
+    async def _send_dead_letter(self, refusal: Refusal, topic: str, number: int) -> Awaitable[Any]:
+        record, code, message = refusal
+        headers = [
+            *getattr(record, "headers", ()),
+            ("halt400.error", code.encode()),
+            ("halt400.message", message.encode(errors="replace")),
+            ("halt400.topic", topic.encode()),
+            ("halt400.partition", str(number).encode()),
+            ("halt400.offset", str(record.offset).encode()),
+        ]
+        metrics.REFUSALS.labels(code).inc()
+        self.refusals.count(topic, number, refusal)
+        return await self._send(self._outputs.dead_letters, record.key, record.value, None, headers)

@@ -1,0 +1,119 @@
+"""The targets of one partition: those in memory, and the recovered rows that were not needed yet. Pure."""
+
+from collections.abc import Iterator
+from heapq import heapify, heappop, heappush
+
+from halt400.windows import FINE_S, Row, decode_row
+from streams.detection import Origin, OriginCounts
+from streams.detection.scopes import restore_quarantine
+from streams.processing.context import ProcessingContext
+from streams.processing.target import TrackedTarget, summarize_row
+
+__all__ = ["TargetStore"]
+
+
+class TargetStore:
+    """Loads a target from its recovered row when it is first needed, and knows which targets are due by time.
+
+    Parameters
+    ----------
+    recovered
+        Rows of the changelog by key; a row is removed from it when its target is loaded.
+
+    Attributes
+    ----------
+    loaded
+        The targets in memory by key.
+    changed
+        Keys of the loaded targets that changed since `take_changed`.
+    recovered_grants
+        Key -> id of the grant that a recovered row waits for: the fleet's log has the request, and the decision.
+    """
+
+    def __init__(self, context: ProcessingContext, recovered: dict[bytes, bytes]) -> None:
+        self._context, self._recovered = context, recovered
+        self.loaded: dict[bytes, TrackedTarget] = {}
+        self.changed: set[bytes] = set()
+        self.recovered_grants: dict[bytes, str] = {}
+        self._due_times = [
+            (summary.due_ms, key) for key, value in recovered.items() if (summary := summarize_row(value)).due_ms
+        ]
+        heapify(self._due_times)
+
+    def load(self, key: bytes) -> TrackedTarget:
+        """The target of a key: from memory, from its recovered row, or a new one."""
+        target = self.loaded.get(key)
+        if target is None:
+            target = self.loaded[key] = self._decode(self._recovered.pop(key, None), key.decode())
+            if target.state.pending_grant is not None:
+                self.recovered_grants[key] = target.state.pending_grant.grant_id
+            self.schedule(key, target)
+        return target
+
+    def look_up(self, name: str) -> TrackedTarget | None:
+        """The target of that name without loading it: a copy where only its row is here, None where nothing is."""
+        key = name.encode()
+        target = self.loaded.get(key)
+        if target is None and (value := self._recovered.get(key)) is not None:
+            target = self._decode(value, name)
+        return target
+
+    def _decode(self, value: bytes | None, name: str) -> TrackedTarget:
+        target = TrackedTarget.decode(value, name)
+        state = target.state
+        for scope_id, quarantine in list(state.scopes.items()):
+            # The last worker may have ended between sending a command and writing the row that includes it.
+            latest = self._context.latest_command(scope_id)
+            if latest is not None and latest.sequence > quarantine.command.sequence:
+                restore_quarantine(state, latest, self._context.policies().rule_for(name).durations())
+        return target
+
+    def schedule(self, key: bytes, target: TrackedTarget) -> None:
+        """Note when the target is due next; call it after its scopes have changed."""
+        due_ms = target.state.next_due() or 0
+        if due_ms != target.due:
+            target.due = due_ms
+            if due_ms:
+                heappush(self._due_times, (due_ms, key))
+
+    def due(self, now_ms: int) -> Iterator[tuple[bytes, TrackedTarget]]:
+        """Load the targets that are due at `now_ms`, with their keys; the caller schedules each again."""
+        due_times = self._due_times
+        while due_times and due_times[0][0] <= now_ms:
+            due_ms, key = heappop(due_times)
+            target = self.loaded.get(key)
+            if target is not None and target.due == due_ms:
+                yield key, target
+            elif target is None and key in self._recovered:
+                yield key, self.load(key)
+
+    def take_changed(self) -> list[tuple[bytes, bytes]]:
+        """The rows that changed since the last call, encoded for the changelog as they are now."""
+        loaded = self.loaded
+        rows = [(key, loaded[key].encode()) for key in self.changed]
+        self.changed.clear()
+        return rows
+
+    def rows(self) -> dict[str, Row]:
+        """Every row by target name, recovered ones included."""
+        found = {key.decode(): decode_row(value) for key, value in self._recovered.items()}
+        return found | {target.name: target.row for target in self.loaded.values()}
+
+    def __len__(self) -> int:
+        """Number of targets, active or not."""
+        return len(self.loaded) + len(self._recovered)
+
+    def count_active(self, since_ms: int) -> int:
+        """Number of targets with a response since `since_ms`."""
+        loaded = sum(target.row.latest * FINE_S * 1000 >= since_ms for target in self.loaded.values())
+        return loaded + sum(summarize_row(value).latest_ms >= since_ms for value in self._recovered.values())
+
+    def active_origins(self) -> OriginCounts | None:
+        """Where the jobs of the loaded targets send from; None while most targets are not loaded since recovery."""
+        if len(self._recovered) > len(self.loaded):
+            return None
+        return OriginCounts.of(self._origins())
+
+    def _origins(self) -> Iterator[Origin]:
+        for target in self.loaded.values():
+            yield from target.state.active_origins()

@@ -1,0 +1,67 @@
+"""The followers of the detect process: `control` for the state of every scope, `fleet` for the fleet cap."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from halt400.kafka.follower import Changes, Follower
+from halt400.records import Command
+from streams import topics
+from streams.fleet_cap.log import GrantDecision
+from streams.fleet_cap.participant import CapParticipant
+from streams.settings import KafkaSettings
+
+__all__ = ["DetectFollowers"]
+
+_decode_command = msgspec.json.Decoder(Command).decode
+
+
+class DetectFollowers:
+    """Follows both topics, and gives the participant of the fleet cap what it needs of them.
+
+    Attributes
+    ----------
+    decisions
+        The decisions on grants, in the order of the fleet's log, that were not applied yet.
+    """
+
+    def __init__(self, kafka: KafkaSettings, participant: CapParticipant) -> None:
+        self._participant = participant
+        self.decisions: asyncio.Queue[list[GrantDecision]] = asyncio.Queue()
+        self.control = Follower(
+            kafka.connection,
+            kafka.topic(topics.CONTROL),
+            newer=_is_later_command,
+            on_changes=self._on_commands,
+        )
+        self.fleet = Follower(kafka.connection, kafka.topic(topics.FLEET), on_records=self._on_fleet_records)
+
+    def latest_command(self, scope_id: str) -> Command | None:
+        """The last command of a scope, None where there is none."""
+        value = self.control.values.get(scope_id.encode())
+        return _decode_command(value) if value is not None else None
+
+    def _on_commands(self, changes: Changes) -> None:
+        for key, value in changes.items():
+            kind, _, target = key.decode(errors="replace").partition("/")
+            if kind != "target":
+                continue
+            if value is None:
+                self._participant.remove_command(target)
+            else:
+                self._participant.set_command(_decode_command(value))
+
+    def _on_fleet_records(self, records: Sequence[Any]) -> None:
+        decisions = [
+            decision
+            for record in records
+            for decision in self._participant.apply_record(record.offset, record.timestamp, record.value)
+        ]
+        if decisions:
+            self.decisions.put_nowait(decisions)
+
+
+def _is_later_command(found: bytes, candidate: bytes) -> bool:
+    return _decode_command(candidate).sequence >= _decode_command(found).sequence

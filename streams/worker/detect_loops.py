@@ -1,0 +1,59 @@
+"""The loops of the detect process: checkpoints, the passing of time, grant decisions, the watchdog."""
+
+import time
+from functools import partial
+from typing import cast
+
+from streams import metrics
+from streams.processing.assignment import Assignment
+from streams.processing.engine import Engine
+from streams.processing.policy_file import PolicyFile
+from streams.transport import FoldingConsumer
+from streams.worker.detect_followers import DetectFollowers
+from streams.worker.faust_app import Halt400App
+from streams.worker.loops import run_every, run_repeatedly
+from streams.worker.watchdog import Watchdog
+
+__all__ = ["add_detect_loops"]
+
+WATCH_INTERVAL_S = 5.0
+TICK_INTERVAL_S = 1.0
+
+
+def add_detect_loops(
+    app: Halt400App,
+    engine: Engine,
+    assignment: Assignment,
+    followers: DetectFollowers,
+    policies: PolicyFile,
+    *,
+    checkpoint_interval_s: float,
+) -> None:
+    """Add the four loops to `app`."""
+    run_every(app, checkpoint_interval_s, engine.checkpoint)
+    run_every(app, TICK_INTERVAL_S, partial(_tick, engine, policies))
+    run_repeatedly(app, partial(_apply_next_decisions, engine, followers))
+    run_every(app, WATCH_INTERVAL_S, partial(_watch, app, Watchdog(), assignment, followers))
+
+
+async def _tick(engine: Engine, policies: PolicyFile) -> None:
+    policies.refresh()
+    await engine.tick()
+
+
+async def _apply_next_decisions(engine: Engine, followers: DetectFollowers) -> None:
+    await engine.apply_grant_decisions(await followers.decisions.get())
+
+
+async def _watch(app: Halt400App, watchdog: Watchdog, assignment: Assignment, followers: DetectFollowers) -> None:
+    if followers.fleet.failure is not None:
+        raise followers.fleet.failure
+    consumer = cast(FoldingConsumer, app.consumer)
+    metrics.EVENTS_BEHIND.set(consumer.unfetched(assignment.inputs.responses))
+    watchdog.check(
+        time.monotonic(),
+        broker_answers=followers.control.healthy,
+        ready=app.ready,
+        polls=consumer.polls,
+        partitions=consumer.progress(assignment.inputs, assignment.applied),
+    )
