@@ -6,17 +6,16 @@ it knows until that expires; one that never heard anything lets everything throu
 """
 
 import asyncio
-import logging
 import os
 import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 
-import msgspec
-
 from halt400.errors import BrokerUnavailable, JobQuarantined
-from halt400.gate.probing import Prober
+from halt400.gate.commands import KnownCommands, is_newer
+from halt400.gate.listeners import Listeners
+from halt400.gate.probing import Probes
 from halt400.gate.savings_reporter import SavingsReporter
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.follower import Follower
@@ -26,40 +25,6 @@ from halt400.records import Command
 from halt400.start_stop import StartStop
 
 __all__ = ["Gate"]
-
-log = logging.getLogger(__name__)
-
-
-class _Stamp(msgspec.Struct):
-    """The fields of a command that tell which of two is newer."""
-
-    sequence: int
-    issued_at: int
-
-
-class _Halts:
-    """The commands in force on one target: on the target itself, on its jobs, and on single requests."""
-
-    __slots__ = ("jobs", "requests", "target")
-
-    def __init__(self) -> None:
-        self.target: Command | None = None
-        self.jobs: dict[str | None, Command] = {}
-        self.requests: dict[str | None, Command] = {}
-
-    def set(self, command: Command, value: Command | None) -> None:
-        scope = command.scope
-        if scope.kind == "target":
-            self.target = value
-            return
-        kind, name = (self.jobs, scope.job_id) if scope.kind == "job" else (self.requests, scope.fingerprint)
-        if value is None:
-            kind.pop(name, None)
-        else:
-            kind[name] = value
-
-    def __bool__(self) -> bool:
-        return bool(self.target or self.jobs or self.requests)
 
 
 class Gate(StartStop):
@@ -112,31 +77,25 @@ class Gate(StartStop):
             connection,
             connection.topic("control"),
             on_changes=self._learn,
-            newer=self._is_newer,
+            newer=is_newer,
             stale_after_s=stale_after_s,
             client_id="halt400-gate",
         )
         self._fail_open = fail_open
-        self._may_probe = may_probe
         self._clock_ms = clock_ms
-        self._decoder = msgspec.json.Decoder(Command)
-        self._stamp_decoder = msgspec.json.Decoder(_Stamp)
-        self._halts: dict[str, _Halts] = {}
-        self._known: dict[bytes, Command] = {}
-        self._probed: dict[str, str] = {}
-        self._open_probes: dict[str, Command] = {}
-        self._prober: Prober | None = None
+        self._commands = KnownCommands()
+        self._by_target = self._commands.by_target
         self._operations = OperationPublisher(connection, clock_ms=clock_ms)
+        self._probes = Probes(self.name, self._operations, may_probe)
+        self._unreported = self._probes.unreported
         self._savings = SavingsReporter(
             self.name, self._operations.sender, connection.topic("savings"), clock_ms=clock_ms
         )
-        self._callbacks: list[Callable[[Command], None]] = []
-        self._listeners: list[asyncio.Queue[Command]] = []
+        self._listeners = Listeners()
 
     async def start(self) -> None:
         """Begin to follow `control`, in the background."""
-        if self._may_probe is None:
-            self._prober = Prober(self.name, self._operations, asyncio.get_running_loop())
+        self._probes.start()
         self._savings.start()
         await self._follower.start()
 
@@ -144,8 +103,7 @@ class Gate(StartStop):
         """Stop following; what is known holds until it expires. What was not sent is told, unless that takes long."""
         await self._follower.stop()
         await self._savings.stop()
-        if self._prober is not None:
-            await self._prober.stop()
+        await self._probes.stop()
         await self._operations.stop()
 
     async def wait_caught_up(self, timeout_s: float | None = None) -> bool:
@@ -212,20 +170,21 @@ class Gate(StartStop):
             raise BrokerUnavailable(
                 "The gate has no fresh knowledge and is set to stay shut then.", "Start the broker, or set fail_open."
             )
-        halts = self._halts.get(target)
-        if halts is None:
+        commands = self._by_target.get(target)
+        if commands is None:
             return None
-        command = self._in_force(halts, job_id, fingerprint, take_probe=True)
+        command, probing = commands.in_force(job_id, fingerprint, self._clock_ms())
+        if probing:
+            command = self._probes.refusing(probing, take=True)
         if command is not None:
-            self.count_not_sent(command)
+            self._savings.add(command, 1)
         return command
 
     def is_open(self, target: str, job_id: str, fingerprint: str | None = None) -> bool:
         """Whether a request could be sent; neither counts nor uses up a probe."""
         if not self._fail_open and not self._follower.healthy:
             return False
-        halts = self._halts.get(target)
-        return halts is None or self._in_force(halts, job_id, fingerprint, take_probe=False) is None
+        return self._refusing(target, job_id, fingerprint) is None
 
     def raise_if_halted(self, target: str, job_id: str, fingerprint: str | None = None) -> None:
         """`check`, and raise where it is halted.
@@ -247,12 +206,8 @@ class Gate(StartStop):
 
     def report(self, target: str, job_id: str, status: int, fingerprint: str | None = None) -> None:
         """Say which status a request got that was let through. Only a probe's goes anywhere; every one may be told."""
-        if not self._open_probes or self._prober is None:
-            return
-        for scope_id in (f"target/{target}", f"job/{target}/{job_id}", f"request/{target}/{fingerprint}"):
-            probe = self._open_probes.pop(scope_id, None)
-            if probe is not None:
-                self._prober.report(probe, status)
+        if self._unreported:
+            self._probes.report(target, job_id, status, fingerprint)
 
     def count_not_sent(self, command: Command, requests: int = 1) -> None:
         """Count requests that a job gave up because of `command`, such as the rest of its queue.
@@ -263,12 +218,7 @@ class Gate(StartStop):
 
     def commands(self) -> list[Command]:
         """Return every command in force, in no particular order."""
-        now_ms = self._clock_ms()
-        return [
-            command
-            for command in list(self._known.values())
-            if command.state != "released" and command.expires_at > now_ms
-        ]
+        return self._commands.in_force(self._clock_ms())
 
     # For those who want to be told
 
@@ -277,121 +227,31 @@ class Gate(StartStop):
 
         The expiry of a command is no change: it is in the command from the beginning.
         """
-        self._callbacks.append(callback)
+        self._listeners.add(callback)
 
     async def changes(self) -> AsyncIterator[Command]:
         """Iterate over the commands that change a scope from now on, in the order in which they come."""
-        heard: asyncio.Queue[Command] = asyncio.Queue()
-        self._listeners.append(heard)
-        try:
+        with self._listeners.queue() as queue:
             while True:
-                yield await heard.get()
-        finally:
-            self._listeners.remove(heard)
+                yield await queue.get()
 
     async def wait_halted(self, target: str, job_id: str) -> Command:
         """Wait until the job is halted on the target, and return the command that does it; nothing is counted."""
-        heard: asyncio.Queue[Command] = asyncio.Queue()
-        self._listeners.append(heard)
-        try:
-            while True:
-                halts = self._halts.get(target)
-                command = None if halts is None else self._in_force(halts, job_id, None, take_probe=False)
-                if command is not None:
-                    return command
-                await heard.get()
-        finally:
-            self._listeners.remove(heard)
+        with self._listeners.queue() as queue:
+            while (command := self._refusing(target, job_id, None)) is None:
+                await queue.get()
+            return command
 
-    # What is known
-
-    def _in_force(self, halts: _Halts, job_id: str, fingerprint: str | None, *, take_probe: bool) -> Command | None:
-        now_ms = self._clock_ms()
-        probes: list[Command] = []
-        unclaimed: list[Command] = []
-        for command in (
-            halts.target,
-            halts.jobs.get(job_id),
-            halts.requests.get(fingerprint) if fingerprint is not None else None,
-        ):
-            if command is None or command.expires_at <= now_ms:
-                continue
-            if command.state != "probing":
-                return command
-            (probes if self._probes(command) else unclaimed).append(command)
-        if unclaimed:
-            if take_probe and self._prober is not None:
-                for command in unclaimed:
-                    self._prober.claim(command)
-            return unclaimed[0]
-        if take_probe:
-            for command in probes:
-                self._probed[command.scope.id] = command.command_id
-                self._open_probes[command.scope.id] = command
-        return None
-
-    def _probes(self, command: Command) -> bool:
-        if self._probed.get(command.scope.id) == command.command_id:
-            return False
-        if self._may_probe is not None:
-            return self._may_probe(command)
-        return self._prober is not None and self._prober.holds(command)
-
-    def _is_newer(self, old: bytes, new: bytes) -> bool:
-        """A command written again by a worker that was already replaced is older by sequence and by time."""
-        try:
-            fresh = self._stamp_decoder.decode(new)
-        except msgspec.MsgspecError:
-            # A state that can be read is not given up for one that cannot.
-            log.warning("A command cannot be read and is left aside: %.200r", new)
-            return False
-        try:
-            stale = self._stamp_decoder.decode(old)
-        except msgspec.MsgspecError:
-            return True
-        return fresh.sequence >= stale.sequence or fresh.issued_at > stale.issued_at
+    def _refusing(self, target: str, job_id: str, fingerprint: str | None) -> Command | None:
+        """What `check` would answer, without its consequences."""
+        commands = self._by_target.get(target)
+        if commands is None:
+            return None
+        command, probing = commands.in_force(job_id, fingerprint, self._clock_ms())
+        return self._probes.refusing(probing, take=False) if probing else command
 
     def _learn(self, changes: Changes) -> None:
-        for key, value in changes.items():
-            known = self._known.get(key)
-            if value is None:
-                if known is not None:
-                    del self._known[key]
-                    self._place(known, None)
-                continue
-            try:
-                command = self._decoder.decode(value)
-            except msgspec.MsgspecError as error:
-                log.warning("The command of %r cannot be read and is left aside: %s", key, error)
-                continue
-            if known is not None and (known.command_id, known.sequence, known.state, known.expires_at) == (
-                command.command_id,
-                command.sequence,
-                command.state,
-                command.expires_at,
-            ):
-                continue
-            self._known[key] = command
-            self._place(command, None if command.state == "released" else command)
-            self._tell(command)
-
-    def _place(self, command: Command, value: Command | None) -> None:
-        target = command.scope.target
-        halts = self._halts.get(target)
-        if halts is None:
-            halts = self._halts[target] = _Halts()
-        halts.set(command, value)
-        if not halts:
-            del self._halts[target]
-
-    def _tell(self, command: Command) -> None:
-        if command.state == "released":
-            self._savings.hurry()
-        for heard in self._listeners:
-            heard.put_nowait(command)
-        for callback in self._callbacks:
-            try:
-                callback(command)
-            except Exception:
-                # The scraper's own code: its fault must not blind the gate.
-                log.exception("A callback of the gate failed for %s.", command.scope.id)
+        for command in self._commands.learn(changes):
+            if command.state == "released":
+                self._savings.hurry()
+            self._listeners.pass_on(command)

@@ -1,86 +1,137 @@
-"""The gate's part in a probe: claim the lease of a scope that is probing, and report what the one request got.
+"""The gate's part in a probe: request the lease of a scope that is probing, let one request through, report its status.
 
-A command in state ``probing`` that the machine issued has no holder: a gate with a request to send claims it by an
-operation. The command that follows names the claimant in `issued_by`; the gate of that name lets one request through.
+A command in state ``probing`` that the machine issued has no lease holder: a gate with a request to send claims the
+lease by an operation. The command that follows names the claimant in `issued_by`.
 """
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 
 from halt400.errors import Halt400Error
 from halt400.operations import OperationPublisher, operation_id
 from halt400.records import Command, Operation
 
-__all__ = ["MACHINE", "Prober"]
+__all__ = ["MACHINE", "Probes"]
 
 log = logging.getLogger(__name__)
 
 MACHINE = "halt400.detect"
-"""Who issues a probing command that nobody has claimed yet."""
+"""Issuer of a probing command whose lease nobody has claimed yet."""
 
 
-class Prober:
-    """Claims and reports for one gate; its methods but `stop` may be called from any thread.
+class Probes:
+    """The probes of one gate; all but `start` and `stop` may be called from any thread.
 
     Parameters
     ----------
     name
-        What the gate is called in `issued_by` when it holds a lease: no other has it.
+        The gate's name, which no other gate has: `issued_by` of a command whose lease it has.
+    may_probe
+        Decides in the scraper's own way whether this gate may send the probe; nothing is claimed or reported then.
+
+    Attributes
+    ----------
+    unreported : dict of str to Command
+        Probes that were let through and whose status is not known yet, by scope id; the same object for good.
     """
 
-    def __init__(self, name: str, publisher: OperationPublisher, loop: asyncio.AbstractEventLoop) -> None:
-        self.name, self._publisher, self._loop = name, publisher, loop
+    def __init__(
+        self, name: str, operations: OperationPublisher, may_probe: Callable[[Command], bool] | None = None
+    ) -> None:
+        self.unreported: dict[str, Command] = {}
+        self._name, self._operations, self._may_probe = name, operations, may_probe
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._let_through: dict[str, str] = {}
         self._claimed: dict[str, str] = {}
         self._sending: set[asyncio.Task[None]] = set()
 
-    def holds(self, command: Command) -> bool:
-        """Whether the lease of the probe is this gate's."""
-        return command.issued_by == self.name
-
-    def claim(self, command: Command) -> None:
-        """Ask for the lease; once for each time that the scope begins to probe."""
-        scope_id = command.scope.id
-        if command.issued_by != MACHINE or self._claimed.get(scope_id) == command.command_id:
-            return
-        self._claimed[scope_id] = command.command_id
-        self._begin(command, self._operation(command, "has a request to send"), again=True)
-
-    def report(self, command: Command, status: int) -> None:
-        """Say what the request got that `command` let through."""
-        operation = self._operation(command, f"the probe got a {status}")
-        operation.probe_status, operation.probe_id = status, command.command_id
-        self._begin(command, operation, again=False)
+    def start(self) -> None:
+        """Begin to claim and report, through the running event loop."""
+        if self._may_probe is None:
+            self._loop = asyncio.get_running_loop()
 
     async def stop(self) -> None:
-        """Give up what is being sent."""
+        """Cancel what is being sent."""
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
 
+    def refusing(self, probing: Sequence[Command], *, take: bool) -> Command | None:
+        """Return the first of these commands whose lease is not this gate's, or ``None``: the request is the probe.
+
+        Parameters
+        ----------
+        take
+            Whether the request is sent when it may be: a lease is used up by it, and claimed where it is missing.
+        """
+        leased: list[Command] = []
+        others: list[Command] = []
+        for command in probing:
+            (leased if self._has_lease(command) else others).append(command)
+        if others:
+            if take:
+                for command in others:
+                    self._claim(command)
+            return others[0]
+        if take:
+            for command in leased:
+                self._let_through[command.scope.id] = command.command_id
+                if self._loop is not None:
+                    self.unreported[command.scope.id] = command
+        return None
+
+    def report(self, target: str, job_id: str, status: int, fingerprint: str | None) -> None:
+        """Report the status of a request, where it was a probe."""
+        for scope_id in (f"target/{target}", f"job/{target}/{job_id}", f"request/{target}/{fingerprint}"):
+            command = self.unreported.pop(scope_id, None)
+            if command is not None:
+                operation = self._operation(command, f"the probe got a {status}")
+                operation.probe_status, operation.probe_id = status, command.command_id
+                self._begin(command, operation, is_claim=False)
+
+    def _has_lease(self, command: Command) -> bool:
+        if self._let_through.get(command.scope.id) == command.command_id:
+            return False
+        if self._may_probe is not None:
+            return self._may_probe(command)
+        return self._loop is not None and command.issued_by == self._name
+
+    def _claim(self, command: Command) -> None:
+        """Request the lease, once for each time that the scope begins to probe."""
+        scope_id = command.scope.id
+        if self._loop is None or command.issued_by != MACHINE or self._claimed.get(scope_id) == command.command_id:
+            return
+        self._claimed[scope_id] = command.command_id
+        self._begin(command, self._operation(command, "has a request to send"), is_claim=True)
+
     def _operation(self, command: Command, reason: str) -> Operation:
         return Operation(
             operation_id=operation_id(),
-            time=self._publisher.now_ms(),
+            time=self._operations.now_ms(),
             kind="probe_result",
             scope=command.scope,
-            actor=self.name,
+            actor=self._name,
             reason=reason,
         )
 
-    def _begin(self, command: Command, operation: Operation, *, again: bool) -> None:
+    def _begin(self, command: Command, operation: Operation, *, is_claim: bool) -> None:
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return
+
         def begin() -> None:
-            task = self._loop.create_task(self._send(command, operation, again=again))
+            task = loop.create_task(self._send(command, operation, is_claim=is_claim))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(begin)
+        loop.call_soon_threadsafe(begin)
 
-    async def _send(self, command: Command, operation: Operation, *, again: bool) -> None:
+    async def _send(self, command: Command, operation: Operation, *, is_claim: bool) -> None:
         try:
-            await self._publisher.send(operation)
+            await self._operations.send(operation)
         except Halt400Error as error:
             log.warning("%s: %s", command.scope.id, error)
-            if again:
-                # The next request that is held back claims once more.
+            if is_claim:
+                # The next request that is refused claims again.
                 self._claimed.pop(command.scope.id, None)

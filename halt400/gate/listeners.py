@@ -1,0 +1,45 @@
+"""Who is told of commands that change a scope: callbacks and queues of the scraper."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from halt400.records import Command
+
+__all__ = ["Listeners"]
+
+log = logging.getLogger(__name__)
+
+
+class Listeners:
+    """Passes each command on; in the gate's event loop."""
+
+    def __init__(self) -> None:
+        self._callbacks: list[Callable[[Command], None]] = []
+        self._queues: list[asyncio.Queue[Command]] = []
+
+    def add(self, callback: Callable[[Command], None]) -> None:
+        """Call `callback` with each command from now on."""
+        self._callbacks.append(callback)
+
+    @contextmanager
+    def queue(self) -> Iterator[asyncio.Queue[Command]]:
+        """Return a queue that gets each command as long as the block lasts."""
+        queue: asyncio.Queue[Command] = asyncio.Queue()
+        self._queues.append(queue)
+        try:
+            yield queue
+        finally:
+            self._queues.remove(queue)
+
+    def pass_on(self, command: Command) -> None:
+        """Give `command` to everyone."""
+        for queue in self._queues:
+            queue.put_nowait(command)
+        for callback in self._callbacks:
+            try:
+                callback(command)
+            except Exception:
+                # The scraper's own code: its error must not stop the gate from following.
+                log.exception("A callback of the gate failed for %s.", command.scope.id)
