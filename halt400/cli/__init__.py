@@ -21,9 +21,21 @@ __all__ = ["build", "main"]
 
 def build() -> typer.Typer:
     """Assemble the command line from this package and from what is installed beside it."""
+    commands, epilog = [diagnose.register], None
+    for entry_point in sorted(metadata.entry_points(group="halt400.commands"), key=lambda found: found.name):
+        try:
+            commands.append(entry_point.load())
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package in ("", "halt400", "streams"):
+                raise
+            # The wheel has the service's code also where its dependencies are not installed.
+            name = entry_point.name
+            epilog = escape(f"The commands of the {name} need more packages: pip install 'halt400[{name}]'")
     app = typer.Typer(
         name="halt400",
         help="Halt the scraping jobs that send broken requests: HTTP 400s, quarantined at once, never retried.",
+        epilog=epilog,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -37,9 +49,8 @@ def build() -> typer.Typer:
     ) -> None:
         """Halt the scraping jobs that send broken requests: HTTP 400s, quarantined at once, never retried."""
 
-    diagnose.register(app)
-    for entry_point in sorted(metadata.entry_points(group="halt400.commands"), key=lambda found: found.name):
-        entry_point.load()(app)
+    for register in commands:
+        register(app)
     return app
 
 
