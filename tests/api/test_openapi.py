@@ -47,5 +47,5 @@ async def test_every_answer_is_as_documented(api: Api, path: str, address: str, 
     assert set(answer) <= set(schema["properties"]), "nothing is answered that is not documented"
 
 
-async def test_the_server_hands_out_the_document(api: Api) -> None:
+async def test_the_server_serves_the_document(api: Api) -> None:
     assert await api.get("/openapi.json") == DOCUMENT

@@ -17,7 +17,7 @@ def ids(page: dict) -> list[str]:
     return [quarantine["id"] for quarantine in page["quarantines"]]
 
 
-async def test_what_is_in_force_is_listed_the_latest_command_first(api: Api) -> None:
+async def test_quarantines_in_force_are_listed_latest_command_first(api: Api) -> None:
     page = await api.get("/v1/quarantines")
     assert ids(page) == [
         f"{SHOP}100",
@@ -28,7 +28,7 @@ async def test_what_is_in_force_is_listed_the_latest_command_first(api: Api) -> 
     assert all(quarantine["in_force"] for quarantine in page["quarantines"])
 
 
-async def test_a_quarantine_is_its_command_whole(api: Api) -> None:
+async def test_a_quarantine_has_all_fields_of_its_command(api: Api) -> None:
     answer = await api.get(f"/v1/quarantines/{SHOP}099")
     assert answer.pop("id") == f"{SHOP}099"
     assert answer.pop("in_force") is True
@@ -60,7 +60,7 @@ async def test_the_list_is_filtered(api: Api, query: str, expected: list[str]) -
     assert ids(await api.get(f"/v1/quarantines?{query}")) == expected
 
 
-async def test_an_expired_or_released_one_can_still_be_asked_for_and_halts_nothing(api: Api) -> None:
+async def test_an_expired_or_released_quarantine_can_be_requested_and_is_not_in_force(api: Api) -> None:
     expired = await api.get(f"/v1/quarantines/{SHOP}102")
     assert (expired["state"], expired["in_force"]) == ("quarantined", False)
     assert expired["expires_at"] < NOW_MS

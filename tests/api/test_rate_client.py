@@ -22,7 +22,7 @@ def client(settings: Settings) -> RateClient:
     return RateClient(settings.kafka.connection, clock_ms=lambda: NOW_MS)
 
 
-async def test_a_scraper_asks_for_any_window_of_any_target(settings: Settings) -> None:
+async def test_a_scraper_reads_any_window_of_any_target(settings: Settings) -> None:
     await write_fleet(settings.kafka)
     async with client(settings) as rates, asyncio.timeout(20):
         await rates.wait_caught_up()
@@ -38,7 +38,7 @@ async def test_a_scraper_asks_for_any_window_of_any_target(settings: Settings) -
             rates.rates("api.shop.example", "24h", NOW_MS - 3_600_000)
 
 
-async def test_the_row_with_the_greatest_offset_wins_in_whatever_order_they_come(settings: Settings) -> None:
+async def test_the_row_with_the_highest_offset_wins_in_any_order(settings: Settings) -> None:
     rows = {offset: encode_row(row(offset, (1_000, 200, offset))) for offset in (1, 2, 3, 4)}
     await write(settings.kafka, "rates", [(b"a", rows[2]), (b"a", rows[3]), (b"a", rows[1])])
     async with client(settings) as rates, asyncio.timeout(20):
@@ -62,7 +62,7 @@ async def test_a_window_up_to_the_present_misses_nothing_where_this_clock_is_beh
         assert rates.rates("a", "24h").bad_requests == 2
 
 
-async def test_names_that_look_alike_are_found_among_many(settings: Settings) -> None:
+async def test_similar_names_are_found_among_many(settings: Settings) -> None:
     one = encode_row(row(1, (1_000, 200, 1)))
     names = [f"api-{number}.example" for number in range(300)] + ["api.shop.example:8443", "API.Maps.example"]
     await write(settings.kafka, "rates", [(name.encode(), one) for name in names])

@@ -35,7 +35,7 @@ def nowhere() -> KafkaConnection:
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-async def test_every_address_answers_get_and_head_alike_and_is_never_stored(api: Api, address: str) -> None:
+async def test_every_address_answers_get_and_head_alike_and_forbids_caching(api: Api, address: str) -> None:
     async with api.http.get(api.server.url + address) as got, api.http.head(api.server.url + address) as head:
         assert got.status == head.status == 200
         assert await head.read() == b""
@@ -50,7 +50,7 @@ async def test_the_index_links_to_every_address(api: Api) -> None:
     assert set(index["links"].values()) == {endpoint.path for endpoint in ENDPOINTS}
 
 
-async def test_what_is_not_there_and_what_is_not_allowed_are_problems(api: Api) -> None:
+async def test_an_unknown_path_and_a_wrong_method_are_problems(api: Api) -> None:
     assert (await api.get("/v2/targets", 404))["code"] == "unknown_path"
     async with api.http.post(f"{api.server.url}/v1/targets", data=b"{}") as response:
         assert response.status == 405
@@ -65,7 +65,7 @@ async def test_a_process_that_has_caught_up_is_ready(api: Api) -> None:
     assert [follower["topic"].rpartition(".")[2] for follower in ready["followers"]] == ["rates", "control", "savings"]
 
 
-async def test_without_kafka_it_is_alive_not_ready_and_does_not_make_up_answers(
+async def test_without_kafka_it_is_alive_and_not_ready_and_refuses_requests_for_data(
     nowhere: KafkaConnection, http: aiohttp.ClientSession
 ) -> None:
     async with ApiServer(ReadModel(nowhere), ApiSettings(port=0)) as server:
@@ -83,7 +83,7 @@ async def test_without_kafka_it_is_alive_not_ready_and_does_not_make_up_answers(
     ("authorization", "status"),
     [(None, 401), ("Bearer wrong", 401), ("Basic s3cret", 401), ("Bearer s3cret", 503), ("bearer s3cret", 503)],
 )
-async def test_with_a_token_only_who_carries_it_is_answered(
+async def test_with_a_token_only_requests_that_send_it_are_answered(
     nowhere: KafkaConnection, http: aiohttp.ClientSession, authorization: str | None, status: int
 ) -> None:
     headers = {} if authorization is None else {"Authorization": authorization}
@@ -118,7 +118,7 @@ async def test_it_starts_before_its_topics_exist_and_answers_once_they_do(
         assert (await api.get("/v1/quarantines/target/a"))["sequence"] == 2, "an older command never replaces a later"
 
 
-async def test_bytes_that_are_no_record_of_ours_spoil_nothing_else(kafka: str, http: aiohttp.ClientSession) -> None:
+async def test_undecodable_records_do_not_affect_the_others(kafka: str, http: aiohttp.ClientSession) -> None:
     settings = settings_for(kafka)
     await apply_topics(settings.kafka)
     good = encode_row(row(5, (1_000, 200, 1)))

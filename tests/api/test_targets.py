@@ -38,7 +38,7 @@ async def test_all_targets_are_listed_by_name_with_their_last_five_minutes(api: 
     assert shop["quarantines"] == 2
 
 
-async def test_a_ratio_is_null_and_not_zero_where_nothing_was_seen(api: Api) -> None:
+async def test_a_ratio_without_responses_is_null_and_not_zero(api: Api) -> None:
     page = await api.get("/v1/targets?prefix=idle")
     assert page["targets"][0]["window"]["bad_request_ratio"] is None
     assert page["targets"][0]["last_bad_request"] is None
@@ -64,7 +64,7 @@ async def test_the_list_is_filtered_and_sorted(api: Api, query: str, expected: l
 
 
 @pytest.mark.parametrize("sort", ["target", "-responses"])
-async def test_pages_follow_each_other_and_miss_nothing(api: Api, sort: str) -> None:
+async def test_the_pages_together_have_every_target_once(api: Api, sort: str) -> None:
     found, path = [], f"/v1/targets?limit=2&sort={sort}"
     while path:
         page = await api.get(path)
@@ -95,7 +95,7 @@ async def test_all_windows_are_counted_where_none_is_named(api: Api) -> None:
 
 
 @pytest.mark.parametrize("query", ["window=1m&window=1h", "window=1m,1h"])
-async def test_several_windows_can_be_asked_for(api: Api, query: str) -> None:
+async def test_several_windows_can_be_requested(api: Api, query: str) -> None:
     answer = await api.get(f"/v1/targets/api.shop.example/rates?{query}")
     assert list(answer["windows"]) == ["1m", "1h"]
 
@@ -116,19 +116,19 @@ async def test_a_window_can_end_at_any_moment(api: Api, at: str) -> None:
     assert found["responses"] == 1000
 
 
-async def test_what_is_no_longer_kept_is_refused_and_not_counted_as_nothing(api: Api) -> None:
+async def test_a_window_that_is_no_longer_kept_is_refused_and_not_counted_as_empty(api: Api) -> None:
     problem = await api.get("/v1/targets/api.shop.example/rates?window=24h&at=2025-12-11T05:00:00Z", 404)
     assert problem["code"] == "window_not_kept"
     assert problem["parameter"] == "at"
 
 
-async def test_nothing_is_refused_of_a_target_of_which_all_is_kept(api: Api) -> None:
+async def test_no_window_is_refused_of_a_target_whose_counts_are_all_kept(api: Api) -> None:
     answer = await api.get("/v1/targets/idle.example/rates?window=24h&at=2025-12-09T05:00:00Z")
     assert answer["windows"]["24h"]["bad_request_ratio"] is None
 
 
 @pytest.mark.parametrize("target", sorted(ROWS))
-async def test_every_name_of_a_target_can_be_asked_for(api: Api, target: str) -> None:
+async def test_every_name_of_a_target_can_be_requested(api: Api, target: str) -> None:
     answer = await api.get(f"/v1/targets/{quote(target, safe='')}/rates?window=1m")
     assert answer["target"] == target
     assert answer["windows"]["1m"]["responses"] == sum(
@@ -136,7 +136,7 @@ async def test_every_name_of_a_target_can_be_asked_for(api: Api, target: str) ->
     )
 
 
-async def test_a_mistyped_target_is_answered_with_names_like_it(api: Api) -> None:
+async def test_a_mistyped_target_is_answered_with_similar_names(api: Api) -> None:
     problem = await api.get("/v1/targets/api.shp.example/rates", 404)
     assert problem["code"] == "unknown_target"
     assert problem["near"][0] == "api.shop.example"

@@ -1,11 +1,13 @@
 """An archive in a directory, and one on a real S3 server.
 
 With HALT400_TEST_S3_ENDPOINT_URL, HALT400_TEST_S3_ACCESS_KEY_ID and HALT400_TEST_S3_SECRET_ACCESS_KEY set, that server
-is used in place of the session's own; HALT400_TEST_S3_KMS_KEY_ID names a key that it can encrypt with. What S3Proxy
+is used instead of the session's own; HALT400_TEST_S3_KMS_KEY_ID names a key that it can encrypt with. What S3Proxy
 lacks is tested on moto, which checks neither signatures nor checksums.
 """
 
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from streams.archive import Archive, open_archive
 from streams.settings import ArchiveSettings
 from tests.archive.s3_server import S3Server
+from tests.archive.scripted_s3 import ScriptedS3
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +35,7 @@ def s3(request: pytest.FixtureRequest) -> S3Server:
 
 @pytest.fixture(scope="session")
 def rich_s3(request: pytest.FixtureRequest) -> S3Server:
-    """A server with encryption at rest and lifecycle rules: the one that was named, in place of S3Proxy moto's."""
+    """A server with encryption at rest and lifecycle rules: the one in the environment, or moto's."""
     if os.environ.get("HALT400_TEST_S3_ENDPOINT_URL"):
         named: S3Server = request.getfixturevalue("s3")
         return named
@@ -53,3 +56,15 @@ def archive(settings: ArchiveSettings) -> Archive:
     archive = open_archive(settings)
     archive.check()
     return archive
+
+
+@pytest.fixture
+def scripted_s3() -> Iterator[ScriptedS3]:
+    s3_server = ScriptedS3()
+    thread = threading.Thread(target=s3_server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield s3_server
+    s3_server.released.set()
+    s3_server.shutdown()
+    thread.join()
+    s3_server.server_close()

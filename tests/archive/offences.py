@@ -1,6 +1,11 @@
-"""Offences for the archive's tests."""
+"""Offences for the archive's tests, as records of the log and as evidence in an archive."""
 
+from collections.abc import Sequence
 from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from faust.types import TP
 
 from halt400.records import (
     Client,
@@ -14,9 +19,24 @@ from halt400.records import (
     ResponseEvent,
     Source,
 )
+from halt400.redaction import RedactionRules, Redactor
+from streams import topics
+from streams.archive import Archive, ArchiveWriter
+from streams.archive.object_names import object_key
+from streams.archive.offence_archiver import OffenceArchiver
+from streams.archive.offence_counts import OffenceCounts
+from streams.settings import KafkaSettings
+from streams.transport import Watermarks
+
+REDACTION_KEY = "the key of the archive's tests"
+redactor = Redactor(RedactionRules(), REDACTION_KEY.encode())
 
 BODY = '{"query": "{ product(id: 42) { name, price } }", "password": "hunter2hunter2", }'
 TIME_MS = 1_760_000_000_000
+SECRETS = [
+    *("hunter2", "qz-81-Klm-99", "abcdefgh12345678", "0123456789abcdef", "fedcba9876543210", "s3cret-Passw0rd"),
+    *("unter2hunter2",),
+]
 
 
 def offence(offset: int = 7, *, target: str = "api.shop.example", time_ms: int = TIME_MS, **request: Any) -> Offence:
@@ -72,7 +92,36 @@ def offence(offset: int = 7, *, target: str = "api.shop.example", time_ms: int =
     )
 
 
-SECRETS = [
-    *("hunter2", "qz-81-Klm-99", "abcdefgh12345678", "0123456789abcdef", "fedcba9876543210", "s3cret-Passw0rd"),
-    *("unter2hunter2",),
-]
+class OffenceRecord:
+    """A record of `offences` as the archive agent receives it."""
+
+    timestamp = 0
+
+    def __init__(self, offset: int, value: Offence | bytes | None) -> None:
+        self.offset = offset
+        self.value = msgspec.json.encode(value) if isinstance(value, Offence) else value
+
+
+def key_of(offence: Offence) -> str:
+    """The key of its object."""
+    return object_key(offence.source, offence.target, offence.event.time)
+
+
+async def publish(kafka: KafkaSettings, offences: Sequence[Offence]) -> None:
+    """Write offences to the log, keyed as the worker does."""
+    async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers) as producer:
+        for one in offences:
+            await producer.send(kafka.topic(topics.OFFENCES), msgspec.json.encode(one), key=one.target.encode())
+
+
+async def archive_records(
+    archive: Archive, tp: TP, records: Sequence[OffenceRecord], *, storm_keep: int | None = None
+) -> int | None:
+    """Archive records of a partition as one fold, with their manifests; the offset that may be committed."""
+    writer, watermarks = ArchiveWriter(archive, parallel=4), Watermarks()
+    counts = OffenceCounts(archive, writer, watermarks, storm_keep=storm_keep)
+    await OffenceArchiver(writer, redactor, counts).archive(tp, len(records), records)
+    counts.advance(tp, len(records))
+    await counts.flush()
+    await writer.stop()
+    return watermarks.of(tp)

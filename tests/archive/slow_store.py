@@ -1,4 +1,4 @@
-"""A store that takes its time, in a process of its own: ``python slow_store.py SECONDS`` prints its port."""
+"""A store with slow uploads, as a process: ``python slow_store.py SECONDS`` prints its port."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Archived evidence opens in the devtools of a real Chromium: read by its own importer, shown by its network panel."""
+"""Archived evidence opens in the devtools of a real Chromium, through the import of the network panel."""
 
 import asyncio
 import json
@@ -10,11 +10,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from halt400.redaction import RedactionRules, Redactor
 from streams.archive.har import har_of
 from streams.archive.offence_archiver import redact_and_cut
 from streams.local.ports import free_ports
-from tests.archive.offences import SECRETS, offence
+from tests.archive.offences import SECRETS, offence, redactor
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DEADLINE_S = 60.0
@@ -86,11 +85,10 @@ async def devtools(tmp_path: Path) -> AsyncIterator[Evaluate]:
 
 
 async def test_evidence_opens_in_the_network_panel(devtools: Evaluate) -> None:
-    redactor = Redactor(RedactionRules(), b"the key of the archive's tests")
-    sealed = redact_and_cut(redactor, offence())
-    har = har_of(sealed).decode()
+    redacted = redact_and_cut(redactor, offence())
+    har = har_of(redacted).decode()
     shown = await devtools(f"({IMPORT})({json.dumps(har)})")
-    request, response = sealed.event.request, sealed.event.response
+    request, response = redacted.event.request, redacted.event.response
     assert shown["count"] == 1
     assert (shown["method"], shown["url"], shown["status"]) == (request.method, request.url, 400)
     assert [tuple(pair) for pair in shown["requestHeaders"]] == request.headers

@@ -1,34 +1,36 @@
-"""`halt400 archive`, as a person runs it."""
+"""The commands of `halt400 archive`, run as processes."""
 
 import json
 from pathlib import Path
 
-import msgspec
 import pytest
-from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
-from halt400.redaction import RedactionRules, Redactor
 from streams import topics
-from streams.archive import ArchiveWriter, har_of, open_archive
+from streams.archive import har_of, open_archive
 from streams.archive.object_names import manifest_key, object_key
-from streams.archive.offence_archiver import OffenceArchiver, redact_and_cut
-from streams.archive.offence_counts import OffenceCounts
+from streams.archive.offence_archiver import redact_and_cut
 from streams.archive.resend import raw_request
 from streams.archive.sampling import is_kept
 from streams.settings import ArchiveSettings, KafkaSettings, Settings
 from streams.topics import apply_topics
-from streams.transport import Watermarks
-from tests.archive.offences import BODY, SECRETS, offence
+from tests.archive.offences import (
+    BODY,
+    REDACTION_KEY,
+    SECRETS,
+    OffenceRecord,
+    archive_records,
+    key_of,
+    offence,
+    publish,
+    redactor,
+)
 from tests.cli.command import run
-
-KEY = "the key of the archive's tests"
-redactor = Redactor(RedactionRules(), KEY.encode())
 
 
 @pytest.fixture
 def variables(tmp_path: Path) -> dict[str, str]:
-    return {"HALT400_ARCHIVE_URI": (tmp_path / "x").as_uri(), "HALT400_ARCHIVE_REDACTION_KEY": KEY}
+    return {"HALT400_ARCHIVE_URI": (tmp_path / "x").as_uri(), "HALT400_ARCHIVE_REDACTION_KEY": REDACTION_KEY}
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def uri(tmp_path: Path) -> str:
     return archive.uri(key)
 
 
-async def test_show_tells_the_story_without_secrets(uri: str, variables: dict[str, str]) -> None:
+async def test_show_prints_the_offence_without_secrets(uri: str, variables: dict[str, str]) -> None:
     outcome = await run("archive", "show", uri, **variables)
     assert outcome.code == 0
     for said in ("malformed_json", "Remove the comma.", "extract-099", "> POST https://api.shop.example", "< 400"):
@@ -54,7 +56,7 @@ async def test_show_raw_prints_the_request_byte_for_byte(uri: str, variables: di
     assert outcome.out.encode() == raw_request(redactor.request(offence().event.request))
 
 
-async def test_har_is_the_object_as_it_lies_there(uri: str, variables: dict[str, str], tmp_path: Path) -> None:
+async def test_har_prints_the_object_unchanged(uri: str, variables: dict[str, str], tmp_path: Path) -> None:
     outcome = await run("archive", "har", uri, **variables)
     written = await run("archive", "har", uri, "-o", str(tmp_path / "a.har"), **variables)
     assert written.code == outcome.code == 0
@@ -62,7 +64,7 @@ async def test_har_is_the_object_as_it_lies_there(uri: str, variables: dict[str,
     assert json.loads(outcome.out)["log"]["version"] == "1.2"
 
 
-async def test_curl_never_prints_a_secret_unless_asked(variables: dict[str, str], tmp_path: Path) -> None:
+async def test_curl_prints_no_secret_unless_requested(variables: dict[str, str], tmp_path: Path) -> None:
     archive = open_archive(ArchiveSettings(uri=(tmp_path / "x").as_uri()))
     archive.write("t/d/never-redacted.har", har_of(offence()))
     uri = archive.uri("t/d/never-redacted.har")
@@ -74,14 +76,16 @@ async def test_curl_never_prints_a_secret_unless_asked(variables: dict[str, str]
     assert BODY in asked.out
 
 
-async def test_what_is_not_there_is_one_line_with_its_mend(variables: dict[str, str], tmp_path: Path) -> None:
+async def test_a_missing_object_is_a_one_line_error(variables: dict[str, str], tmp_path: Path) -> None:
     for uri in ((tmp_path / "x" / "t" / "nothing.har").as_uri(), "nonsense"):
         outcome = await run("archive", "show", uri, **variables)
         assert outcome.code == 1
         assert outcome.err.startswith("halt400: ")
 
 
-async def test_init_makes_a_directory_and_says_who_can_clean_it(variables: dict[str, str], tmp_path: Path) -> None:
+async def test_init_creates_a_directory_and_says_how_to_remove_old_evidence(
+    variables: dict[str, str], tmp_path: Path
+) -> None:
     outcome = await run("archive", "init", **variables)
     assert outcome.code == 0
     assert (tmp_path / "x").is_dir()
@@ -90,7 +94,7 @@ async def test_init_makes_a_directory_and_says_who_can_clean_it(variables: dict[
     assert "find " in outcome.err
 
 
-async def test_verify_reads_back_all_of_the_log(
+async def test_verify_compares_the_archive_with_the_whole_log(
     kafka: str, prefix: str, tmp_path: Path, variables: dict[str, str]
 ) -> None:
     settings = Settings(kafka=KafkaSettings(bootstrap_servers=kafka, topic_prefix=prefix, partitions=2))
@@ -99,29 +103,17 @@ async def test_verify_reads_back_all_of_the_log(
     assert "topics apply" in empty.err
     await apply_topics(settings.kafka)
     offences = [offence(number, target=f"t{number % 5}.example") for number in range(300)]
-    topic = settings.kafka.topic(topics.OFFENCES)
-    producer = AIOKafkaProducer(bootstrap_servers=kafka)
-    await producer.start()
-    for one in offences:
-        await producer.send(topic, msgspec.json.encode(one), key=one.target.encode())
-    await producer.stop()
+    await publish(settings.kafka, offences)
 
     archive = open_archive(ArchiveSettings(uri=(tmp_path / "x").as_uri()))
-    writer = ArchiveWriter(archive, parallel=8)
-    values = [type("Record", (), {"offset": n, "value": msgspec.json.encode(one)}) for n, one in enumerate(offences)]
-    tp, watermarks = TP(topic, 0), Watermarks()
-    counts = OffenceCounts(archive, writer, watermarks)
-    await OffenceArchiver(writer, redactor, counts).archive(tp, len(values), values)
-    counts.advance(tp, len(values))
-    await counts.flush()
-    assert watermarks.of(tp) == 300
-    await writer.stop()
+    records = [OffenceRecord(number, one) for number, one in enumerate(offences)]
+    assert await archive_records(archive, TP(settings.kafka.topic(topics.OFFENCES), 0), records) == 300
 
     outcome = await run("archive", "verify", settings=settings, **variables)
     assert outcome.code == 0, outcome.out + outcome.err
     assert "300 offences in the log, 300 sound" in outcome.out
 
-    gone = object_key(offences[7].source, offences[7].target, offences[7].event.time)
+    gone = key_of(offences[7])
     (tmp_path / "x" / gone).unlink()
     outcome = await run("archive", "verify", "--format", "json", settings=settings, **variables)
     assert outcome.code == 1
@@ -129,26 +121,16 @@ async def test_verify_reads_back_all_of_the_log(
     assert (found["sound"], found["missing"], found["whole"]) == (299, [archive.uri(gone)], False)
 
 
-async def test_what_a_storm_left_out_is_accounted_for_and_told_from_what_is_missing(
+async def test_an_offence_that_was_sampled_out_is_counted_and_is_not_called_missing(
     kafka: str, prefix: str, tmp_path: Path, variables: dict[str, str]
 ) -> None:
     settings = Settings(kafka=KafkaSettings(bootstrap_servers=kafka, topic_prefix=prefix, partitions=1))
     await apply_topics(settings.kafka)
     offences = [offence(number) for number in range(60)]
-    topic, values = settings.kafka.topic(topics.OFFENCES), [msgspec.json.encode(one) for one in offences]
-    producer = AIOKafkaProducer(bootstrap_servers=kafka)
-    await producer.start()
-    for value in values:
-        await producer.send(topic, value, partition=0)
-    await producer.stop()
-    archive, tp, watermarks = open_archive(ArchiveSettings(uri=(tmp_path / "x").as_uri())), TP(topic, 0), Watermarks()
-    writer = ArchiveWriter(archive, parallel=4)
-    counts = OffenceCounts(archive, writer, watermarks, storm_keep=20)
-    records = [type("Record", (), {"offset": number, "value": value}) for number, value in enumerate(values)]
-    await OffenceArchiver(writer, redactor, counts).archive(tp, 60, records)
-    counts.advance(tp, 60)
-    await counts.flush()
-    await writer.stop()
+    await publish(settings.kafka, offences)
+    archive, topic = open_archive(ArchiveSettings(uri=(tmp_path / "x").as_uri())), settings.kafka.topic(topics.OFFENCES)
+    records = [OffenceRecord(number, one) for number, one in enumerate(offences)]
+    await archive_records(archive, TP(topic, 0), records, storm_keep=20)
 
     verified = await run("archive", "verify", settings=settings, **variables)
     assert verified.code == 0, verified.out + verified.err
@@ -156,7 +138,7 @@ async def test_what_a_storm_left_out_is_accounted_for_and_told_from_what_is_miss
     assert f"60 offences in the log, {kept} sound" in verified.out
     assert f"{60 - kept} were sampled out" in verified.out
 
-    keys = [object_key(one.source, one.target, one.event.time) for one in offences]
+    keys = [key_of(one) for one in offences]
     manifest = archive.uri(manifest_key(offences[0].target, offences[0].event.time, topic, 0))
     for command in ("show", "har", "curl"):
         left_out = await run("archive", command, archive.uri(keys[24]), settings=settings, **variables)

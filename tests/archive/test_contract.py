@@ -1,4 +1,4 @@
-"""What holds for every archive: run against a directory and against a real S3 server."""
+"""The contract of every archive, tested with a directory and with a real S3 server."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -43,7 +43,7 @@ def test_what_is_written_is_read_and_listed_in_order(archive: Archive) -> None:
     assert list(archive.keys("no such")) == []
 
 
-def test_writing_twice_is_writing_once(archive: Archive) -> None:
+def test_writing_twice_leaves_one_object(archive: Archive) -> None:
     for _ in range(3):
         archive.write("t/2026-01-01/r-0-1.har", b"evidence")
     assert list(archive.keys()) == ["t/2026-01-01/r-0-1.har"]
@@ -59,7 +59,7 @@ def test_an_object_is_found_by_its_uri(settings: ArchiveSettings, archive: Archi
         assert read_uri(settings, archive.uri(key)) == target.encode()
 
 
-def test_an_object_is_replaced_only_as_it_was_last_seen(archive: Archive) -> None:
+def test_an_object_is_replaced_only_by_its_current_tag(archive: Archive) -> None:
     key = "t/2026-01-01/r-0.manifest.json"
     assert archive.read_with_tag(key) is None
     first = archive.replace(key, b"one", None)
@@ -74,7 +74,9 @@ def test_an_object_is_replaced_only_as_it_was_last_seen(archive: Archive) -> Non
     assert list(archive.keys()) == [key]
 
 
-def test_of_many_who_saw_the_same_one_replaces_it(settings: ArchiveSettings, request: pytest.FixtureRequest) -> None:
+def test_of_many_writers_with_the_same_tag_one_replaces_the_object(
+    settings: ArchiveSettings, request: pytest.FixtureRequest
+) -> None:
     if settings.uri.startswith("s3:") and request.getfixturevalue("s3").name == "S3Proxy":
         pytest.skip("S3Proxy compares first and writes then, not both at once")
     writers = [open_archive(settings) for _ in range(6)]
@@ -99,7 +101,7 @@ def test_of_many_who_saw_the_same_one_replaces_it(settings: ArchiveSettings, req
         assert writers[0].read(key) == b"by %d" % replaced.index(True)
 
 
-def test_what_is_not_there_is_said_so(archive: Archive) -> None:
+def test_reading_a_missing_object_is_an_error(archive: Archive) -> None:
     assert not archive.exists("t/2026-01-01/r-0-9.har")
     with pytest.raises(ArchiveError) as caught:
         archive.read("t/2026-01-01/r-0-9.har")
@@ -114,7 +116,7 @@ def test_no_name_leads_out_of_the_archive(archive: Archive, key: str) -> None:
             use()
 
 
-def test_writers_of_one_object_never_show_half_of_it(archive: Archive) -> None:
+def test_readers_never_see_half_an_object(archive: Archive) -> None:
     key = "t/2026-01-01/r-0-1.har"
     # Two writers of one object write the same bytes; a directory stands more than that. (S3Proxy, unlike S3, stores
     # content and checksum one after the other.)
@@ -151,13 +153,13 @@ def until_taken(archive: Archive, key: str, data: bytes) -> None:
     raise AssertionError("never taken")
 
 
-def test_a_directory_cannot_keep_rules_and_names_what_can(tmp_path: Path) -> None:
+def test_a_directory_has_no_retention_rule_and_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError) as caught:
         open_archive(ArchiveSettings(uri=tmp_path.as_uri())).set_retention(30)
     assert "find" in caught.value.mend
 
 
-def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_created_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ArchiveError, match="cannot be written"):
         open_archive(ArchiveSettings(uri=(tmp_path / "file" / "x").as_uri())).check()
@@ -173,7 +175,7 @@ def test_what_a_killed_writer_left_is_not_listed_and_is_replaced(tmp_path: Path)
     assert [path.name for path in (tmp_path / "t" / "d").iterdir()] == ["k.har"]
 
 
-def test_a_removed_directory_is_made_again(tmp_path: Path) -> None:
+def test_a_removed_directory_is_created_again(tmp_path: Path) -> None:
     import shutil
 
     archive = open_archive(ArchiveSettings(uri=(tmp_path / "x").as_uri()))
@@ -184,6 +186,6 @@ def test_a_removed_directory_is_made_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("uri", ["s3://b", "file:///", "https://a/b", "x", "s3:/b/c", "file://k"])
-def test_what_is_no_uri_of_an_object_is_refused(uri: str) -> None:
+def test_a_uri_of_no_object_is_refused(uri: str) -> None:
     with pytest.raises(ArchiveError, match="no URI"):
         read_uri(ArchiveSettings(uri="file:///tmp"), uri)

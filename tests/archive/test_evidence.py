@@ -1,4 +1,4 @@
-"""What an archived object holds: HAR 1.2 that devtools open, our fields beside it, and no secret."""
+"""The content of an archived object: valid HAR 1.2, Halt400's own record in it, and no secret."""
 
 import json
 from base64 import b64encode
@@ -12,17 +12,15 @@ from hypothesis import strategies as st
 
 from halt400.errors import ArchiveError
 from halt400.records import Offence, Source
-from halt400.redaction import RedactionRules, Redactor
 from streams.archive import archive_uri, har_of, object_key
 from streams.archive.body_limits import BODY_LIMIT_BYTES, cut_bodies
 from streams.archive.har import offence_of
 from streams.archive.object_names import target_of_segment, target_segment
 from streams.archive.offence_archiver import redact_and_cut
-from tests.archive.offences import BODY, SECRETS, TIME_MS, offence
+from tests.archive.offences import BODY, SECRETS, TIME_MS, offence, redactor
 
 SCHEMA = json.loads((Path(__file__).parent / "har-1.2.schema.json").read_text())
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
-redactor = Redactor(RedactionRules(), b"the key of the archive's tests")
 
 
 def entry(one: Offence) -> dict:  # type: ignore[type-arg]
@@ -70,7 +68,7 @@ def test_an_offence_comes_back_from_its_har_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b'{"log": {"entries": []}}', b'{"log": {"entries": [{}]}}', b"\xff"])
-def test_what_is_no_evidence_is_said_so(data: bytes) -> None:
+def test_bytes_that_are_no_evidence_are_refused(data: bytes) -> None:
     with pytest.raises(ArchiveError, match="no evidence"):
         offence_of(data)
 
@@ -89,7 +87,7 @@ def test_no_secret_is_in_the_archived_object() -> None:
     )
 
 
-def test_a_long_body_is_cut_and_says_so() -> None:
+def test_a_long_body_is_cut_and_marked() -> None:
     text, raw = "ä" * 900_000, bytes(range(256)) * 8_000
     found = entry(redact_and_cut(redactor, offence(body=text, body_size=None)))
     sent = found["_halt400"]["event"]["request"]
@@ -102,7 +100,7 @@ def test_a_long_body_is_cut_and_says_so() -> None:
     assert len(json.dumps(sent)) < 4 * BODY_LIMIT_BYTES
 
 
-def test_a_body_that_was_cut_before_it_came_is_marked_and_its_size_is_not_made_up() -> None:
+def test_a_body_that_the_publisher_cut_is_marked_and_its_size_stays_unknown() -> None:
     found = entry(redact_and_cut(redactor, offence(body="x" * 100, body_truncated=True, body_size=None)))
     assert found["request"]["postData"]["comment"] == "truncated; nobody knows how many were sent"
     assert found["request"]["bodySize"] == -1
@@ -112,14 +110,14 @@ def test_a_body_that_was_cut_before_it_came_is_marked_and_its_size_is_not_made_u
     assert found["request"]["postData"]["comment"] == "truncated; 9000000 bytes were sent"
 
 
-def test_a_secret_across_the_cut_is_sealed() -> None:
+def test_a_secret_across_the_cut_is_redacted() -> None:
     body = "x" * (BODY_LIMIT_BYTES - 10) + " ghp_16C7e42F292c6912E7710c838347Ae178B4a"
     kept = redact_and_cut(redactor, offence(body=body)).event.request.body or ""
     assert len(kept) == BODY_LIMIT_BYTES
     assert not kept.endswith("ghp_16C7e")
 
 
-def test_shortening_leaves_the_offence_that_it_was_given_alone() -> None:
+def test_cutting_does_not_change_the_given_offence() -> None:
     given = offence(body="x" * 100)
     before = msgspec.json.encode(given)
     assert cut_bodies(given, 10).event.request.body == "x" * 10
@@ -151,7 +149,7 @@ def test_every_target_is_one_safe_segment_of_its_own(target: str, other: str) ->
         assert target_of_segment(segment) == target
 
 
-def test_a_file_uri_escapes_what_the_key_escaped() -> None:
+def test_a_file_uri_escapes_the_percent_signs_of_the_key() -> None:
     key = object_key(offence().source, "..", 0)
     assert archive_uri("file:///a/", key) == f"file:///a/{key}".replace("%2E", "%252E")
     assert archive_uri("s3://a", key) == f"s3://a/{key}"

@@ -1,4 +1,4 @@
-"""Counts and evidence agree, on every store, whatever dies at whatever moment."""
+"""Counts and evidence agree on every store, at whatever moment a process dies."""
 
 import asyncio
 import random
@@ -9,7 +9,6 @@ import pytest
 from faust.types import TP
 
 from halt400.records import Fingerprints, Offence
-from halt400.redaction import RedactionRules, Redactor
 from streams.archive import Archive, ArchiveWriter
 from streams.archive.object_names import MANIFEST, manifest_key, object_key
 from streams.archive.offence_archiver import OffenceArchiver
@@ -17,18 +16,10 @@ from streams.archive.offence_counts import OffenceCounts
 from streams.archive.sampling import Manifest, OffenceSampler, decode_manifest, is_kept
 from streams.transport import Records, Watermarks
 from streams.transport.ordered_completion import OrderedCompletion
-from tests.archive.offences import offence
+from tests.archive.offences import OffenceRecord, key_of, offence, redactor
 
 TOPIC = TP("halt400.offences", 3)
 STORM_KEEP = 3
-redactor = Redactor(RedactionRules(), b"the key of the archive's tests")
-
-
-class Record:
-    timestamp = 0
-
-    def __init__(self, offset: int, offence: Offence) -> None:
-        self.offset, self.value = offset, msgspec.json.encode(offence)
 
 
 def one(number: int, signature: str = "aa" * 16, target: str = "api.shop.example", *, opens: bool = False) -> Offence:
@@ -39,7 +30,7 @@ def one(number: int, signature: str = "aa" * 16, target: str = "api.shop.example
 
 
 class Process:
-    """One follow-up process as far as the archive goes; `die` leaves everything as it is at that moment."""
+    """The archive part of one follow-up process; `die` ends it at once and leaves everything as it is."""
 
     def __init__(self, archive: Archive, storm_keep: int | None = STORM_KEEP) -> None:
         self.writer = ArchiveWriter(archive, parallel=4)
@@ -59,7 +50,7 @@ class Process:
             start_of=lambda _: None,
         )
 
-    def read(self, log: list[Record], start: int, end: int) -> None:
+    def read(self, log: list[OffenceRecord], start: int, end: int) -> None:
         records = Records(log[start:end])
         records.start, records.end = start, end
         self.completion.add(TOPIC, records, self.archiver.archive(TOPIC, end, records))
@@ -83,7 +74,7 @@ def manifests(archive: Archive) -> dict[str, Manifest]:
 
 
 async def test_a_storm_is_kept_in_part_and_its_manifest_counts_all_of_it(archive: Archive) -> None:
-    log = [Record(number, one(number, opens=number == 90)) for number in range(100)]
+    log = [OffenceRecord(number, one(number, opens=number == 90)) for number in range(100)]
     process = Process(archive)
     for start in range(0, 100, 10):
         process.read(log, start, start + 10)
@@ -102,8 +93,8 @@ async def test_a_storm_is_kept_in_part_and_its_manifest_counts_all_of_it(archive
     ]
 
 
-async def test_without_a_cap_every_one_is_kept_and_counted(archive: Archive) -> None:
-    log = [Record(number, one(number)) for number in range(30)]
+async def test_without_sampling_every_offence_is_kept_and_counted(archive: Archive) -> None:
+    log = [OffenceRecord(number, one(number)) for number in range(30)]
     process = Process(archive, storm_keep=None)
     process.read(log, 0, 30)
     await process.settle()
@@ -122,7 +113,7 @@ async def test_processes_that_die_at_any_moment_leave_exact_counts(archive: Arch
         for number in range(300)
     ]
     repeated = [*offences[:120], *offences[70:120], *offences[120:]]
-    log = [Record(offset, found) for offset, found in enumerate(repeated)]
+    log = [OffenceRecord(offset, found) for offset, found in enumerate(repeated)]
     committed = 0
     while committed < len(log):
         process, at = Process(archive), committed
@@ -155,13 +146,13 @@ async def test_processes_that_die_at_any_moment_leave_exact_counts(archive: Arch
         )
         assert found.fingerprints is not None
         if sampler.count(found.source, found.fingerprints.signature, found.event.time, always=found.opens):
-            objects.add(object_key(found.source, found.target, found.event.time))
+            objects.add(key_of(found))
     assert manifests(archive) == {key: sampler.manifest() for key, sampler in expected.items()}
     assert {key for key in archive.keys("") if not key.endswith(MANIFEST)} == objects
 
 
-async def test_a_process_that_was_taken_for_dead_puts_back_no_older_count(archive: Archive) -> None:
-    log = [Record(number, one(number)) for number in range(60)]
+async def test_a_stale_member_cannot_write_back_an_older_count(archive: Archive) -> None:
+    log = [OffenceRecord(number, one(number)) for number in range(60)]
     stale = Process(archive)
     stale.read(log, 0, 20)
     await stale.settle()
@@ -173,7 +164,7 @@ async def test_a_process_that_was_taken_for_dead_puts_back_no_older_count(archiv
     await stale.settle()
     (manifest,) = manifests(archive).values()
     assert manifest.seen == 60
-    successor.read([*log, Record(60, one(60, "bb" * 16))], 60, 61)
+    successor.read([*log, OffenceRecord(60, one(60, "bb" * 16))], 60, 61)
     await successor.settle()
     (manifest,) = manifests(archive).values()
     assert Counter({count.signature: count.seen for count in manifest.signatures}) == {"aa" * 16: 60, "bb" * 16: 1}
@@ -183,7 +174,7 @@ async def test_a_process_that_was_taken_for_dead_puts_back_no_older_count(archiv
 
 async def test_nothing_is_committed_before_its_manifest_is_written(archive: Archive) -> None:
     process = Process(archive)
-    process.read([Record(0, one(0))], 0, 1)
+    process.read([OffenceRecord(0, one(0))], 0, 1)
     while not process.writer.written:  # noqa: ASYNC110 - another thread writes
         await asyncio.sleep(0.01)
     assert process.committed == 0
@@ -196,7 +187,7 @@ async def test_a_manifest_that_cannot_be_read_hides_nothing(archive: Archive, ca
     key = manifest_key("api.shop.example", offence().event.time, *TOPIC)
     archive.write(key, b"{")
     process = Process(archive)
-    process.read([Record(0, one(0))], 0, 1)
+    process.read([OffenceRecord(0, one(0))], 0, 1)
     await process.settle()
     await process.die()
     assert "its counts begin again at 0" in caplog.text

@@ -1,4 +1,4 @@
-"""From the scraper's request to the archive and back on the wire: byte for byte the same."""
+"""A request that is sent again from the archive is byte for byte the one that the scraper sent."""
 
 import socket
 import subprocess
@@ -13,11 +13,10 @@ import pytest
 from halt400.errors import ArchiveError
 from halt400.events import response_event
 from halt400.records import Offence, Request, Source
-from halt400.redaction import RedactionRules, Redactor
 from streams.archive import har_of
 from streams.archive.har import offence_of
 from streams.archive.resend import curl_command, raw_request
-from tests.archive.offences import SECRETS, offence
+from tests.archive.offences import SECRETS, offence, redactor
 
 DEADLINE_S = 20.0
 
@@ -148,7 +147,7 @@ def test_the_replayed_request_is_byte_for_byte_the_one_that_was_sent(
         {"body": None, "body_base64": b64encode(b"\x00\xff").decode(), "headers": [("TE", "trailers")]},
     ],
 )
-def test_what_curl_would_mend_goes_through_a_plain_connection(
+def test_a_request_that_curl_would_change_goes_through_a_plain_connection(
     server: Recorder, changed: dict[str, object], tmp_path: Path
 ) -> None:
     given: dict[str, object] = {"method": "POST", "url": "http://127.0.0.1:{port}/v1", "headers": [], **changed}
@@ -168,14 +167,13 @@ def test_a_request_of_https_goes_through_openssl() -> None:
 
 
 @pytest.mark.parametrize("url", ["/v1/products", "ftp://a/b", "https:///x", "http://a b:99999x/ c"])
-def test_a_url_that_leads_nowhere_is_said_so(url: str) -> None:
+def test_a_url_without_a_host_is_refused(url: str) -> None:
     with pytest.raises(ArchiveError):
         curl_command(Request(method="GET", url=url))
 
 
-def test_a_command_from_the_archive_holds_no_secret() -> None:
-    sealed = Redactor(RedactionRules(), b"the key of the archive's tests").offence(offence())
-    command = curl_command(offence_of(har_of(sealed)).event.request)
+def test_a_command_from_the_archive_has_no_secret() -> None:
+    command = curl_command(offence_of(har_of(redactor.offence(offence()))).event.request)
     for secret in SECRETS:
         assert secret not in command
     assert "Authorization: Bearer " in command

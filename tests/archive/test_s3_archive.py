@@ -1,4 +1,4 @@
-"""What holds for an archive in a bucket, on a real S3 server: refusals, checksums, encryption at rest, retention."""
+"""An archive in a bucket of a real S3 server: refusals, checksums, encryption at rest, retention."""
 
 import json
 from base64 import b64encode
@@ -7,23 +7,19 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import Any
 
-import msgspec
 import pytest
-from aiokafka import AIOKafkaProducer
 
 from halt400.errors import ArchiveError
-from halt400.redaction import RedactionRules, Redactor
-from streams.archive import Archive, har_of, object_key, open_archive
+from streams.archive import Archive, har_of, open_archive
 from streams.archive.interface import ArchiveChanged, ArchiveUnavailable
 from streams.archive.offence_archiver import redact_and_cut
 from streams.settings import KafkaSettings, Settings
-from streams.topics import OFFENCES, apply_topics
-from tests.archive.offences import offence
+from streams.topics import apply_topics
+from tests.archive.offences import REDACTION_KEY, key_of, offence, publish, redactor
 from tests.archive.s3_server import S3Server
 from tests.cli.command import run
 
 KEY = "t/2026-01-01/r-0-1.har"
-KEY_OF_REDACTION = "the key of the archive's tests"
 THEIRS = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "logs/"}, "Expiration": {"Days": 7}}
 
 
@@ -49,7 +45,7 @@ def uses(archive: Archive) -> list[Callable[[], Any]]:
         ({"uri": "s3://no-such-bucket-here/x"}, "Make the bucket, or correct HALT400_ARCHIVE_URI."),
     ],
 )
-def test_a_wrong_setting_is_refused_with_its_mend(
+def test_a_wrong_setting_is_refused_and_the_error_names_it(
     s3: S3Server, bucket: str, changed: dict[str, object], mend: str
 ) -> None:
     for use in uses(open_archive(s3.settings(bucket, **changed))):
@@ -59,20 +55,20 @@ def test_a_wrong_setting_is_refused_with_its_mend(
         assert caught.value.mend == mend
 
 
-async def test_init_names_the_mend_of_a_wrong_secret(s3: S3Server, bucket: str) -> None:
+async def test_init_names_the_setting_of_a_wrong_secret(s3: S3Server, bucket: str) -> None:
     outcome = await run("archive", "init", **s3.variables(bucket, secret_access_key="wrong"))
     assert outcome.code == 1
     assert outcome.out == ""
     assert "Correct HALT400_ARCHIVE_SECRET_ACCESS_KEY." in outcome.err
 
 
-def test_a_server_that_is_away_is_only_away(s3: S3Server, bucket: str) -> None:
+def test_a_server_that_does_not_answer_is_unavailable(s3: S3Server, bucket: str) -> None:
     for use in uses(open_archive(s3.settings(bucket, endpoint_url="http://127.0.0.1:9"))):
         with pytest.raises(ArchiveUnavailable):
             use()
 
 
-def test_what_arrives_damaged_is_not_taken(s3: S3Server, bucket: str) -> None:
+def test_an_upload_that_arrives_damaged_is_refused(s3: S3Server, bucket: str) -> None:
     wrong = b64encode(sha256(b"what was sent").digest()).decode()
     with pytest.raises(s3.client().exceptions.ClientError, match="BadDigest"):
         s3.client().put_object(Bucket=bucket, Key="x", Body=b"what arrived", ChecksumSHA256=wrong)
@@ -87,7 +83,7 @@ def test_a_changed_object_is_noticed(s3: S3Server, bucket: str) -> None:
         archive.read(KEY)
 
 
-def test_a_listing_of_many_pages_is_whole(s3: S3Server, bucket: str) -> None:
+def test_a_listing_of_many_pages_is_complete(s3: S3Server, bucket: str) -> None:
     archive = open_archive(s3.settings(bucket))
     keys = [f"t/2026-01-01/r-0-{number:04d}.har" for number in range(1010)]
     with ThreadPoolExecutor(16) as threads:
@@ -99,16 +95,11 @@ async def test_verify_and_show_tell_what_happened_to_the_objects(
     kafka: str, prefix: str, s3: S3Server, bucket: str
 ) -> None:
     settings = Settings(kafka=KafkaSettings(bootstrap_servers=kafka, topic_prefix=prefix, partitions=1))
-    variables = s3.variables(bucket, "x", redaction_key=KEY_OF_REDACTION)
-    archive, redactor = open_archive(s3.settings(bucket, "x")), Redactor(RedactionRules(), KEY_OF_REDACTION.encode())
-    offences = [offence(number) for number in range(5)]
-    keys = [object_key(one.source, one.target, one.event.time) for one in offences]
+    variables = s3.variables(bucket, "x", redaction_key=REDACTION_KEY)
+    archive, offences = open_archive(s3.settings(bucket, "x")), [offence(number) for number in range(5)]
+    keys = [key_of(one) for one in offences]
     await apply_topics(settings.kafka)
-    producer = AIOKafkaProducer(bootstrap_servers=kafka)
-    await producer.start()
-    for one in offences:
-        await producer.send(settings.kafka.topic(OFFENCES), msgspec.json.encode(one), partition=0)
-    await producer.stop()
+    await publish(settings.kafka, offences)
     for one, key in zip(offences, keys, strict=True):
         archive.write(key, har_of(redact_and_cut(redactor, one)))
     outcome = await run("archive", "verify", settings=settings, **variables)
@@ -143,7 +134,7 @@ def encryption(request: pytest.FixtureRequest, rich_s3: S3Server, rich_bucket: s
     return {"server_side_encryption": "aws:kms", "kms_key_id": rich_s3.kms_key_id}
 
 
-def test_evidence_and_manifests_lie_encrypted_as_it_is_set(
+def test_evidence_and_manifests_are_encrypted_as_configured(
     rich_s3: S3Server, rich_bucket: str, encryption: dict[str, str]
 ) -> None:
     archive, manifest = open_archive(rich_s3.settings(rich_bucket, "x", **encryption)), "t/2026-01-01/r-0.manifest.json"
@@ -161,7 +152,7 @@ def test_evidence_and_manifests_lie_encrypted_as_it_is_set(
         assert archive.read(key) == data
 
 
-async def test_init_on_a_server_without_encryption_says_so(s3: S3Server, bucket: str) -> None:
+async def test_init_on_a_server_without_encryption_is_an_error(s3: S3Server, bucket: str) -> None:
     with s3.skipped_with("encryption at rest"):
         s3.client().put_object(Bucket=bucket, Key="probe", Body=b"", ServerSideEncryption="AES256")
     outcome = await run("archive", "init", **s3.variables(bucket, server_side_encryption="AES256"))
@@ -213,7 +204,7 @@ async def test_init_sets_the_first_rule_of_a_bucket(rich_s3: S3Server, rich_buck
     ]
 
 
-async def test_init_on_a_server_without_lifecycle_rules_says_so(s3: S3Server, bucket: str) -> None:
+async def test_init_on_a_server_without_lifecycle_rules_is_an_error(s3: S3Server, bucket: str) -> None:
     with s3.skipped_with("lifecycle rules"):
         s3.client().put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [THEIRS]})
     outcome = await run("archive", "init", "--keep-days", "30", **s3.variables(bucket, "x"))

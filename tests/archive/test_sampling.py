@@ -1,4 +1,4 @@
-"""A storm of one signature is kept in part, counted in full, and hides nothing else."""
+"""A storm of one signature is sampled, counted in full, and does not hide other signatures."""
 
 from itertools import pairwise
 
@@ -19,7 +19,7 @@ def source(offset: int) -> Source:
     return Source(topic="responses", partition=0, offset=offset)
 
 
-def test_every_one_is_kept_where_the_cap_is_off() -> None:
+def test_without_sampling_every_offence_is_kept() -> None:
     assert all(is_kept(number) for number in range(1, 10_000))
     sampler = new_sampler()
     assert all(sampler.count(source(number), "a", number) for number in range(1000))
@@ -27,7 +27,7 @@ def test_every_one_is_kept_where_the_cap_is_off() -> None:
 
 
 @given(st.integers(1, 50), st.integers(1, 5000))
-def test_the_first_are_kept_and_never_too_few_after(storm_keep: int, count: int) -> None:
+def test_the_first_are_kept_and_a_sample_of_the_rest(storm_keep: int, count: int) -> None:
     kept = [number for number in range(1, count + 1) if is_kept(number, storm_keep)]
     assert kept[:storm_keep] == list(range(1, min(storm_keep, count) + 1))
     for before, after in pairwise(kept):
@@ -92,7 +92,7 @@ def test_crashes_and_redelivery_change_neither_counts_nor_decisions(
     assert sampler.manifest() == plain.manifest()
 
 
-def test_a_log_that_was_made_anew_is_not_taken_for_the_one_before() -> None:
+def test_a_topic_that_was_created_again_is_counted_anew() -> None:
     sampler = new_sampler(20)
     for number in range(10):
         sampler.count(source(number), "a", 1000 + number)

@@ -23,7 +23,7 @@ EVENT = next(contract for contract in CONTRACTS if contract.name == "response-ev
 
 
 @pytest.mark.parametrize("path", documents())
-def test_what_is_committed_is_what_the_types_say(path: str) -> None:
+def test_the_committed_documents_are_up_to_date(path: str) -> None:
     assert (REPOSITORY / path).read_text() == documents()[path], "run `python -m streams.contracts`"
 
 
@@ -92,7 +92,7 @@ def test_a_target_that_the_service_would_refuse_is_refused_by_the_schema(target:
     assert jsonschema.Draft202012Validator(json_schema(EVENT)).is_valid(event) is good
 
 
-def test_every_field_of_every_record_is_described_and_none_that_is_not_there() -> None:
+def test_every_field_of_every_record_is_described_and_no_other() -> None:
     found: dict[str, set[str]] = {}
     for contract in CONTRACTS:
         for name, definition in msgspec.json.schema(contract.record)["$defs"].items():
@@ -106,7 +106,7 @@ def test_every_opentelemetry_name_is_in_the_schema() -> None:
         assert f"OpenTelemetry: {attribute}." in text
 
 
-def test_the_examples_of_the_readme_are_there() -> None:
+def test_the_examples_of_the_readme_exist() -> None:
     readme = REPOSITORY / "schemas" / "README.md"
     for link in ("minimal.json", "bad-request.json"):
         assert f"(response-event/examples/{link})" in readme.read_text()
@@ -156,7 +156,7 @@ def without(place: str) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_change_that_breaks_someone_is_found(new: dict[str, Any], change: str) -> None:
+def test_a_breaking_change_is_found(new: dict[str, Any], change: str) -> None:
     assert change in breaking_changes(json_schema(EVENT), new)
 
 
@@ -172,11 +172,11 @@ def test_a_change_that_breaks_someone_is_found(new: dict[str, Any], change: str)
         changed("", description="Another text."),
     ],
 )
-def test_additive_changes_break_no_one(new: dict[str, Any]) -> None:
+def test_additive_changes_are_not_breaking(new: dict[str, Any]) -> None:
     assert breaking_changes(json_schema(EVENT), new) == []
 
 
-def test_the_command_writes_finds_drift_and_refuses_what_breaks(
+def test_the_command_writes_finds_differences_and_refuses_breaking_changes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run(*arguments: str) -> int:
