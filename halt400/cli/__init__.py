@@ -1,7 +1,7 @@
-"""The command line: `halt400 ...`. What a scraper's machine can do is here; the service adds its own commands.
+"""The command line, `halt400 ...`: the commands that need no service; the service adds its own.
 
 A command is a module with a ``register(app)`` function. Packages add theirs by the entry point group
-``halt400.commands``; that is the one door from `halt400` to `streams`.
+``halt400.commands``, the only way from `halt400` to `streams`.
 """
 
 import logging
@@ -20,7 +20,7 @@ __all__ = ["build", "main"]
 
 
 def build() -> typer.Typer:
-    """Assemble the command line from this package and from what is installed beside it."""
+    """Assemble the command line from the commands of this package and of every installed one."""
     commands, epilog = [diagnose.register], None
     for entry_point in sorted(metadata.entry_points(group="halt400.commands"), key=lambda found: found.name):
         try:
@@ -61,8 +61,8 @@ def _show_version(wanted: bool) -> None:
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one clear line on stderr and exit code 1, never a traceback."""
-    # What Kafka's client would log of a broker that does not answer is in the error; what runs on undoes it.
+    """Run the command line; a `Halt400Error` is one line on stderr and exit code 1, never a traceback."""
+    # Errors say what Kafka's client logs of a broker that does not answer; a command that goes on undoes this.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         build()()

@@ -1,4 +1,4 @@
-"""`halt400 diagnose`: look at recorded or planned requests and say what is wrong with them."""
+"""`halt400 diagnose`: say what is wrong with recorded or planned requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report that `halt400 diagnose` prints for people: the cause, the place with its caret, the remedy."""
+"""The text report of `halt400 diagnose`: the cause, the place with a caret under it, the remedy."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _WIDEST = 100
 
 
 def print_report(found: list[tuple[RecordedExchange, Diagnosis | None]]) -> None:
-    """Print one block for each exchange with a diagnosis, and a last line that sums up."""
+    """Print one block for each exchange with a diagnosis, and a summary line."""
     console = Console(highlight=False, soft_wrap=False)
     if console.is_terminal:
         _print(console, found)
         return
     with console.capture() as captured:
         _print(console, found)
-    # rich fills its lines up with spaces, which are in the way of who greps or pastes them.
+    # rich pads lines with spaces, which hinder grep and paste.
     sys.stdout.write("\n".join(line.rstrip(" ") for line in captured.get().split("\n")))
 
 
@@ -103,7 +103,7 @@ def _evidence(evidence: Evidence, width: int) -> Group:
 
 
 def _fitted(excerpt: str, caret: int, width: int) -> tuple[str, int]:
-    """Cut an excerpt to the width of the terminal so that the caret stays in sight."""
+    """Cut an excerpt to the width of the terminal so that the caret stays visible."""
     if len(excerpt) + 1 <= width:
         return excerpt, caret
     start = max(0, min(caret - width // 2, len(excerpt) - width + 1))

@@ -1,4 +1,4 @@
-"""``halt400 local``: the local Kafka and the local S3 server in the foreground, and their installation."""
+"""`halt400 local`: run a local Kafka or a local S3 server in the foreground; install what they need."""
 
 import signal
 from collections.abc import Callable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 Port = Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.", min=0, max=65535)]
-Data = Annotated[Path | None, typer.Option(help="Directory to keep the data in; without it they go when it stops.")]
+Data = Annotated[Path | None, typer.Option(help="Directory for the data; without it they are removed at the end.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -39,10 +39,11 @@ def s3(
     data: Data = None,
     bucket: Annotated[list[str] | None, typer.Option(help="Bucket to create where it is missing; repeatable.")] = None,
     access_key: Annotated[
-        str, typer.Option(help="What clients sign with.", envvar="HALT400_ARCHIVE_ACCESS_KEY_ID")
+        str, typer.Option(help="Access key of the clients.", envvar="HALT400_ARCHIVE_ACCESS_KEY_ID")
     ] = "halt400",
     secret_key: Annotated[
-        str | None, typer.Option(help="A random one by default.", envvar="HALT400_ARCHIVE_SECRET_ACCESS_KEY")
+        str | None,
+        typer.Option(help="Secret key of the clients; random by default.", envvar="HALT400_ARCHIVE_SECRET_ACCESS_KEY"),
     ] = None,
 ) -> None:
     """Run an S3 server until Ctrl-C; its credentials are printed."""
@@ -64,7 +65,7 @@ def s3(
 
 
 def install() -> None:
-    """Fetch what the local servers need, checked by checksum; does nothing where it is there."""
+    """Download what the local servers need, verified by checksum; nothing is downloaded twice."""
     from streams.local import ARTIFACTS, cache_dir, find_java
     from streams.local import install as install_artifact
 

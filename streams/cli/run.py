@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
         """Start everything on this machine and show it at work.
 
         A local Kafka is started unless HALT400_KAFKA_BOOTSTRAP_SERVERS names a cluster. Ctrl-C stops all of it and
-        leaves nothing behind but the archive and the worker's log.
+        leaves only the archive and the worker's log.
 
         Example: halt400 run
         """
@@ -75,7 +75,7 @@ def show(console: Console, *, stay: bool) -> bool:
 
 
 def _called() -> str:
-    """How `halt400` was called, for commands to copy: `make run` calls the one in ``.venv``, which is on no path."""
+    """How `halt400` was called, for commands to copy: `make run` calls one that is not on the path."""
     called = Path(sys.argv[0])
     if called.name != "halt400":
         return "python -m halt400"

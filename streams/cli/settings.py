@@ -1,4 +1,4 @@
-"""`halt400 settings`: every setting, what it is here and what it does."""
+"""`halt400 settings`: every setting with its value, its default and what it does."""
 
 from typing import Annotated
 
@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
         output: Annotated[Format, typer.Option("--format", help="How to print.")] = "table",
         changed: Annotated[bool, typer.Option("--changed", help="Only what is not at its default.")] = False,
     ) -> None:
-        """List every setting: its environment variable, what it is here, its default, and what it does.
+        """List every setting: environment variable, value, default, and what it does.
 
         Secrets are not shown. What is not at its default is bold.
         """

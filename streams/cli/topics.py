@@ -1,4 +1,4 @@
-"""`halt400 topics`: make the topics, compare them with their declarations, list these."""
+"""`halt400 topics`: create the topics, compare them with their declarations, list the declarations."""
 
 import asyncio
 from collections.abc import Iterable
@@ -19,25 +19,27 @@ __all__ = ["register"]
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     topics = typer.Typer(
-        name="topics", no_args_is_help=True, help="Make the topics on Kafka, and compare them with what they must be."
+        name="topics",
+        no_args_is_help=True,
+        help="Create the topics on Kafka, and compare them with their declarations.",
     )
     app.add_typer(topics)
 
     @topics.command()
     def apply() -> None:
-        """Make the topics that are not there; leave the others, and tell how they differ.
+        """Create the missing topics, and show how the others differ, without a change to them.
 
-        Calling it again changes nothing. Exit codes: 0 all are as declared, 1 some differ.
+        A second call changes nothing. Exit codes: 0 all are as declared, 1 some differ.
         """
         from streams.topics import apply_topics
 
         kafka = _kafka()
-        made, differences = asyncio.run(apply_topics(kafka))
-        _tell(kafka, made, "created", differences)
+        created, differences = asyncio.run(apply_topics(kafka))
+        _print_states(kafka, created, "created", differences)
 
     @topics.command()
     def check() -> None:
-        """Compare the topics on Kafka with their declarations, and change nothing.
+        """Compare the topics on Kafka with their declarations, without a change.
 
         Exit codes: 0 all are as declared, 1 some are missing or differ.
         """
@@ -45,13 +47,13 @@ def register(app: typer.Typer) -> None:
 
         kafka = _kafka()
         missing, differences = asyncio.run(compare_topics(kafka))
-        _tell(kafka, missing, "missing", differences)
+        _print_states(kafka, missing, "missing", differences)
         if missing:
             raise typer.Exit(1)
 
     @topics.command("list")
     def list_() -> None:
-        """List what is declared: partitions, replicas and settings of every topic; needs no Kafka."""
+        """List the declarations: partitions, replicas and settings of every topic; needs no Kafka."""
         from streams.topics import declarations
 
         console, table = tables_on("Topic", "Partitions", "Replicas", "Settings", numbers=("Partitions", "Replicas"))
@@ -68,15 +70,15 @@ def _kafka() -> "KafkaSettings":
     return load_settings().kafka
 
 
-def _tell(kafka: "KafkaSettings", news: Iterable[str], word: str, differences: "Iterable[Difference]") -> None:
-    """Print a line for each topic; exit 1 where some differ."""
+def _print_states(kafka: "KafkaSettings", names: Iterable[str], word: str, differences: "Iterable[Difference]") -> None:
+    """Print a line for each topic, with `word` for those of `names`; exit 1 where some differ."""
     from streams.topics import declarations
 
-    new, differences = set(news), list(differences)
+    listed, differences = set(names), list(differences)
     console, table = tables_on("Topic", "State", "Difference")
     for topic in declarations(kafka):
         wrong = [found for found in differences if found.topic == topic.name]
-        if topic.name in new:
+        if topic.name in listed:
             state = Text(word, "green" if word == "created" else "red")
         elif wrong:
             state = Text("differs", "red")

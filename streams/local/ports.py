@@ -9,30 +9,30 @@ __all__ = ["HOST", "claim", "free_ports", "is_free"]
 
 HOST = "127.0.0.1"
 
-# Below the range from which Linux (32768) and macOS (49152) number outgoing connections: while a server is away
-# between `kill` and `start`, no client's socket can take its port.
+# Below the ports that Linux (from 32768) and macOS (from 49152) give to outgoing connections: while a server is down
+# between `kill` and `start`, no client's socket takes its port.
 _FIRST, _LAST = 20000, 32000
 _ATTEMPTS = 200
 
 
 def free_ports(count: int) -> list[int]:
-    """Pick ports on which nothing listens; the server that gets them should be started at once.
+    """Pick ports on which nothing listens; start the server at once.
 
     Raises
     ------
     LocalServiceError
         No free port was found.
     """
-    held: list[socket.socket] = []
+    bound: list[socket.socket] = []
     try:
         for _ in range(_ATTEMPTS):
-            if len(held) == count:
-                return [port.getsockname()[1] for port in held]
-            candidate = _bound(random.randint(_FIRST, _LAST))  # noqa: S311
+            if len(bound) == count:
+                return [port.getsockname()[1] for port in bound]
+            candidate = _listen(random.randint(_FIRST, _LAST))  # noqa: S311
             if candidate is not None:
-                held.append(candidate)
+                bound.append(candidate)
     finally:
-        for port in held:
+        for port in bound:
             port.close()
     raise LocalServiceError(
         f"No {count} free ports between {_FIRST} and {_LAST} on {HOST}.", "Stop what listens there, or pass a port."
@@ -40,7 +40,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def claim(port: int, service: str) -> int:
-    """Check that a port that the operator asked for can be had.
+    """Check that a port that the operator chose is free, and return it.
 
     Raises
     ------
@@ -56,17 +56,17 @@ def claim(port: int, service: str) -> int:
 
 
 def is_free(port: int) -> bool:
-    """Tell whether a server could listen on a port."""
-    held = _bound(port)
-    if held is None:
+    """Whether a server could listen on a port."""
+    listener = _listen(port)
+    if listener is None:
         return False
-    held.close()
+    listener.close()
     return True
 
 
-def _bound(port: int) -> socket.socket | None:
+def _listen(port: int) -> socket.socket | None:
     candidate = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    # As Java does: a port in TIME_WAIT is free, one that is listened on is not.
+    # As Java does: a port in TIME_WAIT is free, one with a listener is not.
     candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         candidate.bind((HOST, port))

@@ -24,11 +24,11 @@ class LocalS3(LocalService):
     Parameters
     ----------
     port
-        Where it listens; 0 picks a free port, kept over `kill` and `start`.
+        Where it listens; 0 picks a free port, which stays the same after `kill` and `start`.
     data_dir
-        Where buckets and objects stay; None for a temporary directory, removed by `stop`.
+        Where buckets and objects are; None for a temporary directory, removed by `stop`.
     access_key, secret_key
-        What clients sign with; a random secret by default.
+        Credentials of the clients; a random secret by default.
     start_timeout_s
         How long the server may take to answer.
 
@@ -36,7 +36,7 @@ class LocalS3(LocalService):
     --------
     >>> with LocalS3() as s3:  # doctest: +SKIP
     ...     s3.create_bucket("evidence")
-    ...     s3.client().put_object(Bucket="evidence", Key="a", Body=b"kept")
+    ...     s3.client().put_object(Bucket="evidence", Key="a", Body=b"evidence")
     """
 
     title = "the local S3 server"
@@ -57,7 +57,7 @@ class LocalS3(LocalService):
 
     @property
     def endpoint_url(self) -> str:
-        """What clients are given, e.g. ``http://127.0.0.1:26514``."""
+        """The URL for clients, e.g. ``http://127.0.0.1:26514``."""
         return f"http://{HOST}:{self.port}"
 
     def client(self, *, access_key: str | None = None, secret_key: str | None = None) -> "S3Client":
@@ -75,7 +75,7 @@ class LocalS3(LocalService):
         )
 
     def create_bucket(self, name: str) -> None:
-        """Create a bucket unless it is there; S3 wants 3 to 63 lower-case letters, digits and hyphens."""
+        """Create a bucket unless it exists; a name has 3 to 63 lower-case letters, digits and hyphens."""
         client = self.client()
         try:
             client.create_bucket(Bucket=name)
@@ -117,5 +117,5 @@ class LocalS3(LocalService):
     def _answers(self) -> bool:
         with socket.create_connection((HOST, self.port), timeout=_ANSWER_TIMEOUT_S) as connection:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            # Unsigned, so the answer of a working server is a refusal.
+            # The request is unsigned, so a working server refuses it.
             return connection.recv(12) == b"HTTP/1.1 403"

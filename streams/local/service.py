@@ -1,4 +1,4 @@
-"""What local servers have in common: a directory, a port, a start that waits for an answer, a stop that is certain."""
+"""The common part of the local servers: directory, port, start until the server answers, stop."""
 
 import atexit
 import fcntl
@@ -25,14 +25,14 @@ _IN_USE = ("Address already in use", "BindException")
 
 
 class LocalService(ABC):
-    """A server of ours on 127.0.0.1.
+    """A server on 127.0.0.1 that this process starts and stops.
 
     Parameters
     ----------
     port
-        Where it listens; 0 picks a free port, which it keeps over `kill` and `start`.
+        Where it listens; 0 picks a free port, which stays the same after `kill` and `start`.
     data_dir
-        Where its data stay; None for a temporary directory, removed by `stop`.
+        Where its data are; None for a temporary directory, removed by `stop`.
     start_timeout_s
         How long it may take to answer.
     """
@@ -65,7 +65,7 @@ class LocalService(ABC):
 
     @property
     def log_path(self) -> Path:
-        """The server's own log."""
+        """The server's log file."""
         return self.directory / "server.log"
 
     @property
@@ -107,7 +107,7 @@ class LocalService(ABC):
         return self
 
     def stop(self, *, keep: bool = False) -> None:
-        """Stop the server in order; its temporary data go, unless they are to be kept for another `start`."""
+        """Stop the server; remove its temporary data unless `keep` leaves them for another `start`."""
         if os.getpid() != self._owner:
             return
         if self._process is not None:
@@ -119,17 +119,17 @@ class LocalService(ABC):
             atexit.unregister(self.stop)
 
     def kill(self) -> None:
-        """SIGKILL the server as a power cut would, and wait for its ports to be free; data are kept for `start`."""
+        """Kill the server (SIGKILL), as a power cut would, and wait for its ports to be free; data stay for `start`."""
         if self._process is not None:
             self._process.kill()
             self._process = None
-            # The guard is our child, the server is the guard's: the kernel may still be ending it.
+            # The server is a child of the guard, not of this process: the kernel may still be ending it.
             deadline = time.monotonic() + _KILL_TIMEOUT_S
             while not all(is_free(port) for port in self._ports) and time.monotonic() < deadline:
                 time.sleep(_POLL_S)
 
     def wait(self) -> None:
-        """Block until the server ends by itself.
+        """Block until the server ends.
 
         Raises
         ------
@@ -154,7 +154,7 @@ class LocalService(ABC):
 
     @abstractmethod
     def _answers(self) -> bool:
-        """Ask the server whether it serves; False or an `OSError` where it does not yet."""
+        """Whether the server answers; False or an `OSError` where it does not yet."""
 
     def _choose_ports(self) -> None:
         if not self._ports:
@@ -180,7 +180,7 @@ class LocalService(ABC):
                     f"The directory {self._dir} is in use by another server.",
                     "Stop that one, or choose another --data.",
                 ) from error
-            # The lock is on the open file, which the guard inherits and keeps until the server has ended.
+            # The lock is on the open file, which the guard inherits and closes when the server has ended.
             self._process = GuardedProcess(self._command(), self.log_path, remove=temporary, hold=lock.fileno())
 
     def _await_answer(self) -> None:

@@ -17,7 +17,7 @@ def settings(kafka: str, prefix: str) -> Settings:
     return load_settings(kafka={"bootstrap_servers": kafka, "topic_prefix": prefix, "partitions": 3})
 
 
-async def test_topics_are_made_once_as_declared(settings: Settings) -> None:
+async def test_topics_are_created_once_as_declared(settings: Settings) -> None:
     names = [topic.name for topic in declarations(settings.kafka)]
     assert await compare_topics(settings.kafka) == (names, [])
     assert await apply_topics(settings.kafka) == (names, [])
@@ -26,7 +26,7 @@ async def test_topics_are_made_once_as_declared(settings: Settings) -> None:
     await check_topics(settings.kafka)
 
 
-async def test_what_differs_is_told_and_left_alone(kafka: str, settings: Settings) -> None:
+async def test_what_differs_is_shown_and_not_changed(kafka: str, settings: Settings) -> None:
     await apply_topics(settings.kafka)
     control, responses = settings.kafka.topic("control"), settings.kafka.topic("responses")
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
@@ -72,7 +72,7 @@ async def test_the_replication_factor_is_the_declared_one_or_the_clusters(kafka:
         await apply_topics(too_many)
 
 
-async def test_the_command_tells_created_as_declared_missing_and_differs(settings: Settings) -> None:
+async def test_the_command_shows_created_as_declared_missing_and_differs(settings: Settings) -> None:
     def states(lines: list[str]) -> set[str]:
         return {" ".join(line.split()[1:]) for line in lines if line.startswith(settings.kafka.topic_prefix)}
 

@@ -1,4 +1,4 @@
-"""Reading what people have at hand: HAR, raw bytes, curl, JSON lines."""
+"""The input of `halt400 diagnose`: HAR, raw bytes, curl, JSON lines."""
 # ruff: noqa: E501 - requests on one line each
 
 import json

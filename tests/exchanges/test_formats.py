@@ -1,4 +1,4 @@
-"""One set of readers: each format yields the same kind of exchange, for `diagnose`, `replay` and what comes after."""
+"""One set of readers: every format yields the same kind of exchange, for `diagnose` and `replay`."""
 
 import gzip
 import json

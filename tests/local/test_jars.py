@@ -68,7 +68,9 @@ def test_the_pinned_files_are_downloaded_into_the_cache(artifact: Artifact, url:
     assert artifact.class_path(home).split(":") == [str(home / path) for path in FILES]
 
 
-def test_a_server_that_is_busy_is_asked_again(artifact: Artifact, url: str, repository: Path, tmp_path: Path) -> None:
+def test_a_download_is_retried_when_the_server_is_busy(
+    artifact: Artifact, url: str, repository: Path, tmp_path: Path
+) -> None:
     (repository / "org/two/2.0/two-2.0.jar.busy").touch()
     home = install(artifact, tmp_path / "cache", repository=url, maven=None)
     assert {path: (home / path).read_bytes() for path in FILES} == FILES
@@ -89,15 +91,15 @@ def test_a_file_with_another_checksum_is_refused(
     assert not list((tmp_path / "cache" / "jars").glob(".*")), "nothing half-done stays"
 
 
-def test_a_file_damaged_in_the_cache_is_fetched_again(artifact: Artifact, url: str, tmp_path: Path) -> None:
+def test_a_file_damaged_in_the_cache_is_downloaded_again(artifact: Artifact, url: str, tmp_path: Path) -> None:
     home = install(artifact, tmp_path / "cache", repository=url, maven=None)
     (home / "org/one/1.0/one-1.0.jar").write_bytes(b"damaged")
     assert install(artifact, tmp_path / "cache", repository=url, maven=None) == home
     assert (home / "org/one/1.0/one-1.0.jar").read_bytes() == FILES["org/one/1.0/one-1.0.jar"]
 
 
-def test_jars_that_cannot_be_had_are_one_clear_line_with_a_mend(artifact: Artifact, tmp_path: Path) -> None:
-    with pytest.raises(LocalServiceError, match="jars of pair cannot be had") as caught:
+def test_jars_that_cannot_be_downloaded_are_one_clear_line_with_a_mend(artifact: Artifact, tmp_path: Path) -> None:
+    with pytest.raises(LocalServiceError, match="jars of pair cannot be downloaded") as caught:
         install(artifact, tmp_path / "cache", repository="http://127.0.0.1:1", maven=None)
     assert "\n" not in str(caught.value)
     assert "HALT400_KAFKA_BOOTSTRAP_SERVERS" in caught.value.mend

@@ -104,7 +104,7 @@ def test_the_pace_is_kept(cluster: KafkaSettings, tmp_path: Path, replay: Replay
     assert second.time - first.time == 600
 
 
-def test_an_event_that_is_too_large_is_told_and_the_others_go_out(
+def test_an_event_that_is_too_large_is_printed_and_the_others_are_published(
     cluster: KafkaSettings, tmp_path: Path, replay: Replay
 ) -> None:
     large = response_event(

@@ -1,4 +1,4 @@
-"""`halt400 diagnose` as a person and a program meet it."""
+"""`halt400 diagnose`: what a person and a program get."""
 # ruff: noqa: E501 - requests on one line each
 
 import json
