@@ -121,6 +121,37 @@ ROOMS = (
 )
 """What stands at the top of `streams`: each imports only what comes after it. docs/architecture.md draws it."""
 
+SDK_ROOMS = (
+    "__main__",
+    "cli",
+    "integrations",
+    "guard",
+    "sync",
+    "gate",
+    "publisher",
+    "rates",
+    "operations",
+    "kafka",
+    "preflight",
+    "diagnosis",
+    "exchanges",
+    "proxies",
+    "fingerprints",
+    "body_shapes",
+    "url_templates",
+    "redaction",
+    "windows",
+    "events",
+    "record_fields",
+    "errors",
+    "records",
+    "backoff",
+    "start_stop",
+)
+"""The same for `halt400`."""
+
+ROOMS_OF = {"streams": ROOMS, "halt400": SDK_ROOMS}
+
 MOST_MODULES_AT_THE_TOP = 8
 
 
@@ -129,16 +160,21 @@ def within(name: str, packages: tuple[str, ...]) -> bool:
     return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
-def room(name: str) -> str | None:
-    """The folder or module at the top of `streams` that a dotted name lies in."""
+def room(name: str) -> tuple[str, str] | None:
+    """The package and the folder or module at its top that a dotted name lies in."""
     parts = name.split(".")
-    return parts[1] if parts[0] == "streams" and len(parts) > 1 else None
+    return (parts[0], parts[1]) if parts[0] in ROOMS_OF and len(parts) > 1 else None
 
 
-def below(module: str) -> tuple[str, ...]:
-    """The rooms that a module of `streams` may import besides its own."""
-    here = room(module)
-    return ROOMS[ROOMS.index(here) + 1 :] if here in ROOMS else ()
+def stands_above(name: str, module: str) -> bool:
+    """Whether a module must not import a name, for it lies in a room of the same package that stands above its own."""
+    here, there = room(module), room(name)
+    if here is None or there is None or here == there or here[0] != there[0]:
+        return False
+    rooms = ROOMS_OF[here[0]]
+    if here[1] not in rooms:
+        return False
+    return there[1] not in rooms[rooms.index(here[1]) :]
 
 
 def names_used(source: str, module: str, *, is_package: bool = False) -> Iterator[tuple[int, str]]:
@@ -178,8 +214,8 @@ def breaches(source: str, module: str, *, is_package: bool = False) -> list[str]
     for line, name in names_used(source, module, is_package=is_package):
         if within(module, ("halt400",)) and within(name, NOT_IN_HALT400):
             found.append(f"{module}:{line}: halt400 must not import {name}")
-        if room(module) and room(name) and room(name) not in (room(module), *below(module)):
-            found.append(f"{module}:{line}: {room(module)} must not import {name}: {room(name)} stands above it")
+        if stands_above(name, module):
+            found.append(f"{module}:{line}: must not import {name}, which stands above it")
         if within(module, PURE):
             if within(name, NOT_IN_PURE) or within(name, CLOCKS):
                 found.append(f"{module}:{line}: pure code must not use {name}")
@@ -206,6 +242,11 @@ def test_every_room_of_streams_has_its_place_and_few_are_single_modules() -> Non
     top = [path for path in (REPOSITORY / "streams").iterdir() if not path.name.startswith(("__pycache__", "."))]
     assert {path.stem for path in top if path.name not in ("__init__.py", "py.typed")} == set(ROOMS)
     assert sum(path.suffix == ".py" for path in top) <= MOST_MODULES_AT_THE_TOP
+
+
+def test_every_room_of_halt400_has_its_place() -> None:
+    top = [path for path in (REPOSITORY / "halt400").iterdir() if not path.name.startswith(("__pycache__", "."))]
+    assert {path.stem for path in top if path.name not in ("__init__.py", "py.typed")} == set(SDK_ROOMS)
 
 
 @pytest.mark.parametrize("name", PURE)
@@ -235,6 +276,8 @@ def test_what_is_listed_as_pure_exists(name: str) -> None:
         ("streams.archive.har", "from streams.worker.run import run_worker"),
         ("streams.transport.consumer", "from streams.processing.engine import Engine"),
         ("streams.api.app", "import streams.cli.output"),
+        ("halt400.kafka.follower", "from halt400.gate import Gate"),
+        ("halt400.gate.gate", "from halt400 import Publisher"),
     ],
 )
 def test_a_breach_is_found(module: str, source: str) -> None:
@@ -250,6 +293,7 @@ def test_a_breach_is_found(module: str, source: str) -> None:
         ("halt400.records", "import streams_of_consciousness"),
         ("streams.detection.policy", "from halt400.records import Command\nfrom .lifecycle import open"),
         ("streams.worker.run", "import faust, boto3, halt400"),
+        ("halt400.gate.gate", "from halt400.kafka.follower import Follower\nfrom .commands import KnownCommands"),
     ],
 )
 def test_what_is_allowed_is_not_a_breach(module: str, source: str) -> None:
