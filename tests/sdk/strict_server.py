@@ -31,6 +31,8 @@ async def _answer(request: web.Request) -> web.StreamResponse:
         for _ in range(20):
             await answer.write(b"x" * 100_000)
         return answer
+    if request.path == "/moved":
+        return web.Response(status=302, headers={"Location": "/items"})
     if request.path == "/broken":
         assert request.transport is not None
         request.transport.close()

@@ -1,0 +1,211 @@
+"""The Scrapy add-on in real crawls, each a process of its own, on a real server and the real broker."""
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from halt400.events import target_of
+from tests.integrations.conftest import JOB, Halt400Topics
+from tests.sdk.strict_server import Server
+from tests.waiting import until
+
+pytest.importorskip("scrapy")
+pytestmark = pytest.mark.broker
+
+SPIDER = """
+import scrapy
+from scrapy.downloadermiddlewares.retry import get_retry_request
+
+
+class Shop(scrapy.Spider):
+    name = "shop"
+    handle_httpstatus_list = [400]
+    custom_settings = {
+        "ADDONS": {"halt400.integrations.scrapy.Halt400Addon": 300},
+        "RETRY_HTTP_CODES": [400, 503],
+        "RETRY_TIMES": 2,
+        "LOG_LEVEL": "INFO",
+        "ROBOTSTXT_OBEY": False,
+        "REMOTE_CONTROL_ENABLED": False,
+        "TELNETCONSOLE_ENABLED": False,
+    }
+
+    def requests(self):
+        url, plan = self.settings["URL"], self.settings["PLAN"]
+        if plan == "mixed":
+            yield scrapy.Request(f"{url}/items?status=200")
+            yield scrapy.Request(f"{url}/items?status=503")
+            yield scrapy.Request(f"{url}/moved")
+            yield scrapy.Request(f"{url}/items?status=404")
+            yield scrapy.Request(f"{url}/graphql", method="POST", body='{"a": 1, }', callback=self.again,
+                                 headers={"Content-Type": "application/json", "Accept-Encoding": "gzip"})
+        elif plan == "many":
+            for number in range(int(self.settings["PAGES"])):
+                yield scrapy.Request(f"{url}/items?page={number}", errback=self.failed)
+
+    async def start(self):
+        for request in self.requests():
+            yield request
+
+    def start_requests(self):
+        return self.requests()
+
+    def parse(self, response):
+        pass
+
+    def again(self, response):
+        yield get_retry_request(response.request, spider=self, reason="400")
+        yield response.request.replace(body="{}", dont_filter=True, callback=self.parse)
+
+    def failed(self, failure):
+        self.crawler.stats.inc_value("failed/" + failure.type.__name__)
+"""
+
+
+class Crawl:
+    """One `scrapy runspider` in a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self.process, self.log = process, log
+
+    async def ended(self) -> dict[str, str]:
+        """Wait for its end; the stats that its log closes with."""
+        assert await asyncio.wait_for(self.process.wait(), 90) == 0, self.text()
+        stats = self.text().rpartition("Dumping Scrapy stats:")[2]
+        pairs = [line.strip(" {},").partition(": ") for line in stats.splitlines() if ": " in line]
+        return {name.strip("'"): value.strip("'") for name, _, value in pairs}
+
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+async def crawl(
+    tmp_path: Path, server: Server, variables: dict[str, str], plan: str, *arguments: str, command: str = "runspider"
+) -> Crawl:
+    spider, log = tmp_path / "shop.py", tmp_path / "crawl.log"
+    spider.write_text(SPIDER)
+    settings = {"URL": server.url, "PLAN": plan, "HALT400_JOB_ID": JOB} | variables
+    given = [word for name, value in settings.items() for word in ("-s", f"{name}={value}")]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HALT400_")}
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "scrapy", command, str(spider), *given, *arguments,
+            stdout=output, stderr=output, cwd=tmp_path,
+            env=environment | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        )  # fmt: skip
+    return Crawl(process, log)
+
+
+REACTORS = {
+    "asyncio": "twisted.internet.asyncioreactor.AsyncioSelectorReactor",
+    "select": "twisted.internet.selectreactor.SelectReactor",
+}
+
+
+@pytest.mark.parametrize("reactor", REACTORS)
+async def test_every_response_is_published_once_and_no_400_is_sent_again(
+    tmp_path: Path, server: Server, halt400_topics: Halt400Topics, reactor: str
+) -> None:
+    running = await crawl(
+        tmp_path, server, halt400_topics.variables, "mixed", "-s", f"TWISTED_REACTOR={REACTORS[reactor]}",
+        "-s", "HALT400_RELEASE=2.4.0",
+    )  # fmt: skip
+    stats = await running.ended()
+    events = await halt400_topics.events()
+    published = Counter(f"{event.request.method} {event.request.url.removeprefix(server.url)}" for event in events)
+    assert published == Counter(server.hits), running.text()
+    assert sorted(event.response.status for event in events) == [200, 200, 200, 302, 400, 404, 503, 503, 503]
+    assert sorted(event.attempt for event in events if event.response.status == 503) == [1, 2, 3]
+    [bad] = [event for event in events if event.response.status == 400]
+    assert (bad.job_id, bad.release, bad.request.body) == (JOB, "2.4.0", '{"a": 1, }')
+    assert bad.response.body is not None
+    assert "error" in bad.response.body
+    assert bad.client is not None
+    assert bad.client.name == "scrapy"
+    wanted = {"halt400/published": "9", "halt400/bad_requests": "1", "halt400/refused": "1", "halt400/saved": "1"}
+    assert stats | wanted == stats
+
+
+async def test_the_spider_is_closed_when_its_job_is_quarantined(
+    tmp_path: Path, server: Server, halt400_topics: Halt400Topics
+) -> None:
+    running = await crawl(tmp_path, server, halt400_topics.variables, "many", "-s", "PAGES=5000",
+                          "-s", "CONCURRENT_REQUESTS=4", "-s", "DOWNLOAD_DELAY=0.02")  # fmt: skip
+    await until(lambda: len(server.hits) > 5, 60, explain=running.text)
+    await halt400_topics.command(target_of(server.url))
+    stats = await running.ended()
+    assert stats["finish_reason"] == "halt400"
+    assert len(server.hits) < 500
+    assert f"halt400 release job/{target_of(server.url)}/{JOB}" in running.text()
+
+
+async def test_a_crawl_that_starts_while_its_job_is_quarantined_sends_nothing(
+    tmp_path: Path, server: Server, halt400_topics: Halt400Topics
+) -> None:
+    await halt400_topics.command(target_of(server.url))
+    stats = await (await crawl(tmp_path, server, halt400_topics.variables, "many", "-s", "PAGES=50")).ended()
+    assert (stats["finish_reason"], server.hits) == ("halt400", [])
+
+
+async def test_a_paused_crawl_loses_no_request_and_goes_on_when_it_is_released(
+    tmp_path: Path, server: Server, halt400_topics: Halt400Topics
+) -> None:
+    target = target_of(server.url)
+    running = await crawl(tmp_path, server, halt400_topics.variables, "many", "-s", "PAGES=60",
+                          "-s", "HALT400_ON_QUARANTINE=pause", "-s", "DOWNLOAD_DELAY=0.02")  # fmt: skip
+    await until(lambda: len(server.hits) > 5, 60, explain=running.text)
+    await halt400_topics.command(target)
+    await until(lambda: "The crawl pauses" in running.text(), 60, explain=running.text)
+    await halt400_topics.command(target, "released", sequence=2)
+    stats = await running.ended()
+    assert stats["finish_reason"] == "finished"
+    assert Counter(server.hits) == Counter(f"GET /items?page={number}" for number in range(60))
+
+
+async def test_in_a_crawl_of_many_targets_one_quarantine_drops_that_target_only(
+    tmp_path: Path, server: Server, halt400_topics: Halt400Topics
+) -> None:
+    other = server.url.replace("127.0.0.1", "localhost")
+    spider = SPIDER.replace("range(int(", "range(2 * int(").replace(
+        'f"{url}/items?page={number}"', f'f"{{url if number % 2 else {other!r}}}/items?page={{number}}"'
+    )
+    await halt400_topics.command(target_of(other))
+    (tmp_path / "two").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules[__name__], "SPIDER", spider)
+        running = await crawl(tmp_path / "two", server, halt400_topics.variables, "many", "-s", "PAGES=20")
+    stats = await running.ended()
+    assert stats["finish_reason"] == "finished"
+    assert (stats["halt400/refused"], stats["failed/IgnoreRequest"]) == ("20", "20")
+    assert len(server.hits) == 20
+
+
+async def test_without_kafka_the_crawl_goes_on_as_without_us(tmp_path: Path, server: Server, unused_port: int) -> None:
+    variables = {"HALT400_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{unused_port}"}
+    running = await crawl(tmp_path, server, variables, "many", "-s", "PAGES=50")
+    stats = await running.ended()
+    assert (stats["finish_reason"], len(server.hits)) == ("finished", 50)
+    assert "Traceback" not in running.text()
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [("HALT400_ON_QUARANTINE=stop", "Set close, pause or drop"), ("HALT400_PREFLIGHT=yes", "Set warn or block")],
+)
+async def test_a_wrong_setting_is_named_before_the_crawl(
+    tmp_path: Path, server: Server, setting: str, message: str
+) -> None:
+    running = await crawl(tmp_path, server, {}, "many", "-s", "PAGES=1", "-s", setting)
+    await asyncio.wait_for(running.process.wait(), 60)
+    assert message in running.text()
+    assert server.hits == []
+
+
+async def test_commands_for_single_requests_are_left_alone(tmp_path: Path, server: Server) -> None:
+    running = await crawl(tmp_path, server, {}, "many", "--spider", "shop", f"{server.url}/items", command="parse")
+    await asyncio.wait_for(running.process.wait(), 60)
+    assert "Halt400Middleware" not in running.text()
