@@ -116,6 +116,16 @@ class AlertDispatcher:
         """The partitions that are loaded."""
         return sorted(self._partitions)
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether every assigned partition is loaded."""
+        return self._assigned <= self._partitions.keys()
+
+    @property
+    def incidents(self) -> int:
+        """Number of incidents on the loaded partitions."""
+        return sum(len(partition.incidents.by_key) for partition in self._partitions.values())
+
     def assign(self, partitions: Iterable[int]) -> None:
         """Add partitions; the next `tick` or fold loads them."""
         self._assigned.update(partitions)
@@ -143,7 +153,7 @@ class AlertDispatcher:
                 if revocations == self._revocations:
                     incidents = Incidents(number, incidents_of(self._follower, number))
                     partition = self._partitions[number] = AssignedPartition(incidents, self._now_ms())
-                    log.info("Loaded partition %d: %d incidents.", number, len(incidents.by_key))
+                    log.debug("Loaded partition %d: %d incidents.", number, len(incidents.by_key))
             return partition
 
     # Records

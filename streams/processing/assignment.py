@@ -10,7 +10,7 @@ from streams.processing.context import ProcessingContext
 from streams.processing.partition import PartitionState
 from streams.transport import DurableTable, Records, Watermarks
 
-__all__ = ["AssignedPartition", "Assignment", "InputTopics"]
+__all__ = ["Assignment", "DetectPartition", "InputTopics"]
 
 
 class InputTopics(NamedTuple):
@@ -21,7 +21,7 @@ class InputTopics(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class AssignedPartition:
+class DetectPartition:
     """One partition number of both input topics.
 
     Attributes
@@ -64,10 +64,10 @@ class Assignment:
         self.inputs, self.table, self.watermarks = inputs, table, watermarks
         self.revocations = 0
         self._context = context
-        self._partitions: dict[int, AssignedPartition] = {}
+        self._partitions: dict[int, DetectPartition] = {}
 
     @property
-    def partitions(self) -> list[AssignedPartition]:
+    def partitions(self) -> list[DetectPartition]:
         """The partitions that have a state, as of now."""
         return list(self._partitions.values())
 
@@ -76,23 +76,23 @@ class Assignment:
         """Their states by number."""
         return {number: partition.state for number, partition in self._partitions.items()}
 
-    def get(self, number: int) -> AssignedPartition | None:
+    def get(self, number: int) -> DetectPartition | None:
         """The partition of a number, None where it has no state in this process."""
         return self._partitions.get(number)
 
-    def is_current(self, partition: AssignedPartition) -> bool:
+    def is_current(self, partition: DetectPartition) -> bool:
         """Whether the partition was not revoked since it was created."""
         return self._partitions.get(partition.number) is partition
 
-    def create(self, number: int) -> AssignedPartition:
+    def create(self, number: int) -> DetectPartition:
         """The partition of a number, created from its recovered rows where it has no state yet."""
         partition = self._partitions.get(number)
         if partition is None:
             state = PartitionState(self.inputs.responses, number, self._context, self.table.rows(number))
-            partition = self._partitions[number] = AssignedPartition(state)
+            partition = self._partitions[number] = DetectPartition(state)
         return partition
 
-    def accept(self, topic: str, number: int, records: Records) -> AssignedPartition:
+    def accept(self, topic: str, number: int, records: Records) -> DetectPartition:
         """The partition that a fold is about to be applied to; it counts as applied from here on.
 
         Raises

@@ -19,13 +19,13 @@ from typing import Any, NamedTuple
 from faust.types import TP
 
 from streams import metrics
-from streams.processing.assignment import AssignedPartition, Assignment
+from streams.processing.assignment import Assignment, DetectPartition
 
 __all__ = ["Checkpoint"]
 
 
 class _Taken(NamedTuple):
-    partition: AssignedPartition
+    partition: DetectPartition
     sends: list[Awaitable[Any]]
     rows: list[tuple[bytes, bytes]]
     ends: dict[TP, int]
@@ -80,6 +80,6 @@ class Checkpoint:
                     self._assignment.watermarks.advance(tp, end)
 
 
-def _take(partition: AssignedPartition) -> _Taken:
+def _take(partition: DetectPartition) -> _Taken:
     sends, partition.open_sends = partition.open_sends, []
     return _Taken(partition, sends, partition.state.take_changed(), dict(partition.ends))

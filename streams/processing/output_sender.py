@@ -9,7 +9,7 @@ import msgspec
 
 from streams import metrics
 from streams.fleet_cap.log import FleetRecord, encode_fleet_record
-from streams.processing.assignment import AssignedPartition, Assignment
+from streams.processing.assignment import Assignment, DetectPartition
 from streams.processing.decoding import Refusal
 from streams.processing.outcome import Outcome
 from streams.processing.refusal_log import RefusalLog
@@ -53,7 +53,7 @@ class OutputSender:
         self._outputs, self._send, self._assignment = outputs, send, assignment
         self.refusals = RefusalLog(outputs.dead_letters)
 
-    async def send(self, partition: AssignedPartition, outcome: Outcome, source_topic: str) -> None:
+    async def send(self, partition: DetectPartition, outcome: Outcome, source_topic: str) -> None:
         """Send an outcome of a partition; `source_topic` is the topic of its refused records."""
         sends, send, number = partition.open_sends, self._send, partition.number
         control, offences, _, findings, _ = self._outputs
@@ -79,7 +79,7 @@ class OutputSender:
             await asyncio.gather(*sends)
             sends.clear()
 
-    async def send_fleet_records(self, partition: AssignedPartition, records: Iterable[FleetRecord]) -> None:
+    async def send_fleet_records(self, partition: DetectPartition, records: Iterable[FleetRecord]) -> None:
         """Write to the fleet's log for a partition; once it is revoked, that is its next owner's part."""
         for record in records:
             if not self._assignment.is_current(partition):

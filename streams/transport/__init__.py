@@ -8,6 +8,7 @@ from streams.transport.codec import PASS_THROUGH
 from streams.transport.consumer import FoldingConsumer
 from streams.transport.fetcher import LostRecords, Records
 from streams.transport.producer import IdempotentProducer
+from streams.transport.rebalance_log import RecoveryLog
 from streams.transport.table import DurableTable
 from streams.transport.transport import FoldingTransport, install
 from streams.transport.watermarks import Watermarks
@@ -20,6 +21,7 @@ __all__ = [
     "IdempotentProducer",
     "LostRecords",
     "Records",
+    "RecoveryLog",
     "Watermarks",
     "install",
 ]

@@ -13,6 +13,7 @@ from faust.types import TP
 
 from streams.transport.fetcher import FoldingConsumerThread, Records
 from streams.transport.progress import PartitionProgress
+from streams.transport.rebalance_log import RebalanceLog
 from streams.transport.watermarks import Watermarks
 
 __all__ = ["Fold", "FoldingConsumer"]
@@ -55,6 +56,7 @@ class FoldingConsumer(Consumer):
         self.watermarks: Watermarks = transport.watermarks
         self._latest: dict[TP, tuple[int, weakref.ref[Records]]] = {}
         self._polls = 0
+        self._rebalance_log = RebalanceLog()
         super().__init__(transport, *arguments, **options)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:
@@ -87,6 +89,7 @@ class FoldingConsumer(Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget which partitions had a full buffer: Faust would deliver their records although they are paused."""
+        self._rebalance_log.begin(revoked)
         self._buffered_partitions.difference_update(revoked)
         for tp in revoked:
             self._latest.pop(tp, None)
@@ -96,6 +99,7 @@ class FoldingConsumer(Consumer):
         """Pause every partition before the first await: Faust reads a new partition until it gets to pause it."""
         self._paused_partitions.update(assigned)
         await super().on_partitions_assigned(assigned, generation_id)
+        self._rebalance_log.end(assigned)
 
     def on_buffer_drop(self, tp: TP) -> None:
         """Resume a partition whose buffer is empty again, unless it is paused: its table has not recovered yet."""

@@ -1,5 +1,6 @@
 """Hostile and broken input on the real broker: it goes to the dead-letter topic whole, and the worker goes on."""
 
+import re
 import time
 from typing import Any
 
@@ -54,6 +55,14 @@ ACCEPTED: dict[str, tuple[bytes | None, bytes | None]] = {
 }
 
 
+def refusals_logged(cluster: Cluster) -> dict[str, int]:
+    """Code -> refused records, as the worker's log says; a minute may pass before the last of a code are logged."""
+    line = (
+        rf"WARNING halt400.worker: Refused (\d+) record\(s\) of {cluster.prefix}responses \((\w+)\) and sent them to "
+    )
+    return {code: int(count) for count, code in re.findall(line, cluster.log_text())}
+
+
 def header(record: ConsumerRecord[bytes, bytes], name: str) -> str:
     return dict(record.headers)[f"halt400.{name}"].decode()
 
@@ -65,6 +74,7 @@ async def test_what_is_no_event_ends_in_the_dead_letter_topic_whole_and_the_coun
     await cluster.until_idle()
     assert worker.poll() is None, cluster.log_text()
 
+    assert refusals_logged(cluster).keys() == {"not_json", "null_value", "invalid_event", "key_mismatch"}
     letters = await cluster.read("responses.dlq")
     assert sorted((letter.key or b"", letter.value or b"") for letter in letters) == sorted(
         (key or b"", value or b"") for key, value in REFUSED.values()

@@ -64,6 +64,9 @@ async def test_a_break_of_a_target_is_one_page_and_a_worker_that_ignores_the_gat
         return found if found["halt400_archive_backlog"] == found["halt400_archive_open"] == 0 else None
 
     metrics = await cluster.until(settled)
+    assert f"halt400.worker: Recovery begun: 4 partitions of {cluster.prefix}alerts." in cluster.log_text()
+    recovered = r"halt400\.worker: Recovery done in \d+\.\d\d s: \d+ rows? on 4 partitions of "
+    assert re.search(recovered + re.escape(f"{cluster.prefix}alerts."), cluster.log_text())
     assert metrics['halt400_alert_deliveries_total{outcome="accepted",sink="out"}'] >= len(pages) + 1
     assert metrics['halt400_incidents_open{acknowledged="no"}'] == len({one.incident for one in told(cluster)})
     assert metrics["halt400_bad_requests_total"] == 204

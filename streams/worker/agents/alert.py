@@ -15,7 +15,7 @@ from streams.alerts.dispatcher import AlertDispatcher
 from streams.alerts.routing import Routing
 from streams.savings import SavingsBook
 from streams.settings import Settings
-from streams.transport import Watermarks
+from streams.transport import RecoveryLog, Watermarks
 from streams.worker.agents.fold_agent import add_parallel_agent, new_completion
 from streams.worker.failure import end_process
 from streams.worker.loops import run_every
@@ -64,6 +64,7 @@ def register(
         monotonic=time.monotonic,
     )
     app.services.append(dispatcher)
+    recovery_log = RecoveryLog(kafka.topic(topics.ALERTS))
     completion = new_completion(app, watermarks, capacity=OPEN_RECORDS)
     watermarks.on_checkpoint(dispatcher.drain)
     add_parallel_agent(app, "alert", control, completion, lambda tp, records: dispatcher.process(tp.partition, records))
@@ -77,12 +78,19 @@ def register(
 
     @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
     async def assign(_app: Any, assigned: set[TP], **_: Any) -> None:
-        dispatcher.assign(tp.partition for tp in assigned if tp.topic == control)
+        numbers = [tp.partition for tp in assigned if tp.topic == control]
+        recovery_log.begin(len(numbers))
+        dispatcher.assign(numbers)
 
     @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
     async def drop(_app: Any, revoked: set[TP], **_: Any) -> None:
         completion.drop({tp for tp in revoked if tp.topic in (control, findings)})
         dispatcher.drop([tp.partition for tp in revoked if tp.topic == control])
 
-    run_every(app, tick_interval_s, dispatcher.tick)
+    async def tick() -> None:
+        await dispatcher.tick()
+        if recovery_log.is_running and dispatcher.is_loaded:
+            recovery_log.end(dispatcher.incidents)
+
+    run_every(app, tick_interval_s, tick)
     return dispatcher
