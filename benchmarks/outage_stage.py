@@ -23,8 +23,9 @@ from halt400.records import Command, Offence, Source
 from halt400.start_stop import StartStop
 from streams import topics
 from streams.archive import Archive, open_archive
-from streams.archive.object_names import MANIFEST, manifest_key, object_key
-from streams.archive.sampling import Manifest, OffenceSampler, decode_manifest
+from streams.archive.expected import ExpectedArchive
+from streams.archive.object_names import MANIFEST, object_key
+from streams.archive.sampling import OffenceSampler, decode_manifest
 from streams.local import LocalS3
 from streams.settings import ArchiveSettings, KafkaSettings
 
@@ -262,19 +263,12 @@ class Stage:
     async def accounts(self, expected: int) -> Accounts:
         """Compare the bucket with the log of offences, object by object and count by count."""
         topic, found = self.kafka.topic(topics.OFFENCES), Accounts(expected=expected)
-        samplers: dict[str, OffenceSampler] = {}
-        kept: set[str] = set()
+        expected_archive, kept = ExpectedArchive(topic, storm_keep=self.storm_keep), set[str]()
         for record in await records_of(self.kafka, topic):
             offence = _decode_offence(record.value or b"")
-            key = manifest_key(offence.target, offence.event.time, topic, record.partition)
-            sampler = samplers.get(key)
-            if sampler is None:
-                manifest = Manifest(target=offence.target, date=key.split("/")[1])
-                sampler = samplers[key] = OffenceSampler(manifest, storm_keep=self.storm_keep)
-            signature = offence.fingerprints.signature if offence.fingerprints is not None else ""
-            decision = sampler.count(offence.source, signature, offence.event.time, always=offence.opens)
-            found.offences += decision is not None
-            if decision:
+            _, is_kept = expected_archive.add(record.partition, offence)
+            found.offences += is_kept is not None
+            if is_kept:
                 kept.add(object_key(offence.source, offence.target, offence.event.time))
         archive = open_archive(self.archive_settings)
         keys = set(await asyncio.to_thread(lambda: list(archive.keys(""))))
@@ -285,6 +279,7 @@ class Stage:
         found.server_leftovers = len(leftovers)
         found.missing, found.surplus = len(kept - objects), len(objects - kept)
         found.samples = sorted(kept ^ objects)[:5]
+        samplers = expected_archive.samplers
         wrong = await asyncio.gather(*(asyncio.to_thread(_differs, archive, key, samplers[key]) for key in samplers))
         found.wrong_manifests = sum(wrong) + len(keys - objects - samplers.keys())
         return found

@@ -42,6 +42,7 @@ PURE = (
     "streams.alerts.signing",
     "streams.alerts.text",
     "streams.archive.body_limits",
+    "streams.archive.expected",
     "streams.archive.har",
     "streams.archive.object_names",
     "streams.archive.resend",

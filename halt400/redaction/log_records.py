@@ -19,8 +19,8 @@ class RedactingFormatter(logging.Formatter):
 
     Examples
     --------
-    >>> from halt400.redaction import Redactor, Rules
-    >>> formatter = RedactingFormatter(Redactor(Rules(), b"a key of at least 16 bytes"))
+    >>> from halt400.redaction import RedactionRules, Redactor
+    >>> formatter = RedactingFormatter(Redactor(RedactionRules(), b"a key of at least 16 bytes"))
     >>> formatter.format(logging.LogRecord("x", 20, "", 0, "GET /?token=%s", ("abc",), None))
     'GET /?token=fff'
     """

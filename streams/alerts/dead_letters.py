@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from halt400.errors import BrokerUnavailable
 from halt400.kafka.follower import Follower
+from halt400.kafka.read_to_end import read_to_end
 from halt400.records import UNDECODABLE
 from streams import topics
 from streams.alerts.alerts_topic import follow_alerts
@@ -130,15 +131,10 @@ async def _unread(consumer: AIOKafkaConsumer, kafka: KafkaSettings) -> AsyncIter
     topic = kafka.topic(topics.ALERTS_DLQ)
     partitions = [TopicPartition(topic, number) for number in range(kafka.partitions)]
     consumer.assign(partitions)
-    beginnings, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-    for tp in partitions:
-        position = max(await consumer.committed(tp) or 0, beginnings[tp])
-        consumer.seek(tp, position)
-        while position < ends[tp]:
-            for record in (await consumer.getmany(tp, timeout_ms=500)).get(tp, ()):
-                if record.offset < ends[tp]:
-                    yield record
-            position = await consumer.position(tp)
+    beginnings = await consumer.beginning_offsets(partitions)
+    positions = {tp: max(await consumer.committed(tp) or 0, beginnings[tp]) for tp in partitions}
+    async for record in read_to_end(consumer, positions):
+        yield record
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from streams.archive.har import har_of
 from streams.archive.object_names import object_key
 from streams.archive.offence_counts import OffenceCounts
 from streams.archive.sampling import CountedOffence, OffenceHead
-from streams.archive.writer import ArchiveWriter, Evidence
+from streams.archive.writer import ArchiveWriter, PendingObject
 
 __all__ = ["OffenceArchiver", "redact_and_cut"]
 
@@ -50,7 +50,7 @@ class OffenceArchiver:
         A record that cannot be decoded is written below ``undecodable/``, redacted as text, so that none is skipped
         in silence.
         """
-        evidence: list[Evidence] = []
+        objects: list[PendingObject] = []
         offences: list[tuple[CountedOffence, bytes]] = []
         for record in records:
             if record.value is None:
@@ -59,13 +59,13 @@ class OffenceArchiver:
                 offences.append((CountedOffence.of(_decode_head(record.value)), record.value))
             except msgspec.DecodeError:
                 key = f"undecodable/{tp.topic}-{tp.partition}-{record.offset:020d}.json"
-                evidence.append((key, partial(self._undecodable, record.value)))
+                objects.append((key, partial(self._undecodable, record.value)))
         kept = await self._counts.count(tp, end, [offence for offence, _ in offences])
         for (offence, value), is_kept in zip(offences, kept, strict=True):
             if is_kept:
                 key = object_key(offence.source, offence.target, offence.time_ms)
-                evidence.append((key, partial(self._har, value)))
-        await self._writer.write(evidence)
+                objects.append((key, partial(self._har, value)))
+        await self._writer.write(objects)
 
     def _har(self, value: bytes) -> bytes:
         try:

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from halt400.errors import BrokerUnavailable, TopicMismatch
+from halt400.errors import BrokerUnavailable
+from halt400.kafka.clients import missing_topic
+from halt400.kafka.read_to_end import read_to_end
 from streams import topics
 from streams.settings import KafkaSettings
 
@@ -32,18 +34,11 @@ async def offence_values(kafka: KafkaSettings, only: int | None = None) -> Async
     try:
         await consumer.start()
         if topic not in await consumer.topics():
-            raise TopicMismatch(f"There is no topic {topic}.", "Create it: `halt400 topics apply`.")
+            raise missing_topic(topic, kafka.connection)
         partitions = [TopicPartition(topic, number) for number in range(kafka.partitions) if only in (None, number)]
         consumer.assign(partitions)
-        beginnings, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-        for partition in partitions:
-            consumer.pause(*partitions)
-            consumer.resume(partition)
-            consumer.seek(partition, beginnings[partition])
-            while await consumer.position(partition) < ends[partition]:
-                for record in (await consumer.getmany(partition, timeout_ms=500)).get(partition, ()):
-                    if record.offset < ends[partition]:
-                        yield partition.partition, record.value
+        async for record in read_to_end(consumer, await consumer.beginning_offsets(partitions)):
+            yield record.partition, record.value
     except (KafkaError, OSError) as error:
         raise BrokerUnavailable(f"Kafka at {kafka.bootstrap_servers} failed ({error}).", "Try again.") from error
     finally:

@@ -10,10 +10,11 @@ import orjson
 
 from halt400.errors import ArchiveError
 from halt400.records import Offence
+from streams.archive.expected import ExpectedArchive
 from streams.archive.har import har_of
 from streams.archive.interface import Archive, ArchiveUnavailable
-from streams.archive.object_names import manifest_key, object_key
-from streams.archive.sampling import CountedOffence, Manifest, OffenceSampler, decode_manifest
+from streams.archive.object_names import object_key
+from streams.archive.sampling import Manifest, decode_manifest
 
 __all__ = ["Verification", "verify"]
 
@@ -58,30 +59,29 @@ class Verification:
             examples.append(uri)
 
 
-class _ManifestCheck:
-    """The offences of the log that one manifest must count, and how many of them have no object."""
+class _AbsentObjects:
+    """The offences of one manifest that have no object."""
 
-    def __init__(self, sampler: OffenceSampler) -> None:
-        self.sampler = sampler
+    def __init__(self) -> None:
         self.absent = 0
         self.expected_but_absent: list[str] = []
         self.sampled_out: list[str] = []
 
-    def add_absent(self, uri: str, *, was_kept: bool) -> None:
+    def add(self, uri: str, *, was_kept: bool) -> None:
         self.absent += 1
         examples = self.expected_but_absent if was_kept else self.sampled_out
         if len(examples) < _EXAMPLES:
             examples.append(uri)
 
-    def conclude(self, found: Verification, manifest: Manifest | None, uri: str) -> None:
-        """Add to `found` how many of the absent objects were sampled out, and how many are missing."""
+    def conclude(self, found: Verification, manifest: Manifest | None, uri: str, *, seen: int) -> None:
+        """Add to `found` how many of them were sampled out, and how many are missing; `seen`: offences in the log."""
         allowed = manifest.seen - manifest.kept if manifest is not None else 0
         missing = max(0, self.absent - allowed)
         found.sampled_out += self.absent - missing
         examples = [*self.expected_but_absent, *self.sampled_out]
         for number in range(missing):
             found.add("missing", examples[number] if number < len(examples) else "")
-        if manifest is not None and manifest.seen == self.sampler.seen and self.absent < allowed:
+        if manifest is not None and manifest.seen == seen and self.absent < allowed:
             found.add("miscounted", uri)
 
 
@@ -115,8 +115,8 @@ async def verify(
     ArchiveUnavailable, ArchiveError
         The archive does not answer, or refuses.
     """
-    found = Verification()
-    manifests: dict[str, _ManifestCheck] = {}
+    found, expected = Verification(), ExpectedArchive(topic, storm_keep=storm_keep)
+    absent: dict[str, _AbsentObjects] = {}
     running: set[asyncio.Task[None]] = set()
     try:
         async for partition, value in offences:
@@ -127,21 +127,19 @@ async def verify(
             except msgspec.DecodeError:
                 found.undecodable += 1
                 continue
-            key = manifest_key(offence.target, offence.event.time, topic, partition)
-            check = manifests.get(key)
-            if check is None:
-                sampler = OffenceSampler(Manifest(target=offence.target), storm_keep=storm_keep)
-                check = manifests[key] = _ManifestCheck(sampler)
-            was_kept = check.sampler.count_offence(CountedOffence.of(offence))
+            key, was_kept = expected.add(partition, offence)
             if was_kept is None:
                 continue
             found.offences += 1
-            running.add(asyncio.create_task(_verify_one(archive, offence, prepare, found, check, was_kept=was_kept)))
+            of_manifest = absent.setdefault(key, _AbsentObjects())
+            one = _verify_one(archive, offence, prepare, found, of_manifest, was_kept=was_kept)
+            running.add(asyncio.create_task(one))
             running = await _below_limit(running)
         for task in list(running):
             await task
-        for key, check in manifests.items():
-            check.conclude(found, await asyncio.to_thread(_manifest, archive, key), archive.uri(key))
+        for key, of_manifest in absent.items():
+            manifest = await asyncio.to_thread(_manifest, archive, key)
+            of_manifest.conclude(found, manifest, archive.uri(key), seen=expected.samplers[key].seen)
     finally:
         for task in running:
             task.cancel()
@@ -163,14 +161,14 @@ async def _verify_one(
     offence: Offence,
     prepare: Callable[[Offence], Offence],
     found: Verification,
-    check: _ManifestCheck,
+    absent: _AbsentObjects,
     *,
     was_kept: bool,
 ) -> None:
     key = object_key(offence.source, offence.target, offence.event.time)
     kind = await asyncio.to_thread(_compare, archive, key, offence, prepare)
     if kind == "missing":
-        check.add_absent(archive.uri(key), was_kept=was_kept)
+        absent.add(archive.uri(key), was_kept=was_kept)
     else:
         found.add(kind, archive.uri(key))
 

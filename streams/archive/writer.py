@@ -10,7 +10,7 @@ from halt400.backoff import Backoff
 from streams import metrics
 from streams.archive.interface import Archive, ArchiveUnavailable
 
-__all__ = ["MANIFEST_THREADS", "ArchiveWriter", "Evidence"]
+__all__ = ["MANIFEST_THREADS", "ArchiveWriter", "PendingObject"]
 
 log = logging.getLogger("halt400.archive")
 
@@ -23,7 +23,7 @@ MANIFEST_THREADS = 64
 
 Result = TypeVar("Result")
 
-Evidence = tuple[str, Callable[[], bytes]]
+PendingObject = tuple[str, Callable[[], bytes]]
 """A key, and a function that makes the object's bytes in the thread that writes them."""
 
 
@@ -67,7 +67,7 @@ class ArchiveWriter:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._manifest_threads.shutdown(wait=False, cancel_futures=True)
 
-    async def write(self, evidence: Sequence[Evidence]) -> None:
+    async def write(self, objects: Sequence[PendingObject]) -> None:
         """Write all objects, with retries while the archive is unavailable.
 
         Raises
@@ -77,7 +77,7 @@ class ArchiveWriter:
         """
         size = self._archive.batch
         await asyncio.gather(
-            *(self._write_batch(evidence[first : first + size]) for first in range(0, len(evidence), size))
+            *(self._write_batch(objects[first : first + size]) for first in range(0, len(objects), size))
         )
 
     async def call_for_manifest(self, function: Callable[[], Result]) -> Result:
@@ -90,7 +90,7 @@ class ArchiveWriter:
         """
         return await self._with_retries(self._manifest_threads, function)
 
-    async def _write_batch(self, batch: Sequence[Evidence]) -> None:
+    async def _write_batch(self, batch: Sequence[PendingObject]) -> None:
         await self._with_retries(self._threads, lambda: self._write_all(batch))
         self.written += len(batch)
         metrics.ARCHIVED.inc(len(batch))
@@ -127,6 +127,6 @@ class ArchiveWriter:
 
         return await loop.run_in_executor(threads, unless_unavailable)
 
-    def _write_all(self, batch: Sequence[Evidence]) -> None:
+    def _write_all(self, batch: Sequence[PendingObject]) -> None:
         for key, make in batch:
             self._archive.write(key, make())

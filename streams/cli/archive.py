@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from halt400.errors import ArchiveError
-from streams.cli.output import Format, print_json
+from streams.cli.output import OutputFormat, print_json
 
 if TYPE_CHECKING:
     from halt400.records import Header, Offence, Request, Response
@@ -108,7 +108,7 @@ def init(
 
 
 def verify(
-    output: Annotated[Format, typer.Option("--format", help="A summary, or all of it as JSON.")] = "table",
+    output: Annotated[OutputFormat, typer.Option("--format", help="A summary, or all of it as JSON.")] = "table",
 ) -> None:
     """Read the archive back and compare it with the log of offences, object by object.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.cli.output import Format, print_json
+from streams.cli.output import OutputFormat, print_json
 
 if TYPE_CHECKING:
     from streams.settings import KafkaSettings
@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
     def explain(
         target: Annotated[str, typer.Argument(help="The target, as `halt400 rates` names it.")],
         timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for Kafka.")] = 20,
-        output: Annotated[Format, typer.Option("--format", help="Text, or one JSON object.")] = "table",
+        output: Annotated[OutputFormat, typer.Option("--format", help="Text, or one JSON object.")] = "table",
     ) -> None:
         """Explain why a target is quarantined or not: its rule, its evidence in each tier, its last 400.
 

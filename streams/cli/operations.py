@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from streams.cli.output import Format, moment, print_json
+from streams.cli.output import OutputFormat, moment, print_json
 
 __all__ = ["register"]
 
@@ -17,7 +17,7 @@ ScopeId = Annotated[str, typer.Argument(metavar="SCOPE", help="job/TARGET/JOB, t
 Reason = Annotated[str, typer.Option(help="Why; the command records it.")]
 Actor = Annotated[str | None, typer.Option("--as", help="Who asks.", show_default="the user of this machine")]
 Deadline = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait for a worker.")]
-Output = Annotated[Format, typer.Option("--format", help="A line, or the command as JSON.")]
+Output = Annotated[OutputFormat, typer.Option("--format", help="A line, or the command as JSON.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -66,7 +66,7 @@ def _send(
     actor: str | None,
     hold: str | None,
     timeout_s: float,
-    output: Format,
+    output: OutputFormat,
 ) -> None:
     from msgspec import to_builtins
 

@@ -9,12 +9,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["Format", "moment", "print_json", "ratio", "span", "tables_on"]
+__all__ = ["OutputFormat", "moment", "print_json", "ratio", "span", "tables_on"]
 
 _WIDTH_OF_PIPES = 200
 
 
-Format = Literal["table", "json"]
+OutputFormat = Literal["table", "json"]
 """How to print."""
 
 

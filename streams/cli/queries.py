@@ -8,18 +8,18 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.api.choices import SortKey, WindowName
-from streams.cli.output import Format, moment, print_json, ratio, span, tables_on
+from streams.cli.output import OutputFormat, moment, print_json, ratio, span, tables_on
 
 if TYPE_CHECKING:
     from streams.api.client import ApiClient
 
 __all__ = ["register"]
 
-Url = Annotated[
+UrlOption = Annotated[
     str | None, typer.Option(help="Address of the API.", show_default="of HALT400_API_HOST and HALT400_API_PORT")
 ]
-Output = Annotated[Format, typer.Option("--format", help="A table, or the API's answer as JSON.")]
-Limit = Annotated[int, typer.Option(min=1, max=1000, help="Most lines to show.")]
+OutputOption = Annotated[OutputFormat, typer.Option("--format", help="A table, or the API's answer as JSON.")]
+LimitOption = Annotated[int, typer.Option(min=1, max=1000, help="Most lines to show.")]
 
 WIDTH_WITH_EVIDENCE = 160
 _CLASSES = ("401", "403", "404", "422", "429", "5xx", "other")
@@ -46,9 +46,9 @@ def rates(
     sort: Annotated[
         SortKey, typer.Option(help="Sort all targets by this; with a minus, the greatest first.")
     ] = "-bad_requests",
-    limit: Limit = 50,
-    output: Output = "table",
-    url: Url = None,
+    limit: LimitOption = 50,
+    output: OutputOption = "table",
+    url: UrlOption = None,
 ) -> None:
     """Show how many responses one target or all targets sent, and how many of them were 400s."""
     if target is None and at is not None:
@@ -77,9 +77,9 @@ def quarantines(
     target: Annotated[str | None, typer.Option(help="Only on this target.")] = None,
     job_id: Annotated[str | None, typer.Option("--job", help="Only of this job.")] = None,
     expired: Annotated[bool, typer.Option("--expired", help="Also those that have expired.")] = False,
-    limit: Limit = 50,
-    output: Output = "table",
-    url: Url = None,
+    limit: LimitOption = 50,
+    output: OutputOption = "table",
+    url: UrlOption = None,
 ) -> None:
     """List the quarantines with their reason and their end."""
     states = ",".join(state) if state else None

@@ -6,7 +6,7 @@ import typer
 
 from halt400.errors import InputError
 from halt400.exchanges import FORMATS
-from streams.cli.output import Format
+from streams.cli.output import OutputFormat
 
 __all__ = ["register"]
 
@@ -53,7 +53,7 @@ def register(app: typer.Typer) -> None:
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="No Kafka: show what would have been quarantined, when and why.")
         ] = False,
-        output: Annotated[Format, typer.Option("--format", help="Tables, or one JSON object.")] = "table",
+        output: Annotated[OutputFormat, typer.Option("--format", help="Tables, or one JSON object.")] = "table",
     ) -> None:
         """Replay recorded exchanges as events: JSON lines, HAR files, access logs.
 

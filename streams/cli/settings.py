@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from streams.cli.output import Format, print_json, tables_on
+from streams.cli.output import OutputFormat, print_json, tables_on
 
 __all__ = ["register"]
 
@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def settings(
-        output: Annotated[Format, typer.Option("--format", help="How to print.")] = "table",
+        output: Annotated[OutputFormat, typer.Option("--format", help="How to print.")] = "table",
         changed: Annotated[bool, typer.Option("--changed", help="Only what is not at its default.")] = False,
     ) -> None:
         """List every setting: environment variable, value, default, and what it does.

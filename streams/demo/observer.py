@@ -6,31 +6,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-import msgspec
 from rich.markup import escape
 
 from halt400.errors import ArchiveError, JobQuarantined
 from halt400.gate import Gate
 from halt400.proxies import Released
-from halt400.records import Command, Offence
+from halt400.records import Command
+from streams.archive.har import offence_of
 from streams.archive.open_by_uri import read_uri
 from streams.demo.scraper import ScraperRun
 from streams.demo.steps import StepLog
 from streams.settings import ArchiveSettings
 
 __all__ = ["Observer"]
-
-
-class _Entry(msgspec.Struct):
-    halt400: Offence = msgspec.field(name="_halt400")
-
-
-class _Log(msgspec.Struct):
-    entries: list[_Entry]
-
-
-class _Har(msgspec.Struct):
-    log: _Log
 
 
 class Observer:
@@ -117,7 +105,7 @@ class Observer:
             except ArchiveError as error:
                 self.last_error = str(error)
                 await asyncio.sleep(0.02)
-        offence = msgspec.json.decode(data, type=_Har).log.entries[0].halt400
+        offence = offence_of(data)
         if offence.event.job_id == self._job_id and offence.event.response.status == 400:
             self._log.outcome.archive_uri = uri
             self._log.record("payload saved", f"{len(data):,} bytes, read back: {offence.event.request.body}\n{uri}")

@@ -1,17 +1,12 @@
 """docs/alerts.md says what the code does."""
 
-import doctest
-import importlib
-import pkgutil
 import re
 import time
 from pathlib import Path
-from types import ModuleType
 
 import msgspec
 import pytest
 
-import streams.alerts
 from streams.alerts import sink_settings
 from streams.alerts.config import OwnerTable, RouteTable, parse_alerts
 from streams.alerts.notification import Notification
@@ -20,10 +15,6 @@ from streams.detection import Finding
 from streams.toml_file import TomlFile
 
 PAGE = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
-MODULES = [
-    importlib.import_module(found.name)
-    for found in pkgutil.walk_packages(streams.alerts.__path__, f"{streams.alerts.__name__}.")
-]
 
 
 def blocks(language: str) -> list[str]:
@@ -63,8 +54,3 @@ def test_the_receiver_in_the_page_takes_what_is_signed_and_nothing_else() -> Non
     assert not is_genuine(b"secret", headers, b"{ }")
     old = {"Halt400-Timestamp": str(now - 301), "Halt400-Signature": sign("secret", now - 301, b"{}")}
     assert not is_genuine(b"secret", old, b"{}")
-
-
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
-def test_the_examples_in_docstrings_hold(module: ModuleType) -> None:
-    assert doctest.testmod(module).failed == 0

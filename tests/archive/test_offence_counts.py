@@ -10,10 +10,11 @@ from faust.types import TP
 
 from halt400.records import Fingerprints, Offence
 from streams.archive import Archive, ArchiveWriter
+from streams.archive.expected import ExpectedArchive
 from streams.archive.object_names import MANIFEST, manifest_key, object_key
 from streams.archive.offence_archiver import OffenceArchiver
 from streams.archive.offence_counts import OffenceCounts
-from streams.archive.sampling import Manifest, OffenceSampler, decode_manifest, is_kept
+from streams.archive.sampling import Manifest, decode_manifest, is_kept
 from streams.transport import Records, Watermarks
 from streams.transport.ordered_completion import OrderedCompletion
 from tests.archive.offences import OffenceRecord, key_of, offence, redactor
@@ -137,17 +138,12 @@ async def test_processes_that_die_at_any_moment_leave_exact_counts(archive: Arch
             task.cancel()
         await asyncio.gather(*flushing, return_exceptions=True)
         assert not process.errors
-    expected: dict[str, OffenceSampler] = {}
-    objects = set()
+    expected, objects = ExpectedArchive(TOPIC.topic, storm_keep=STORM_KEEP), set()
     for found in offences:
-        key = manifest_key(found.target, found.event.time, *TOPIC)
-        sampler = expected.setdefault(
-            key, OffenceSampler(Manifest(target=found.target, date="2025-10-09"), storm_keep=STORM_KEEP)
-        )
-        assert found.fingerprints is not None
-        if sampler.count(found.source, found.fingerprints.signature, found.event.time, always=found.opens):
+        _, kept = expected.add(TOPIC.partition, found)
+        if kept:
             objects.add(key_of(found))
-    assert manifests(archive) == {key: sampler.manifest() for key, sampler in expected.items()}
+    assert manifests(archive) == {key: sampler.manifest() for key, sampler in expected.samplers.items()}
     assert {key for key in archive.keys("") if not key.endswith(MANIFEST)} == objects
 
 

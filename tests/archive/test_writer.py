@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from halt400.errors import ArchiveError
 from streams.archive import ArchiveWriter, open_archive
-from streams.archive.writer import RETRIES_AT_ONCE, Evidence
+from streams.archive.writer import RETRIES_AT_ONCE, PendingObject
 from streams.settings import ArchiveSettings
 from tests.archive.scripted_s3 import ScriptedS3
 from tests.waiting import until
@@ -31,7 +31,7 @@ def writer_to(port: int, parallel: int) -> ArchiveWriter:
     return ArchiveWriter(open_archive(settings), parallel=parallel)
 
 
-def some(count: int) -> list[Evidence]:
+def some(count: int) -> list[PendingObject]:
     return [(f"t/d/{number}.har", partial(b"%d".__mod__, number)) for number in range(count)]
 
 

@@ -1,28 +1,13 @@
-"""Every example in the docstrings runs and is true."""
+"""Each cause of a 400 has its module, with a source and an example."""
 
-import doctest
-import pkgutil
 from importlib import import_module
 
 import pytest
 
-import halt400.diagnosis
-import halt400.exchanges
-
-MODULES = [
-    "halt400.preflight",
-    *(f"halt400.diagnosis.{module.name}" for module in pkgutil.iter_modules(halt400.diagnosis.__path__)),
-    *(f"halt400.exchanges.{module.name}" for module in pkgutil.iter_modules(halt400.exchanges.__path__)),
-]
 CAUSES = {
     "malformed_json", "malformed_xml", "malformed_form", "invalid_url_encoding", "content_type_mismatch",
     "missing_required_header", "payload_too_large", "schema_violation", "protocol_violation", "waf_block", "transient",
 }  # fmt: skip
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_examples_are_true(name):
-    assert doctest.testmod(import_module(name)).failed == 0
 
 
 @pytest.mark.parametrize("cause", sorted(CAUSES))
