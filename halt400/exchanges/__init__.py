@@ -1,7 +1,7 @@
 """Readers of recorded exchanges: HAR, JSON lines, access logs; and of a raw request or a curl command to diagnose.
 
-Every reader yields `RecordedExchange`. Pseudo-headers, odd bytes and requests without a response are kept, because
-the diagnosis looks at exactly those.
+Every reader yields `RecordedExchange`. Pseudo-headers, odd bytes and requests without a response stay in it, because
+the diagnosis needs them.
 """
 
 from halt400.exchanges.for_diagnosis import DIAGNOSIS_FORMS, LARGEST_INPUT_BYTES, DiagnosisForm, read_for_diagnosis

@@ -1,4 +1,4 @@
-"""The formats of files with recorded exchanges: one entry each in `FORMATS`, told apart by how a file begins.
+"""The formats of files with recorded exchanges: one entry each in `FORMATS`; a file is recognized by its beginning.
 
 A further format is a module that reads it and an entry here.
 """
@@ -23,7 +23,7 @@ _ARRAY_START = re.compile(rb"\s*\[\s*\{")
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """How files of one format are known and read: line by line, or whole.
+    """How files of one format are recognized and read: line by line, or whole.
 
     Attributes
     ----------
@@ -87,11 +87,11 @@ FORMATS: Mapping[str, Format] = {
         ),
     )
 }
-"""By name, in the order in which a file is compared with them."""
+"""By name, in the order in which they are tried."""
 
 
 def detect_format(file: InputFile) -> Format:
-    """Tell the format of a file by its beginning; what was looked at will still be read.
+    """Recognize the format of a file by its beginning, which will still be read.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def read_exchanges(file: InputFile, name: str | None = None) -> Iterator[Recorde
     file
         The open file.
     name
-        Of the format; told by the file's beginning where absent.
+        Name of the format; recognized by the file's beginning where absent.
 
     Raises
     ------

@@ -88,7 +88,7 @@ def exchange_of(fields: Any, where: str, number: int = 1, content: bytes = b"") 
 
 
 def _from_event(fields: Json, content: bytes) -> RecordedExchange:
-    """Read what looks like a response event of ours; one that is incomplete still holds a request."""
+    """Read a `ResponseEvent`, or what a person wrote like one, which still has a request."""
     try:
         event = _decode_event(content)
     except UNDECODABLE as error:

@@ -26,7 +26,7 @@ class RecordedExchange(Struct, kw_only=True):
     content
         The record's bytes; with the number they identify it.
     missing
-        What the record does not say, so that `request` holds a default for it. ``method_case``: the recorder names
+        What the record lacks, so that `request` has a default for it. ``method_case``: the recorder writes
         the method as its library does (``get``).
     time_ms, duration_ms
         When the response was there, milliseconds since the epoch, and how long it took; None where it is not known.
@@ -41,9 +41,9 @@ class RecordedExchange(Struct, kw_only=True):
     as_sent
         The headers are all that was on the wire.
     event
-        The whole record where it is a response event of ours.
+        The whole record where it is a `ResponseEvent`.
     fault
-        What of the record is broken, although a request could be read from it; empty where nothing is.
+        What is broken in the record, although a request could be read from it; empty where nothing is.
     no_response
         Why there is no HTTP response, where the record is well-formed; empty where there is one.
     """

@@ -40,7 +40,7 @@ def unescaped(text: str) -> str:
         return text
     if "\\x" not in text:
         return _ESCAPE.sub(lambda match: _SHORT[match[1]], text)
-    # Escaped bytes are the UTF-8 of one text; kept one to one as Latin-1 where they are not.
+    # Escaped bytes are the UTF-8 of one text, or else Latin-1.
     raw = _ESCAPE_BYTES.sub(
         lambda match: bytes([int(match[1][1:], 16)]) if match[1][:1] == b"x" else _SHORT[match[1].decode()].encode(),
         text.encode(errors="replace"),

@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
                 "--input",
                 metavar="|".join(FORMATS),
                 help="Format of the files.",
-                show_default="told by their content",
+                show_default="recognized by content",
                 callback=_known_format,
             ),
         ] = None,

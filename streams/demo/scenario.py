@@ -62,7 +62,6 @@ async def run_demo(settings: Settings, console: Console, *, once: bool) -> DemoO
         url = await stack.enter_async_context(shop())
         pool = ProxyPool(await stack.enter_async_context(forward_proxies(3)), name="demo")
         await gate.wait_caught_up()
-
         target, job_id = target_of(url), f"extract-{secrets.token_hex(3)}"
         observer = Observer(log, kafka.topic(CONTROL), target, job_id, settings.archive)
         scraper = DemoScraper(

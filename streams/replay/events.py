@@ -39,7 +39,7 @@ class EventBuilder:
         When the file was last written. An exchange without a time is taken to have come one millisecond after the one
         before it, the first at `modified_ms`.
     target, job_id
-        Those of every event, whatever the file says.
+        Target and job of every event, whatever the file has.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class EventBuilder:
     def event(self, exchange: RecordedExchange) -> ResponseEvent:
         """Make the event of an exchange that has a response.
 
-        An event of ours stays as it is; where the caller names its target or job it gets an id of its own.
+        A `ResponseEvent` stays as it is; where the caller names its target or job it gets a new id.
 
         Raises
         ------

@@ -37,9 +37,9 @@ def read_events(
     recording
         The open file.
     format_name
-        A name in `halt400.exchanges.FORMATS`; told by the file's beginning where absent.
+        A name in `halt400.exchanges.FORMATS`; recognized by the file's beginning where absent.
     target, job_id
-        Those of every event, whatever the file says.
+        Target and job of every event, whatever the file has.
 
     Raises
     ------
