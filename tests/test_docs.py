@@ -8,6 +8,8 @@ import pytest
 
 from streams.settings import KafkaSettings
 from streams.topics import declarations
+from streams.worker.detect_process import DETECT_GROUP
+from streams.worker.follow_up_process import FOLLOW_UP_GROUP
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = sorted(
@@ -16,6 +18,7 @@ PAGES = sorted(
 )
 ROOTS = ("benchmarks", "docs", "examples", "halt400", "schemas", "streams", "tests")
 TOPICS = {topic.name for topic in declarations(KafkaSettings())} | {"halt400.toml"}
+GROUPS = {KafkaSettings().topic(group) for group in (DETECT_GROUP, FOLLOW_UP_GROUP)}
 HEADERS = {f"halt400.{name}" for name in ("error", "message", "topic", "partition", "offset")}
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]+)`")
@@ -47,9 +50,22 @@ def test_what_a_page_names_exists(page: Path) -> None:
     paths = {span for span in spans(page) if re.fullmatch(rf"({'|'.join(ROOTS)})/[\w./*-]*(\.\w+|/)", span)}
     assert [path for path in sorted(paths) if not list(REPOSITORY.glob(path.rstrip("/")))] == []
     names = {span.removesuffix("()") for span in spans(page) if re.fullmatch(r"(halt400|streams)(\.\w+)+(\(\))?", span)}
-    assert [name for name in sorted(names - TOPICS - HEADERS) if not exists(name)] == []
+    assert [name for name in sorted(names - TOPICS - GROUPS - HEADERS) if not exists(name)] == []
     links = {link for link in _LINK.findall(page.read_text()) if not re.match(r"[a-z]+:", link)}
     assert [link for link in sorted(links) if not (page.parent / link).exists()] == []
+
+
+def test_the_drawing_of_the_architecture_names_what_its_text_names() -> None:
+    page = REPOSITORY / "docs" / "architecture.md"
+    drawn = re.findall(r'\["(\w+)\.(\w+)"\]', page.read_text())
+    classes = {}
+    for span in spans(page):
+        module, _, path = re.sub(r"\.(?=[A-Z])", ":", span, count=1).partition(":")
+        if path:
+            name = path.partition(".")[0]
+            classes[name] = getattr(import_module(module), name)
+    assert len(drawn) > 5
+    assert [f"{name}.{method}" for name, method in drawn if not hasattr(classes.get(name), method)] == []
 
 
 def test_a_name_that_does_not_exist_is_seen() -> None:
