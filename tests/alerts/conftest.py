@@ -1,4 +1,4 @@
-"""`control` on the real broker, an alert worker on it, and the servers that it tells."""
+"""A real broker, a worker with the alert agents, and servers in place of PagerDuty and a webhook."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ PARTITIONS = 2
 
 
 class AlertBench:
-    """Topics of this test, a pager and a webhook, and a clock that can be put forward."""
+    """The topics of one test, a pager and a webhook, and a clock that can be put forward."""
 
     def __init__(self, settings: Settings, pager: PagerDuty, hook: Webhook, directory: Path) -> None:
         self.settings, self.pager, self.hook = settings, pager, hook
@@ -68,28 +68,17 @@ class AlertBench:
         self.processes.append(process)
         return process
 
-    async def publish(self, *commands: Command) -> None:
+    async def publish(self, *records: Command | Finding) -> None:
+        """Publish commands and findings as the engine does."""
         producer = AIOKafkaProducer(bootstrap_servers=self.settings.kafka.bootstrap_servers)
         await producer.start()
-        for command in commands:
+        for record in records:
+            topic, key, target = _place(record)
             await producer.send_and_wait(
-                self.settings.kafka.topic("control"),
-                msgspec.json.encode(command),
-                key=command.scope.id.encode(),
-                partition=partition_of(command.scope.target.encode(), PARTITIONS),
-            )
-        await producer.stop()
-
-    async def find(self, *findings: Finding) -> None:
-        """Publish findings as the engine does: a target's beside its commands, the fleet's by its key."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.settings.kafka.bootstrap_servers)
-        await producer.start()
-        for finding in findings:
-            await producer.send_and_wait(
-                self.settings.kafka.topic("findings"),
-                msgspec.json.encode(finding),
-                key=FLEET_KEY if finding.target is None else finding.target.encode(),
-                partition=partition_of(finding.target.encode(), PARTITIONS) if finding.target is not None else None,
+                self.settings.kafka.topic(topic),
+                msgspec.json.encode(record),
+                key=key,
+                partition=partition_of(target.encode(), PARTITIONS) if target is not None else None,
             )
         await producer.stop()
 
@@ -103,6 +92,13 @@ class AlertBench:
         names = [kafka.topic(topic) for topic in ("control", "findings")]
         found = await offsets(kafka.bootstrap_servers, kafka.topic("alert-test"), names, PARTITIONS)
         return all(committed == end for committed, end in found.values())
+
+
+def _place(record: Command | Finding) -> tuple[str, bytes, str | None]:
+    """Topic, key, and the target whose partition it goes to; what concerns the fleet goes by its key."""
+    if isinstance(record, Command):
+        return "control", record.scope.id.encode(), record.scope.target
+    return "findings", FLEET_KEY if record.target is None else record.target.encode(), record.target
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Real servers on the loopback that hold a sink to its vendor's documented contract, and answer as they are told.
+"""Real servers on the loopback that hold a sink to its vendor's documented contract, and answer as a test sets them.
 
 A server notes what breaks the contract in `violations`, and keeps the state that the vendor would: PagerDuty's open
 alerts by dedup key, Alertmanager's by label set. Sources are named at each check.

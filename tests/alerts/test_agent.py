@@ -1,4 +1,4 @@
-"""The alert agent on the real broker: once per cause, across restarts, and never in anyone's way."""
+"""The alert agents on a real broker: one alert per cause, across restarts; a slow sink delays nothing else."""
 
 import time
 from typing import Any
@@ -14,9 +14,9 @@ from streams.alerts.dead_letters import resend
 from streams.alerts.incident import FLEET_FAULT, Acknowledgement
 from streams.alerts.notification import decode_notification
 from streams.quarantine.not_sent import NotSent
-from tests.alerts.commands import TARGET, finding
-from tests.alerts.commands import command as make
 from tests.alerts.conftest import AlertBench
+from tests.alerts.examples import TARGET, finding
+from tests.alerts.examples import command as make
 from tests.alerts.servers import HANG, ROUTING_KEY, SIGNING_SECRET
 from tests.waiting import until
 
@@ -43,7 +43,7 @@ async def test_five_jobs_of_one_cause_page_once_and_the_last_release_resolves(be
     assert bench.pager.incidents == [f"halt400/{KEY}"]
 
 
-async def test_the_end_says_how_many_requests_the_gates_of_all_scrapers_have_saved(bench: AlertBench) -> None:
+async def test_the_resolve_says_how_many_requests_the_gates_of_all_scrapers_have_saved(bench: AlertBench) -> None:
     bench.configure(HOOKS)
     kafka = bench.settings.kafka
     async with (
@@ -54,16 +54,16 @@ async def test_the_end_says_how_many_requests_the_gates_of_all_scrapers_have_sav
         await bench.publish(command("a"), command("b"))
         await until(lambda: bench.hook.received)
         for gate, job, requests in ((first, "a", 3), (second, "a", 1), (second, "b", 4996)):
-            held = await gate.wait_halted(TARGET, job)
-            gate.count_not_sent(held, requests - 1)
-            assert gate.check(TARGET, job) == held
+            quarantine = await gate.wait_halted(TARGET, job)
+            gate.count_not_sent(quarantine, requests - 1)
+            assert gate.check(TARGET, job) == quarantine
         await bench.publish(*(command(job, "released", sequence=2, opened_at=1) for job in ("a", "b")))
         await until(lambda: bench.hook.received[-1].action == "resolve")
     counted = bench.hook.received[-1].not_sent
     assert counted == NotSent(requests=5000, gates=2)
 
 
-async def test_a_restart_tells_nothing_twice_and_ends_what_the_former_began(bench: AlertBench) -> None:
+async def test_a_restart_sends_nothing_twice_and_resolves_what_was_triggered_before(bench: AlertBench) -> None:
     bench.configure(PAGES, HOOKS)
     for round_ in range(3):
         async with bench.worker():
@@ -88,7 +88,7 @@ async def test_a_worker_killed_at_the_worst_moment_pages_under_the_same_key_and_
     first = bench.start_process()
     await bench.publish(command(None))
     await until(lambda: bench.hook.received or bench.pager.received)
-    first.kill()  # the delivery may have been told and not written down
+    first.kill()  # a delivery may have been accepted and not recorded
     first.wait()
     bench.start_process()
     await until(lambda: bench.hook.received and bench.pager.received)
@@ -100,7 +100,7 @@ async def test_a_worker_killed_at_the_worst_moment_pages_under_the_same_key_and_
     assert len({found.id for found in bench.hook.received if found.action == "trigger"}) == 1
 
 
-async def test_partitions_that_move_between_workers_take_their_incidents_along(bench: AlertBench) -> None:
+async def test_partitions_move_between_workers_with_their_incidents(bench: AlertBench) -> None:
     bench.configure(PAGES, HOOKS)
     targets = [f"t{number}.example" for number in range(8)]
     async with bench.worker():
@@ -118,7 +118,7 @@ async def test_partitions_that_move_between_workers_take_their_incidents_along(b
     assert len(bench.hook.ids) == len(set(bench.hook.ids))
 
 
-async def test_a_pager_that_hangs_holds_up_neither_the_others_nor_the_offsets(bench: AlertBench) -> None:
+async def test_a_pager_that_hangs_delays_neither_other_sinks_nor_the_offsets(bench: AlertBench) -> None:
     bench.configure(PAGES, HOOKS)
     bench.pager.always = HANG
     async with bench.worker():
@@ -135,7 +135,7 @@ async def test_a_pager_that_hangs_holds_up_neither_the_others_nor_the_offsets(be
     assert len(bench.hook.received) == 1
 
 
-async def test_what_a_sink_refuses_is_a_dead_letter_with_its_reason_and_can_be_sent_again(bench: AlertBench) -> None:
+async def test_what_a_sink_refuses_is_a_dead_letter_with_the_reason_and_can_be_sent_again(bench: AlertBench) -> None:
     bench.configure(PAGES)
     bench.pager.always = (400, {}, b'{"status": "invalid event"}')
     async with bench.worker():
@@ -170,7 +170,7 @@ async def test_what_a_sink_refuses_is_a_dead_letter_with_its_reason_and_can_be_s
             await sink.close()
 
 
-async def test_a_dead_letter_of_what_is_over_is_not_sent(bench: AlertBench) -> None:
+async def test_a_dead_letter_of_a_closed_incident_is_not_sent(bench: AlertBench) -> None:
     bench.configure(PAGES)
     bench.pager.script = [(400, {}, b"")]
     async with bench.worker():
@@ -208,7 +208,7 @@ async def test_an_acknowledgement_reaches_the_pager_and_stops_the_escalation(ben
     assert bench.pager.received == []
 
 
-async def test_nobody_acknowledges_and_the_next_route_is_told(bench: AlertBench) -> None:
+async def test_without_an_acknowledgement_the_next_route_is_used_too(bench: AlertBench) -> None:
     bench.configure(
         'name = "hooks"\nsinks = ["hook"]\nescalate_to = "pages"\nescalate_after_s = 600',
         f"{PAGES}\ndirect = false",
@@ -229,10 +229,10 @@ async def test_nobody_acknowledges_and_the_next_route_is_told(bench: AlertBench)
 async def test_a_fault_of_the_fleet_pages_once_beside_all_its_alarms_and_across_restarts(bench: AlertBench) -> None:
     bench.configure(PAGES)
     targets = [f"t{number}.example" for number in range(8)]
-    for worker in (1, 2):  # each tells of it once
+    for worker in (1, 2):  # each reports it once
         async with bench.worker():
             at = int(bench.clock() * 1000)
-            await bench.find(
+            await bench.publish(
                 *(
                     finding("target_alarm", worker, target=target, finding_id=f"{target}{worker}", at=at)
                     for target in targets
@@ -253,12 +253,12 @@ async def test_a_fault_of_the_fleet_pages_once_beside_all_its_alarms_and_across_
 async def test_an_alarm_and_the_quarantine_for_it_are_one_page_and_end_together(bench: AlertBench) -> None:
     bench.configure(PAGES)
     async with bench.worker():
-        await bench.find(finding("target_alarm", at=int(time.time() * 1000)))
+        await bench.publish(finding("target_alarm", at=int(time.time() * 1000)))
         await bench.publish(command("a-job"), command(None))
         await until(lambda: bench.pager.open)
         await until(bench.is_committed)
     async with bench.worker():
-        await bench.find(finding("target_alarm", 2, at=int(time.time() * 1000)))
+        await bench.publish(finding("target_alarm", 2, at=int(time.time() * 1000)))
         await until(bench.is_committed)
         assert len(bench.pager.open) == 1
         for job in ("a-job", None):
@@ -267,16 +267,16 @@ async def test_an_alarm_and_the_quarantine_for_it_are_one_page_and_end_together(
     assert len(bench.pager.incidents) == 1
 
 
-async def test_a_retry_loop_says_who_ignores_the_gate_and_is_told_anew_as_it_grows(bench: AlertBench) -> None:
+async def test_a_retry_loop_names_the_worker_and_is_updated_as_it_grows(bench: AlertBench) -> None:
     bench.configure(HOOKS)
     async with bench.worker():
         for number, wasted in enumerate((1, 2, 4)):
             at = int(time.time() * 1000)
-            await bench.find(finding("retry_loop", number, wasted_requests=wasted, at=at))
+            await bench.publish(finding("retry_loop", number, wasted_requests=wasted, at=at))
             await until(lambda wanted=wasted: bench.hook.received and bench.hook.received[-1].wasted_requests == wanted)
-    told = bench.hook.received[-1]
+    last = bench.hook.received[-1]
     assert [found.action for found in bench.hook.received] == ["trigger", "update", "update"]
-    assert (told.severity, told.cause, told.findings[0].worker) == ("ticket", "retry_loop", "worker-7")
+    assert (last.severity, last.cause, last.findings[0].worker) == ("ticket", "retry_loop", "worker-7")
 
 
 async def test_what_is_no_command_and_no_row_is_passed_over(

@@ -4,9 +4,9 @@ import time
 from pathlib import Path
 
 from halt400.records import Command
-from tests.alerts.commands import TARGET
-from tests.alerts.commands import command as make
 from tests.alerts.conftest import AlertBench
+from tests.alerts.examples import TARGET
+from tests.alerts.examples import command as make
 from tests.alerts.servers import ROUTING_KEY, SLACK_PATH, PagerDuty, Slack
 from tests.cli.command import run
 from tests.waiting import until
@@ -75,7 +75,7 @@ async def test_a_mistake_in_the_file_is_one_line_that_names_the_place(tmp_path: 
     assert "halt400.toml, line 2: alerts.sink.x.kind = 'fax'" in found.err
 
 
-async def test_routes_are_listed_and_a_target_shows_who_would_be_told(tmp_path: Path) -> None:
+async def test_routes_are_listed_and_a_target_shows_its_sinks(tmp_path: Path) -> None:
     file = tmp_path / "halt400.toml"
     file.write_text(TWO_ROUTES.format(pager="http://127.0.0.1:1"))
     listed = await run("alerts", "routes", "--file", str(file))
@@ -92,7 +92,7 @@ async def test_routes_are_listed_and_a_target_shows_who_would_be_told(tmp_path: 
     assert "nobody would be notified" in nobody.out
 
 
-async def test_what_was_not_delivered_is_sent_again_and_someone_acknowledges(bench: AlertBench) -> None:
+async def test_dead_letters_are_sent_again_and_an_incident_is_acknowledged(bench: AlertBench) -> None:
     def command() -> Command:
         return make(None, at=int(time.time() * 1000))
 
@@ -107,8 +107,8 @@ async def test_what_was_not_delivered_is_sent_again_and_someone_acknowledges(ben
         assert (sent.code, "sent" in sent.out) == (0, True)
         assert list(bench.pager.open) == [f"halt400/{TARGET}/malformed_json"]
         key_of = f"halt400/{TARGET}/malformed_json"
-        said = await run("alerts", "ack", key_of, "--by", "alice", settings=bench.settings)
-        assert said.lines == [f"{TARGET}/malformed_json is acknowledged by alice; 1 still halted."]
+        acknowledged = await run("alerts", "ack", key_of, "--by", "alice", settings=bench.settings)
+        assert acknowledged.lines == [f"{TARGET}/malformed_json is acknowledged by alice; 1 still halted."]
         await until(lambda: bench.pager.acknowledged)
         nothing = await run("alerts", "ack", "x/unknown", settings=bench.settings)
         assert (nothing.code, "No incident 'x/unknown' is open." in nothing.err) == (1, True)

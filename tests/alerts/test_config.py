@@ -1,4 +1,4 @@
-"""The section `[alerts]` of halt400.toml: what it gives, and the line at fault where something is wrong."""
+"""The section `[alerts]` of halt400.toml: what it results in, and which line an error names."""
 
 from datetime import time
 from pathlib import Path
@@ -114,7 +114,7 @@ ROUTE = f'{SINK}[[alerts.route]]\nname = "r"\nsinks = ["s"]\n'
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("[alerts\n", "halt400.toml is not TOML: "),
         ("[alerts]\nsinks = 1\n", "halt400.toml, line 2: alerts.sinks: "),
@@ -136,15 +136,15 @@ ROUTE = f'{SINK}[[alerts.route]]\nname = "r"\nsinks = ["s"]\n'
         (f'{ROUTE}[[alerts.owner]]\nname = ""\n', "halt400.toml, line 7: alerts.owner[0].name = '': "),
     ],
 )
-def test_a_mistake_is_named_with_its_line_key_and_value(text: str, said: str) -> None:
+def test_a_mistake_is_named_with_its_line_key_and_value(text: str, message: str) -> None:
     with pytest.raises(SettingError) as caught:
         parse(text)
-    assert caught.value.message.startswith(said)
+    assert caught.value.message.startswith(message)
     assert caught.value.mend
 
 
 @pytest.mark.parametrize(
-    ("keys", "environ", "said"),
+    ("keys", "environ", "message"),
     [
         ('kind = "pagerduty"', {}, "line 1: alerts.sink.s: routing_key is missing."),
         ('kind = "pagerduty"\nrouting_key_env = "PD"', {}, "line 3: alerts.sink.s.routing_key_env = 'PD': no such"),
@@ -172,12 +172,12 @@ def test_a_mistake_is_named_with_its_line_key_and_value(text: str, said: str) ->
     ],
 )
 def test_a_secret_that_is_missing_or_wrong_is_named_and_never_shown(
-    keys: str, environ: dict[str, str], said: str
+    keys: str, environ: dict[str, str], message: str
 ) -> None:
     config = parse(f'[alerts.sink.s]\n{keys}\n[[alerts.route]]\nname = "r"\nsinks = ["s"]\n')
     with pytest.raises(SettingError) as caught:
         config.make_sinks(environ)
-    assert said in caught.value.message
+    assert message in caught.value.message
     assert "hunter2" not in str(caught.value)
 
 
@@ -193,15 +193,19 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         load_alerts(tmp_path / "halt400.toml")
 
 
-@pytest.mark.parametrize(("text", "told"), [(None, False), ("[policies]\n", False), ("[alerts]\n", True)])
-def test_a_worker_without_alerts_says_in_one_line_that_nobody_is_told_and_what_to_do(
-    text: str | None, told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("text", "is_on"), [(None, False), ("[policies]\n", False), ("[alerts]\n", True)])
+def test_a_worker_without_alerts_logs_one_line_that_says_what_to_do(
+    text: str | None,
+    is_on: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     if text is not None:
         Path("halt400.toml").write_text(text)
     app = build_follow_up_app(load_settings())
-    assert ("alert" in {name.rpartition(".")[2] for name in app.agents}) is told
-    said = [record.message for record in caplog.records if record.name == "halt400.worker"]
-    assert said == ([] if told else [NO_ALERTS])
+    assert ("alert" in {name.rpartition(".")[2] for name in app.agents}) is is_on
+    messages = [record.message for record in caplog.records if record.name == "halt400.worker"]
+    assert messages == ([] if is_on else [NO_ALERTS])
     assert "\n" not in NO_ALERTS

@@ -10,7 +10,7 @@ from streams.alerts.incident import Acknowledgement, decode_incident, encode_inc
 from streams.alerts.notification import decode_notification, last_sent_after
 from streams.alerts.routing import PlannedDelivery, Route
 from streams.quarantine.not_sent import NotSent
-from tests.alerts.commands import MINUTE, T0, command, finding, incidents, only
+from tests.alerts.examples import MINUTE, T0, command, finding, incidents, only
 
 ROW: dict[str, Any] = {
     "key": "api.shop.example/malformed_json",
@@ -175,7 +175,7 @@ def test_a_row_and_a_notification_are_encoded_as_ever() -> None:
     assert json.loads(msgspec.json.encode(notification)) == NOTIFICATION
 
 
-def test_a_row_and_a_notification_that_were_read_are_written_as_they_were() -> None:
+def test_a_row_and_a_notification_are_encoded_as_they_were_decoded() -> None:
     assert json.loads(encode_incident(decode_incident(json.dumps(ROW)))) == ROW
     assert json.loads(msgspec.json.encode(decode_notification(json.dumps(NOTIFICATION)))) == NOTIFICATION
 

@@ -1,4 +1,4 @@
-"""One cause is one incident however many jobs it halts, and what is read again changes nothing."""
+"""Commands applied to incidents: one cause is one incident, and what is read again changes nothing."""
 
 import time
 from typing import Any
@@ -7,15 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from halt400.records import Command, Scope
-from streams.alerts.incident import Acknowledgement, LastSent, decode_incident, incident_key
+from halt400.records import Command
+from streams.alerts.incident import Acknowledgement, decode_incident
 from streams.alerts.incidents import CLOSE_EXPIRED_AFTER_MS, DELETE_CLOSED_AFTER_MS, Incidents
-from tests.alerts.commands import HOUR, MINUTE, T0, TARGET, command, finding, incidents, only
-
-
-def tell(found: Incidents, key: str) -> None:
-    told = LastSent(route="all", action="trigger", severity="ticket", digest="", episode=1, first_at=T0, at=T0)
-    found.record_sent(key, "pager", told)
+from tests.alerts.examples import HOUR, MINUTE, T0, TARGET, command, finding, incidents, notify, only
+from tests.alerts.histories import command_histories
 
 
 def test_five_jobs_halted_by_one_cause_are_one_incident() -> None:
@@ -29,22 +25,17 @@ def test_two_causes_on_one_target_are_two_incidents() -> None:
     assert set(found.by_key) == {f"{TARGET}/malformed_json", f"{TARGET}/missing_required_header"}
 
 
-def test_a_request_scope_has_an_incident_of_its_own() -> None:
-    scope = Scope(kind="request", target=TARGET, fingerprint="f00d")
-    assert incident_key(command(scope=scope)) == f"{TARGET}/malformed_json/f00d"
-
-
 def of_shape(job: str, shape: int, **changes: Any) -> Command:
     return command(job, signature=f"{shape:032x}"[::-1], **changes)
 
 
-def test_jobs_whose_requests_are_alike_are_one_incident_and_others_are_another() -> None:
+def test_jobs_with_one_signature_are_one_incident_and_others_another() -> None:
     found = incidents(of_shape("a", 1), of_shape("b", 1), of_shape("c", 2))
     assert set(found.by_key) == {f"{TARGET}/malformed_json/{shape}00000000000" for shape in (1, 2)}
     assert len(found.by_key[f"{TARGET}/malformed_json/100000000000"].open_scopes()) == 2
 
 
-def test_many_shapes_that_fail_for_one_cause_before_anyone_is_told_are_one_incident() -> None:
+def test_many_signatures_of_one_cause_before_anyone_is_notified_are_one_incident() -> None:
     found = incidents(*(of_shape(f"job-{shape}", shape) for shape in range(1, 10)))
     is_open = [incident for incident in found.by_key.values() if incident.closed_at is None]
     assert [incident.key for incident in is_open] == [f"{TARGET}/malformed_json"]
@@ -54,9 +45,9 @@ def test_many_shapes_that_fail_for_one_cause_before_anyone_is_told_are_one_incid
     assert is_open[0].closed_at == T0 + 1
 
 
-def test_a_target_that_is_halted_as_a_whole_takes_in_what_nobody_was_told_of_and_the_jobs_that_follow() -> None:
+def test_a_target_halted_as_a_whole_absorbs_what_nobody_was_notified_of_and_the_jobs_that_follow() -> None:
     found = incidents(of_shape("a", 1), of_shape("b", 2))
-    tell(found, f"{TARGET}/malformed_json/100000000000")
+    notify(found, f"{TARGET}/malformed_json/100000000000")
     found.apply(command(None, signature="f" * 32), T0)
     found.apply(of_shape("c", 3), T0)
     found.apply(of_shape("d", 1), T0)
@@ -68,12 +59,12 @@ def test_a_target_that_is_halted_as_a_whole_takes_in_what_nobody_was_told_of_and
     }
 
 
-def test_a_job_that_is_held_anew_for_the_same_cause_stays_where_it_is_whatever_its_requests_look_like() -> None:
+def test_a_job_quarantined_again_for_the_same_cause_stays_in_its_incident_whatever_the_signature() -> None:
     found = incidents(of_shape("a", 1), of_shape("a", 2, sequence=2))
     assert only(found).key == f"{TARGET}/malformed_json/100000000000"
 
 
-def test_an_alarm_that_nobody_was_told_of_goes_along_with_the_jobs_into_the_page_of_the_target() -> None:
+def test_an_alarm_that_nobody_was_notified_of_is_absorbed_with_the_jobs_by_the_page_of_the_target() -> None:
     found = incidents(of_shape("a", 1), of_shape("b", 2))
     found.apply_finding(finding("target_alarm"), T0)
     found.apply(command(None, signature="f" * 32), T0)
@@ -83,13 +74,7 @@ def test_an_alarm_that_nobody_was_told_of_goes_along_with_the_jobs_into_the_page
     assert page.findings
 
 
-def test_the_key_fits_into_a_sink_whatever_the_target() -> None:
-    long, other = (incident_key(command(target="x" * 254 + end)) for end in "ab")
-    assert len(long) <= 200
-    assert long != other
-
-
-def test_it_is_over_when_the_last_scope_is_released_and_says_by_whom() -> None:
+def test_an_incident_closes_with_the_release_of_its_last_scope_and_names_who_released_it() -> None:
     found = incidents(command("a"), command("b"))
     found.apply(command("a", "released", sequence=2, issued_by="alice"), T0 + 1)
     assert only(found).closed_at is None
@@ -98,7 +83,7 @@ def test_it_is_over_when_the_last_scope_is_released_and_says_by_whom() -> None:
     assert (incident.closed_at, incident.closed_by, incident.closing_reason) == (T0 + 2, "bob", "template mended")
 
 
-def test_a_probe_keeps_it_open() -> None:
+def test_a_probe_keeps_an_incident_open() -> None:
     found = incidents(command("a"), command("a", "probing", sequence=2, diagnosis=None))
     assert only(found).closed_at is None
     assert only(found).open_scopes()["job/api.shop.example/a"].state == "probing"
@@ -116,7 +101,7 @@ def test_an_extension_without_a_diagnosis_stays_where_it_is() -> None:
     assert only(found).cause == "malformed_json"
 
 
-def test_the_message_speaks_of_the_broadest_scope() -> None:
+def test_the_lead_is_the_command_of_the_broadest_scope() -> None:
     found = incidents(command("a"), command(None, reason="the target fails as a whole"))
     assert only(found).lead.reason == "the target fails as a whole"
 
@@ -125,7 +110,7 @@ def test_a_quarantine_that_had_expired_when_it_was_read_opens_nothing() -> None:
     assert not incidents(command("a"), now=T0 + HOUR).by_key
 
 
-def test_a_release_of_what_was_never_heard_of_opens_nothing() -> None:
+def test_a_release_of_an_unknown_scope_opens_nothing() -> None:
     assert not incidents(command("a", "released", sequence=7)).by_key
 
 
@@ -138,12 +123,12 @@ def test_the_same_cause_after_its_end_is_a_new_episode_of_the_same_key() -> None
     assert list(incident.episode_scopes()) == ["job/api.shop.example/a"]
 
 
-def test_someone_who_extends_a_quarantine_has_acknowledged_it() -> None:
+def test_a_person_who_extends_a_quarantine_acknowledges_its_incident() -> None:
     found = incidents(command("a"), command("a", sequence=2, issued_by="alice", issued_at=T0 + 5))
     assert only(found).acknowledged == Acknowledgement(by="alice", at=T0 + 5)
 
 
-def test_a_scraper_whose_probe_failed_has_acknowledged_nothing() -> None:
+def test_a_scraper_whose_probe_failed_acknowledges_nothing() -> None:
     found = incidents(command("a"), command("a", "probing", sequence=2, issued_by="worker-7"))
     found.apply(command("a", sequence=3, issued_by="worker-7"), T0)
     assert only(found).acknowledged is None
@@ -156,7 +141,7 @@ def test_an_acknowledgement_counts_for_the_episode_that_it_was_made_in(at: int, 
     assert (only(found).acknowledged is not None) is counts
 
 
-def test_what_nobody_hears_of_any_more_lapses_and_is_forgotten_later() -> None:
+def test_an_incident_without_commands_closes_long_after_its_expiry_and_is_removed_later() -> None:
     found = incidents(command("a"))
     expiry = only(found).expires_at
     assert found.close_expired(expiry + CLOSE_EXPIRED_AFTER_MS) == []
@@ -170,7 +155,7 @@ def test_what_nobody_hears_of_any_more_lapses_and_is_forgotten_later() -> None:
     assert only(found).episode == 1
 
 
-def test_what_has_lapsed_opens_anew_and_ends_when_the_last_of_the_new_episode_is_released() -> None:
+def test_an_incident_that_closed_by_itself_opens_again_and_closes_with_its_new_episode() -> None:
     found = incidents(command("a"), command("b"))
     later = only(found).expires_at + CLOSE_EXPIRED_AFTER_MS + 1
     found.close_expired(later)
@@ -182,7 +167,7 @@ def test_what_has_lapsed_opens_anew_and_ends_when_the_last_of_the_new_episode_is
     assert only(found).closed_at == later + 1
 
 
-def test_five_thousand_jobs_are_taken_in_and_released_in_a_moment() -> None:
+def test_five_thousand_jobs_are_applied_and_released_quickly() -> None:
     started = time.process_time()
     found = incidents(*(command(f"job-{number}") for number in range(5000)))
     for number in range(5000):
@@ -191,29 +176,12 @@ def test_five_thousand_jobs_are_taken_in_and_released_in_a_moment() -> None:
     assert time.process_time() - started < 3.0  # a twentieth of what a walk over all scopes per command would take
 
 
-states = st.sampled_from(["quarantined", "probing", "released"])
-causes = st.sampled_from(["malformed_json", "schema_violation", None])
-
-
-@st.composite
-def histories(draw: st.DrawFn) -> list[Command]:
-    """Some scopes' commands in the order of their partition, sequences rising per scope."""
-    sequences: dict[str | None, int] = {}
-    found = []
-    for job in draw(st.lists(st.sampled_from([None, "a", "b", "c", "d", "e"]), max_size=25)):
-        sequences[job] = sequences.get(job, 0) + 1
-        signature = draw(st.sampled_from([None, "a" * 32, "b" * 32, "c" * 32, "d" * 32]))
-        one = command(job, draw(states), sequence=sequences[job], cause=draw(causes), signature=signature)
-        found.append(one)
-    return found
-
-
 def picture(found: Incidents) -> dict[str, tuple[int | None, int, set[str]]]:
     return {key: (one.closed_at, one.episode, set(one.open_scopes())) for key, one in found.by_key.items()}
 
 
-@given(histories(), st.integers(0, 25), st.integers(0, 25))
-def test_a_restart_that_reads_again_from_anywhere_changes_nothing(
+@given(command_histories(), st.integers(0, 25), st.integers(0, 25))
+def test_a_restart_that_reads_commands_again_from_anywhere_changes_nothing(
     history: list[Command], crash: int, committed: int
 ) -> None:
     whole = incidents(*history)
@@ -225,7 +193,7 @@ def test_a_restart_that_reads_again_from_anywhere_changes_nothing(
     assert picture(after) == picture(whole)
 
 
-@given(histories())
+@given(command_histories())
 def test_a_scope_is_open_in_one_incident_at_the_most_and_a_closed_incident_has_none(history: list[Command]) -> None:
     found = incidents(*history)
     is_open = [name for one in found.by_key.values() for name in one.open_scopes()]

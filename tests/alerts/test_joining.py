@@ -8,7 +8,7 @@ from halt400.records import Command, Scope
 from streams.alerts.incident import ActiveFinding, Incident, LastSent, ScopeState
 from streams.alerts.joining import MOST_SIGNATURES, Placement, place_command, place_finding
 from streams.detection import Finding
-from tests.alerts.commands import HOUR, T0, TARGET, command, finding
+from tests.alerts.examples import HOUR, T0, TARGET, command, finding
 
 JSON, ALARM, POISON = f"{TARGET}/malformed_json", f"{TARGET}/target_alarm", f"{TARGET}/poison_item/a223c725"
 

@@ -1,12 +1,13 @@
-"""Commands and incidents as the detector would issue them, for the tests of alerts."""
+"""Commands, findings, incidents and notifications for the tests of alerts."""
 
 from typing import Any
 
 from halt400.records import Cause, Command, Diagnosis, Evidence, Scope, WindowFigures
 from streams.alerts.compose import compose
-from streams.alerts.incident import Incident
+from streams.alerts.incident import Action, Incident
 from streams.alerts.incidents import Incidents
-from streams.alerts.notification import Notification
+from streams.alerts.notification import Notification, last_sent_after
+from streams.alerts.notification_texts import labelled_texts
 from streams.alerts.routing import PlannedDelivery, Route
 from streams.detection import Finding
 
@@ -14,6 +15,7 @@ TARGET = "api.shop.example"
 T0 = 1_763_870_400_000  # 2025-11-23 04:00:00Z
 MINUTE = 60_000
 HOUR = 60 * MINUTE
+ONCALL = Route("oncall", ("pager",))
 
 
 def diagnosis(cause: Cause = "malformed_json", **changes: Any) -> Diagnosis:
@@ -70,7 +72,7 @@ def command(
 
 
 def finding(kind: str = "target_alarm", number: int = 1, *, at: int = T0, **changes: Any) -> Finding:
-    """A finding as the detector words it."""
+    """A finding as detection publishes it."""
     about: dict[str, Any] = {
         "target_alarm": {
             "severity": "page",
@@ -108,19 +110,19 @@ def finding(kind: str = "target_alarm", number: int = 1, *, at: int = T0, **chan
     return Finding(**named | about | changes)
 
 
-def incidents(*happened: Command | Finding, now: int = T0) -> Incidents:
+def incidents(*records: Command | Finding, now: int = T0) -> Incidents:
+    """The incidents of these records, in the order in which they are read."""
     found = Incidents(3)
-    for one in happened:
-        take_in(found, one, now)
+    for record in records:
+        apply(found, record, now)
     return found
 
 
-def take_in(found: Incidents, one: Command | Finding, now: int = T0) -> None:
-    """Let it happen, whichever topic it came by."""
-    if isinstance(one, Finding):
-        found.apply_finding(one, now)
+def apply(found: Incidents, record: Command | Finding, now: int = T0) -> None:
+    if isinstance(record, Finding):
+        found.apply_finding(record, now)
     else:
-        found.apply(one, now)
+        found.apply(record, now)
 
 
 def only(found: Incidents) -> Incident:
@@ -128,10 +130,29 @@ def only(found: Incidents) -> Incident:
     return incident
 
 
-def notification(action: str = "trigger", *, page: bool = True, now: int = T0, **changes: Any) -> Notification:
-    """A notification of one incident, as the dispatcher would compose it."""
-    held = incidents(command(None if page else "extract-099", **changes))
+def notify(found: Incidents, key: str) -> Incidents:
+    """Record that the pager was sent the trigger of an incident."""
+    incident = found.by_key[key]
+    trigger = compose(incident, PlannedDelivery("pager", ONCALL, "trigger", T0), None, T0, str)
+    found.record_sent(key, "pager", last_sent_after(trigger, None, accepted=True))
+    return found
+
+
+def severities(found: Incidents) -> dict[str, str]:
+    """The severity of every open incident, by key."""
+    return {key: ONCALL.severity(one) for key, one in found.by_key.items() if one.closed_at is None}
+
+
+def texts(incident: Incident, action: Action = "trigger", now: int = T0) -> dict[str, str]:
+    """What a notification of an incident says, by label."""
+    found = compose(incident, PlannedDelivery("pager", ONCALL, action, now), None, now, str)
+    return dict(labelled_texts(found)) | {"title": found.title}
+
+
+def notification(action: Action = "trigger", *, page: bool = True, now: int = T0, **changes: Any) -> Notification:
+    """A notification of one incident, as the dispatcher composes it."""
+    job = None if page else "extract-099"
+    found = incidents(command(job, **changes))
     if action == "resolve":
-        held.apply(command(None if page else "extract-099", "released", sequence=2, issued_by="alice"), now)
-    route = Route("oncall", ("pager",))
-    return compose(only(held), PlannedDelivery("pager", route, action, now), "team-shop", now, str)  # type: ignore[arg-type]
+        found.apply(command(job, "released", sequence=2, issued_by="alice"), now)
+    return compose(only(found), PlannedDelivery("pager", ONCALL, action, now), "team-shop", now, str)

@@ -1,29 +1,38 @@
-"""What a notification says, and what it never says."""
+"""What a notification says, and what it never shows."""
 
 import shlex
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from halt400.records import Command
 from halt400.redaction import RedactionRules, Redactor
 from streams.alerts.compose import compose, estimate_savings
 from streams.alerts.incidents import Incidents
 from streams.alerts.notification_texts import labelled_texts
-from streams.alerts.routing import PlannedDelivery, Route
+from streams.alerts.routing import PlannedDelivery
 from streams.quarantine.not_sent import NotSent
-from tests.alerts.commands import MINUTE, T0, TARGET, command, diagnosis, finding, incidents, notification, only
+from tests.alerts.examples import (
+    MINUTE,
+    ONCALL,
+    T0,
+    TARGET,
+    command,
+    diagnosis,
+    finding,
+    incidents,
+    notification,
+    only,
+    texts,
+)
 
-ROUTE = Route("oncall", ("pager",))
+
+def texts_of(*commands: Command) -> dict[str, str]:
+    return texts(only(incidents(*commands)))
 
 
-def said(*commands: object, action: str = "trigger", now: int = T0) -> dict[str, str]:
-    incident = only(incidents(*commands))  # type: ignore[arg-type]
-    found = compose(incident, PlannedDelivery("pager", ROUTE, action, now), None, now, str)  # type: ignore[arg-type]
-    return dict(labelled_texts(found)) | {"title": found.title}
-
-
-def test_it_says_what_broke_since_when_why_and_the_way_out() -> None:
-    found = said(command("extract-099"))
+def test_it_says_what_broke_since_when_why_and_how_to_release_it() -> None:
+    found = texts_of(command("extract-099"))
     assert found["title"] == f"{TARGET}: job extract-099 is halted: malformed_json"
     assert found["What broke"] == f"400 Bad Request to POST of job extract-099 on {TARGET}"
     assert found["Since"] == "2025-11-23 04:00:00Z"
@@ -38,38 +47,38 @@ def test_it_says_what_broke_since_when_why_and_the_way_out() -> None:
 
 
 def test_a_target_a_number_of_jobs_and_the_fleet_have_titles_of_their_own() -> None:
-    assert said(command(None))["title"] == f"{TARGET} is halted as a whole: malformed_json"
-    assert said(command("a"), command("b"))["title"] == f"{TARGET}: 2 jobs are halted: malformed_json"
-    assert said(command(None, target="*"))["title"] == "The fleet is at fault: malformed_json"
+    assert texts_of(command(None))["title"] == f"{TARGET} is halted as a whole: malformed_json"
+    assert texts_of(command("a"), command("b"))["title"] == f"{TARGET}: 2 jobs are halted: malformed_json"
+    assert texts_of(command(None, target="*"))["title"] == "The fleet is at fault: malformed_json"
 
 
 def test_many_jobs_are_counted_and_ten_are_named() -> None:
-    found = said(*(command(f"job-{number:02}") for number in range(25)))
+    found = texts_of(*(command(f"job-{number:02}") for number in range(25)))
     assert found["Halted"].splitlines()[-1] == "and 15 more"
     assert len(found["Release"].splitlines()) == 5
 
 
 def test_the_release_command_is_safe_to_paste_whatever_the_job_is_called() -> None:
     name = "x; rm -rf $(pwd) 'y'"
-    words = shlex.split(said(command(name))["Release"])
+    words = shlex.split(texts_of(command(name))["Release"])
     assert words == ["halt400", "release", f"job/{TARGET}/{name}", "--reason", "..."]
 
 
-def test_what_was_saved_is_an_estimate_with_its_basis() -> None:
-    held = incidents(command(None, expires_at=T0 + 60 * MINUTE))
-    saved = estimate_savings(only(held), T0 + 31 * MINUTE)
+def test_the_savings_are_an_estimate_with_its_basis() -> None:
+    applied = incidents(command(None, expires_at=T0 + 60 * MINUTE))
+    saved = estimate_savings(only(applied), T0 + 31 * MINUTE)
     assert saved is not None
     assert saved.requests == 31 * 60 * 2  # 7,200 in the hour before: 2 a second
-    held.apply(command(None, "released", sequence=2), T0 + 30 * MINUTE)
-    after = estimate_savings(only(held), T0 + 500 * MINUTE)
+    applied.apply(command(None, "released", sequence=2), T0 + 30 * MINUTE)
+    after = estimate_savings(only(applied), T0 + 500 * MINUTE)
     assert after is not None
     assert after.requests == 30 * 60 * 2
 
 
-def test_what_the_gates_have_counted_is_said_beside_the_estimate_for_a_whole_target() -> None:
+def test_the_count_of_the_gates_is_shown_beside_the_estimate_for_a_whole_target() -> None:
     def saved(job: str | None, counted: NotSent | None) -> str:
         incident, now = only(incidents(command(job))), T0 + 5 * MINUTE
-        found = compose(incident, PlannedDelivery("pager", ROUTE, "update", now), None, now, str, counted)
+        found = compose(incident, PlannedDelivery("pager", ONCALL, "update", now), None, now, str, counted)
         return dict(labelled_texts(found))["Requests saved"]
 
     assert saved("extract-099", NotSent(requests=4998, gates=1)) == "4,998, counted by 1 gate"
@@ -78,20 +87,20 @@ def test_what_the_gates_have_counted_is_said_beside_the_estimate_for_a_whole_tar
     assert second.startswith("about 600 by its former traffic")
 
 
-def test_a_finding_for_which_nothing_is_halted_says_nothing_of_savings() -> None:
+def test_a_finding_without_quarantines_shows_no_savings() -> None:
     found = Incidents(0)
     found.apply_finding(finding("retry_loop"), T0)
-    said_of_it = compose(only(found), PlannedDelivery("pager", ROUTE, "trigger", T0), None, T0, str)
-    assert "Requests saved" not in dict(labelled_texts(said_of_it))
+    notification_of_it = compose(only(found), PlannedDelivery("pager", ONCALL, "trigger", T0), None, T0, str)
+    assert "Requests saved" not in dict(labelled_texts(notification_of_it))
 
 
-def test_nothing_is_claimed_that_the_figures_do_not_tell() -> None:
+def test_no_number_is_shown_that_the_figures_do_not_give() -> None:
     later = T0 + 10 * MINUTE
     assert estimate_savings(only(incidents(command("one-job"))), later) is None  # the figures count the whole target
     assert estimate_savings(only(incidents(command(None, windows=[]))), later) is None
     assert estimate_savings(only(incidents(command(None))), T0) is None
-    assert said(command("one-job"))["Requests saved"] == "none counted so far"
-    undiagnosed = said(command("a", cause=None))
+    assert texts_of(command("one-job"))["Requests saved"] == "none counted so far"
+    undiagnosed = texts_of(command("a", cause=None))
     assert undiagnosed["Cause"] == "unknown (not diagnosed)"
     assert "Remedy" not in undiagnosed
 
@@ -103,19 +112,21 @@ def test_nothing_is_saved_by_a_quarantine_that_has_expired() -> None:
     assert saved.halted_s == 15 * 60
 
 
-def test_the_end_says_who_ended_it_and_why_and_how_much_it_saved() -> None:
-    held = incidents(command(None))
-    held.apply(command(None, "released", sequence=2, issued_by="alice", reason="template mended"), T0 + 5 * MINUTE)
+def test_a_resolve_says_who_released_it_why_and_how_much_it_saved() -> None:
+    applied = incidents(command(None))
+    applied.apply(command(None, "released", sequence=2, issued_by="alice", reason="template mended"), T0 + 5 * MINUTE)
     now = T0 + 6 * MINUTE
-    found = dict(labelled_texts(compose(only(held), PlannedDelivery("pager", ROUTE, "resolve", now), None, now, str)))
+    found = dict(
+        labelled_texts(compose(only(applied), PlannedDelivery("pager", ONCALL, "resolve", now), None, now, str))
+    )
     assert found["Over"] == "2025-11-23 04:05:00Z by alice: template mended"
     assert found["Requests saved"].startswith("about 600 by its former traffic (5 min at 2 a second")
     assert "Release" not in found
 
 
-def test_every_text_of_a_scraper_passes_the_redaction() -> None:
+def test_every_text_of_a_scraper_is_redacted() -> None:
     secret = "hunter2-hunter2"
-    held = incidents(
+    applied = incidents(
         command(
             f"job-{secret}",
             reason=f"reason {secret}",
@@ -123,11 +134,11 @@ def test_every_text_of_a_scraper_passes_the_redaction() -> None:
             diagnosis=diagnosis(remedy=f"drop {secret}"),
         )
     )
-    held.apply(command(f"job-{secret}", "released", sequence=2, reason=f"it was {secret}", issued_by=secret), T0)
+    applied.apply(command(f"job-{secret}", "released", sequence=2, reason=f"it was {secret}", issued_by=secret), T0)
     for action in ("trigger", "resolve"):
         found = compose(
-            only(held),
-            PlannedDelivery("pager", ROUTE, action, T0),  # type: ignore[arg-type]
+            only(applied),
+            PlannedDelivery("pager", ONCALL, action, T0),  # type: ignore[arg-type]
             None,
             T0,
             lambda text: text.replace(secret, "(redacted)"),
@@ -135,18 +146,18 @@ def test_every_text_of_a_scraper_passes_the_redaction() -> None:
         assert secret not in str([*labelled_texts(found), found.title, found.dedup_key])
 
 
-def test_the_redaction_of_the_archive_takes_secrets_out_of_an_alert_and_leaves_the_rest() -> None:
+def test_the_archives_redaction_removes_secrets_from_an_alert_and_leaves_the_rest() -> None:
     redactor = Redactor(RedactionRules(), b"a key for the tests of alerts")
     secret = "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc"
     header = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
-    held = incidents(
+    applied = incidents(
         command(
             "extract-099",
             reason=f"400 to POST https://ann:pa55word@{TARGET}/?api_key={secret}",
             diagnosis=diagnosis(remedy=f"Do not send Authorization: Bearer {header}"),
         )
     )
-    found = compose(only(held), PlannedDelivery("pager", ROUTE, "trigger", T0), None, T0, redactor.text)
+    found = compose(only(applied), PlannedDelivery("pager", ONCALL, "trigger", T0), None, T0, redactor.text)
     text = str([*labelled_texts(found), found.title])
     for hidden in (secret, header, "pa55word"):
         assert hidden not in text
@@ -164,7 +175,7 @@ def test_the_same_message_has_the_same_id_and_another_another() -> None:
 
 @given(st.text(max_size=80), st.text(min_size=1, max_size=80))
 def test_no_text_forges_a_line_or_turns_the_reading_direction(reason: str, job: str) -> None:
-    found = said(command(job, reason=reason))
+    found = texts_of(command(job, reason=reason))
     for label in ("title", "What broke", "Release"):
         text = found.get(label, "")
         assert len(text.splitlines()) <= 1
