@@ -1,4 +1,4 @@
-"""Every metric of the service, with a sentence on what it tells you. Names carry their unit."""
+"""Every metric of the service, with a sentence on its meaning. Names end with their unit."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -26,55 +26,63 @@ __all__ = [
 EVENTS = Counter("halt400_events", "Response events read by this worker, replayed ones included.")
 EVENTS_BEHIND = Gauge(
     "halt400_events_behind",
-    "Response events on the partitions of this worker that it has not fetched; looked at every 5 s.",
+    "Response events on the partitions of this worker that it has not fetched yet; measured every 5 s.",
 )
-BAD_REQUESTS = Counter("halt400_bad_requests", "400s judged by this worker; above zero means that a scraper is broken.")
-COMMANDS = Counter("halt400_commands", "Commands issued on the control topic by this worker.")
-FINDINGS = Counter("halt400_findings", "Conclusions for people besides commands, by kind.", ["kind"])
+BAD_REQUESTS = Counter(
+    "halt400_bad_requests", "400s read by this worker; a rise means that a scraper sends broken requests."
+)
+COMMANDS = Counter("halt400_commands", "Commands that this worker issued on the topic control.")
+FINDINGS = Counter("halt400_findings", "Findings that this worker sent to the topic findings, by kind.", ["kind"])
 REFUSALS = Counter(
     "halt400_refusals",
-    "Records that were no event or no operation and went to the dead-letter topic, by code.",
+    "Records that were no valid event or operation and became dead letters on the topic responses.dlq, by code.",
     ["code"],
 )
-ROWS = Counter("halt400_rows", "Rows of the rates table that the broker acknowledged.")
+ROWS = Counter("halt400_rows", "Rows that the broker acknowledged on the topic rates.")
 FLUSH_SECONDS = Histogram(
-    "halt400_flush_seconds", "Time from taking the changed rows to the broker's last acknowledgement of them."
+    "halt400_flush_seconds",
+    "Seconds of a checkpoint, from taking the changed rows to the broker's last acknowledgement of them.",
 )
 
-ARCHIVED = Counter("halt400_archived", "Objects of evidence that are durable in the archive.")
-ARCHIVE_OPEN = Gauge("halt400_archive_open", "Offences read and not yet archived; grows while the archive is away.")
+ARCHIVED = Counter("halt400_archived", "Objects of evidence that were written to the archive.")
+ARCHIVE_OPEN = Gauge(
+    "halt400_archive_open",
+    "Offences that were read and are not yet archived; rises while the archive is unavailable.",
+)
 ARCHIVE_BACKLOG = Gauge(
-    "halt400_archive_backlog", "Offences on the partitions of this process that are not yet archived, unread ones too."
+    "halt400_archive_backlog",
+    "Offences on the partitions of this process that are not yet archived, whether read or not.",
 )
 ARCHIVE_OLDEST_SECONDS = Gauge(
-    "halt400_archive_oldest_seconds", "Age of the oldest offence that was read and is not yet archived; 0 without one."
+    "halt400_archive_oldest_seconds",
+    "Age of the oldest offence that was read and is not yet archived; 0 where there is none.",
 )
 ARCHIVE_AWAY_SECONDS = Gauge(
-    "halt400_archive_away_seconds", "For how long the archive has taken nothing; 0 while it takes evidence."
+    "halt400_archive_away_seconds", "For how long the archive is unavailable; 0 while it is available."
 )
 
 INCIDENTS_OPEN = Gauge(
     "halt400_incidents_open",
-    "Incidents of the partitions of this process that are open, by whether someone has acknowledged them.",
+    "Open incidents on the partitions of this process, by whether they are acknowledged.",
     ["acknowledged"],
 )
 ALERT_ATTEMPTS = Counter(
     "halt400_alert_attempts",
-    "Attempts to tell a sink, by outcome: accepted, refused (final), unavailable (tried again).",
+    "Attempts to send an alert to a sink, by outcome: accepted, refused (final), unavailable (sent again later).",
     ["sink", "outcome"],
 )
 ALERT_DELIVERIES = Counter(
     "halt400_alert_deliveries",
-    "Alerts whose delivery has ended, by outcome of the last attempt; what is not accepted is a dead letter.",
+    "Deliveries that have ended, by outcome of the last attempt; one that was not accepted became a dead letter.",
     ["sink", "outcome"],
 )
 ALERT_DELIVERIES_OPEN = Gauge(
     "halt400_alert_deliveries_open",
-    "Alerts under way to a sink, those that wait to be tried again too; stays above zero while a sink is away.",
+    "Deliveries that have not ended, those that wait to be sent again too; above zero while a sink is unavailable.",
     ["sink"],
 )
 ALERT_DEAD_LETTERS = Counter(
     "halt400_alert_dead_letters",
-    "Alerts that a sink did not take and that went to the topic alerts.dlq; above zero: `halt400 alerts resend`.",
+    "Alerts that a sink did not accept and that became dead letters on alerts.dlq; send them: `halt400 alerts resend`.",
     ["sink"],
 )

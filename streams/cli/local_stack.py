@@ -15,7 +15,7 @@ from rich.console import Console
 from halt400.errors import LocalServiceError
 from streams.api.server import base_url
 from streams.local import LocalKafka
-from streams.processes.guarded import GuardedProcess
+from streams.processes.supervised import SupervisedProcess
 from streams.settings import Settings, load_settings
 from streams.topics import apply_topics, check_topics
 
@@ -49,7 +49,7 @@ def local_stack(console: Console) -> Iterator[Settings]:
         asyncio.run(check_topics(settings.kafka))
         console.print(f"[green]✓[/] topics {settings.kafka.topic('*')}, {len(created)} of them made just now")
         log = Path(tempfile.mkdtemp(prefix="halt400-")) / "worker.log"
-        worker = GuardedProcess([sys.executable, "-m", "halt400", "worker"], log)
+        worker = SupervisedProcess([sys.executable, "-m", "halt400", "worker"], log)
         stack.callback(worker.stop)
         with console.status("Starting a worker …"):
             _await_ready(worker, base_url(settings.api.host, settings.api.port))
@@ -57,7 +57,7 @@ def local_stack(console: Console) -> Iterator[Settings]:
         yield settings
 
 
-def _await_ready(worker: GuardedProcess, url: str) -> None:
+def _await_ready(worker: SupervisedProcess, url: str) -> None:
     end = time.monotonic() + READY_DEADLINE_S
     while True:
         if not worker.running:

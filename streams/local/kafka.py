@@ -13,7 +13,7 @@ from streams.local.jars import ARTIFACTS, install
 from streams.local.java import find_java
 from streams.local.ports import HOST
 from streams.local.service import LocalService
-from streams.processes.guarded import without_frames
+from streams.processes.supervised import without_frames
 
 __all__ = ["LocalKafka"]
 

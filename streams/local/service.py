@@ -14,7 +14,7 @@ from typing import Self
 
 from halt400.errors import LocalServiceError
 from streams.local.ports import claim, free_ports, is_free
-from streams.processes.guarded import GuardedProcess
+from streams.processes.supervised import SupervisedProcess
 
 __all__ = ["LocalService"]
 
@@ -47,7 +47,7 @@ class LocalService(ABC):
         self._given_dir = data_dir.expanduser().absolute() if data_dir else None
         self._dir: Path | None = None
         self._start_timeout_s = start_timeout_s
-        self._process: GuardedProcess | None = None
+        self._process: SupervisedProcess | None = None
 
     @property
     def port(self) -> int:
@@ -70,7 +70,7 @@ class LocalService(ABC):
 
     @property
     def pid(self) -> int | None:
-        """The process group of the server and its guard; None when it is not running."""
+        """The process group of the server and its supervisor; None when it is not running."""
         return self._process.pid if self.running and self._process is not None else None
 
     @property
@@ -123,7 +123,7 @@ class LocalService(ABC):
         if self._process is not None:
             self._process.kill()
             self._process = None
-            # The server is a child of the guard, not of this process: the kernel may still be ending it.
+            # The server is a child of the supervisor, not of this process: the kernel may still be ending it.
             deadline = time.monotonic() + _KILL_TIMEOUT_S
             while not all(is_free(port) for port in self._ports) and time.monotonic() < deadline:
                 time.sleep(_POLL_S)
@@ -180,8 +180,8 @@ class LocalService(ABC):
                     f"The directory {self._dir} is in use by another server.",
                     "Stop that one, or choose another --data.",
                 ) from error
-            # The lock is on the open file, which the guard inherits and closes when the server has ended.
-            self._process = GuardedProcess(self._command(), self.log_path, remove=temporary, hold=lock.fileno())
+            # The lock is on the open file, which the supervisor inherits and closes when the server has ended.
+            self._process = SupervisedProcess(self._command(), self.log_path, remove=temporary, keep_open=lock.fileno())
 
     def _await_answer(self) -> None:
         deadline = time.monotonic() + self._start_timeout_s
@@ -195,6 +195,6 @@ class LocalService(ABC):
         raise self._failure(f"{self.title} did not answer on port {self.port} within {self._start_timeout_s:g} s")
 
     def _failure(self, what: str) -> LocalServiceError:
-        tail = self._process.complaints() or self._process.log_tail() if self._process is not None else ""
+        tail = self._process.error_lines() or self._process.log_tail() if self._process is not None else ""
         place = f"The whole log is {self.log_path}." if self._given_dir else "With a --data directory the log is kept."
         return LocalServiceError(f"{what}. Its last log lines:\n{tail}\n", place)

@@ -1,5 +1,5 @@
-"""Child processes that end when their parent ends, however it ends."""
+"""Child processes that end when their parent ends, even by SIGKILL."""
 
-from streams.processes.guarded import GuardedProcess, without_frames
+from streams.processes.supervised import SupervisedProcess, without_frames
 
-__all__ = ["GuardedProcess", "without_frames"]
+__all__ = ["SupervisedProcess", "without_frames"]

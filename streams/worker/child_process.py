@@ -5,7 +5,7 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from halt400.errors import Halt400Error
-from streams.processes.guarded import GuardedProcess
+from streams.processes.supervised import SupervisedProcess
 
 __all__ = ["ChildProcess", "ChildProcessEnded"]
 
@@ -29,13 +29,13 @@ class ChildProcess:
 
     def __init__(self, role: str, *, on_end: Callable[[BaseException], Awaitable[None]]) -> None:
         self._role, self._on_end = role, on_end
-        self._process: GuardedProcess | None = None
+        self._process: SupervisedProcess | None = None
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start the child, and watch it."""
         command = [sys.executable, "-m", "halt400", "worker", "--role", self._role]
-        self._process = GuardedProcess(command, None, grace_s=20.0)
+        self._process = SupervisedProcess(command, None, grace_s=20.0)
         self._watching = asyncio.create_task(self._watch(self._process))
 
     async def stop(self) -> None:
@@ -46,7 +46,7 @@ class ChildProcess:
         if self._process is not None:
             await asyncio.to_thread(self._process.stop)
 
-    async def _watch(self, process: GuardedProcess) -> None:
+    async def _watch(self, process: SupervisedProcess) -> None:
         code = await asyncio.to_thread(process.wait)
         error = ChildProcessEnded(f"The {self._role} process ended with code {code}.", "Its own log lines say why.")
         await self._on_end(error)

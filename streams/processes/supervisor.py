@@ -1,16 +1,16 @@
-"""Stands between us and a local server, so that the server never outlives us, however we end.
+"""The supervisor: a process between us and a child process, which ends the child when we end, even by SIGKILL.
 
-Run as a script by `streams.processes.guarded`, standard library only::
+Run as a script by `streams.processes.supervised`; it imports the standard library only::
 
-    guard.py --parent PID --grace SECONDS [--remove DIRECTORY] -- COMMAND...
+    supervisor.py --parent PID --grace SECONDS [--remove DIRECTORY] -- COMMAND...
 
-The server is stopped (SIGTERM, then SIGKILL after the grace period) when the guard gets SIGTERM, SIGINT or SIGHUP, when
-its standard input closes (the parent is gone, even by SIGKILL), or when it has another parent than the one it was
-told (the pipe was inherited by a fork of the parent that lives on). A directory is removed only if the parent is gone:
-while it lives, it may want to read the log there.
+The child is stopped (SIGTERM, then SIGKILL after the grace period) when the supervisor gets SIGTERM, SIGINT or SIGHUP,
+when its standard input closes (the parent has ended), or when it has another parent than PID (a fork of the parent
+inherited the pipe and lives on). The directory is removed only when the parent has ended: a parent that lives may still
+read the log there.
 
-On Linux the server also gets SIGTERM from the kernel when the guard itself is killed. That signal follows the thread
-that forked, not the process; it is safe here, and would not be in the parent, because the guard has one thread.
+On Linux the child also gets SIGTERM from the kernel when the supervisor is killed. The kernel sends it when the thread
+that forked ends, not the process; that is safe here because the supervisor has one thread.
 """
 
 import argparse
@@ -28,7 +28,7 @@ _PARENT_CHECK_S = 0.5
 
 
 def main() -> int:
-    """Run the command until it ends or must end, and return its exit code."""
+    """Run the command until it ends or is stopped, and return its exit code."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--grace", type=float, required=True)
@@ -48,43 +48,43 @@ def main() -> int:
         signal.signal(number, stop)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
 
-    server = subprocess.Popen(
+    child = subprocess.Popen(
         arguments.command,
         stdin=subprocess.DEVNULL,
-        preexec_fn=_die_with_guard if sys.platform == "linux" else None,
+        preexec_fn=_end_with_supervisor if sys.platform == "linux" else None,
     )
     watched = [wakes, sys.stdin.fileno()]
     orphaned = False
-    while server.poll() is None and not stopping and os.getppid() == arguments.parent:
+    while child.poll() is None and not stopping and os.getppid() == arguments.parent:
         readable, _, _ = select.select(watched, [], [], _PARENT_CHECK_S)
         if wakes in readable:
             os.read(wakes, 512)
         if sys.stdin.fileno() in readable and not os.read(sys.stdin.fileno(), 512):
             orphaned = True
             break
-    code = _end(server, arguments.grace)
+    code = _end(child, arguments.grace)
     if orphaned or os.getppid() != arguments.parent:
         for directory in arguments.remove:
             shutil.rmtree(directory, ignore_errors=True)
     return code
 
 
-def _end(server: "subprocess.Popen[bytes]", grace_s: float) -> int:
-    server.terminate()
+def _end(child: "subprocess.Popen[bytes]", grace_s: float) -> int:
+    child.terminate()
     try:
-        return server.wait(grace_s)
+        return child.wait(grace_s)
     except subprocess.TimeoutExpired:
-        server.kill()
-        return server.wait()
+        child.kill()
+        return child.wait()
 
 
-def _die_with_guard() -> None:
+def _end_with_supervisor() -> None:
     import ctypes
 
-    guard = os.getppid()
+    supervisor = os.getppid()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != guard:
+    if os.getppid() != supervisor:
         os._exit(1)
 
 

@@ -1,4 +1,4 @@
-"""A local server as a process: started behind its guard, stopped in time, its last log lines at hand."""
+"""A child process that ends when this process ends, with its last log lines at hand."""
 
 import atexit
 import os
@@ -10,27 +10,27 @@ from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
-__all__ = ["GuardedProcess", "without_frames"]
+__all__ = ["SupervisedProcess", "without_frames"]
 
-_COMPLAINT = re.compile(r"\b(ERROR|FATAL)\b|Exception|Error: |Caused by")
-_GUARD = Path(__file__).with_name("guard.py")
+_ERROR = re.compile(r"\b(ERROR|FATAL)\b|Exception|Error: |Caused by")
+_SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
 
-class GuardedProcess:
-    """A server process that ends when this process ends, however it ends.
+class SupervisedProcess:
+    """A child process that ends when this process ends, even by SIGKILL.
 
     Parameters
     ----------
     command
         Program and arguments.
     log_path
-        Where its output goes, appended to; None for where this process's own goes.
+        File that its output is appended to; None for the output of this process.
     grace_s
-        How long it may take to end after SIGTERM.
+        Seconds that it may take to end after SIGTERM.
     remove
-        A directory to remove when the server has ended because this process died.
-    hold
-        A file descriptor, such as one with a lock, to keep open until the server has ended.
+        A directory to remove when the child was ended because this process has ended.
+    keep_open
+        A file descriptor, such as one with a lock, that stays open until the child has ended.
     """
 
     def __init__(
@@ -40,51 +40,51 @@ class GuardedProcess:
         *,
         grace_s: float = 15.0,
         remove: Path | None = None,
-        hold: int | None = None,
+        keep_open: int | None = None,
     ) -> None:
         self._owner = os.getpid()
         self._grace_s = grace_s
         self.log_path = log_path
-        guard: list[str | Path] = [
+        supervisor: list[str | Path] = [
             sys.executable,
             "-I",
             "-S",
-            _GUARD,
+            _SUPERVISOR,
             "--parent",
             str(self._owner),
             "--grace",
             str(grace_s),
         ]
         if remove is not None:
-            guard += ["--remove", remove]
+            supervisor += ["--remove", remove]
         with log_path.open("ab") if log_path is not None else nullcontext() as log:
-            # A session of its own: Ctrl-C reaches us only, and we stop the server in our own order.
+            # A session of its own: Ctrl-C reaches this process only, which stops its children in its own order.
             self._process = subprocess.Popen(
-                [*guard, "--", *command],
+                [*supervisor, "--", *command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT if log is not None else None,
                 start_new_session=True,
-                pass_fds=() if hold is None else (hold,),
+                pass_fds=() if keep_open is None else (keep_open,),
             )
         atexit.register(self.stop)
 
     @property
     def pid(self) -> int:
-        """The guard's process id, which is also its process group's and the server's group."""
+        """The supervisor's process id, which is also the id of its and the child's process group."""
         return self._process.pid
 
     @property
     def running(self) -> bool:
-        """Whether the server has not ended."""
+        """Whether the child has not ended."""
         return self._process.poll() is None
 
     def wait(self, timeout_s: float | None = None) -> int:
-        """Wait for the server to end and return its exit code; raises ``subprocess.TimeoutExpired``."""
+        """Wait for the child to end and return its exit code; raises ``subprocess.TimeoutExpired``."""
         return self._process.wait(timeout_s)
 
     def stop(self) -> None:
-        """Ask the server to end, and make it after the grace period. Does nothing in a fork of the owner."""
+        """Stop the child: SIGTERM, then SIGKILL after the grace period. Does nothing in a fork of its owner."""
         if os.getpid() != self._owner:
             return
         if self.running:
@@ -95,7 +95,7 @@ class GuardedProcess:
         self.kill()
 
     def kill(self) -> None:
-        """SIGKILL the server and its guard, as a power cut would."""
+        """SIGKILL the child and its supervisor, as a power cut would."""
         if os.getpid() != self._owner:
             return
         with suppress(ProcessLookupError, PermissionError):
@@ -106,12 +106,12 @@ class GuardedProcess:
         atexit.unregister(self.stop)
 
     def log_tail(self, lines: int = 12) -> str:
-        """Read the last lines of the server's output, less a Java stack's frames."""
+        """The last lines of the child's output, without the frames of Java stacks."""
         return "\n".join(self._log()[-lines:])
 
-    def complaints(self, lines: int = 8) -> str:
-        """Read the last lines that tell of an error, which an orderly end of the server follows with many others."""
-        return "\n".join([line for line in self._log() if _COMPLAINT.search(line)][-lines:])
+    def error_lines(self, lines: int = 8) -> str:
+        """The last lines about errors; a server that stops in order writes many others after them."""
+        return "\n".join([line for line in self._log() if _ERROR.search(line)][-lines:])
 
     def _log(self) -> list[str]:
         if self.log_path is None:
@@ -126,5 +126,5 @@ class GuardedProcess:
 
 
 def without_frames(text: str) -> list[str]:
-    """Split a Java program's output into lines and drop the stack frames: the reason is in the others."""
+    """The lines of a Java program's output without stack frames: the reason is in the others."""
     return [line for line in text.splitlines() if line.strip() and not line.startswith(("\tat ", "\t... "))]

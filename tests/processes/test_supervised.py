@@ -1,4 +1,4 @@
-"""A server behind its guard ends when its owner does, however either of them ends."""
+"""A supervised process ends when its owner does, however either of them ends."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.processes.guarded import GuardedProcess
+from streams.processes.supervised import SupervisedProcess
 from tests.local.waiting import until
 
 SERVER = "import os, sys, time; print(os.getpid(), flush=True); time.sleep(600)"
@@ -17,10 +17,11 @@ STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SE
 OWNER = """
 import os, sys
 from pathlib import Path
-from streams.processes.guarded import GuardedProcess
+from streams.processes.supervised import SupervisedProcess
 
 directory = Path(sys.argv[1])
-server = GuardedProcess([sys.executable, "-c", sys.argv[2]], directory / "log", grace_s=1.0, remove=directory / "data")
+command = [sys.executable, "-c", sys.argv[2]]
+server = SupervisedProcess(command, directory / "log", grace_s=1.0, remove=directory / "data")
 {then}
 sys.stdin.read()
 """
@@ -48,8 +49,8 @@ def own(directory: Path, server: str, then: str = "") -> "subprocess.Popen[bytes
     )
 
 
-def test_stop_ends_the_server_and_tells_what_it_said(tmp_path: Path) -> None:
-    server = GuardedProcess([sys.executable, "-c", SERVER], tmp_path / "log")
+def test_stop_ends_the_server_and_its_output_can_be_read(tmp_path: Path) -> None:
+    server = SupervisedProcess([sys.executable, "-c", SERVER], tmp_path / "log")
     pid = server_pid(tmp_path / "log")
     assert server.running
     server.stop()
@@ -59,22 +60,22 @@ def test_stop_ends_the_server_and_tells_what_it_said(tmp_path: Path) -> None:
 
 
 def test_a_server_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: Path) -> None:
-    server = GuardedProcess([sys.executable, "-c", STUBBORN], tmp_path / "log", grace_s=0.3)
+    server = SupervisedProcess([sys.executable, "-c", STUBBORN], tmp_path / "log", grace_s=0.3)
     pid = server_pid(tmp_path / "log")
     server.stop()
     assert not is_alive(pid)
 
 
 def test_a_server_that_ends_by_itself_leaves_its_exit_code_and_its_log(tmp_path: Path) -> None:
-    server = GuardedProcess([sys.executable, "-c", "raise OSError('no space')"], tmp_path / "log", remove=tmp_path)
+    server = SupervisedProcess([sys.executable, "-c", "raise OSError('no space')"], tmp_path / "log", remove=tmp_path)
     assert server.wait(30.0) == 1
     assert not server.running
-    assert server.complaints() == "OSError: no space"
+    assert server.error_lines() == "OSError: no space"
     server.stop()
 
 
 @pytest.mark.parametrize("server", [SERVER, STUBBORN], ids=["obedient", "stubborn"])
-def test_an_owner_killed_by_sigkill_takes_server_and_data_along(tmp_path: Path, server: str) -> None:
+def test_an_owner_killed_by_sigkill_ends_the_server_and_removes_its_data(tmp_path: Path, server: str) -> None:
     with own(tmp_path, server) as owner:
         pid = server_pid(tmp_path / "log")
         owner.kill()
@@ -82,7 +83,7 @@ def test_an_owner_killed_by_sigkill_takes_server_and_data_along(tmp_path: Path, 
     until(lambda: not (tmp_path / "data").exists(), "the removal of its data")
 
 
-def test_a_fork_of_the_owner_that_lives_on_does_not_keep_the_server(tmp_path: Path) -> None:
+def test_a_fork_that_outlives_the_owner_does_not_keep_the_server_alive(tmp_path: Path) -> None:
     fork = "if os.fork() == 0: [*map(os.close, (0, 1, 2))], __import__('time').sleep(20), os._exit(0)"
     with own(tmp_path, SERVER, then=fork) as owner:
         pid = server_pid(tmp_path / "log")
@@ -90,7 +91,7 @@ def test_a_fork_of_the_owner_that_lives_on_does_not_keep_the_server(tmp_path: Pa
     until(lambda: not is_alive(pid), "the end of the server", within_s=10.0)
 
 
-def test_an_owner_that_ends_without_stopping_takes_the_server_along(tmp_path: Path) -> None:
+def test_an_owner_that_ends_without_stopping_the_server_ends_it(tmp_path: Path) -> None:
     with own(tmp_path, SERVER) as owner:
         pid = server_pid(tmp_path / "log")
         assert owner.stdin is not None
@@ -99,8 +100,8 @@ def test_an_owner_that_ends_without_stopping_takes_the_server_along(tmp_path: Pa
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
-def test_a_guard_killed_by_sigkill_takes_the_server_along(tmp_path: Path) -> None:
-    server = GuardedProcess([sys.executable, "-c", SERVER], tmp_path / "log")
+def test_a_supervisor_killed_by_sigkill_ends_the_server(tmp_path: Path) -> None:
+    server = SupervisedProcess([sys.executable, "-c", SERVER], tmp_path / "log")
     pid = server_pid(tmp_path / "log")
     os.kill(server.pid, signal.SIGKILL)
     until(lambda: not is_alive(pid), "the end of the server")
