@@ -1,18 +1,18 @@
-"""`async with` for everything that has a start and a stop."""
+"""`async with` and `with` for everything that starts and stops."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable
 from types import TracebackType
 from typing import Self
 
-__all__ = ["StartStop"]
+__all__ = ["Closing", "StartStop"]
 
 
 class StartStop(ABC):
-    """Entering starts, leaving stops."""
+    """``async with``: entering starts, leaving stops."""
 
     def start(self) -> Awaitable[None] | None:
-        """Start; what need not wait is a plain method. Nothing to do by default."""
+        """Start; a plain method where there is nothing to wait for. By default nothing is done."""
         return None
 
     @abstractmethod
@@ -30,3 +30,19 @@ class StartStop(ABC):
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.stop()
+
+
+class Closing(ABC):
+    """``with``: leaving closes."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close; harmless where it is closed already."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,4 +1,4 @@
-"""The publisher and the gate for synchronous scrapers: the same parts, run by a thread with an event loop of its own.
+"""The publisher and the gate for synchronous scrapers: each run by a thread with an event loop of its own.
 
 Start them after forking: a thread does not survive a fork.
 """
@@ -10,17 +10,18 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from functools import partial
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 from halt400.gate import Gate
 from halt400.kafka.connection import KafkaConnection
 from halt400.publisher import Publisher, PublisherStats
 from halt400.records import Command, ResponseEvent
+from halt400.start_stop import Closing, StartStop
 
 __all__ = ["SyncGate", "SyncPublisher"]
 
 T = TypeVar("T")
+Part = TypeVar("Part", bound=StartStop)
 
 
 class _LoopThread:
@@ -46,7 +47,31 @@ class _LoopThread:
         self.loop.close()
 
 
-class SyncPublisher:
+class _InThread(Closing, Generic[Part]):
+    """A part of the SDK that runs in a thread until it is closed, at the latest when the interpreter exits."""
+
+    def __init__(self, name: str, make: Callable[[], Part]) -> None:
+        async def started() -> Part:
+            return await make().__aenter__()
+
+        self._thread: _LoopThread | None = _LoopThread(name)
+        try:
+            self._part = self._thread.run(started())
+        except BaseException:
+            self._thread.stop()
+            raise
+        atexit.register(self.close)
+
+    def _end(self, stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        atexit.unregister(self.close)
+        thread.run(stop())
+        thread.stop()
+
+
+class SyncPublisher(_InThread[Publisher]):
     """Publish response events from synchronous code, from any number of threads.
 
     Takes what `Publisher` takes. Unless closed before, it closes itself when the interpreter exits.
@@ -59,28 +84,9 @@ class SyncPublisher:
     """
 
     def __init__(self, kafka: str | KafkaConnection, **options: Any) -> None:
+        super().__init__("halt400-publisher", partial(Publisher, kafka, **options))
+        self._publisher = self._part
         self._lock = threading.Lock()
-        self._thread: _LoopThread | None = _LoopThread("halt400-publisher")
-
-        async def build() -> Publisher:
-            publisher = Publisher(kafka, **options)
-            publisher.start()
-            return publisher
-
-        try:
-            self._publisher = self._thread.run(build())
-        except BaseException:
-            self._thread.stop()
-            raise
-        atexit.register(self.close)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def connected(self) -> bool:
@@ -110,47 +116,23 @@ class SyncPublisher:
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Send what is there for at most `timeout_s` seconds, then stop."""
-        thread, self._thread = self._thread, None
-        if thread is None:
-            return
-        atexit.unregister(self.close)
-        thread.run(self._publisher.close(timeout_s))
-        thread.stop()
+        self._end(partial(self._publisher.close, timeout_s))
 
 
-class SyncGate:
+class SyncGate(_InThread[Gate]):
     """Ask the gate from synchronous code, from any number of threads.
 
     Takes what `Gate` takes. The questions are answered from memory in the calling thread.
     """
 
     def __init__(self, kafka: str | KafkaConnection, **options: Any) -> None:
-        self._thread: _LoopThread | None = _LoopThread("halt400-gate")
-
-        async def build() -> Gate:
-            gate = Gate(kafka, **options)
-            await gate.start()
-            return gate
-
-        try:
-            self.gate = self._thread.run(build())
-        except BaseException:
-            self._thread.stop()
-            raise
+        super().__init__("halt400-gate", partial(Gate, kafka, **options))
+        self.gate = self._part
         self.check = self.gate.check
         self.is_open = self.gate.is_open
         self.raise_if_halted = self.gate.raise_if_halted
         self.report = self.gate.report
         self.count_not_sent = self.gate.count_not_sent
-        atexit.register(self.close)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def wait_caught_up(self, timeout_s: float | None = None) -> bool:
         """Wait until every command issued before this call is known; see `Gate.wait_caught_up`."""
@@ -162,9 +144,4 @@ class SyncGate:
 
     def close(self) -> None:
         """Stop following; the last knowledge stays until it expires."""
-        thread, self._thread = self._thread, None
-        if thread is None:
-            return
-        atexit.unregister(self.close)
-        thread.run(self.gate.stop())
-        thread.stop()
+        self._end(self.gate.stop)

@@ -1,15 +1,14 @@
 """The guard with publisher and gate of its own: one object to make, enter and leave."""
 
 import logging
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from halt400.gate import Gate
 from halt400.guard.local_breaker import LocalBreaker
 from halt400.guard.request_guard import RequestGuard
 from halt400.kafka.connection import KafkaConnection
 from halt400.publisher import Publisher
-from halt400.start_stop import StartStop
+from halt400.start_stop import Closing, StartStop
 from halt400.sync import SyncGate, SyncPublisher
 
 __all__ = ["Guard", "SyncGuard"]
@@ -100,7 +99,7 @@ class Guard(RequestGuard, StartStop):
         await self.publisher.stop()
 
 
-class SyncGuard(RequestGuard):
+class SyncGuard(RequestGuard, Closing):
     """The same for synchronous code, from any number of threads; make it after forking.
 
     It works until it is closed, at the latest when the interpreter exits. Parameters as for `Guard`.
@@ -136,14 +135,6 @@ class SyncGuard(RequestGuard):
             gate.close()
             publisher.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Send what is there for a few seconds, then stop publisher and gate."""
