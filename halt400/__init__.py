@@ -1,12 +1,12 @@
-"""Halt400 for scrapers: publish what came back, ask the gate before sending.
+"""Halt400 for scrapers: publish every response, ask the gate before every request.
 
-Light on purpose: no Faust, no boto3. The service that decides lives in the package `streams`. A name is loaded when it
-is first used, so that ``import halt400`` costs a scraper next to nothing.
+It needs neither Faust nor boto3; the service is in the package `streams`. Each name is loaded when it is first used,
+so that ``import halt400`` takes a few milliseconds.
 """
 
 from importlib import import_module
 
-TYPE_CHECKING = False  # typing's own would cost as much as all the rest
+TYPE_CHECKING = False  # importing it from typing would take as long as all the rest
 if TYPE_CHECKING:
     from halt400.errors import (
         ArchiveError,

@@ -1,17 +1,17 @@
-"""The error tree: every error that Halt400 raises on purpose, each with a stable code and what to do next.
+"""The errors that Halt400 raises, each with a stable code and what to do next.
 
 ::
 
     Halt400Error
     ├── SettingError          a setting is missing or wrong
     ├── BrokerUnavailable     Kafka does not answer
-    ├── PublishError          an event could not be handed to Kafka
+    ├── PublishError          an event could not be published
     ├── TopicMismatch         a topic on the cluster differs from its declaration
-    ├── JobQuarantined        the gate says that this request must not be sent
-    ├── PreflightFailed       a request was stopped before sending: it would be refused
-    ├── InvalidRecord         bytes that are no record of ours
+    ├── JobQuarantined        the gate refuses a request
+    ├── PreflightFailed       a request was not sent, as it would get a 400
+    ├── InvalidRecord         bytes that cannot be decoded as a record
     ├── QueryError            the HTTP API does not answer, or answers with a problem
-    ├── InputError            a file that cannot be read as recorded exchanges
+    ├── InputError            a file cannot be read as recorded exchanges
     ├── LocalServiceError     the local Kafka or S3 server cannot be installed or started
     └── ArchiveError          evidence could not be written or read back
 """
@@ -35,14 +35,14 @@ __all__ = [
 
 
 class Halt400Error(Exception):
-    """The root of the tree.
+    """Base class of all errors.
 
     Parameters
     ----------
     message
-        What happened, naming the thing and its value.
+        What happened, with name and value of the thing.
     mend
-        What the operator does next, one sentence.
+        What the operator does next, in one sentence.
     """
 
     code = "halt400_error"
@@ -69,7 +69,7 @@ class BrokerUnavailable(Halt400Error):
 
 
 class PublishError(Halt400Error):
-    """An event could not be handed to Kafka."""
+    """An event could not be published."""
 
     code = "publish_error"
 
@@ -81,7 +81,7 @@ class TopicMismatch(Halt400Error):
 
 
 class JobQuarantined(Halt400Error):
-    """The gate says that this request must not be sent; `command` is what halts it."""
+    """The gate refuses a request; `command` is the reason, ``None`` if it was not a command."""
 
     code = "job_quarantined"
 
@@ -91,12 +91,12 @@ class JobQuarantined(Halt400Error):
 
 
 class PreflightFailed(Halt400Error):
-    """A request was stopped before sending: it would be refused.
+    """A request was not sent, as it would get a 400.
 
     Parameters
     ----------
     diagnosis
-        What is wrong with it; also the attribute `diagnosis`.
+        What is wrong with the request; also the attribute `diagnosis`.
     """
 
     code = "preflight_failed"
@@ -108,7 +108,7 @@ class PreflightFailed(Halt400Error):
 
 
 class InvalidRecord(Halt400Error):
-    """Bytes that are no record of ours."""
+    """Bytes that cannot be decoded as a record."""
 
     code = "invalid_record"
 
@@ -120,7 +120,7 @@ class QueryError(Halt400Error):
 
 
 class InputError(Halt400Error):
-    """A file that cannot be read as recorded exchanges."""
+    """A file cannot be read as recorded exchanges."""
 
     code = "input_error"
 

@@ -1,6 +1,6 @@
-"""Build a response event from plain values, as every integration does.
+"""Builds response events from plain values, as every integration does.
 
-Bodies travel with 400s only: they are the evidence. Every other response is counted, and needs no body for it.
+Only events of 400s carry bodies, which are the evidence. Other responses are counted, which needs no body.
 """
 
 import time
@@ -17,7 +17,7 @@ from halt400.records import Client, Proxy, Request, Response, ResponseEvent
 __all__ = ["BODY_LIMIT_BYTES", "response_event", "target_of"]
 
 BODY_LIMIT_BYTES = 1024 * 1024
-"""Longest part of a body that an event carries, in bytes; sizes and digests are always those of the whole body."""
+"""Most bytes of a body that an event carries; sizes and digests are those of the whole body."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -54,26 +54,26 @@ def response_event(
     Parameters
     ----------
     method, url, http_version
-        The request line. User and password in `url` are left out: they are never sent as part of it.
+        The request line. User and password are removed from `url`.
     status
         The response's status code.
     job_id
-        The scraping job, which is what gets halted.
+        The scraping job, which is what a quarantine halts.
     target
-        The API's name; default: host and port of `url`, see `target_of`.
+        Name of the API; default: host and port of `url`, see `target_of`.
     event_id
-        Unique per response; default: a random UUID. Publishing the same response twice must repeat it.
+        Unique per response; default: a random UUID. Use the same id when a response is published again.
     time_ms
         When the response was received, milliseconds since the epoch; default: now.
     request_headers, response_headers
         Names and values in the order in which they were sent and received.
     request_body, response_body
-        The bodies, whole; text is taken as UTF-8. They travel with a 400 only, each up to `BODY_LIMIT_BYTES`: as text
-        where they are UTF-8, in base64 otherwise.
+        The whole bodies; text is encoded as UTF-8. Only a 400 carries them, each up to `BODY_LIMIT_BYTES`: as text if
+        they are UTF-8, otherwise in base64.
     response_body_size
-        The response body's whole size in bytes where `response_body` is absent or only its beginning.
+        Size of the whole response body in bytes, if `response_body` is missing or only its beginning.
     attempt
-        1 for the first attempt of a logical request, 2, 3, ... for its retries.
+        1 for the first attempt of a logical request; 2, 3, ... for its retries.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def response_event(
 
 
 def target_of(url: str) -> str:
-    """Name the target of a URL: its host in lower case, with the port where it is not the scheme's own.
+    """Return the target of a URL: its host in lower case, with the port if it is not the default of the scheme.
 
     Examples
     --------
@@ -164,17 +164,17 @@ def _without_userinfo(url: str) -> str:
 
 
 def _carried(body: bytes) -> tuple[str | None, str | None, bool]:
-    """Return the body as (text, base64, truncated); text where it is UTF-8 and JSON does not blow it up."""
+    """Return the body as (text, base64, truncated): as text if it is UTF-8 and not much longer in JSON."""
     truncated = len(body) > BODY_LIMIT_BYTES
     part = body[:BODY_LIMIT_BYTES] if truncated else body
     try:
         text = part.decode()
     except UnicodeDecodeError as error:
-        # A character cut in half by the limit is no reason to leave text.
+        # A character that the limit cuts in half is dropped.
         if not truncated or error.start < len(part) - 3:
             return None, b64encode(part).decode(), truncated
         text = part[: error.start].decode()
-    # One byte such as NUL takes six in a JSON string, more than base64 does.
+    # A byte such as NUL takes six bytes in a JSON string, more than in base64.
     if len(msgspec.json.encode(text)) > len(part) * 4 // 3 + 64:
         return None, b64encode(part).decode(), truncated
     return text, None, truncated

@@ -1,4 +1,4 @@
-"""Asking for a release, a longer hold, a quarantine or a probe: operations, published on their topic."""
+"""Publishes operations: release, extend, quarantine, and the claim or result of a probe."""
 
 import time
 from collections.abc import Callable
@@ -18,26 +18,26 @@ _encode = msgspec.json.Encoder().encode
 
 
 def operation_id() -> str:
-    """A new id; sending the same operation again with the same id does nothing more."""
+    """Return a new id; an operation that is sent again with the same id has no further effect."""
     return f"op-{uuid4().hex}"
 
 
 class OperationPublisher(StartStop):
-    """Publishes operations; it connects when the first one is sent.
+    """Publishes operations; connects when the first one is sent.
 
     Parameters
     ----------
     kafka
         The connection, or Kafka's addresses: ``host:port,host:port``.
     deadline_s
-        Seconds after which an operation that the broker did not take is given up.
+        Seconds after which `send` gives up.
     clock_ms
         Milliseconds since the epoch.
 
     Attributes
     ----------
     sender : halt400.kafka.record_sender.RecordSender
-        What they go through; other small records may, too.
+        Its producer, which others may share.
     """
 
     def __init__(
@@ -57,18 +57,18 @@ class OperationPublisher(StartStop):
         await self.sender.stop()
 
     async def send(self, operation: Operation) -> None:
-        """Send one operation; returns when the broker has it. What follows from it is on `control`.
+        """Send one operation, and return when the broker has it. Its effect is a command on `control`.
 
         Raises
         ------
         BrokerUnavailable
-            The broker did not take it in time.
+            The broker did not acknowledge it in time.
         """
         try:
             await self.sender.send(self._topic, [(operation.scope.target.encode(), _encode(operation))])
         except BrokerUnavailable as error:
-            raise BrokerUnavailable(f"The operation on {operation.scope.id} was not taken: {error}") from error
+            raise BrokerUnavailable(f"The operation on {operation.scope.id} was not sent: {error}") from error
 
     def now_ms(self) -> int:
-        """What an operation's `time` is."""
+        """Return the current time, as an operation's `time`."""
         return int(self._clock_ms())

@@ -1,7 +1,7 @@
-"""A small pool of proxies with reputations, for scrapers that have none of their own.
+"""A small pool of proxies with reputations, for scrapers that have no pool.
 
-A lease is given back with blame or without. A guilty request must not cost its proxy the reputation: what a quarantine
-takes away goes back without blame.
+A lease is released with or without blame. A bad request must not cost its proxy the reputation: leases that a
+quarantine ends are released without blame.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ class Lease:
     Attributes
     ----------
     proxy_id
-        Host and port of the proxy: its name in events and logs.
+        Host and port of the proxy, its name in events and logs.
     url
-        Its URL, which may hold user and password.
+        Its URL, which may contain user and password.
     pool
         The pool's name.
     target, job_id
-        For whom it was taken.
+        Who took it.
     """
 
     proxy_id: str
@@ -42,7 +42,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A lease was given back: `blame` lowered the proxy's reputation, to `score` (0-1)."""
+    """A lease was released; `score` (0-1) is the proxy's reputation after it, which `blame` has lowered."""
 
     lease: Lease
     blame: bool
@@ -50,7 +50,7 @@ class Released:
 
 
 @dataclass(slots=True)
-class _Standing:
+class _Proxy:
     url: str
     leases: int = 0
     last_used: int = 0
@@ -59,10 +59,9 @@ class _Standing:
 
 
 class ProxyPool:
-    """Lend proxies, the most reputable first, among equals the one that rested longest.
+    """Leases proxies: the one with the best reputation first, of equals the one that was unused longest.
 
-    A proxy's score is 1 at best. Each blame halves what is left of it, and half of a loss is forgiven after
-    `half_life_s`.
+    A proxy's score is 1 at best. Each blame halves it, and half of a loss is recovered after `half_life_s`.
 
     Parameters
     ----------
@@ -71,9 +70,9 @@ class ProxyPool:
     name
         The pool's name in events.
     leases_per_proxy
-        How many may use one proxy at the same time.
+        Most leases of one proxy at the same time.
     half_life_s
-        Seconds after which half of a loss of reputation is forgiven.
+        Seconds after which half of a loss is recovered.
     clock
         Monotonic seconds.
 
@@ -98,7 +97,7 @@ class ProxyPool:
         self._half_life_s = half_life_s
         self._clock = clock
         self._uses = count(1)
-        self._proxies = {urlsplit(url).netloc.rpartition("@")[2]: _Standing(url) for url in urls}
+        self._proxies = {urlsplit(url).netloc.rpartition("@")[2]: _Proxy(url) for url in urls}
         if not self._proxies:
             raise ValueError("a proxy pool needs at least one proxy")
         self._leases: set[Lease] = set()
@@ -106,7 +105,7 @@ class ProxyPool:
         self._callbacks: list[Callable[[Released], None]] = []
 
     async def acquire(self, target: str, job_id: str) -> Lease:
-        """Take a lease, and wait for one where all are taken."""
+        """Take a lease; waits if all are taken."""
         while (lease := self._take(target, job_id)) is None:
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
@@ -121,15 +120,15 @@ class ProxyPool:
         return lease
 
     def release(self, lease: Lease, *, blame: bool = False) -> None:
-        """Give a lease back; with `blame` the proxy loses reputation. A lease given back already is ignored."""
+        """Release a lease; with `blame` the proxy loses reputation. A released lease is ignored."""
         if lease not in self._leases:
             return
         self._leases.remove(lease)
-        standing = self._proxies[lease.proxy_id]
-        standing.leases -= 1
+        proxy = self._proxies[lease.proxy_id]
+        proxy.leases -= 1
         if blame:
-            penalty = self._penalty(standing)
-            standing.penalty, standing.penalty_at = penalty + (1 - penalty) / 2, self._clock()
+            penalty = self._penalty(proxy)
+            proxy.penalty, proxy.penalty_at = penalty + (1 - penalty) / 2, self._clock()
         released = Released(lease, blame, self.score(lease.proxy_id))
         self._wake_next()
         for callback in self._callbacks:
@@ -137,7 +136,7 @@ class ProxyPool:
 
     @asynccontextmanager
     async def lease(self, target: str, job_id: str) -> AsyncIterator[Lease]:
-        """Take a lease for the length of a block; `release` it inside the block to lay blame."""
+        """Take a lease for the length of a block; to blame the proxy, `release` it inside the block."""
         lease = await self.acquire(target, job_id)
         try:
             yield lease
@@ -145,9 +144,9 @@ class ProxyPool:
             self.release(lease)
 
     def obey(self, command: Command) -> None:
-        """Take back the leases of what `command` quarantines, with the blame that it states.
+        """Release the leases of what `command` quarantines, with the blame that it states.
 
-        Made for ``gate.on_change(pool.obey)``.
+        Use it as ``gate.on_change(pool.obey)``.
         """
         scope = command.scope
         if command.state != "quarantined" or scope.kind == "request":
@@ -166,11 +165,11 @@ class ProxyPool:
 
     @property
     def leases(self) -> frozenset[Lease]:
-        """The leases that are out."""
+        """The leases that are not released."""
         return frozenset(self._leases)
 
     def on_release(self, callback: Callable[[Released], None]) -> None:
-        """Call `callback` with each lease that is given back."""
+        """Call `callback` with each lease that is released."""
         self._callbacks.append(callback)
 
     def _wake_next(self) -> None:
@@ -181,22 +180,22 @@ class ProxyPool:
 
     def _take(self, target: str, job_id: str) -> Lease | None:
         free = [
-            (-self.score(proxy_id), standing.leases, standing.last_used, proxy_id)
-            for proxy_id, standing in self._proxies.items()
-            if standing.leases < self._leases_per_proxy
+            (-self.score(proxy_id), proxy.leases, proxy.last_used, proxy_id)
+            for proxy_id, proxy in self._proxies.items()
+            if proxy.leases < self._leases_per_proxy
         ]
         if not free:
             return None
         proxy_id = min(free)[-1]
-        standing = self._proxies[proxy_id]
-        standing.leases += 1
-        standing.last_used = next(self._uses)
-        lease = Lease(proxy_id, standing.url, self.name, target, job_id)
+        proxy = self._proxies[proxy_id]
+        proxy.leases += 1
+        proxy.last_used = next(self._uses)
+        lease = Lease(proxy_id, proxy.url, self.name, target, job_id)
         self._leases.add(lease)
         return lease
 
-    def _penalty(self, standing: _Standing) -> float:
-        if not standing.penalty:
+    def _penalty(self, proxy: _Proxy) -> float:
+        if not proxy.penalty:
             return 0.0
-        penalty = float(standing.penalty * 0.5 ** ((self._clock() - standing.penalty_at) / self._half_life_s))
+        penalty = float(proxy.penalty * 0.5 ** ((self._clock() - proxy.penalty_at) / self._half_life_s))
         return penalty if penalty > 0.001 else 0.0

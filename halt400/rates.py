@@ -1,7 +1,7 @@
-"""Response rates of every target, as this process knows them: a second or two behind the service, with no request sent.
+"""Response rates of every target, from memory: a second or two behind the service, without a request to it.
 
 The service writes one row per target to the compacted topic ``rates``; a `RateClient` follows it and sums any window of
-any target from memory. The HTTP API answers from the same class.
+any target. The HTTP API uses the same class.
 """
 
 import time
@@ -34,19 +34,19 @@ _NEIGHBOURS = 500
 
 
 class RateClient(StartStop):
-    """Follow the rates of all targets.
+    """Follows the rates of all targets.
 
     Parameters
     ----------
     kafka
         The connection, or Kafka's addresses: ``host:port,host:port``.
     at_start
-        ``"wait"``: entering returns at once, and the client waits for broker and topic in the background.
-        ``"raise"``: entering raises where it cannot connect.
+        ``"wait"``: starting returns at once, and the client waits for broker and topic in the background.
+        ``"raise"``: starting raises if it cannot connect.
     stale_after_s
         Seconds without an answer of the broker after which `healthy` is false.
     clock_ms
-        The present, in milliseconds since the Unix epoch.
+        The current time, in milliseconds since the Unix epoch.
 
     Examples
     --------
@@ -84,35 +84,35 @@ class RateClient(StartStop):
         await self.follower.start()
 
     async def stop(self) -> None:
-        """Stop following; what is known can still be asked for."""
+        """Stop following; the rates read so far stay."""
         await self.follower.stop()
 
     @property
     def healthy(self) -> bool:
-        """Whether the answers are at most `stale_after_s` behind the topic."""
+        """Whether the rates are at most `stale_after_s` behind the topic."""
         return self.follower.healthy
 
     async def wait_caught_up(self) -> None:
-        """Wait until everything that was in the topic when this was called is known."""
+        """Wait until everything that is in the topic now has been read."""
         await self.follower.wait_caught_up()
 
     def rates(self, target: str, window: str = "5m", at_ms: int | None = None) -> WindowCounts:
-        """Count the responses of `target` in a window that ends at `at_ms`, by default now.
+        """Count the responses of `target` in a window that ends at `at_ms`; default: now.
 
-        A target that nothing is known of has counts of 0 and no ratio.
+        An unknown target has counts of 0 and no ratio.
 
         Parameters
         ----------
         window
             One of ``1m``, ``5m``, ``15m``, ``1h``, ``6h``, ``24h``.
         at_ms
-            End of the window, milliseconds since the Unix epoch; rounded up to 5 s, or to a minute where the window
-            begins more than 20 minutes back. The answer's ``start`` and ``end`` say what was counted.
+            End of the window, milliseconds since the Unix epoch; rounded up to 5 s, or to a minute if the window
+            starts more than 20 minutes ago. ``start`` and ``end`` of the result say what was counted.
 
         Raises
         ------
         ValueError
-            There is no such window, or it reaches back behind what is kept of this target.
+            The window is unknown, or starts before the counts that are kept of this target.
         InvalidRecord
             The target's row was written by a later release.
         """
@@ -123,12 +123,12 @@ class RateClient(StartStop):
         return counts_at(row, seconds, end_of_window_ms(row, self._clock_ms()) if at_ms is None else at_ms)
 
     def row(self, target: str) -> Row | None:
-        """All that is known of one target, or ``None``; read only.
+        """Return the row of one target, or ``None``; read only.
 
         Raises
         ------
         InvalidRecord
-            The target's row was written by a later release, or is none.
+            The row was written by a later release, or cannot be decoded.
         """
         value = self.follower.values.get(target.encode())
         if value is None:
@@ -146,11 +146,11 @@ class RateClient(StartStop):
         return row
 
     def targets(self) -> list[str]:
-        """Names of all known targets, sorted."""
+        """Return all known targets, sorted."""
         return list(self._sorted())
 
     def near(self, target: str, limit: int = 5) -> list[str]:
-        """Names of known targets that look like `target`, the likeliest first; for a person who has mistyped one."""
+        """Return known targets with a name similar to `target`, the most similar first; for a mistyped name."""
         names, wanted = self._sorted(), target.lower()
         inside = [name for name in names if wanted in name.lower() or name.lower() in wanted][:_NEIGHBOURS]
         place = bisect_left(names, target)
@@ -171,37 +171,37 @@ class RateClient(StartStop):
 
 
 def end_of_window_ms(row: Row, now_ms: int) -> int:
-    """Return the end of a window that reaches up to the present: now, or past the latest response."""
+    """Return the end of a window that ends now: now, or the end of the latest response's bucket if that is later."""
     return max(now_ms, (row.latest + 1) * FINE_S * 1000)
 
 
 def kept_from_ms(row: Row) -> int:
-    """Return since when `row` can tell counts, milliseconds since the epoch; 0 where nothing has left it."""
+    """Return from when on `row` has counts, milliseconds since the epoch; 0 if nothing has expired from it."""
     if not row.expired and not row.late:
         return 0
     return (row.latest * FINE_S // 60 - MINUTES_KEPT) * 60_000
 
 
 def counts_at(row: Row, window_s: int, at_ms: int) -> WindowCounts:
-    """Sum a window as `halt400.windows.window_counts` does, and refuse one whose beginning is no longer kept.
+    """Sum a window as `halt400.windows.window_counts` does, but refuse one whose start is no longer kept.
 
     Raises
     ------
     ValueError
-        The window is none, or begins before what is kept; the message says since when it is.
+        The window is unknown, or starts before the counts that are kept; the message says from when they are.
     """
     counts = window_counts(row, window_s, at_ms)
     kept_from = kept_from_ms(row)
     if counts.start < kept_from:
         raise ValueError(
-            f"the window begins at {counts.start}, but counts of this target are kept from {kept_from} on only "
+            f"the window starts at {counts.start}, but counts of this target are kept only from {kept_from} on "
             "(a day before its latest response)"
         )
     return counts
 
 
 def _includes_more(old: bytes, new: bytes) -> bool:
-    """Whether the row `new` includes at least what `old` does; bytes that are no row never replace one."""
+    """Whether the row `new` includes at least what `old` includes; bytes that are no row never replace one."""
     try:
         offset = row_offset(new)
     except MsgspecError:

@@ -1,6 +1,6 @@
-"""The publisher and the gate for synchronous scrapers: each run by a thread with an event loop of its own.
+"""Publisher and gate for synchronous scrapers: each runs in a thread with an event loop of its own.
 
-Start them after forking: a thread does not survive a fork.
+Create them after a fork: a thread does not survive it.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class _LoopThread:
 
 
 class _InThread(Closing, Generic[Part]):
-    """A part of the SDK that runs in a thread until it is closed, at the latest when the interpreter exits."""
+    """Runs `Publisher` or `Gate` in a thread until it is closed, at the latest when the interpreter exits."""
 
     def __init__(self, name: str, make: Callable[[], Part]) -> None:
         async def started() -> Part:
@@ -72,9 +72,9 @@ class _InThread(Closing, Generic[Part]):
 
 
 class SyncPublisher(_InThread[Publisher]):
-    """Publish response events from synchronous code, from any number of threads.
+    """Publishes response events from synchronous code, from any number of threads.
 
-    Takes what `Publisher` takes. Unless closed before, it closes itself when the interpreter exits.
+    Parameters as for `Publisher`. It closes itself when the interpreter exits.
 
     Examples
     --------
@@ -90,39 +90,39 @@ class SyncPublisher(_InThread[Publisher]):
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection that has shown no trouble."""
+        """Whether there is a connection, with no error so far."""
         return self._publisher.connected
 
     @property
     def stats(self) -> PublisherStats:
-        """What became of the events so far."""
+        """Counts of the events so far."""
         return self._publisher.stats
 
     def publish(self, event: ResponseEvent) -> None:
-        """Hand in one event. Returns at once and never raises: what cannot be published is counted in `stats`."""
+        """Publish one event. Returns at once and never raises; what cannot be published is counted in `stats`."""
         thread = self._thread
         with self._lock:
             accepted = self._publisher.accept(event)
-        hurry = accepted and event.response.status == 400
-        if accepted and thread is not None and (hurry or self._publisher.is_idle):
-            # The loop is closed where another thread closes the publisher in between, which counts the event.
+        send_now = accepted and event.response.status == 400
+        if accepted and thread is not None and (send_now or self._publisher.is_idle):
+            # The loop is closed if another thread closes the publisher meanwhile; the event is counted then.
             with suppress(RuntimeError):
-                thread.loop.call_soon_threadsafe(partial(self._publisher.wake, hurry=hurry))
+                thread.loop.call_soon_threadsafe(partial(self._publisher.wake, send_now=send_now))
 
     def flush(self, timeout_s: float = 5.0) -> bool:
-        """Wait until every event handed in so far was acknowledged or given up; return whether that was so in time."""
+        """Wait until every event so far is acknowledged, rejected or dropped; return whether that happened in time."""
         thread = self._thread
         return thread is not None and thread.run(self._publisher.flush(timeout_s))
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Send what is there for at most `timeout_s` seconds, then stop."""
+        """Flush for at most `timeout_s` seconds, then stop."""
         self._end(partial(self._publisher.close, timeout_s))
 
 
 class SyncGate(_InThread[Gate]):
-    """Ask the gate from synchronous code, from any number of threads.
+    """Refuses requests from synchronous code, from any number of threads.
 
-    Takes what `Gate` takes. The questions are answered from memory in the calling thread.
+    Parameters as for `Gate`. It answers from memory, in the calling thread.
     """
 
     def __init__(self, kafka: str | KafkaConnection, **options: Any) -> None:
@@ -139,9 +139,9 @@ class SyncGate(_InThread[Gate]):
         return self._thread is not None and self._thread.run(self.gate.wait_caught_up(timeout_s))
 
     def on_change(self, callback: Callable[[Command], None]) -> None:
-        """Call `callback` with each command as it comes, in the gate's thread."""
+        """Call `callback` with each command that changes a scope, in the gate's thread."""
         self.gate.on_change(callback)
 
     def close(self) -> None:
-        """Stop following; the last knowledge stays until it expires."""
+        """Stop following; known commands stay in force until they expire."""
         self._end(self.gate.stop)

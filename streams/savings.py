@@ -1,4 +1,4 @@
-"""What the gates did not send, added up by quarantine: every process follows `savings`, so every process can say it."""
+"""Sums the requests that the gates did not send, by quarantine; each process that needs it follows `savings`."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -27,12 +27,12 @@ class SavingsBook:
     Parameters
     ----------
     clock_ms
-        Milliseconds since the epoch; what the topic's own retention has deleted is let go by it.
+        Milliseconds since the epoch; counts older than the topic's retention are dropped.
 
     Attributes
     ----------
     follower : Follower
-        To be started and stopped by the owner.
+        Started and stopped by the owner.
     """
 
     def __init__(self, kafka: KafkaConnection, *, clock_ms: Callable[[], int]) -> None:
@@ -43,7 +43,7 @@ class SavingsBook:
         self._prune_at_ms = 0
 
     def not_sent(self, quarantines: Iterable[tuple[str, int]]) -> NotSent | None:
-        """Add up these quarantines, (scope id, `opened_at`) each; None where no gate has counted anything."""
+        """Sum the counts of these quarantines, (scope id, `opened_at`) each; None if no gate has counted a request."""
         requests, gates = 0, set[str]()
         for quarantine in quarantines:
             counts = self._of.get(quarantine, {})
@@ -59,7 +59,7 @@ class SavingsBook:
             try:
                 savings = _decode(value)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                log.error("%r on %s is no report of a gate, and is passed over: %s", key, self.follower.topic, error)
+                log.error("The record %r of %s cannot be decoded and is ignored: %s", key, self.follower.topic, error)
                 continue
             self._known[key] = savings
             self._of.setdefault((savings.scope.id, savings.opened_at), {})[savings.gate] = savings.requests
@@ -93,7 +93,7 @@ _decode_count = msgspec.json.Decoder(_Count).decode
 
 
 def _newer(old: bytes, new: bytes) -> bool:
-    """A gate's count only rises: one that was sent again late, by a client of its own, does not take it back."""
+    """Whether `new` replaces `old`: counts only rise, so a lower one is a late repetition."""
     try:
         return _decode_count(new).requests >= _decode_count(old).requests
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""The gate: refuses the requests of quarantined scopes, takes part in probes, and reports what it did not send."""
+"""The gate: refuses requests of quarantined scopes, takes part in probes, and counts the requests not sent."""
 
 from halt400.gate.gate import Gate
 

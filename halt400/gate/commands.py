@@ -1,4 +1,4 @@
-"""What a gate knows: the latest command of every scope, and which of them refuse a request. Pure."""
+"""The latest command of every scope, and which of them refuse a request. Pure."""
 
 import logging
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _decode = msgspec.json.Decoder(Command).decode
 
 
 class _Stamp(msgspec.Struct):
-    """The fields of a command that tell which of two is newer."""
+    """The fields of a command that decide which of two is newer."""
 
     sequence: int
     issued_at: int
@@ -26,7 +26,10 @@ _decode_stamp = msgspec.json.Decoder(_Stamp).decode
 
 
 def is_newer(old: bytes, new: bytes) -> bool:
-    """Whether `new` replaces `old`: by sequence, or by time where a worker that was already replaced wrote `old`."""
+    """Whether `new` replaces `old`: its sequence is not lower, or it was issued later.
+
+    Neither is true of what a worker writes after another one has taken its partition over.
+    """
     try:
         fresh = _decode_stamp(new)
     except msgspec.MsgspecError:
@@ -41,7 +44,7 @@ def is_newer(old: bytes, new: bytes) -> bool:
 
 
 class TargetCommands:
-    """The commands on one target that are not released: on the target itself, on its jobs, on single requests."""
+    """The commands on one target that are not released: of the target itself, its jobs and its requests."""
 
     __slots__ = ("jobs", "requests", "target")
 
@@ -54,7 +57,7 @@ class TargetCommands:
         return bool(self.target or self.jobs or self.requests)
 
     def set(self, command: Command, value: Command | None) -> None:
-        """Set the command of the scope of `command`, or remove it."""
+        """Set the command of this scope to `value`, or remove it."""
         scope = command.scope
         if scope.kind == "target":
             self.target = value
@@ -68,7 +71,7 @@ class TargetCommands:
     def in_force(
         self, job_id: str, fingerprint: str | None, now_ms: float
     ) -> tuple[Command | None, tuple[Command, ...]]:
-        """Return the command that refuses a request, or ``None`` and those that leave it to a probe."""
+        """Return the quarantine that refuses a request; without one ``None`` and the probing commands on it."""
         probing: tuple[Command, ...] = ()
         for command in (
             self.target,
@@ -89,7 +92,7 @@ class KnownCommands:
     Attributes
     ----------
     by_target : dict of str to TargetCommands
-        Targets with a command that is not released; the same object for good.
+        Targets with a command that is not released; it stays the same object.
     """
 
     def __init__(self) -> None:
@@ -97,7 +100,7 @@ class KnownCommands:
         self._latest: dict[bytes, Command] = {}
 
     def learn(self, changes: Changes) -> Iterator[Command]:
-        """Take in what changed on `control`, and yield each command that changes its scope, once it is known."""
+        """Apply changes of `control`, and yield each command that changes its scope after it has been applied."""
         for key, value in changes.items():
             known = self._latest.get(key)
             if value is None:

@@ -1,8 +1,7 @@
-"""The gate: may this request be sent? Answered from memory, in well under a microsecond while nothing is halted.
+"""The gate: refuses the requests of quarantined scopes; it answers from memory, in about a microsecond.
 
-It follows the topic `control`, where every scope's full state lives. A gate that hears nothing more goes on with what
-it knows until that expires; one that never heard anything lets everything through. Synchronous scrapers use
-`halt400.sync.SyncGate`.
+It follows the topic `control`, which has the full state of every scope. Without Kafka the known commands stay in force
+until they expire; a gate that never reached Kafka refuses nothing. Synchronous scrapers use `halt400.sync.SyncGate`.
 """
 
 import asyncio
@@ -28,32 +27,31 @@ __all__ = ["Gate"]
 
 
 class Gate(StartStop):
-    """Know which jobs are halted.
+    """Knows which requests must not be sent.
 
-    Entering connects in the background and never fails because Kafka is away; `wait_caught_up` waits until every
-    command issued so far is known.
+    Starting connects in the background and does not fail without Kafka; `wait_caught_up` waits until every command
+    issued so far is known.
 
     Parameters
     ----------
     kafka
         The connection, or Kafka's addresses: ``host:port,host:port``.
     fail_open
-        Whether requests pass while the gate has no knowledge or an old one (no contact with Kafka for
-        `stale_after_s`). Commands already known hold either way. With ``False`` the questions raise
-        `BrokerUnavailable` meanwhile.
+        Whether requests pass while the gate is not up to date: Kafka has not answered for `stale_after_s`, or never.
+        Known commands are in force either way. With ``False``, `check` raises `BrokerUnavailable` meanwhile.
     may_probe
-        Asked for a command in state ``probing``: whether this process holds the lease to send the one request that
-        tries the scope. A yes is good for one request per command. Default: the gate claims the lease itself when it
-        has a request to send, and lets that one through when it is given; say what it got with `report`.
+        Called with a command in state ``probing``: whether this process has the lease for the probe. If it returns
+        true, one request per command is let through. Default: the gate claims the lease itself when it has a request
+        to send, and lets one through when it gets the lease; pass its status to `report`.
     stale_after_s
-        Seconds without contact after which the knowledge is old.
+        Seconds without an answer of Kafka after which the gate is not up to date.
     clock_ms
-        Milliseconds since the epoch, against which `expires_at` is held.
+        Milliseconds since the epoch, compared with `expires_at`.
 
     Attributes
     ----------
     name : str
-        What the gate is called where it speaks: in the lease of a probe, and in its reports of what it did not send.
+        Name of the gate in leases of probes and in `savings`; no other gate has it.
 
     Examples
     --------
@@ -100,14 +98,14 @@ class Gate(StartStop):
         await self._follower.start()
 
     async def stop(self) -> None:
-        """Stop following; what is known holds until it expires. What was not sent is told, unless that takes long."""
+        """Stop following, after a last report of the counts; known commands stay in force until they expire."""
         await self._follower.stop()
         await self._savings.stop()
         await self._probes.stop()
         await self._operations.stop()
 
     async def wait_caught_up(self, timeout_s: float | None = None) -> bool:
-        """Wait until every command issued before this call is known, so that the first request is asked for rightly.
+        """Wait until every command issued before this call is known.
 
         Parameters
         ----------
@@ -138,37 +136,35 @@ class Gate(StartStop):
 
     @property
     def healthy(self) -> bool:
-        """Whether the gate knows the fleet's state as of the last seconds."""
+        """Whether the gate is up to date: it has read all of `control`, and Kafka answers."""
         return self._follower.healthy
 
     @property
     def last_contact_age_s(self) -> float | None:
-        """Seconds since Kafka was last heard of, ``None`` if never."""
+        """Seconds since Kafka last answered; ``None`` before the first answer."""
         return self._follower.last_contact_age_s
 
     @property
     def not_sent(self) -> Mapping[str, int]:
-        """How many requests the gate has held back so far, by scope id."""
+        """How many requests were not sent so far, by scope id."""
         return self._savings.by_scope()
 
-    # The questions
-
     def check(self, target: str, job_id: str, fingerprint: str | None = None) -> Command | None:
-        """Ask for leave to send one request: once for each request, right before it is sent.
+        """Decide whether a request may be sent; call it once for each request, right before it is sent.
 
         Returns
         -------
         Command or None
-            The command that halts it, and the request is counted in `not_sent`; or ``None``: send it.
+            The command that refuses the request, which is then counted in `not_sent`; or ``None``: send it.
 
         Raises
         ------
         BrokerUnavailable
-            The gate does not know, and was made with ``fail_open=False``.
+            The gate is not up to date, and was made with ``fail_open=False``.
         """
         if not self._fail_open and not self._follower.healthy:
             raise BrokerUnavailable(
-                "The gate has no fresh knowledge and is set to stay shut then.", "Start the broker, or set fail_open."
+                "The gate is not up to date, and fail_open is False.", "Start the broker, or set fail_open."
             )
         commands = self._by_target.get(target)
         if commands is None:
@@ -181,20 +177,20 @@ class Gate(StartStop):
         return command
 
     def is_open(self, target: str, job_id: str, fingerprint: str | None = None) -> bool:
-        """Whether a request could be sent; neither counts nor uses up a probe."""
+        """Whether a request may be sent; it is not counted, and no probe is used up."""
         if not self._fail_open and not self._follower.healthy:
             return False
         return self._refusing(target, job_id, fingerprint) is None
 
     def raise_if_halted(self, target: str, job_id: str, fingerprint: str | None = None) -> None:
-        """`check`, and raise where it is halted.
+        """Like `check`, but raise if the request is refused.
 
         Raises
         ------
         JobQuarantined
-            With the command that halts the request.
+            With the command that refuses the request.
         BrokerUnavailable
-            The gate does not know, and was made with ``fail_open=False``.
+            The gate is not up to date, and was made with ``fail_open=False``.
         """
         command = self.check(target, job_id, fingerprint)
         if command is not None:
@@ -205,12 +201,12 @@ class Gate(StartStop):
             )
 
     def report(self, target: str, job_id: str, status: int, fingerprint: str | None = None) -> None:
-        """Say which status a request got that was let through. Only a probe's goes anywhere; every one may be told."""
+        """Report the status of a request that was sent; only those of probes are sent on."""
         if self._unreported:
             self._probes.report(target, job_id, status, fingerprint)
 
     def count_not_sent(self, command: Command, requests: int = 1) -> None:
-        """Count requests that a job gave up because of `command`, such as the rest of its queue.
+        """Count requests that a job does not send because of `command`, such as the rest of its queue.
 
         Every gate reports its counts, so that an alert can say how many requests a quarantine has saved.
         """
@@ -220,30 +216,28 @@ class Gate(StartStop):
         """Return every command in force, in no particular order."""
         return self._commands.in_force(self._clock_ms())
 
-    # For those who want to be told
-
     def on_change(self, callback: Callable[[Command], None]) -> None:
         """Call `callback` with each command that changes a scope, in the event loop; it must not block.
 
-        The expiry of a command is no change: it is in the command from the beginning.
+        There is no call when a command expires: `expires_at` is part of it.
         """
         self._listeners.add(callback)
 
     async def changes(self) -> AsyncIterator[Command]:
-        """Iterate over the commands that change a scope from now on, in the order in which they come."""
+        """Iterate over the commands that change a scope from now on, in order."""
         with self._listeners.queue() as queue:
             while True:
                 yield await queue.get()
 
     async def wait_halted(self, target: str, job_id: str) -> Command:
-        """Wait until the job is halted on the target, and return the command that does it; nothing is counted."""
+        """Wait until requests of the job on the target are refused, and return the command; nothing is counted."""
         with self._listeners.queue() as queue:
             while (command := self._refusing(target, job_id, None)) is None:
                 await queue.get()
             return command
 
     def _refusing(self, target: str, job_id: str, fingerprint: str | None) -> Command | None:
-        """What `check` would answer, without its consequences."""
+        """The answer of `check`, without counting or using up a probe."""
         commands = self._by_target.get(target)
         if commands is None:
             return None
@@ -253,5 +247,5 @@ class Gate(StartStop):
     def _learn(self, changes: Changes) -> None:
         for command in self._commands.learn(changes):
             if command.state == "released":
-                self._savings.hurry()
+                self._savings.report_now()
             self._listeners.pass_on(command)

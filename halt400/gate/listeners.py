@@ -1,4 +1,4 @@
-"""Who is told of commands that change a scope: callbacks and queues of the scraper."""
+"""Callbacks and queues that receive the commands that change a scope."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class Listeners:
-    """Passes each command on; in the gate's event loop."""
+    """Passes each command on, in the gate's event loop."""
 
     def __init__(self) -> None:
         self._callbacks: list[Callable[[Command], None]] = []
@@ -25,7 +25,7 @@ class Listeners:
 
     @contextmanager
     def queue(self) -> Iterator[asyncio.Queue[Command]]:
-        """Return a queue that gets each command as long as the block lasts."""
+        """Return a queue that receives each command until the block ends."""
         queue: asyncio.Queue[Command] = asyncio.Queue()
         self._queues.append(queue)
         try:
@@ -34,12 +34,12 @@ class Listeners:
             self._queues.remove(queue)
 
     def pass_on(self, command: Command) -> None:
-        """Give `command` to everyone."""
+        """Put `command` into every queue and call every callback with it."""
         for queue in self._queues:
             queue.put_nowait(command)
         for callback in self._callbacks:
             try:
                 callback(command)
             except Exception:
-                # The scraper's own code: its error must not stop the gate from following.
+                # It is the scraper's code: an error in it must not stop the gate.
                 log.exception("A callback of the gate failed for %s.", command.scope.id)

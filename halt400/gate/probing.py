@@ -1,7 +1,7 @@
-"""The gate's part in a probe: request the lease of a scope that is probing, let one request through, report its status.
+"""The gate's part in a probe: claims the lease of a probing scope, lets one request through, reports its status.
 
-A command in state ``probing`` that the machine issued has no lease holder: a gate with a request to send claims the
-lease by an operation. The command that follows names the claimant in `issued_by`.
+The lease of a ``probing`` command that the worker issued is free: a gate with a request to send claims it by an
+operation. The next command names the gate that has it in `issued_by`.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ __all__ = ["MACHINE", "Probes"]
 log = logging.getLogger(__name__)
 
 MACHINE = "halt400.detect"
-"""Issuer of a probing command whose lease nobody has claimed yet."""
+"""Issuer of a probing command whose lease is free."""
 
 
 class Probes:
@@ -28,12 +28,12 @@ class Probes:
     name
         The gate's name, which no other gate has: `issued_by` of a command whose lease it has.
     may_probe
-        Decides in the scraper's own way whether this gate may send the probe; nothing is claimed or reported then.
+        The scraper's own decision whether this gate may send the probe; without claims and reports.
 
     Attributes
     ----------
     unreported : dict of str to Command
-        Probes that were let through and whose status is not known yet, by scope id; the same object for good.
+        Probes that were let through and have no status yet, by scope id; it stays the same object.
     """
 
     def __init__(
@@ -47,23 +47,23 @@ class Probes:
         self._sending: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        """Begin to claim and report, through the running event loop."""
+        """Enable claims and reports, which are sent in the running event loop."""
         if self._may_probe is None:
             self._loop = asyncio.get_running_loop()
 
     async def stop(self) -> None:
-        """Cancel what is being sent."""
+        """Cancel claims and reports that are being sent."""
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
 
     def refusing(self, probing: Sequence[Command], *, take: bool) -> Command | None:
-        """Return the first of these commands whose lease is not this gate's, or ``None``: the request is the probe.
+        """Return the first command whose lease this gate does not have; ``None``: the request may be sent as the probe.
 
         Parameters
         ----------
         take
-            Whether the request is sent when it may be: a lease is used up by it, and claimed where it is missing.
+            Whether the request is about to be sent: it uses up the lease, or claims it.
         """
         leased: list[Command] = []
         others: list[Command] = []
@@ -82,7 +82,7 @@ class Probes:
         return None
 
     def report(self, target: str, job_id: str, status: int, fingerprint: str | None) -> None:
-        """Report the status of a request, where it was a probe."""
+        """Report the status of a request if it was a probe."""
         for scope_id in (f"target/{target}", f"job/{target}/{job_id}", f"request/{target}/{fingerprint}"):
             command = self.unreported.pop(scope_id, None)
             if command is not None:
@@ -98,7 +98,7 @@ class Probes:
         return self._loop is not None and command.issued_by == self._name
 
     def _claim(self, command: Command) -> None:
-        """Request the lease, once for each time that the scope begins to probe."""
+        """Claim the lease, once per probing command."""
         scope_id = command.scope.id
         if self._loop is None or command.issued_by != MACHINE or self._claimed.get(scope_id) == command.command_id:
             return

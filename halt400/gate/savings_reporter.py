@@ -1,7 +1,7 @@
-"""What a gate has spared the fleet: requests that it did not send, counted by quarantine and told on `savings`.
+"""Counts the requests that a gate did not send, by quarantine, and reports the counts on the topic `savings`.
 
-A count is the gate's whole count of one quarantine, so a report that is lost, or sent twice, makes no difference once
-the next one is there. A process that dies takes what it counted since its last report along: what is told is the least.
+A report has the gate's whole count of one quarantine, so a lost or repeated report is corrected by the next one. What
+a process counted after its last report is lost when it is killed: the reported counts are lower bounds.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ log = logging.getLogger(__name__)
 REPORT_INTERVAL_S = 5.0
 LONGEST_INTERVAL_S = 300.0
 LAST_REPORT_WITHIN_S = 2.0
-"""A scraper that ends waits no longer than this for its last report."""
+"""Longest wait for the last report when the gate stops."""
 
 _encode = msgspec.json.Encoder().encode
 
 
 def savings_key(savings: Savings) -> bytes:
-    """The key on `savings`: one gate's count of one quarantine.
+    """Key of a record of `savings`: gate and quarantine.
 
     Examples
     --------
@@ -39,24 +39,24 @@ def savings_key(savings: Savings) -> bytes:
     return f"{savings.gate} {savings.opened_at} {savings.scope.id}".encode(errors="replace")
 
 
-class _Tally:
-    """One quarantine's count, and how much of it was told."""
+class _Count:
+    """Requests of one quarantine that were not sent, and how many of them were reported."""
 
-    __slots__ = ("opened_at", "requests", "scope", "told")
+    __slots__ = ("opened_at", "reported", "requests", "scope")
 
     def __init__(self, command: Command) -> None:
         self.scope: Scope = command.scope
         self.opened_at = command.opened_at
-        self.requests = self.told = 0
+        self.requests = self.reported = 0
 
 
 class SavingsReporter:
-    """Counts for one gate, from any thread, and reports every few seconds what has changed.
+    """Counts for one gate, from any thread, and reports every few seconds the counts that changed.
 
     Parameters
     ----------
     gate
-        The gate's name, which no other gate has.
+        Name of the gate, which no other gate has.
     topic
         Full name of `savings`.
     """
@@ -72,36 +72,36 @@ class SavingsReporter:
     ) -> None:
         self._gate, self._sender, self._topic = gate, sender, topic
         self._clock_ms, self._interval_s = clock_ms, interval_s
-        self._tallies: dict[tuple[str, int], _Tally] = {}
-        self._hurry = asyncio.Event()
+        self._counts: dict[tuple[str, int], _Count] = {}
+        self._report_now = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def add(self, command: Command, requests: int) -> None:
         """Count requests that were not sent because of `command`."""
         key = command.scope.id, command.opened_at
-        tally = self._tallies.get(key)
-        if tally is None:
-            # Of two threads that come first with one quarantine both get the same tally.
-            tally = self._tallies.setdefault(key, _Tally(command))
-        tally.requests += requests
+        count = self._counts.get(key)
+        if count is None:
+            # Two threads with the first request of one quarantine must get the same object.
+            count = self._counts.setdefault(key, _Count(command))
+        count.requests += requests
 
     def by_scope(self) -> Mapping[str, int]:
-        """How many requests were not sent, by scope id, over all of its quarantines."""
+        """How many requests were not sent, by scope id, in all of its quarantines."""
         found: dict[str, int] = {}
-        for (scope_id, _), tally in list(self._tallies.items()):
-            found[scope_id] = found.get(scope_id, 0) + tally.requests
+        for (scope_id, _), count in list(self._counts.items()):
+            found[scope_id] = found.get(scope_id, 0) + count.requests
         return found
 
     def start(self) -> None:
-        """Begin to report, in the running event loop."""
+        """Start to report, in the running event loop."""
         self._task = asyncio.create_task(self._run(), name="halt400-savings")
 
-    def hurry(self) -> None:
-        """Report at once: a quarantine is over, and people are told what it saved. In the event loop only."""
-        self._hurry.set()
+    def report_now(self) -> None:
+        """Report without waiting for the interval, as when a quarantine ends; in the event loop only."""
+        self._report_now.set()
 
     async def stop(self) -> None:
-        """Report what is left, unless that takes long, and stop."""
+        """Stop, after a last report of at most two seconds."""
         task, self._task = self._task, None
         if task is None:
             return
@@ -112,29 +112,29 @@ class SavingsReporter:
                 await self._report()
 
     async def _run(self) -> None:
-        wait_s, is_told = self._interval_s, False
+        wait_s, is_logged = self._interval_s, False
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), wait_s)
-            self._hurry.clear()
+                await asyncio.wait_for(self._report_now.wait(), wait_s)
+            self._report_now.clear()
             try:
                 await self._report()
-                wait_s, is_told = self._interval_s, False
+                wait_s, is_logged = self._interval_s, False
             except Halt400Error as error:
-                # The same trouble is told once, not at every attempt.
-                if not is_told:
-                    log.warning("What was not sent is counted and cannot be told: %s Trying on.", error)
-                wait_s, is_told = min(2 * wait_s, LONGEST_INTERVAL_S), True
+                # Logged once per outage.
+                if not is_logged:
+                    log.warning("Counts of requests not sent could not be reported, and are reported later: %s", error)
+                wait_s, is_logged = min(2 * wait_s, LONGEST_INTERVAL_S), True
 
     async def _report(self) -> None:
-        counts = [(tally, tally.requests) for tally in list(self._tallies.values()) if tally.requests != tally.told]
+        counts = [(count, count.requests) for count in list(self._counts.values()) if count.requests != count.reported]
         if not counts:
             return
         now_ms = int(self._clock_ms())
         found = [
-            Savings(gate=self._gate, scope=tally.scope, opened_at=tally.opened_at, requests=requests, time=now_ms)
-            for tally, requests in counts
+            Savings(gate=self._gate, scope=count.scope, opened_at=count.opened_at, requests=requests, time=now_ms)
+            for count, requests in counts
         ]
         await self._sender.send(self._topic, [(savings_key(savings), _encode(savings)) for savings in found])
-        for tally, requests in counts:
-            tally.told = requests
+        for count, requests in counts:
+            count.reported = requests

@@ -1,1 +1,1 @@
-"""Kafka: the connection value, and the clients built on aiokafka. It imports nothing, to stay light."""
+"""Kafka: the connection value, and clients built on aiokafka. This file imports nothing, to stay light."""

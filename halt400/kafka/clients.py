@@ -1,8 +1,8 @@
-"""What aiokafka's clients lack for us, with all that we touch of what they keep private (aiokafka 0.14).
+"""Starting and closing aiokafka's clients; every use of their private parts is in this module (aiokafka 0.14).
 
-They are closed within seconds, whatever state their broker is in. Their own ``stop`` waits for everything pending, for
-ever where the broker does not come back; when it is cancelled it leaves tasks behind; and a consumer's may end in a
-``CancelledError`` that nobody asked for, which would end the task that called it.
+Clients are closed here within seconds, whatever state the broker is in. Their own ``stop`` waits for all pending
+records, forever if the broker does not come back; when it is cancelled it leaves tasks behind; and a consumer's may
+raise a ``CancelledError`` of its own, which would end the task that called it.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from halt400.errors import BrokerUnavailable, SettingError, TopicMismatch
 from halt400.kafka.connection import KafkaConnection
 
 __all__ = [
+    "DURABLE",
     "CachedPartitioner",
     "Compression",
     "available_codec",
@@ -35,11 +36,14 @@ log = logging.getLogger(__name__)
 
 Compression = Literal["gzip", "lz4", "zstd"]
 
+DURABLE = {"acks": "all", "enable_idempotence": True}
+"""Producer options: a record is acknowledged when every in-sync replica has it, and is stored once per producer."""
+
 _DEADLINE_S = 2.0
 
 
 class CachedPartitioner(DefaultPartitioner):  # type: ignore[misc]
-    """Kafka's default partitioner (murmur2, as in Java); it is pure Python, hence one computation per target."""
+    """Kafka's default partitioner (murmur2, as in Java). It is written in Python, so its results are cached by key."""
 
     def __init__(self) -> None:
         self._partitions: dict[tuple[bytes, int], int] = {}
@@ -56,7 +60,7 @@ class CachedPartitioner(DefaultPartitioner):  # type: ignore[misc]
 
 
 def available_codec(compression: Compression | None) -> Compression | None:
-    """Return `compression` where it is installed, and otherwise ``None``, with a warning; SettingError if unknown."""
+    """Return `compression` if it is installed, otherwise ``None`` with a warning; SettingError if it is unknown."""
     codecs = {"gzip": True, "lz4": has_lz4(), "zstd": has_zstd()}
     if compression is not None and compression not in codecs:
         raise SettingError(f"compression is {compression!r}.", f"Choose one of {', '.join(codecs)}, or None.")
@@ -68,7 +72,7 @@ def available_codec(compression: Compression | None) -> Compression | None:
 
 @asynccontextmanager
 async def closed_on_failure(client: AIOKafkaConsumer | AIOKafkaProducer, kafka: KafkaConnection) -> AsyncIterator[None]:
-    """Set a client up: where the block fails the client is closed again.
+    """Start a client in the block; if that fails, close it.
 
     Raises
     ------
@@ -92,16 +96,16 @@ def missing_topic(topic: str, kafka: KafkaConnection) -> TopicMismatch:
 
 
 async def close_producer(producer: AIOKafkaProducer) -> None:
-    """Close the connections and fail what was not acknowledged; flush before where that matters."""
+    """Close the connections; records that were not acknowledged fail. Flush first if they matter."""
     sender, accumulator = producer._sender, producer._message_accumulator
     producer._closed = True
     await _run(producer.client.close())
     task = sender.sender_task if sender is not None else None
     if task is not None:
         await _cancel(task)
-    # A batch that waits for its retry is in no set of the accumulator's, and its callback takes it out of this one.
+    # A batch that waits for its retry is in none of the accumulator's sets; its callback removes it from this one.
     accumulator._pending_batches.update(batch for batches in accumulator._batches.values() for batch in batches)
-    accumulator.fail_all(BrokerUnavailable("The connection was given up."))
+    accumulator.fail_all(BrokerUnavailable("The connection was closed."))
 
 
 async def close_consumer(consumer: AIOKafkaConsumer) -> None:
@@ -111,19 +115,19 @@ async def close_consumer(consumer: AIOKafkaConsumer) -> None:
 
 
 async def load_partitions(consumer: AIOKafkaConsumer, topic: str) -> int:
-    """Ask for the topic's metadata, which is fresh from then on, and return its number of partitions."""
+    """Fetch the topic's metadata, keep it refreshed from then on, and return the number of partitions."""
     await consumer._client.set_topics([topic])
     return len(consumer.partitions_for_topic(topic) or ())
 
 
 async def end_offsets(consumer: AIOKafkaConsumer) -> dict[int, int]:
-    """Return the end of each assigned partition."""
+    """Return the end offset of each assigned partition."""
     ends = await consumer.end_offsets(list(consumer.assignment()))
     return {found.partition: offset for found, offset in ends.items()}
 
 
 async def _run(work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` to its end or its deadline; its failure is no concern of the one who gives the client up."""
+    """Run `work` until it ends or its deadline passes; its errors are ignored, for the client is closed anyway."""
     task = asyncio.ensure_future(work)
     try:
         await asyncio.wait([task], timeout=_DEADLINE_S)
@@ -133,7 +137,7 @@ async def _run(work: Coroutine[Any, Any, None]) -> None:
 
 async def _cancel(task: asyncio.Future[None]) -> None:
     while not task.done():
-        # A task that waits for an inner one passes the cancellation on; hence more than one may be needed.
+        # A task that awaits an inner task passes the cancellation on to it, so one may not be enough.
         task.cancel()
         await asyncio.wait([task], timeout=0.1)
     with suppress(BaseException):

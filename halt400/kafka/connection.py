@@ -1,6 +1,6 @@
-"""How to reach Kafka: servers, prefix of the topics' names, encryption and login, in one frozen value.
+"""How to connect to Kafka: servers, topic prefix, encryption and login, in one frozen value.
 
-Whatever connects to Kafka takes a `KafkaConnection`, or a string of servers. This module loads no Kafka client.
+Every client takes a `KafkaConnection` or a string of servers. This module loads no Kafka library.
 """
 
 import os
@@ -44,12 +44,12 @@ class Plaintext:
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Encrypted, without a login unless by client certificate.
+    """Encrypted, without a password; with a client certificate for mutual TLS.
 
     Parameters
     ----------
     ca_path
-        CA bundle (PEM); the system's where ``None``.
+        CA bundle (PEM); ``None``: the system's.
     certificate_path, key_path
         Client certificate and its key (PEM), for mutual TLS.
     """
@@ -61,8 +61,8 @@ class Tls:
     key_path: FilePath | None = None
 
     def ssl_context(self) -> "ssl.SSLContext":
-        """Read the files and make a TLS context of them."""
-        import ssl  # only those who use it pay for it
+        """Build a TLS context from the files."""
+        import ssl  # only connections with TLS need it
 
         context = ssl.create_default_context(cafile=self.ca_path)
         if self.certificate_path is not None:
@@ -76,7 +76,7 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class SaslPlaintext:
-    """Login with user and password, not encrypted."""
+    """Login by user and password, without encryption."""
 
     protocol: ClassVar[str] = "SASL_PLAINTEXT"
 
@@ -91,7 +91,7 @@ class SaslPlaintext:
 
 @dataclass(frozen=True, slots=True)
 class SaslTls:
-    """Login with user and password, encrypted."""
+    """Login by user and password, encrypted."""
 
     protocol: ClassVar[str] = "SASL_SSL"
 
@@ -118,18 +118,18 @@ def _login(sasl: SaslPlaintext | SaslTls) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
-    """One Kafka cluster, as every client of it needs to know it.
+    """A Kafka cluster and how to connect to it.
 
     Parameters
     ----------
     servers
         Kafka's addresses, ``host:port,host:port``.
     topic_prefix
-        What the names of Halt400's topics begin with.
+        Prefix of the names of Halt400's topics.
     security
         `Plaintext`, `Tls`, `SaslPlaintext` or `SaslTls`.
     more_options
-        Further arguments for aiokafka's clients; not shown by ``repr``, for they may hold secrets.
+        Further arguments for every aiokafka client; not shown by ``repr``, since they may contain secrets.
 
     Examples
     --------
@@ -147,12 +147,12 @@ class KafkaConnection:
 
     @classmethod
     def of(cls, kafka: "str | KafkaConnection") -> "KafkaConnection":
-        """Return `kafka`, or the connection to these servers where it is a string."""
+        """Return `kafka`; a string becomes a connection to these servers."""
         return cls(kafka) if isinstance(kafka, str) else kafka
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
-        """Read the variables ``HALT400_KAFKA_*`` by which the service is configured, too; see docs/settings.md.
+        """Read the variables ``HALT400_KAFKA_*``, which the service reads too; see docs/settings.md.
 
         Parameters
         ----------
@@ -192,12 +192,12 @@ class KafkaConnection:
 
 
 def security_of(protocol: str, *, username: str | None, password: str | None, mechanism: str, tls: Tls) -> Security:
-    """Return the model of a security protocol as Kafka names it: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.
+    """Return the model of a security protocol by its Kafka name: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.
 
     Raises
     ------
     SettingError
-        There is no such protocol or mechanism, or the login lacks user or password.
+        The protocol or mechanism is unknown, or user or password is missing.
     """
     if protocol == Plaintext.protocol:
         return Plaintext()
@@ -205,12 +205,12 @@ def security_of(protocol: str, *, username: str | None, password: str | None, me
         return tls
     if protocol not in (SaslPlaintext.protocol, SaslTls.protocol):
         raise SettingError(
-            f"{_PREFIX}SECURITY_PROTOCOL={protocol!r}: there is no such protocol.",
+            f"{_PREFIX}SECURITY_PROTOCOL={protocol!r}: this protocol is unknown.",
             "Choose one of PLAINTEXT, SSL, SASL_PLAINTEXT and SASL_SSL.",
         )
     if mechanism not in get_args(SaslMechanism):
         raise SettingError(
-            f"{_PREFIX}SASL_MECHANISM={mechanism!r}: there is no such mechanism.",
+            f"{_PREFIX}SASL_MECHANISM={mechanism!r}: this mechanism is unknown.",
             f"Choose one of {', '.join(get_args(SaslMechanism))}.",
         )
     if username is None or password is None:
@@ -223,7 +223,7 @@ def security_of(protocol: str, *, username: str | None, password: str | None, me
 
 
 def _read(variables: Mapping[str, str], name: str) -> str | None:
-    """Return the value of a variable, or the content of the file that ``..._FILE`` names."""
+    """Return the value of a variable, or the content of the file that its ``_FILE`` twin names."""
     value, path = variables.get(f"{_PREFIX}{name}"), variables.get(f"{_PREFIX}{name}_FILE")
     if value is not None or path is None:
         return value

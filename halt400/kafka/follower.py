@@ -1,7 +1,7 @@
-"""Follow a compacted topic: the latest value of every key, in memory, without a consumer group.
+"""The follower of a compacted topic: the latest value of every key, in memory, without a consumer group.
 
-The gate follows `control` with it, the query API follows the table's changelog with it. A follower never gives up what
-it knows: while the broker is away it keeps the last values, says so in `healthy`, and reconnects with backoff.
+The gate follows `control`, the query API follows `rates`, `control` and `savings`. While the broker is unavailable a
+follower keeps the last values, `healthy` is false, and it reconnects with backoff.
 """
 
 import asyncio
@@ -30,43 +30,43 @@ T = TypeVar("T")
 
 
 class Follower(StartStop):
-    """Keep the latest value per key of a compacted topic.
+    """Keeps the latest value per key of a compacted topic.
 
     Parameters
     ----------
     kafka
         The connection, or Kafka's addresses: ``host:port,host:port``.
     topic
-        The topic to follow; it is never created by following it.
+        Full name of the topic; it is never created by following it.
     on_changes
-        Called after each poll that changed something, with the changes of that poll folded to one per key. It runs in
-        the event loop and must not block. An exception in it ends the follower, see `failure`.
+        Called after each poll that changed something, with the last change of each key. It runs in the event loop and
+        must not block. An exception in it ends the follower, see `failure`.
     on_records
-        Called before that with each poll's records of a partition, in order, as aiokafka gives them; for a topic that
-        is a log. After a broken connection records may come again. The same holds for it as for `on_changes`.
+        Called before `on_changes`, once per partition and poll, with all records in order; for a topic that is a log.
+        After a lost connection records may come again. It must not block, and an exception ends the follower.
     newer
-        ``newer(old, new) -> bool``: whether `new` replaces `old`. Default: the record written last wins. A delete
-        always wins.
+        ``newer(old, new) -> bool``: whether `new` replaces `old`. Default: the last record wins. A delete always
+        wins.
     at_start
-        ``"wait"``: entering returns at once and the follower waits for the broker and the topic in the background.
-        ``"raise"``: entering connects, and raises where it cannot.
+        ``"wait"``: starting returns at once, and the follower waits for broker and topic in the background.
+        ``"raise"``: starting connects, and raises if it cannot.
     stale_after_s
-        Seconds without an answer of the broker after which the connection is given up and made afresh.
+        Seconds without an answer of the broker after which the follower reconnects.
     metadata_max_age_s
         Seconds after which partitions added to the topic are noticed.
     max_backoff_s
-        Longest pause between two attempts to connect, in seconds; the first is a tenth of a second.
+        Longest pause between two attempts to connect, in seconds; the first is 0.1 s.
     client_id
-        What the consumer is called in the broker's logs and quotas.
+        Name of the consumer in the broker's logs and quotas.
     clock
         Monotonic seconds.
 
     Attributes
     ----------
     values : dict of bytes to bytes
-        The latest value per key as it came; nothing is decoded. The same object for the follower's life. Read only.
+        The latest value per key, not decoded. It stays the same object; read only.
     failure : BaseException or None
-        What ended the follower, if anything did.
+        The error that ended the follower, if any.
 
     Examples
     --------
@@ -135,7 +135,7 @@ class Follower(StartStop):
         self._task = asyncio.create_task(self._run(), name=f"halt400-follow-{self.topic}")
 
     async def stop(self) -> None:
-        """Stop following; what is known stays in `values`."""
+        """Stop following; `values` stay."""
         task, self._task = self._task, None
         if task is None:
             return
@@ -146,7 +146,7 @@ class Follower(StartStop):
         self._end(BrokerUnavailable(f"The follower of {self.topic} was stopped."))
 
     def forget(self, keys: Iterable[bytes]) -> None:
-        """Let go of keys of which nothing will be asked, such as those that the topic's own retention has deleted."""
+        """Drop keys that are no longer needed, such as those that the topic's retention has deleted."""
         self._latest.forget(keys)
 
     @property
@@ -156,7 +156,7 @@ class Follower(StartStop):
 
     @property
     def caught_up(self) -> bool:
-        """Whether the end of the topic, as it was when the follower first connected, has been reached."""
+        """Whether everything that was in the topic when the follower first connected has been read."""
         return self._caught_up
 
     @property
@@ -166,9 +166,9 @@ class Follower(StartStop):
         return self._caught_up and age is not None and age <= self._stale_after_s and self.failure is None
 
     async def wait_caught_up(self) -> None:
-        """Wait until `values` holds everything that was in the topic when this was called, on all partitions.
+        """Wait until `values` includes everything that is in the topic now, on all partitions.
 
-        Waits as long as it takes, through outages; put it under ``asyncio.timeout`` for a deadline.
+        It waits through outages; use ``asyncio.timeout`` for a deadline.
         """
         while True:
             self._raise_if_ended()
@@ -179,12 +179,10 @@ class Follower(StartStop):
                 return
 
     async def wait_until(self, predicate: Predicate) -> None:
-        """Wait until ``predicate(values)`` is true; it is asked at once and after each poll that changed something."""
+        """Wait until ``predicate(values)`` is true; it is called at once and after each poll with changes."""
         self._raise_if_ended()
         if not predicate(self.values):
             await self._waiters.until(predicate)
-
-    # The loop
 
     async def _run(self) -> None:
         backoff = Backoff(self._max_backoff_s)
@@ -195,17 +193,17 @@ class Follower(StartStop):
                     await self._reader.connect()
                     await self._follow()
                 except OffsetOutOfRangeError:
-                    log.warning("%s was truncated or made anew; reading it again from its beginning.", self.topic)
+                    log.warning("%s was truncated or recreated: it is read again from its beginning.", self.topic)
                     self._begin_reload()
                 except (KafkaError, Halt400Error, OSError, TimeoutError) as error:
                     if isinstance(error, TopicMismatch) and self._reader.positions:
                         self._begin_reload()
                     if backoff.is_news(error):
-                        log.warning("Following %s: %s Trying again; what is known is kept.", self.topic, error)
+                        log.warning("Following %s: %s Reconnecting; the last values are kept.", self.topic, error)
                 except _CallbackFailed:
                     raise
                 except Exception:
-                    log.exception("Following %s failed; trying again with a new connection.", self.topic)
+                    log.exception("Following %s failed; reconnecting.", self.topic)
                 finally:
                     await self._reader.disconnect()
                 if self._clock() - began > 2 * self._max_backoff_s:
@@ -213,7 +211,7 @@ class Follower(StartStop):
                 await backoff.pause()
         except _CallbackFailed as failed:
             self.failure = failed.error
-            log.error("The follower of %s ended: its callback failed.", self.topic, exc_info=failed.error)
+            log.error("The follower of %s ended: a callback failed.", self.topic, exc_info=failed.error)
             self._end(failed.error)
 
     async def _follow(self) -> None:
@@ -248,7 +246,7 @@ class Follower(StartStop):
         self._waiters.values_changed(self.values)
 
     def _begin_reload(self) -> None:
-        """Read the topic from its beginning; the known values stay until the new ones are whole."""
+        """Read the topic again from its beginning; the old values stay until the new ones are complete."""
         self._reader.positions.clear()
         self._latest.begin_reload()
         self._waiters.offsets_restarted()
@@ -265,7 +263,7 @@ class Follower(StartStop):
 
 
 class _CallbackFailed(Exception):
-    """A function given by the user failed; a new connection would not mend that."""
+    """A callback failed; reconnecting would not help."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error

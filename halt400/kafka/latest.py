@@ -1,4 +1,4 @@
-"""The latest value of every key, out of records as they come; no Kafka in here."""
+"""The latest value of every key, from records in the order of the log. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -9,7 +9,7 @@ Changes = Mapping[bytes, bytes | None]
 
 
 class LatestValues:
-    """Fold records into the latest value per key.
+    """Reduces records to the latest value per key.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ class LatestValues:
     Attributes
     ----------
     values
-        The latest value per key; the same object for good.
+        The latest value per key; it stays the same object.
     """
 
     def __init__(self, newer: Callable[[bytes, bytes], bool] | None = None) -> None:
@@ -29,11 +29,11 @@ class LatestValues:
 
     @property
     def is_reloading(self) -> bool:
-        """Whether records are gathered beside `values`, which stand meanwhile."""
+        """Whether the log is read again; `values` stay as they are until that is done."""
         return self._fresh is not None
 
     def apply(self, records: Iterable[tuple[bytes | None, bytes | None]]) -> Changes:
-        """Take in pairs of key and value in the order of the log, and return what changed in `values`."""
+        """Apply pairs of key and value in the order of the log, and return what changed in `values`."""
         values = self.values if self._fresh is None else self._fresh
         newer = self._newer
         changes: dict[bytes, bytes | None] = {}
@@ -51,16 +51,16 @@ class LatestValues:
         return changes if self._fresh is None else {}
 
     def forget(self, keys: Iterable[bytes]) -> None:
-        """Drop keys without a change; they come back when they are written again."""
+        """Drop keys without reporting a change; they come back when they are written again."""
         for key in keys:
             self.values.pop(key, None)
 
     def begin_reload(self) -> None:
-        """Begin to gather the log anew, from its beginning."""
+        """Start to collect values again, from the beginning of the log."""
         self._fresh = {}
 
     def end_reload(self) -> Changes:
-        """Put what was gathered in the place of what was known, and return what that changed."""
+        """Replace `values` by what was collected, and return what that changed."""
         fresh, self._fresh = self._fresh, None
         if fresh is None:
             return {}

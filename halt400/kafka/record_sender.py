@@ -1,4 +1,4 @@
-"""Small records that matter one by one: sent, and acknowledged by every replica; connected when the first is sent."""
+"""Sends single records, each acknowledged by every in-sync replica; connects when the first is sent."""
 
 import asyncio
 from collections.abc import Iterable
@@ -8,48 +8,56 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from halt400.errors import BrokerUnavailable
-from halt400.kafka.clients import close_producer, closed_on_failure
+from halt400.kafka.clients import DURABLE, close_producer, closed_on_failure
 from halt400.kafka.connection import KafkaConnection
+from halt400.start_stop import StartStop
 
 __all__ = ["RecordSender"]
 
 
-class RecordSender:
-    """A producer for operations, reports and the like; response events have `halt400.publisher.Publisher`.
+class RecordSender(StartStop):
+    """A producer for operations, counts and the like; response events go through `halt400.publisher.Publisher`.
 
     Parameters
     ----------
     kafka
         The connection, or Kafka's addresses: ``host:port,host:port``.
     deadline_s
-        Seconds after which what the broker did not take is given up.
+        Seconds after which `send` gives up.
     """
 
     def __init__(self, kafka: str | KafkaConnection, *, deadline_s: float = 10.0) -> None:
         self._kafka, self._deadline_s = KafkaConnection.of(kafka), deadline_s
         self._options: dict[str, Any] = {
             "client_id": "halt400-operations",
-            "acks": "all",
-            "enable_idempotence": True,
+            **DURABLE,
             **self._kafka.client_options(),
         }
         self._producer: AIOKafkaProducer | None = None
         self._connecting = asyncio.Lock()
 
-    async def send(self, topic: str, records: Iterable[tuple[bytes, bytes]]) -> None:
-        """Send (key, value) pairs; returns when the broker has all of them.
+    async def send(self, topic: str, records: Iterable[tuple[bytes, bytes]], *, partition: int | None = None) -> None:
+        """Send (key, value) pairs, and return when the broker has all of them.
+
+        Parameters
+        ----------
+        partition
+            Where they go; ``None``: where their keys belong.
 
         Raises
         ------
         BrokerUnavailable
-            The broker did not take them in time; it may have some.
+            The broker did not acknowledge all of them in time.
         """
         try:
             async with asyncio.timeout(self._deadline_s):
                 producer = await self._connected()
-                await asyncio.gather(*[await producer.send(topic, value, key=key) for key, value in records])
+                sent = [await producer.send(topic, value, key=key, partition=partition) for key, value in records]
+                await asyncio.gather(*sent)
         except (TimeoutError, KafkaError, OSError) as error:
-            raise BrokerUnavailable(f"{topic} did not take it ({error or 'no answer'}).", "Try again.") from error
+            raise BrokerUnavailable(
+                f"Kafka did not acknowledge a record for {topic} ({error or 'no answer'}).", "Try again."
+            ) from error
 
     async def stop(self) -> None:
         """Close the connections."""

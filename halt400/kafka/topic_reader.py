@@ -1,4 +1,4 @@
-"""A topic read whole, without a consumer group: one connection at a time, positions kept from one to the next."""
+"""Reads all partitions of a topic without a consumer group; its positions outlive a lost connection."""
 
 import asyncio
 import logging
@@ -21,19 +21,19 @@ Offsets = Mapping[int, int]
 
 
 def is_reached(ends: Offsets, positions: Offsets) -> bool:
-    """Whether everything before `ends` was read, where `positions` are the next offsets to read."""
+    """Whether everything before `ends` has been read; `positions` are the next offsets to read."""
     return all(positions.get(partition, 0) >= end for partition, end in ends.items())
 
 
 class TopicReader:
-    """Read every partition of a topic from its beginning, and after a new connection from where it was left.
+    """Reads every partition from its beginning, and after a reconnect from where it stopped.
 
     Parameters
     ----------
     consumer_options
-        Arguments for ``aiokafka.AIOKafkaConsumer`` besides those of the connection.
+        Arguments for ``aiokafka.AIOKafkaConsumer`` in addition to those of the connection.
     stale_after_s
-        Seconds without an answer of the broker after which a connection is given up.
+        Seconds without an answer of the broker after which `advance` raises.
     clock
         Monotonic seconds.
 
@@ -76,7 +76,7 @@ class TopicReader:
         return None if self._last_contact is None else self._clock() - self._last_contact
 
     async def connect(self) -> None:
-        """Connect, unless that is so already, and assign every partition: where it was left, or its beginning.
+        """Connect if not connected, and seek every partition to its position, or to its beginning.
 
         Raises
         ------
@@ -100,7 +100,7 @@ class TopicReader:
         self._connected.set()
 
     async def disconnect(self) -> None:
-        """Give the connection up; the positions stay."""
+        """Close the connection; the positions stay."""
         consumer, self._consumer = self._consumer, None
         self._connected.clear()
         if self._lost is not None and not self._lost.done():
@@ -109,22 +109,22 @@ class TopicReader:
             await close_consumer(consumer)
 
     def open(self) -> None:
-        """From here on whoever asks for the ends waits for a connection; see `close`."""
+        """Let `ends_once_connected` wait for a connection, after `close`."""
         self._closed_by = None
         self._connected.clear()
 
     def close(self, error: BaseException) -> None:
-        """There will be no other connection: whoever waits for one gets `error`."""
+        """Raise `error` in `ends_once_connected`, as there will be no further connection."""
         self._closed_by = error
         self._connected.set()
 
     async def poll(self) -> Mapping[TopicPartition, Sequence[Any]]:
-        """Wait for records for at most half a second, and return what came, by partition."""
+        """Return the next records by partition; waits at most half a second for them."""
         polled: Mapping[TopicPartition, Sequence[Any]] = await self._connection().getmany(timeout_ms=500)
         return polled
 
     async def advance(self) -> None:
-        """Move `positions` behind what was polled; to be called when it has been applied.
+        """Set `positions` to the end of what was polled; call it when that has been applied.
 
         Raises
         ------
@@ -144,19 +144,19 @@ class TopicReader:
             raise BrokerUnavailable(f"Kafka at {self.kafka.servers} has not answered for {self._stale_after_s:g} s.")
 
     async def assign_new_partitions(self) -> None:
-        """Read partitions that were added to the topic, too."""
+        """Assign partitions that were added to the topic."""
         consumer = self._connection()
         known = len(consumer.partitions_for_topic(self.topic) or ())
         if known > len(self._assigned):
-            log.info("%s has grown from %d to %d partitions.", self.topic, len(self._assigned), known)
+            log.info("%s has %d partitions now, %d before.", self.topic, known, len(self._assigned))
             await self._assign(consumer, known)
 
     async def ends(self) -> Offsets:
-        """Return the end of every partition."""
+        """Return the end offset of every partition."""
         return await end_offsets(self._connection())
 
     async def ends_once_connected(self) -> Offsets:
-        """Return the end of every partition, through as many connections as that takes."""
+        """Return the end offset of every partition; waits through outages."""
         while True:
             await self._connected.wait()
             if self._closed_by is not None:
@@ -176,7 +176,7 @@ class TopicReader:
             if error is None:
                 return asked.result()
             if not isinstance(error, KafkaTimeoutError) and not getattr(error, "retriable", False):
-                raise BrokerUnavailable(f"Kafka does not tell the end of {self.topic} ({error!r}).") from error
+                raise BrokerUnavailable(f"Kafka returns no end offsets of {self.topic} ({error!r}).") from error
 
     def _connection(self) -> AIOKafkaConsumer:
         assert self._consumer is not None, "connect first"
@@ -187,7 +187,7 @@ class TopicReader:
         if missing:
             beginnings = await consumer.beginning_offsets(missing)
             self.positions.update({found.partition: offset for found, offset in beginnings.items()})
-        # No await from here on: the fetcher must not look before every partition has its position.
+        # No await from here on: the fetcher must not run before every partition has its position.
         self._assigned = [TopicPartition(self.topic, number) for number in range(partitions)]
         consumer.assign(self._assigned)
         for partition in self._assigned:

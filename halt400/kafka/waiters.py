@@ -1,4 +1,4 @@
-"""Those who wait for what a follower reads: until offsets are reached, or until the values are as wanted."""
+"""Futures of callers that wait for a follower: for offsets to be reached, or for a predicate on the values."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -13,14 +13,14 @@ Predicate = Callable[[Mapping[bytes, bytes]], bool]
 
 
 class Waiters:
-    """Futures, each done as soon as what it waits for is so."""
+    """The waiting callers of one follower."""
 
     def __init__(self) -> None:
         self._offsets: list[tuple[Offsets, asyncio.Future[bool]]] = []
         self._predicates: list[tuple[Predicate, asyncio.Future[None]]] = []
 
     async def reached(self, ends: Offsets) -> bool:
-        """Wait until everything before `ends` was read; ``False`` where these offsets no longer mean anything."""
+        """Wait until everything before `ends` has been read; ``False`` if the topic was recreated meanwhile."""
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._offsets.append((ends, future))
         return await future
@@ -37,27 +37,27 @@ class Waiters:
                 self._predicates.remove(entry)
 
     def positions_changed(self, positions: Offsets) -> None:
-        """End the waits for offsets that are reached."""
+        """Wake the callers whose offsets are reached."""
         for ends, future in self._offsets:
             if not future.done() and is_reached(ends, positions):
                 future.set_result(True)
         self._offsets = [(ends, future) for ends, future in self._offsets if not future.done()]
 
     def values_changed(self, values: Mapping[bytes, bytes]) -> None:
-        """End the waits whose predicate is true."""
+        """Wake the callers whose predicate is true."""
         for predicate, future in list(self._predicates):
             if not future.done() and predicate(values):
                 future.set_result(None)
 
     def offsets_restarted(self) -> None:
-        """End the waits for offsets: the topic was made anew, and is read from its beginning."""
+        """Wake the callers that wait for offsets: the topic was recreated and is read from its beginning."""
         for _, future in self._offsets:
             if not future.done():
                 future.set_result(False)
         self._offsets.clear()
 
     def fail(self, error: BaseException) -> None:
-        """End every wait with `error`."""
+        """Raise `error` in every caller."""
         futures: list[asyncio.Future[Any]] = [future for _, future in self._offsets]
         futures += [future for _, future in self._predicates]
         for future in futures:

@@ -1,4 +1,4 @@
-"""The publisher's buffer: bounded, and when it is full it gives up what matters least first."""
+"""The publisher's bounded buffer: when it is full it drops the least important events first."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ __all__ = ["Buffer", "BufferedEvent"]
 
 
 class BufferedEvent:
-    """One encoded event on its way to Kafka; `value` is ``None`` once it was dropped."""
+    """One encoded event; `value` is ``None`` once it has been dropped."""
 
     __slots__ = ("is_bad_request", "key", "sequence", "size_bytes", "value")
 
@@ -21,16 +21,16 @@ class BufferedEvent:
 
 
 class Buffer:
-    """Events in the order in which they came, at most `limit_bytes` of them; safe to use from several threads.
+    """Events in the order of arrival, at most `limit_bytes` of them; safe from several threads.
 
-    When there is no room, the oldest events that are no 400 go first; a 400 goes only where nothing else is left.
+    When there is no room the oldest events that are no 400 are dropped first; a 400 only if nothing else is left.
 
     Attributes
     ----------
     dropped
-        Events given up that were no 400s.
+        Dropped events that were no 400s.
     dropped_bad_requests
-        400s given up.
+        Dropped 400s.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -49,27 +49,27 @@ class Buffer:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes held."""
+        """Bytes in the buffer."""
         return self._size_bytes
 
     @property
     def last_sequence(self) -> int:
-        """The sequence number of the event that came last; they count from 1."""
+        """Sequence number of the last event; the first is 1."""
         return self._last_sequence
 
     @property
     def first_sequence(self) -> int | None:
-        """The sequence number of the oldest event held."""
+        """Sequence number of the oldest event in the buffer."""
         with self._lock:
             self._skip_dropped()
             return self._entries[0].sequence if self._entries else None
 
     def has_room_for(self, size_bytes: int) -> bool:
-        """Whether an event of this size would drop nothing."""
+        """Whether an event of this size fits without dropping any."""
         return self._size_bytes + size_bytes <= self.limit_bytes
 
     def put(self, key: bytes, value: bytes, *, is_bad_request: bool) -> None:
-        """Take one event in, and give up what must go for it: perhaps the event itself."""
+        """Add one event, and drop others to make room, or the event itself."""
         with self._lock:
             self._last_sequence += 1
             entry = BufferedEvent(self._last_sequence, key, value, is_bad_request=is_bad_request)
@@ -81,7 +81,7 @@ class Buffer:
             self._shrink()
 
     def take(self) -> BufferedEvent | None:
-        """Remove and return the oldest event, ``None`` where there is none."""
+        """Remove and return the oldest event, or ``None``."""
         with self._lock:
             self._skip_dropped()
             if not self._entries:
@@ -94,7 +94,7 @@ class Buffer:
             return entry
 
     def put_back(self, entries: Iterable[BufferedEvent]) -> None:
-        """Return events that were taken, in any order; they come before all others again."""
+        """Return events that were taken, in any order; they are the oldest again."""
         with self._lock:
             for entry in sorted(entries, key=lambda taken: taken.sequence, reverse=True):
                 self._entries.appendleft(entry)
@@ -104,13 +104,13 @@ class Buffer:
                 self._size_bytes += entry.size_bytes
             self._shrink()
 
-    def give_up(self) -> int:
+    def drop_all(self) -> int:
         """Drop everything, and return how many events that were."""
         with self._lock:
-            given_up = self._count
+            dropped = self._count
             while self._count:
                 self._drop_one()
-            return given_up
+            return dropped
 
     def _shrink(self) -> None:
         while self._size_bytes > self.limit_bytes:
@@ -118,15 +118,15 @@ class Buffer:
 
     def _drop_one(self) -> None:
         if self._others:
-            victim = self._others.popleft()
+            entry = self._others.popleft()
             self.dropped += 1
         else:
             self._skip_dropped()
-            victim = self._entries.popleft()
+            entry = self._entries.popleft()
             self.dropped_bad_requests += 1
-        victim.value = None
+        entry.value = None
         self._count -= 1
-        self._size_bytes -= victim.size_bytes
+        self._size_bytes -= entry.size_bytes
 
     def _skip_dropped(self) -> None:
         while self._entries and self._entries[0].value is None:

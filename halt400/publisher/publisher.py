@@ -1,7 +1,7 @@
-"""Publish response events to Kafka without ever slowing or breaking the scraper that does so.
+"""Publishes response events to Kafka, and never slows or breaks the scraper.
 
-`Publisher.publish` puts the event into a bounded buffer and returns; a task of its own brings it to Kafka. While Kafka
-is away the buffer fills, then the oldest events that are no 400 are given up, 400s last of all, and both are counted.
+`Publisher.publish` puts the event into a bounded buffer and returns; a task sends it. While Kafka is unavailable the
+buffer fills; when it is full the oldest events that are no 400 are dropped first, 400s last, and both are counted.
 Synchronous scrapers use `halt400.sync.SyncPublisher`.
 """
 
@@ -40,11 +40,11 @@ class PublisherStats:
     acknowledged
         Events that all in-sync replicas have.
     dropped, dropped_bad_requests
-        Events given up for want of room or at the end: those that were no 400s, and 400s.
+        Events dropped because the buffer was full, or at the end: those that were no 400s, and 400s.
     rejected
-        Events that cannot be encoded, or that the broker refuses, such as one larger than 8 MiB.
+        Events that cannot be encoded, or that the broker refuses, such as one of more than 8 MiB.
     buffered, in_flight
-        Events on their way.
+        Events that wait, and events that were sent and are not acknowledged yet.
     """
 
     published: int
@@ -57,23 +57,23 @@ class PublisherStats:
 
 
 class Publisher(StartStop):
-    """Publish response events from asyncio code.
+    """Publishes response events from asyncio code.
 
     Parameters
     ----------
     kafka
         The connection, or Kafka's addresses: ``host:port,host:port``.
     buffer_bytes
-        Most bytes that wait for Kafka in memory, encoded.
+        Most bytes of encoded events that wait in memory.
     sampler
-        Slims the events that are no 400s; ``None`` publishes every event whole, as a replay wants it.
+        Slims the events that are no 400s; ``None`` publishes every event complete, as a replay does.
     linger_ms
-        How long an event waits for company, in milliseconds; a 400 does not wait.
+        How long an event waits to be sent with others, in milliseconds; a 400 does not wait.
     compression
-        A codec that every reader must have too; ``lz4`` and ``zstd`` need ``pip install cramjam`` and are left out
-        with a warning where it is missing.
+        A codec that every reader needs too. ``lz4`` and ``zstd`` need ``pip install cramjam``; without it events are
+        published uncompressed, with a warning.
     stale_after_s
-        Seconds without an acknowledgement, with events under way, after which the connection is made afresh.
+        Seconds without an acknowledgement, while events are in flight, after which the publisher reconnects.
     max_backoff_s
         Longest pause between two attempts to connect, in seconds.
     clock
@@ -113,25 +113,25 @@ class Publisher(StartStop):
             max_backoff_s=max_backoff_s,
             clock=clock,
         )
-        self._wake, self._hurry, self._progress = self._loop.wake, self._loop.hurry, self._loop.progress
+        self._wake, self._send_now, self._progress = self._loop.wake, self._loop.send_now, self._loop.progress
         self._published = 0
         self._rejected = 0
         self._accepting = True
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to connect, in the background: this neither waits for Kafka nor fails where it is away."""
+        """Start to connect in the background; this does not wait for Kafka and does not fail without it."""
         if self._task is None:
             self._task = asyncio.create_task(self._loop.run(), name="halt400-publish")
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection that has shown no trouble."""
+        """Whether there is a connection, with no error so far."""
         return self._loop.connected
 
     @property
     def stats(self) -> PublisherStats:
-        """What became of the events so far."""
+        """Counts of the events so far."""
         return PublisherStats(
             published=self._published,
             acknowledged=self._loop.acknowledged,
@@ -143,25 +143,25 @@ class Publisher(StartStop):
         )
 
     def publish(self, event: ResponseEvent) -> None:
-        """Hand in one event. Returns at once and never raises: what cannot be published is counted in `stats`."""
+        """Publish one event. Returns at once and never raises; what cannot be published is counted in `stats`."""
         if self.accept(event):
-            self.wake(hurry=event.response.status == 400)
+            self.wake(send_now=event.response.status == 400)
 
-    def wake(self, *, hurry: bool = False) -> None:
-        """Tell the sending task that there is something to send, perhaps at once; to be called in its event loop."""
+    def wake(self, *, send_now: bool = False) -> None:
+        """Wake the sending task, with `send_now` without the usual linger; call it in the task's event loop."""
         self._wake.set()
-        if hurry:
-            self._hurry.set()
+        if send_now:
+            self._send_now.set()
 
     @property
     def is_idle(self) -> bool:
-        """Whether the sending task waits to be woken."""
+        """Whether the sending task waits for events."""
         return not self._wake.is_set()
 
     def accept(self, event: ResponseEvent) -> bool:
-        """Encode and buffer one event without waking the sending task; safe from any thread.
+        """Encode and buffer one event, and do not wake the sending task; safe from any thread.
 
-        `SyncPublisher` calls this and wakes the task through its loop.
+        `SyncPublisher` calls this, then wakes the task through its event loop.
         """
         self._published += 1
         if not self._accepting:
@@ -183,7 +183,7 @@ class Publisher(StartStop):
         return True
 
     async def put(self, event: ResponseEvent) -> None:
-        """Hand in one event and wait for room where there is none, so that nothing is dropped; for replays.
+        """Publish one event, and wait until the buffer has room, so that nothing is dropped; for replays.
 
         Raises
         ------
@@ -198,15 +198,15 @@ class Publisher(StartStop):
         self.wake()
 
     async def flush(self, timeout_s: float | None = None) -> bool:
-        """Wait until every event handed in so far was acknowledged, or given up.
+        """Wait until every event so far is acknowledged, rejected or dropped.
 
         Returns
         -------
         bool
-            Whether that was so within `timeout_s` seconds.
+            Whether that happened within `timeout_s` seconds.
         """
         target = self._buffer.last_sequence
-        self._hurry.set()
+        self._send_now.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 while not self._loop.is_done_up_to(target):
@@ -215,7 +215,7 @@ class Publisher(StartStop):
         return self._loop.is_done_up_to(target)
 
     async def close(self, timeout_s: float = 5.0) -> None:
-        """Send what is there for at most `timeout_s` seconds, then stop; what is left is counted as dropped."""
+        """Flush for at most `timeout_s` seconds, then stop; events that remain are counted as dropped."""
         self._accepting = False
         task, self._task = self._task, None
         if task is None:
@@ -224,13 +224,13 @@ class Publisher(StartStop):
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-        self._give_up_the_rest()
+        self._drop_the_rest()
 
     async def stop(self) -> None:
-        """Close within the usual time; leaving the publisher does it."""
+        """Close with the default timeout, as leaving ``async with`` does."""
         await self.close()
 
-    def _give_up_the_rest(self) -> None:
-        given_up = self._buffer.give_up()
-        if given_up:
-            log.warning("%d events were not published to %s before the end.", given_up, self.topic)
+    def _drop_the_rest(self) -> None:
+        dropped = self._buffer.drop_all()
+        if dropped:
+            log.warning("%d events were not published to %s before the end.", dropped, self.topic)

@@ -1,4 +1,4 @@
-"""What a response that is no 400 carries: mostly its counts, now and then what a good request looks like."""
+"""What an event that is no 400 carries: of most only method, URL and sizes, of some the header names as well."""
 
 import msgspec
 
@@ -10,21 +10,21 @@ _VALUES_KEPT = frozenset({"accept", "content-encoding", "content-type"})
 
 
 class HeaderSampler:
-    """Slim the events of responses that are no 400; a 400 is always whole.
+    """Slims the events of responses that are no 400; a 400 stays complete.
 
     The first `first` successes (2xx) of each target and method, and one in `then_every` after that, keep the names of
-    their request's headers in order, with the values of ``accept``, ``content-encoding`` and ``content-type`` only:
-    that is enough to learn what a good request to that target looks like, and no cookie or token travels. All others
-    carry method and URL.
+    their request headers in order, with the values of ``accept``, ``content-encoding`` and ``content-type`` only.
+    That is enough to learn what a good request to the target looks like, and contains no cookie or token. All others
+    keep method and URL.
 
     Parameters
     ----------
     first
-        Successes per target and method that keep their header names before sampling begins.
+        Successes per target and method that keep their header names before sampling starts.
     then_every
         One in this many keeps them afterwards.
     max_routes
-        How many pairs of target and method are remembered; when there are more, the counts begin anew.
+        Most pairs of target and method that are counted; when there are more, all counts restart.
     """
 
     def __init__(self, *, first: int = 20, then_every: int = 100, max_routes: int = 10_000) -> None:
@@ -34,7 +34,7 @@ class HeaderSampler:
         self._seen: dict[tuple[str, str], int] = {}
 
     def slim(self, event: ResponseEvent) -> ResponseEvent:
-        """Return what of `event` is published; the event itself stays as it is."""
+        """Return what is published of `event`, which is not changed."""
         status = event.response.status
         if status == 400:
             return event

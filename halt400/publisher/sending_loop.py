@@ -1,4 +1,4 @@
-"""The publisher's sending loop: takes events from the buffer to Kafka, and connects again where a connection fails."""
+"""The publisher's sending loop: sends events from the buffer to Kafka, and reconnects when a connection fails."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from aiokafka.structs import RecordMetadata
 
 from halt400.backoff import Backoff
 from halt400.errors import BrokerUnavailable, Halt400Error
-from halt400.kafka.clients import CachedPartitioner, close_producer, closed_on_failure, missing_topic
+from halt400.kafka.clients import DURABLE, CachedPartitioner, close_producer, closed_on_failure, missing_topic
 from halt400.kafka.connection import KafkaConnection
 from halt400.publisher.buffer import Buffer, BufferedEvent
 
@@ -28,23 +28,23 @@ SENT_IN_A_ROW = 32
 
 
 class SendingLoop:
-    """Send what is in `buffer`, in order, and put back what a lost connection has not acknowledged.
+    """Sends the events of `buffer` in order; those that a lost connection has not acknowledged are put back.
 
     Parameters
     ----------
     producer_options
-        Arguments for ``aiokafka.AIOKafkaProducer`` besides those of the connection.
+        Arguments for ``aiokafka.AIOKafkaProducer`` in addition to those of the connection.
     linger_s
-        How long an event waits for others, in seconds, unless `hurry` is set.
+        How long an event waits to be sent with others, in seconds, unless `send_now` is set.
     stale_after_s
-        Seconds without an acknowledgement, with events in flight, after which the connection is given up.
+        Seconds without an acknowledgement, while events are in flight, after which the loop reconnects.
     clock
         Monotonic seconds.
 
     Attributes
     ----------
-    wake, hurry : asyncio.Event
-        To be set when the buffer has an event; `hurry` where it is not to wait for others.
+    wake, send_now : asyncio.Event
+        To be set when the buffer has an event; `send_now` if it does not wait for others.
     progress : asyncio.Event
         Set whenever an event was acknowledged, rejected or put back.
     in_flight : dict of int to BufferedEvent
@@ -52,7 +52,7 @@ class SendingLoop:
     acknowledged, rejected : int
         Events that all in-sync replicas have, and events that the broker refused.
     connected : bool
-        Whether there is a connection that has shown no trouble.
+        Whether there is a connection, with no error so far.
     """
 
     def __init__(
@@ -71,8 +71,7 @@ class SendingLoop:
         self._linger_s, self._stale_after_s, self._max_backoff_s = linger_s, stale_after_s, max_backoff_s
         self._clock = clock
         self._producer_options: dict[str, Any] = {
-            "acks": "all",
-            "enable_idempotence": True,
+            **DURABLE,
             "max_batch_size": LARGEST_BATCH_BYTES,
             "max_request_size": LARGEST_EVENT_BYTES,
             "request_timeout_ms": int(max(stale_after_s, 10) * 1000),
@@ -81,7 +80,7 @@ class SendingLoop:
             **kafka.client_options(),
             "partitioner": CachedPartitioner(),
         }
-        self.wake, self.hurry, self.progress = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.wake, self.send_now, self.progress = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.in_flight: dict[int, BufferedEvent] = {}
         self.acknowledged = self.rejected = 0
         self.connected = False
@@ -102,10 +101,10 @@ class SendingLoop:
                 if producer is not None and self.acknowledged > acknowledged:
                     backoff.reset()
                 if backoff.is_news(error):
-                    log.warning("Publishing to %s: %s Trying again; the scraper goes on.", self._topic, error)
+                    log.warning("Publishing to %s: %s Reconnecting; the scraper goes on.", self._topic, error)
             except Exception:
-                # Whatever it is, it must end neither the scraper nor its publishing.
-                log.exception("Publishing to %s failed; trying again with a new connection.", self._topic)
+                # No error may end the scraper or its publishing.
+                log.exception("Publishing to %s failed; reconnecting.", self._topic)
             finally:
                 self.connected = False
                 if producer is not None:
@@ -123,7 +122,7 @@ class SendingLoop:
         async with closed_on_failure(producer, self._kafka):
             async with asyncio.timeout(self._stale_after_s):
                 await producer.start()
-                # Asked first because sending to a topic can create it, with settings that are not ours.
+                # Checked first: sending to a missing topic can create it, with settings that are not ours.
                 topics = (await producer.client.fetch_all_metadata()).topics()
             if self._topic not in topics:
                 raise missing_topic(self._topic, self._kafka)
@@ -133,7 +132,7 @@ class SendingLoop:
         sent_in_a_row = 0
         while True:
             if self._broken is not None:
-                raise BrokerUnavailable(f"Kafka did not take an event ({self._broken!r}).") from self._broken
+                raise BrokerUnavailable(f"Kafka did not acknowledge an event ({self._broken!r}).") from self._broken
             if self.in_flight and self._clock() - self._last_progress > self._stale_after_s:
                 raise BrokerUnavailable(f"Kafka has acknowledged nothing for {self._stale_after_s:g} s.")
             entry = self._buffer.take() if len(self.in_flight) < MOST_IN_FLIGHT else None
@@ -144,10 +143,10 @@ class SendingLoop:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(1.0 if self.in_flight else None):
                         await self.wake.wait()
-                    # Many events in one go cost a small part of what each would cost alone.
+                    # Many events in one batch cost a small part of what each costs alone.
                     async with asyncio.timeout(self._linger_s):
-                        await self.hurry.wait()
-                self.hurry.clear()
+                        await self.send_now.wait()
+                self.send_now.clear()
                 continue
             if not self.in_flight:
                 self._last_progress = self._clock()
@@ -158,7 +157,7 @@ class SendingLoop:
                 self._reject(entry, error)
             else:
                 sent.add_done_callback(partial(self._on_sent, entry))
-            # Sending need not wait for anything, and the scraper's own tasks want their turn.
+            # `send` may never wait, and the scraper's own tasks must run, too.
             sent_in_a_row += 1
             if sent_in_a_row % SENT_IN_A_ROW == 0:
                 await asyncio.sleep(0)
@@ -183,12 +182,12 @@ class SendingLoop:
         del self.in_flight[entry.sequence]
         self.rejected += 1
         self.progress.set()
-        log.warning("An event of %d bytes for %s was refused: %r", entry.size_bytes, entry.key.decode(), error)
+        log.warning("The broker refused an event of %d bytes for %s: %r", entry.size_bytes, entry.key.decode(), error)
 
     def _put_back(self) -> None:
-        """Return to the buffer what the lost connection did not acknowledge.
+        """Put the events that the lost connection did not acknowledge back into the buffer.
 
-        Some of it may have arrived: such an event is published twice, with the same id.
+        The broker may have some of them: such an event is published twice, with the same id.
         """
         taken = list(self.in_flight.values())
         self.in_flight.clear()

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from typing import Literal
 
 import msgspec
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 from msgspec import Struct
 
-from halt400.errors import BrokerUnavailable, QueryError
+from halt400.errors import QueryError
 from halt400.kafka.follower import Changes, Follower
+from halt400.kafka.record_sender import RecordSender
 from halt400.records import UNDECODABLE
 from streams import topics
 from streams.alerts.incident import Acknowledgement, Incident, decode_incident
@@ -89,17 +88,9 @@ async def acknowledge(kafka: KafkaSettings, key: str, acknowledgement: Acknowled
         incident = decode_incident(row) if row is not None and not key.startswith(ACKNOWLEDGEMENT_PREFIX) else None
         if incident is None or incident.closed_at is not None:
             raise QueryError(f"No incident {key!r} is open.", "Its key is the dedup key of the alert, less `halt400/`.")
-    producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **kafka.connection.client_options())
-    try:
-        await producer.start()
-        value = msgspec.json.encode(acknowledgement)
-        await producer.send_and_wait(
-            kafka.topic(topics.ALERTS), value, key=acknowledgement_key(key), partition=incident.partition
-        )
-    except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(f"Kafka at {kafka.bootstrap_servers} failed ({error}).", "Try again.") from error
-    finally:
-        await producer.stop()
+    record = acknowledgement_key(key), msgspec.json.encode(acknowledgement)
+    async with RecordSender(kafka.connection) as sender:
+        await sender.send(kafka.topic(topics.ALERTS), [record], partition=incident.partition)
     return incident
 
 

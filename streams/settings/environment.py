@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from halt400.errors import SettingError
-from halt400.kafka.connection import KafkaConnection, Tls, security_of
+from halt400.kafka.connection import KafkaConnection, SaslMechanism, Tls, security_of
 
 __all__ = [
     "ApiSettings",
@@ -47,7 +47,7 @@ class KafkaSettings(_Section):
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="Whether connections are encrypted (SSL) and authenticated (SASL)."
     )
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+    sasl_mechanism: SaslMechanism = Field(
         "PLAIN", description="How the password is shown to the broker, with a SASL protocol."
     )
     sasl_username: str | None = Field(None, description="User of the broker; required with a SASL protocol.")
@@ -73,7 +73,7 @@ class KafkaSettings(_Section):
 
     @property
     def connection(self) -> KafkaConnection:
-        """What every client of Kafka is made with."""
+        """The connection of every Kafka client."""
         return KafkaConnection(
             self.bootstrap_servers,
             self.topic_prefix,

@@ -107,7 +107,7 @@ def new_app(settings: Settings, group: str) -> Halt400App:
 
 
 def _credentials(security: Security) -> Any:
-    """Say to Faust how connections are secured, as `KafkaConnection` says it to aiokafka."""
+    """Faust's credentials for the security of a `KafkaConnection`."""
     if isinstance(security, Plaintext):
         return None
     if isinstance(security, Tls):
