@@ -1,5 +1,6 @@
-"""Alerts: people are alerted of what happens on `control`, once per cause, until all of it is released.
+"""Alerts: people are notified of quarantines and findings, once per cause, and when all of it is over.
 
-Pure: `incident`, `incidents`, `routing`, `message`. At the edge: `delivery` and `sinks` (one port), `dispatcher` (rows
-and deliveries), `dead_letters` (what no sink accepted), `config` (the section of ``halt400.toml``).
+Records become incidents (`incidents`, by the rules in `joining`), each a row of the topic `alerts` (`alerts_topic`).
+`routing` plans what each sink is sent and when, `compose` makes the notification. At the edge: `dispatcher` and
+`deliveries`, the `sinks` behind one interface (`delivery`), `dead_letters`, and `config` for ``halt400.toml``.
 """
