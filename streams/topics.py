@@ -1,4 +1,4 @@
-"""The topics: what each must look like on the cluster, how they are made, and what differs.
+"""The topics: how each is declared, how they are created on a cluster, and how a cluster is compared with them.
 
 Every keyed topic has the same number of partitions, and its producers the Java-compatible murmur2 partitioner, so that
 a target's events, operations and state meet in one partition.
@@ -35,11 +35,10 @@ __all__ = [
     "RESPONSES",
     "RESPONSES_DLQ",
     "SAVINGS",
-]
-__all__ += [
     "Declaration",
     "Difference",
     "apply_topics",
+    "await_group_coordinator",
     "check_topics",
     "compare_topics",
     "declarations",
@@ -63,8 +62,9 @@ SAVINGS_KEPT_MS = 7 * DAY_MS
 LARGEST_EVENT_BYTES = 8 * 1024 * 1024
 LARGEST_RECORD_BYTES = 16 * 1024 * 1024
 ONE_PARTITION = frozenset({FLEET})
-"""Topics with one order for the whole fleet."""
-EXISTS_ALREADY = 36
+"""Topics whose records have one order for the whole fleet."""
+TOPIC_ALREADY_EXISTS = 36
+"""Kafka's error code."""
 APPEARS_WITHIN_S = 15
 
 
@@ -99,12 +99,14 @@ def partition_of(key: bytes, partitions: int) -> int:
 def declarations(kafka: KafkaSettings) -> list[Declaration]:
     """Every topic of Halt400, for this prefix and partition count.
 
-    `responses` and `operations` carry the broker's append time, which is the clock that an event's own time is held
-    against, and by which the log is kept: events replayed with times of long ago are not deleted at once. A row of
-    `rates` or `alerts` may be compacted away only after `min.compaction.lag.ms`, so that a stale writer cannot erase a
-    newer row before the next recovery has compared their offsets (revisions, for `alerts`). `fleet` is one order for
-    all, with the broker's clock; what is older than its retention is in a snapshot of every six hours. `savings` keeps
-    the last count of each gate for a week after it last changed: gates come and go, and each has keys of its own.
+    - `responses` and `operations` have the broker's append time: an event's own time is compared with it, and retention
+      counts by it, so that replayed events with old times are not deleted at once.
+    - `rates` and `alerts` compact a row only after `min.compaction.lag.ms`: a stale member's row cannot replace a newer
+      one before the next recovery has compared their offsets (revisions, for `alerts`).
+    - `fleet` has one partition and the broker's clock; records older than its retention are in a snapshot, which is
+      written every six hours.
+    - `savings` keeps the last count of each gate for a week after its last change: each gate has keys of its own, and
+      gates come and go.
     """
     largest = str(LARGEST_RECORD_BYTES)
     kept = {"cleanup.policy": "delete"}
@@ -156,12 +158,12 @@ def declarations(kafka: KafkaSettings) -> list[Declaration]:
 
 
 async def apply_topics(kafka: KafkaSettings) -> tuple[list[str], list[Difference]]:
-    """Make the topics that are not there; leave those that are, and say how they differ.
+    """Create the missing topics; leave the others, and say how they differ.
 
     Returns
     -------
     tuple
-        The names of the topics made, and the differences found. Calling it again changes nothing.
+        The names of the created topics, and the differences found. A second call changes nothing.
 
     Raises
     ------
@@ -178,13 +180,13 @@ async def apply_topics(kafka: KafkaSettings) -> tuple[list[str], list[Difference
                 timeout_ms=30_000,
             )
             for name, code, *rest in response.topic_errors:
-                if code not in (0, EXISTS_ALREADY):
+                if code not in (0, TOPIC_ALREADY_EXISTS):
                     reason = (rest[0] if rest else None) or for_code(code).__name__
                     raise BrokerUnavailable(
-                        f"Topic {name} could not be made: {reason}",
-                        "Ask for Create rights on the cluster, or make it by hand.",
+                        f"Topic {name} could not be created: {reason}",
+                        "Ask for Create rights on the cluster, or create the topic by hand.",
                     )
-            await _known_everywhere(admin, [topic.name for topic in missing])
+            await _wait_until_known(admin, [topic.name for topic in missing])
         return [topic.name for topic in missing], await _differences(admin, wanted)
 
 
@@ -194,7 +196,7 @@ async def compare_topics(kafka: KafkaSettings) -> tuple[list[str], list[Differen
     Returns
     -------
     tuple
-        The names of the topics that are missing, and how the others differ.
+        The names of the missing topics, and how the others differ.
 
     Raises
     ------
@@ -209,7 +211,7 @@ async def compare_topics(kafka: KafkaSettings) -> tuple[list[str], list[Differen
 
 
 async def check_topics(kafka: KafkaSettings) -> None:
-    """Make sure that every topic is there and as declared; a worker does not start otherwise.
+    """Check that every topic exists and is as declared; a worker does not start otherwise.
 
     Raises
     ------
@@ -229,7 +231,7 @@ async def check_topics(kafka: KafkaSettings) -> None:
 
 
 def _new_topic(topic: Declaration) -> NewTopic:
-    # aiokafka takes a replication factor of -1 for a missing one unless there are assignments, even if empty ones.
+    # aiokafka reads a replication factor of -1 as a missing one unless there are assignments, even empty ones.
     assignments: dict[int, list[int]] | None = {} if topic.replication_factor == -1 else None
     return NewTopic(topic.name, topic.partitions, topic.replication_factor, assignments, dict(topic.config))
 
@@ -244,13 +246,13 @@ _NO_COORDINATOR_YET = (
 async def await_group_coordinator(kafka: KafkaSettings, group: str) -> None:
     """Wait until the cluster has a coordinator for a consumer group.
 
-    A cluster makes the topic that holds committed offsets when it is first asked; a consumer that joins meanwhile can
-    be left without records.
+    A cluster creates the topic of committed offsets on the first request; a consumer that joins before it exists may
+    get no records.
 
     Raises
     ------
     BrokerUnavailable
-        There is none in time.
+        There is none within 15 s.
     """
     try:
         async with asyncio.timeout(APPEARS_WITHIN_S), _admin_client(kafka) as admin:
@@ -264,20 +266,20 @@ async def await_group_coordinator(kafka: KafkaSettings, group: str) -> None:
     except TimeoutError as error:
         raise BrokerUnavailable(
             f"Kafka at {kafka.bootstrap_servers} has no coordinator for the group {kafka.topic(group)}.",
-            "Is the topic __consumer_offsets whole?",
+            "Check the brokers and the topic __consumer_offsets.",
         ) from error
 
 
-async def _known_everywhere(admin: AIOKafkaAdminClient, names: list[str]) -> None:
-    """Wait until the broker that answers has heard of topics that the controller has just made."""
+async def _wait_until_known(admin: AIOKafkaAdminClient, names: list[str]) -> None:
+    """Wait until the broker that answers knows the topics that the controller has just created."""
     try:
         async with asyncio.timeout(APPEARS_WITHIN_S):
             while any(topic["error_code"] for topic in await admin.describe_topics(names)):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
     except TimeoutError as error:
         raise BrokerUnavailable(
-            f"Topics were made but have no leader after {APPEARS_WITHIN_S} s: {', '.join(names)}.",
-            "Look at the brokers' health and run `halt400 topics apply` again.",
+            f"Topics were created but have no leader after {APPEARS_WITHIN_S} s: {', '.join(names)}.",
+            "Check the brokers, and run `halt400 topics apply` again.",
         ) from error
 
 

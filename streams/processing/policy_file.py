@@ -1,4 +1,4 @@
-"""The policies in force: `halt400.toml`, read at the start and again whenever the file has changed."""
+"""The policies of `halt400.toml`, read at the start and again whenever the file has changed."""
 
 import logging
 
@@ -12,13 +12,13 @@ log = logging.getLogger("halt400.worker")
 
 
 class PolicyFile:
-    """Reads the policies of one file and keeps them.
+    """Reads the policies of one file, and keeps the last valid ones.
 
     Parameters
     ----------
     settings
-        `config.path` names the file, which then must be there; unset it is ``halt400.toml`` in the working directory,
-        where there is one. What it does not set is as the other settings say.
+        `config.path` names the file, which must exist; without it, ``halt400.toml`` in the working directory is read if
+        it exists. What the file does not set comes from the other settings.
 
     Raises
     ------
@@ -47,7 +47,7 @@ class PolicyFile:
         return self.policies
 
     def refresh(self) -> bool:
-        """Read the file again if it has changed; a file that is wrong is told of in the log, and the policies stay.
+        """Read the file again if it has changed; where it is wrong, that is logged and the policies stay.
 
         Returns
         -------
@@ -61,7 +61,7 @@ class PolicyFile:
         try:
             policies = self._read()
         except SettingError as error:
-            log.error("The policies stay as they were: %s", error)
+            log.error("The policies do not change: %s", error)
             return False
         changed, self.policies = policies != self.policies, policies
         if changed:

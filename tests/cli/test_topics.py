@@ -68,7 +68,7 @@ async def test_the_replication_factor_is_the_declared_one_or_the_clusters(kafka:
     declared = KafkaSettings(bootstrap_servers=kafka, topic_prefix=prefix, partitions=1, replication_factor=1)
     assert len((await apply_topics(declared))[0]) == len(declarations(declared))
     too_many = declared.model_copy(update={"topic_prefix": f"{prefix}x.", "replication_factor": 99})
-    with pytest.raises(BrokerUnavailable, match=f"Topic {prefix}x.responses could not be made"):
+    with pytest.raises(BrokerUnavailable, match=f"Topic {prefix}x.responses could not be created"):
         await apply_topics(too_many)
 
 
