@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from halt400.errors import BrokerUnavailable
+from halt400.kafka.clients import DURABLE
 from halt400.kafka.follower import Follower
 from halt400.kafka.read_to_end import read_to_end
 from halt400.records import UNDECODABLE
@@ -143,8 +144,7 @@ async def _clients(kafka: KafkaSettings) -> AsyncIterator[tuple[AIOKafkaConsumer
         group_id=kafka.topic(GROUP), enable_auto_commit=False, **kafka.connection.client_options()
     )
     producer = AIOKafkaProducer(
-        acks="all",
-        enable_idempotence=True,
+        **DURABLE,
         max_request_size=topics.LARGEST_RECORD_BYTES,
         **kafka.connection.client_options(),
     )
