@@ -1,7 +1,7 @@
 from halt400.backoff import Backoff
 
 
-def test_pauses_double_up_to_the_longest_and_begin_anew_after_a_success() -> None:
+def test_pauses_double_up_to_the_longest_and_restart_after_a_success() -> None:
     backoff = Backoff(1.0, 0.25, jitter=lambda: 1.0)
     assert [backoff.next_s() for _ in range(4)] == [0.25, 0.5, 1.0, 1.0]
     backoff.reset()

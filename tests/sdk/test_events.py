@@ -41,13 +41,13 @@ def test_any_url_has_a_target_without_a_slash(url: str) -> None:
     assert "/" not in target_of(url)
 
 
-def test_user_and_password_never_leave_with_the_url() -> None:
+def test_user_and_password_are_removed_from_the_url() -> None:
     event = response_event(**WHERE | {"url": "https://user:secret@api.shop.example/v2?mail=a@b.example"}, status=200)
     assert event.request.url == "https://api.shop.example/v2?mail=a@b.example"
 
 
 @given(st.binary(max_size=300) | st.text(max_size=300))
-def test_the_body_of_a_400_comes_back_as_it_was_sent(body: bytes | str) -> None:
+def test_the_body_of_a_400_is_carried_unchanged(body: bytes | str) -> None:
     event = response_event(**WHERE, status=400, request_body=body, response_body=body)
     event = msgspec.json.decode(msgspec.json.encode(event), type=ResponseEvent)
     sent = body.encode() if isinstance(body, str) else body
@@ -62,7 +62,7 @@ def test_the_body_of_a_400_comes_back_as_it_was_sent(body: bytes | str) -> None:
 @pytest.mark.parametrize(
     "body", [b"\x00" * 3_000_000, "\u20ac".encode() * 700_001, b"\xff" * 2_000_000, b"a" * 1_048_577]
 )
-def test_a_large_body_is_cut_and_says_so(body: bytes) -> None:
+def test_a_large_body_is_cut_and_marked_as_truncated(body: bytes) -> None:
     event = response_event(**WHERE, status=400, request_body=body)
     request = event.request
     carried = (
@@ -76,7 +76,7 @@ def test_a_large_body_is_cut_and_says_so(body: bytes) -> None:
     assert len(msgspec.json.encode(event)) < 2 * BODY_LIMIT_BYTES
 
 
-def test_a_response_known_only_by_its_beginning_says_so() -> None:
+def test_a_response_of_which_only_the_beginning_is_known_is_marked_as_truncated() -> None:
     event = response_event(**WHERE, status=400, response_body=b"{", response_body_size=9000)
     assert (event.response.body, event.response.body_size, event.response.body_truncated) == ("{", 9000, True)
 
@@ -96,7 +96,7 @@ def test_headers_keep_their_order_and_their_duplicates() -> None:
     assert response_event(**WHERE, status=400, request_headers=headers).request.headers == headers
 
 
-def test_every_event_has_an_id_of_its_own_unless_one_is_given() -> None:
+def test_every_event_has_its_own_id_unless_one_is_given() -> None:
     ids = {response_event(**WHERE, status=200).id for _ in range(1000)}
     assert len(ids) == 1000
     assert response_event(**WHERE, status=200, event_id="again").id == "again"
@@ -105,7 +105,7 @@ def test_every_event_has_an_id_of_its_own_unless_one_is_given() -> None:
 HEADERS = [("Host", "api.shop.example"), ("Authorization", "Bearer s3cret"), ("Content-Type", "application/json")]
 
 
-def test_successes_show_header_names_first_often_and_then_rarely() -> None:
+def test_the_first_successes_keep_their_header_names_and_later_ones_rarely() -> None:
     sampler = HeaderSampler(first=3, then_every=10)
     event = response_event(**WHERE, status=200, request_headers=HEADERS)
     carrying = [number for number in range(50) if sampler.slim(event).request.headers]
@@ -114,7 +114,7 @@ def test_successes_show_header_names_first_often_and_then_rarely() -> None:
     assert sampler.slim(other_method).request.headers
 
 
-def test_a_success_shows_no_header_value_that_could_be_a_secret() -> None:
+def test_a_success_keeps_no_header_value_that_could_be_a_secret() -> None:
     event = response_event(**WHERE, status=200, request_headers=HEADERS, response_headers=[("Set-Cookie", "s3cret")])
     slim = HeaderSampler().slim(event)
     assert slim.request.headers == [("Host", ""), ("Authorization", ""), ("Content-Type", "application/json")]
@@ -122,7 +122,7 @@ def test_a_success_shows_no_header_value_that_could_be_a_secret() -> None:
     assert event.request.headers == HEADERS
 
 
-def test_a_400_is_whole_and_other_errors_are_bare() -> None:
+def test_a_400_stays_complete_and_other_errors_keep_no_headers() -> None:
     sampler = HeaderSampler()
     bad = response_event(**WHERE, status=400, request_headers=HEADERS, request_body=b"{")
     assert sampler.slim(bad) is bad
@@ -132,7 +132,7 @@ def test_a_400_is_whole_and_other_errors_are_bare() -> None:
         assert sampler.slim(other).response.headers == []
 
 
-def test_the_sampler_forgets_rather_than_grows() -> None:
+def test_the_memory_of_the_sampler_is_bounded() -> None:
     sampler = HeaderSampler(max_routes=10)
     for number in range(1000):
         sampler.slim(response_event(**WHERE | {"url": f"https://host-{number}.example/"}, status=200))

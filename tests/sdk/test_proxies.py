@@ -18,7 +18,7 @@ class Clock:
         return self.now
 
 
-async def test_proxies_take_turns_and_are_named_without_their_password() -> None:
+async def test_proxies_are_leased_in_turn_and_named_without_their_password() -> None:
     pool = ProxyPool(URLS)
     ids = []
     for _ in range(6):
@@ -29,7 +29,7 @@ async def test_proxies_take_turns_and_are_named_without_their_password() -> None
     assert "secret" not in repr(lease)
 
 
-async def test_who_finds_no_free_proxy_waits_for_one() -> None:
+async def test_a_lease_waits_for_a_free_proxy() -> None:
     pool = ProxyPool(URLS[:1])
     first = await pool.acquire(TARGET, JOB)
     waiting = [asyncio.create_task(pool.acquire(TARGET, JOB)) for _ in range(3)]
@@ -45,7 +45,7 @@ async def test_who_finds_no_free_proxy_waits_for_one() -> None:
     assert len(pool.leases) == 1
 
 
-async def test_a_cancelled_turn_is_passed_on() -> None:
+async def test_a_cancelled_wait_leaves_the_proxy_to_the_next() -> None:
     pool = ProxyPool(URLS[:1])
     lease = await pool.acquire(TARGET, JOB)
     waiting = [asyncio.create_task(pool.acquire(TARGET, JOB)) for _ in range(2)]
@@ -56,7 +56,7 @@ async def test_a_cancelled_turn_is_passed_on() -> None:
         assert (await waiting[1]).proxy_id == "127.0.0.1:3001"
 
 
-async def test_blame_costs_reputation_and_is_forgiven_with_time() -> None:
+async def test_blame_lowers_the_reputation_which_recovers_with_time() -> None:
     clock = Clock()
     pool = ProxyPool(URLS[:2], half_life_s=100, clock=clock)
     lease = await pool.acquire(TARGET, JOB)
@@ -71,7 +71,7 @@ async def test_blame_costs_reputation_and_is_forgiven_with_time() -> None:
     assert pool.score("127.0.0.1:3001") == 1.0
 
 
-async def test_a_quarantine_takes_its_jobs_leases_back_without_blame() -> None:
+async def test_a_quarantine_releases_the_leases_of_its_job_without_blame() -> None:
     pool = ProxyPool(URLS)
     heard: list[Released] = []
     pool.on_release(heard.append)
@@ -89,7 +89,7 @@ async def test_a_quarantine_takes_its_jobs_leases_back_without_blame() -> None:
     assert set(pool.scores().values()) == {1.0}
 
 
-async def test_a_quarantine_that_blames_the_proxy_costs_it() -> None:
+async def test_a_quarantine_with_blame_lowers_the_reputation_of_the_proxy() -> None:
     pool = ProxyPool(URLS[:1], clock=Clock())
     await pool.acquire(TARGET, JOB)
     pool.obey(command(proxy_blame=True))
@@ -102,7 +102,7 @@ def test_an_empty_pool_is_refused() -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1000)), max_size=50))
-def test_a_score_stays_between_nothing_and_one(history: list[tuple[bool, float]]) -> None:
+def test_a_score_stays_between_0_and_1(history: list[tuple[bool, float]]) -> None:
     async def live() -> None:
         clock = Clock()
         pool = ProxyPool(URLS[:1], clock=clock)

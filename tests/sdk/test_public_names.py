@@ -41,7 +41,7 @@ def test_every_public_name_of_the_sdk_is_exported(module: str) -> None:
         assert getattr(halt400, name) is getattr(found, name)
 
 
-def test_every_exported_name_can_be_had_and_is_known_to_type_checkers() -> None:
+def test_every_exported_name_can_be_imported_and_is_known_to_type_checkers() -> None:
     tree = ast.parse(Path(str(halt400.__file__)).read_text())
     typed = {
         alias.name

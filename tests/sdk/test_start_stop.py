@@ -22,7 +22,7 @@ class StartsAtOnce(Recorder):
 
 
 @pytest.mark.parametrize("kind", [Recorder, StartsAtOnce])
-async def test_entering_starts_and_leaving_stops_also_after_an_error(kind: type[Recorder]) -> None:
+async def test_entering_starts_and_leaving_stops_even_after_an_error(kind: type[Recorder]) -> None:
     recorder = kind()
     with suppress(ZeroDivisionError):
         async with recorder as entered:

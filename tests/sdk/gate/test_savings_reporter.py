@@ -15,8 +15,8 @@ from halt400.records import Command, Savings
 from halt400.sync import SyncGate
 from tests.waiting import until
 
-from . import topics
-from .commands import JOB, TARGET, command, record
+from .. import topics
+from ..commands import JOB, TARGET, command, record
 
 pytestmark = pytest.mark.broker
 
@@ -55,7 +55,7 @@ async def reporter(kafka: str, prefix: str) -> AsyncIterator[SavingsReporter]:
     await sender.stop()
 
 
-async def test_a_gate_that_ends_tells_what_it_has_held_back_and_what_its_job_gave_up(
+async def test_a_gate_that_stops_reports_what_it_refused_and_what_its_job_did_not_send(
     kafka: str, prefix: str, issue: Issue, told: Told
 ) -> None:
     issued = command(opened_at=1234)
@@ -69,9 +69,7 @@ async def test_a_gate_that_ends_tells_what_it_has_held_back_and_what_its_job_gav
     assert savings.requests == 4998
 
 
-async def test_a_release_is_answered_with_the_last_count_at_once(
-    kafka: str, prefix: str, issue: Issue, told: Told
-) -> None:
+async def test_a_release_reports_the_last_count_at_once(kafka: str, prefix: str, issue: Issue, told: Told) -> None:
     await issue(command())
     gate = Gate(KafkaConnection(kafka, prefix))
     gate._savings._interval_s = 3600.0
@@ -82,7 +80,7 @@ async def test_a_release_is_answered_with_the_last_count_at_once(
         await until(lambda: said(told, 40))
 
 
-async def test_counts_are_whole_and_each_quarantine_has_its_own(
+async def test_counts_are_totals_and_each_quarantine_has_its_own(
     issue: Issue, reporter: SavingsReporter, told: Told
 ) -> None:
     first, second = command(opened_at=1000), command(5, opened_at=9000)
@@ -96,14 +94,16 @@ async def test_counts_are_whole_and_each_quarantine_has_its_own(
     assert sorted(latest.values()) == [3, 5]
 
 
-async def test_what_nothing_was_held_back_of_is_not_told(issue: Issue, reporter: SavingsReporter, told: Told) -> None:
+async def test_a_quarantine_without_refused_requests_is_not_reported(
+    issue: Issue, reporter: SavingsReporter, told: Told
+) -> None:
     reporter.add(command(), 0)
     reporter.start()
     await reporter.stop()
     assert await told() == []
 
 
-async def test_a_topic_that_is_not_there_is_told_of_once_and_holds_nobody_up(
+async def test_a_missing_topic_is_logged_once_and_delays_nobody(
     kafka: str, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     sender = RecordSender(kafka, deadline_s=0.5)
@@ -122,7 +122,7 @@ async def test_a_topic_that_is_not_there_is_told_of_once_and_holds_nobody_up(
     assert warnings() == ["WARNING"]
 
 
-async def test_without_a_broker_a_gate_ends_within_seconds(unused_port: int) -> None:
+async def test_without_a_broker_a_gate_stops_within_seconds(unused_port: int) -> None:
     gate = Gate(f"127.0.0.1:{unused_port}")
     await gate.start()
     gate.count_not_sent(command(), 3)

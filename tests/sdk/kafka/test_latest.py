@@ -12,7 +12,7 @@ def folded(log: list[tuple[bytes, bytes | None]]) -> dict[bytes, bytes]:
 
 
 @given(LOG, st.integers(0, 40))
-def test_the_last_record_of_a_key_holds_however_the_log_is_cut_into_polls(
+def test_the_last_record_of_a_key_is_kept_however_the_log_is_cut_into_polls(
     log: list[tuple[bytes, bytes | None]], cut: int
 ) -> None:
     latest = LatestValues()
@@ -24,7 +24,7 @@ def test_the_last_record_of_a_key_holds_however_the_log_is_cut_into_polls(
 
 
 @given(LOG, LOG)
-def test_a_reload_ends_with_the_new_log_and_its_changes_lead_from_one_to_the_other(
+def test_a_reload_ends_with_the_values_of_the_new_log_and_reports_the_difference(
     old: list[tuple[bytes, bytes | None]], new: list[tuple[bytes, bytes | None]]
 ) -> None:
     latest = LatestValues()
@@ -47,7 +47,7 @@ def test_a_reload_ends_with_the_new_log_and_its_changes_lead_from_one_to_the_oth
 
 
 @given(st.lists(st.integers(0, 9), max_size=30))
-def test_a_merge_rule_keeps_the_greatest_in_any_order(numbers: list[int]) -> None:
+def test_newer_keeps_the_greatest_value_in_any_order(numbers: list[int]) -> None:
     latest = LatestValues(newer=lambda old, new: int(new) > int(old))
     latest.apply((b"k", b"%d" % number) for number in numbers)
     assert latest.values == ({b"k": b"%d" % max(numbers)} if numbers else {})

@@ -14,7 +14,7 @@ from halt400.publisher import Publisher
 from halt400.records import ResponseEvent
 from halt400.sync import SyncPublisher
 
-from . import topics
+from .. import topics
 
 PARTITIONS = 4
 
@@ -75,7 +75,7 @@ async def test_every_event_arrives_once_in_order_and_in_its_targets_partition(ka
 
 @pytest.mark.broker
 @pytest.mark.usefixtures("topic")
-async def test_a_400_with_the_largest_bodies_arrives_whole(kafka: str, prefix: str) -> None:
+async def test_a_400_with_the_largest_bodies_arrives_complete(kafka: str, prefix: str) -> None:
     worst = bytes(range(256)) * 40_000
     async with Publisher(KafkaConnection(kafka, prefix)) as publisher:
         publisher.publish(event_of(1, 400, request_body=worst, response_body=worst))
@@ -86,7 +86,7 @@ async def test_a_400_with_the_largest_bodies_arrives_whole(kafka: str, prefix: s
     assert event.request.body_size == len(worst)
 
 
-async def test_publishing_never_waits_while_kafka_is_away_and_keeps_the_400s(unused_port: int) -> None:
+async def test_without_kafka_publishing_never_waits_and_keeps_the_400s(unused_port: int) -> None:
     async with asyncio.timeout(20):
         publisher = Publisher(f"127.0.0.1:{unused_port}", buffer_bytes=200_000)
         publisher.start()
@@ -107,7 +107,7 @@ async def test_publishing_never_waits_while_kafka_is_away_and_keeps_the_400s(unu
 
 
 @pytest.mark.broker
-async def test_events_wait_for_a_topic_that_comes_later_and_do_not_create_it(kafka: str, prefix: str) -> None:
+async def test_events_wait_for_a_missing_topic_and_do_not_create_it(kafka: str, prefix: str) -> None:
     async with Publisher(KafkaConnection(kafka, prefix), max_backoff_s=0.2) as publisher, asyncio.timeout(30):
         publisher.publish(event_of(1))
         assert not await publisher.flush(0.5)
@@ -120,7 +120,7 @@ async def test_events_wait_for_a_topic_that_comes_later_and_do_not_create_it(kaf
 
 @pytest.mark.broker
 @pytest.mark.usefixtures("topic")
-async def test_what_cannot_be_published_is_counted_and_harms_nothing(kafka: str, prefix: str) -> None:
+async def test_events_that_cannot_be_published_are_counted(kafka: str, prefix: str) -> None:
     async with Publisher(KafkaConnection(kafka, prefix), sampler=None) as publisher:
         publisher.publish(event_of(1, worker="\ud800"))
         publisher.publish(event_of(2, worker="w" * 9_000_000))
@@ -148,14 +148,14 @@ async def test_put_waits_for_room_and_drops_nothing(kafka: str, prefix: str) -> 
         assert publisher.stats.dropped == 0
 
 
-async def test_an_unknown_codec_stops_the_start_with_its_name() -> None:
+async def test_an_unknown_codec_is_an_error_with_its_name() -> None:
     with pytest.raises(SettingError, match="brotli"):
         Publisher("127.0.0.1:1", compression="brotli")  # type: ignore[arg-type]
 
 
 @pytest.mark.broker
 @pytest.mark.usefixtures("topic")
-async def test_threads_share_a_synchronous_publisher(kafka: str, prefix: str) -> None:
+async def test_several_threads_use_one_synchronous_publisher(kafka: str, prefix: str) -> None:
     def work() -> None:
         with SyncPublisher(KafkaConnection(kafka, prefix)) as publisher:
 

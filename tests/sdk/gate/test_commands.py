@@ -3,7 +3,7 @@ import msgspec
 from halt400.gate.commands import KnownCommands, TargetCommands, is_newer
 from halt400.records import Command, Scope
 
-from .commands import JOB, TARGET, command, record
+from ..commands import JOB, TARGET, command, record
 
 NOW_MS = 1_000_000
 
@@ -24,7 +24,7 @@ def known(*commands: Command) -> TargetCommands:
     return found
 
 
-def test_a_scope_refuses_what_lies_in_it_and_nothing_else() -> None:
+def test_a_scope_refuses_its_own_requests_only() -> None:
     assert known(WHOLE).in_force("other", None, NOW_MS) == (WHOLE, ())
     assert known(ONE_JOB).in_force(JOB, None, NOW_MS) == (ONE_JOB, ())
     assert known(ONE_JOB).in_force("other", None, NOW_MS) == (None, ())
@@ -32,18 +32,18 @@ def test_a_scope_refuses_what_lies_in_it_and_nothing_else() -> None:
     assert known(ONE_REQUEST).in_force(JOB, None, NOW_MS) == (None, ())
 
 
-def test_a_command_holds_until_it_expires() -> None:
+def test_a_command_is_in_force_until_it_expires() -> None:
     assert known(WHOLE).in_force(JOB, None, WHOLE.expires_at) == (None, ())
 
 
-def test_a_quarantine_goes_before_a_probe_and_several_probes_are_all_named() -> None:
+def test_a_quarantine_goes_before_a_probe_and_all_probing_scopes_are_returned() -> None:
     probing = on(WHOLE.scope, "probing")
     assert known(probing, ONE_JOB).in_force(JOB, None, NOW_MS) == (ONE_JOB, ())
     both = known(probing, on(ONE_REQUEST.scope, "probing")).in_force(JOB, "f00d", NOW_MS)
     assert (both[0], [found.scope.kind for found in both[1]]) == (None, ["target", "request"])
 
 
-def test_what_changes_a_scope_is_yielded_once_and_a_released_one_is_forgotten() -> None:
+def test_each_change_of_a_scope_is_yielded_once_and_a_released_scope_is_dropped() -> None:
     commands = KnownCommands()
     first, again, released = (dict([record(command(*how))]) for how in ((), (), (2, "released")))
     assert [found.state for found in commands.learn(first)] == ["quarantined"]
@@ -54,7 +54,7 @@ def test_what_changes_a_scope_is_yielded_once_and_a_released_one_is_forgotten() 
     assert commands.in_force(0) == []
 
 
-def test_bytes_that_are_no_command_change_nothing() -> None:
+def test_undecodable_bytes_change_nothing() -> None:
     commands = KnownCommands()
     key, value = record(command())
     list(commands.learn({key: value}))

@@ -12,7 +12,7 @@ def fill(buffer: Buffer, events: list[tuple[bool, int]]) -> None:
 
 
 @given(EVENTS, st.integers(1, 200))
-def test_every_event_is_either_taken_or_counted_as_dropped(events: list[tuple[bool, int]], limit: int) -> None:
+def test_every_event_is_taken_or_counted_as_dropped(events: list[tuple[bool, int]], limit: int) -> None:
     buffer = Buffer(limit)
     fill(buffer, events)
     assert buffer.size_bytes <= limit
@@ -37,7 +37,7 @@ def test_a_400_is_dropped_only_when_nothing_else_is_left(events: list[tuple[bool
 
 
 @given(EVENTS, st.data())
-def test_what_is_put_back_comes_first_and_in_order(events: list[tuple[bool, int]], data: st.DataObject) -> None:
+def test_events_put_back_come_first_and_in_order(events: list[tuple[bool, int]], data: st.DataObject) -> None:
     buffer = Buffer(1 << 20)
     fill(buffer, events)
     taken = [entry for _ in range(data.draw(st.integers(0, len(events)))) if (entry := buffer.take()) is not None]

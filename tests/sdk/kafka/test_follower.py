@@ -6,7 +6,7 @@ from halt400.errors import BrokerUnavailable, TopicMismatch
 from halt400.kafka.follower import Follower
 from halt400.kafka.latest import Changes
 
-from . import topics
+from .. import topics
 
 pytestmark = pytest.mark.broker
 
@@ -35,7 +35,7 @@ async def test_caught_up_means_everything_written_before_the_call(kafka: str, to
             assert follower.values == written
 
 
-async def test_a_poll_tells_each_changed_key_once(kafka: str, topic: str) -> None:
+async def test_a_poll_reports_each_changed_key_once(kafka: str, topic: str) -> None:
     await topics.write(kafka, topic, [(b"a", b"%d" % number) for number in range(100)])
     told: list[Changes] = []
     async with Follower(kafka, topic, on_changes=told.append) as follower, asyncio.timeout(20):
@@ -47,7 +47,7 @@ async def test_a_poll_tells_each_changed_key_once(kafka: str, topic: str) -> Non
         assert told[-1] == {b"a": None}
 
 
-async def test_a_merge_rule_decides_what_is_newer(kafka: str, topic: str) -> None:
+async def test_newer_decides_which_value_is_kept(kafka: str, topic: str) -> None:
     await topics.write(kafka, topic, [(b"a", b"1"), (b"a", b"7"), (b"a", b"5"), (b"b", b"3")])
     async with (
         Follower(kafka, topic, newer=lambda old, new: int(new) >= int(old)) as follower,
@@ -57,7 +57,7 @@ async def test_a_merge_rule_decides_what_is_newer(kafka: str, topic: str) -> Non
         assert follower.values == {b"a": b"7", b"b": b"3"}
 
 
-async def test_partitions_added_later_are_followed_too(kafka: str, topic: str) -> None:
+async def test_added_partitions_are_followed(kafka: str, topic: str) -> None:
     await topics.write(kafka, topic, [(b"key-%d" % number, b"before") for number in range(20)])
     async with Follower(kafka, topic, metadata_max_age_s=0.2) as follower, asyncio.timeout(30):
         await follower.wait_caught_up()
@@ -67,7 +67,7 @@ async def test_partitions_added_later_are_followed_too(kafka: str, topic: str) -
         await follower.wait_until(lambda values: values == written)
 
 
-async def test_a_topic_that_comes_later_is_waited_for_and_not_created(kafka: str, prefix: str) -> None:
+async def test_a_missing_topic_is_waited_for_and_not_created(kafka: str, prefix: str) -> None:
     topic = f"{prefix}late"
     async with Follower(kafka, topic, max_backoff_s=0.2) as follower, asyncio.timeout(20):
         assert not follower.healthy
@@ -78,7 +78,7 @@ async def test_a_topic_that_comes_later_is_waited_for_and_not_created(kafka: str
         assert follower.values == {b"a": b"1"}
 
 
-async def test_a_missing_topic_and_an_absent_broker_are_told_at_once_where_asked_for(
+async def test_with_at_start_raise_a_missing_topic_or_broker_is_an_error(
     kafka: str, prefix: str, unused_port: int
 ) -> None:
     with pytest.raises(TopicMismatch, match="topics apply"):
@@ -87,7 +87,9 @@ async def test_a_missing_topic_and_an_absent_broker_are_told_at_once_where_asked
         await Follower(f"127.0.0.1:{unused_port}", "any", at_start="raise").start()
 
 
-async def test_a_topic_made_anew_is_read_anew_and_what_is_gone_is_told(kafka: str, topic: str) -> None:
+async def test_a_recreated_topic_is_read_from_its_beginning_and_missing_keys_are_reported(
+    kafka: str, topic: str
+) -> None:
     await topics.write(kafka, topic, [(b"key-%d" % number, b"old") for number in range(30)])
     told: dict[bytes, bytes | None] = {}
     async with (
@@ -103,7 +105,7 @@ async def test_a_topic_made_anew_is_read_anew_and_what_is_gone_is_told(kafka: st
         await follower.wait_caught_up()
 
 
-async def test_a_broken_callback_ends_the_follower_and_says_so(kafka: str, topic: str) -> None:
+async def test_an_error_in_a_callback_ends_the_follower_and_is_its_failure(kafka: str, topic: str) -> None:
     def broken(changes: Changes) -> None:
         raise ZeroDivisionError
 
@@ -115,7 +117,7 @@ async def test_a_broken_callback_ends_the_follower_and_says_so(kafka: str, topic
         assert not follower.healthy
 
 
-async def test_those_who_wait_are_told_when_the_follower_stops(kafka: str, topic: str) -> None:
+async def test_stopping_raises_in_callers_that_wait(kafka: str, topic: str) -> None:
     async with asyncio.timeout(20):
         async with Follower(kafka, topic) as follower:
             await follower.wait_caught_up()

@@ -11,8 +11,8 @@ from halt400.kafka.connection import KafkaConnection
 from halt400.publisher import Publisher
 from streams.local import LocalKafka
 
-from . import topics
-from .commands import JOB, TARGET, command, record
+from .. import topics
+from ..commands import JOB, TARGET, command, record
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
@@ -23,7 +23,7 @@ def own_kafka() -> Iterator[LocalKafka]:
         yield broker
 
 
-async def test_a_scraper_outlives_its_broker(own_kafka: LocalKafka) -> None:
+async def test_a_scraper_survives_an_outage_of_its_broker(own_kafka: LocalKafka) -> None:
     servers = own_kafka.bootstrap_servers
     await topics.create(servers, "control")
     await topics.create(servers, "responses", compacted=False)

@@ -9,8 +9,8 @@ from halt400.kafka.connection import KafkaConnection
 from halt400.records import Command
 from halt400.sync import SyncGate
 
-from . import topics
-from .commands import JOB, TARGET, command, record
+from .. import topics
+from ..commands import JOB, TARGET, command, record
 
 pytestmark = pytest.mark.broker
 
@@ -34,7 +34,7 @@ async def gate(kafka: str, prefix: str, issue: Issue) -> AsyncIterator[Gate]:
         yield gate
 
 
-async def test_a_quarantined_job_is_halted_on_its_target_and_nowhere_else(gate: Gate, issue: Issue) -> None:
+async def test_a_quarantined_job_is_refused_on_its_target_only(gate: Gate, issue: Issue) -> None:
     issued = command()
     await issue(issued)
     await gate.wait_caught_up()
@@ -46,7 +46,7 @@ async def test_a_quarantined_job_is_halted_on_its_target_and_nowhere_else(gate: 
     assert caught.value.command == issued
 
 
-async def test_a_quarantined_target_halts_all_its_jobs(gate: Gate, issue: Issue) -> None:
+async def test_a_quarantined_target_refuses_all_its_jobs(gate: Gate, issue: Issue) -> None:
     await issue(command(kind="target"))
     await gate.wait_caught_up()
     assert not gate.is_open(TARGET, JOB)
@@ -54,7 +54,7 @@ async def test_a_quarantined_target_halts_all_its_jobs(gate: Gate, issue: Issue)
     assert gate.is_open("another.example", JOB)
 
 
-async def test_a_quarantined_request_halts_that_request_only(gate: Gate, issue: Issue) -> None:
+async def test_a_quarantined_request_refuses_this_request_only(gate: Gate, issue: Issue) -> None:
     await issue(command(kind="request"))
     await gate.wait_caught_up()
     assert gate.is_open(TARGET, JOB)
@@ -73,13 +73,13 @@ async def test_release_and_deletion_open_the_gate(kafka: str, prefix: str, gate:
     assert gate.commands() == []
 
 
-async def test_an_older_command_written_late_changes_nothing(gate: Gate, issue: Issue) -> None:
+async def test_an_older_command_that_is_written_late_changes_nothing(gate: Gate, issue: Issue) -> None:
     await issue(command(1), command(3, "released"), command(2))
     await gate.wait_caught_up()
     assert gate.is_open(TARGET, JOB)
 
 
-async def test_a_command_that_nobody_renews_expires(kafka: str, prefix: str, issue: Issue) -> None:
+async def test_a_command_expires(kafka: str, prefix: str, issue: Issue) -> None:
     now_ms = 10_000.0
     await issue(command(expires_at=20_000))
     async with Gate(KafkaConnection(kafka, prefix), clock_ms=lambda: now_ms) as gate, asyncio.timeout(20):
@@ -92,7 +92,7 @@ async def test_a_command_that_nobody_renews_expires(kafka: str, prefix: str, iss
         assert gate.commands() == []
 
 
-async def test_requests_held_back_are_counted_by_scope(gate: Gate, issue: Issue) -> None:
+async def test_refused_requests_are_counted_by_scope(gate: Gate, issue: Issue) -> None:
     await issue(command(), command(kind="target", state="released"))
     await gate.wait_caught_up()
     for _ in range(3):
@@ -103,7 +103,7 @@ async def test_requests_held_back_are_counted_by_scope(gate: Gate, issue: Issue)
     assert gate.not_sent == {f"job/{TARGET}/{JOB}": 43}
 
 
-async def test_only_the_holder_of_the_lease_probes_and_only_once(kafka: str, prefix: str, issue: Issue) -> None:
+async def test_only_the_gate_with_the_lease_probes_and_only_once(kafka: str, prefix: str, issue: Issue) -> None:
     probing = command(2, "probing")
     await issue(command(), probing)
     asked: list[Command] = []
@@ -126,7 +126,7 @@ async def test_only_the_holder_of_the_lease_probes_and_only_once(kafka: str, pre
         assert asked == [probing, probing]
 
 
-async def test_those_who_listen_hear_each_change_once(gate: Gate, issue: Issue) -> None:
+async def test_listeners_receive_each_change_once(gate: Gate, issue: Issue) -> None:
     heard: list[tuple[int, str]] = []
     gate.on_change(lambda changed: heard.append((changed.sequence, changed.state)))
     gate.on_change(lambda changed: 1 / 0)  # type: ignore[arg-type, return-value]
@@ -152,7 +152,7 @@ async def test_those_who_listen_hear_each_change_once(gate: Gate, issue: Issue) 
     assert heard == [(1, "quarantined"), (2, "probing"), (3, "released")]
 
 
-async def test_a_command_that_cannot_be_read_leaves_the_last_one_standing(
+async def test_an_undecodable_command_leaves_the_last_one_in_force(
     kafka: str, prefix: str, gate: Gate, issue: Issue
 ) -> None:
     key = f"job/{TARGET}/{JOB}".encode()
@@ -164,7 +164,7 @@ async def test_a_command_that_cannot_be_read_leaves_the_last_one_standing(
     assert gate.healthy
 
 
-async def test_without_kafka_the_gate_is_open_unless_told_otherwise(unused_port: int) -> None:
+async def test_without_kafka_requests_pass_unless_fail_open_is_false(unused_port: int) -> None:
     nowhere = f"127.0.0.1:{unused_port}"
     async with Gate(nowhere) as gate, Gate(nowhere, fail_open=False) as strict:
         assert gate.check(TARGET, JOB) is None
@@ -175,7 +175,7 @@ async def test_without_kafka_the_gate_is_open_unless_told_otherwise(unused_port:
             strict.check(TARGET, JOB)
 
 
-async def test_synchronous_code_asks_the_same_gate(kafka: str, prefix: str, issue: Issue) -> None:
+async def test_the_synchronous_gate_answers_the_same(kafka: str, prefix: str, issue: Issue) -> None:
     await issue(command())
 
     def work() -> None:
