@@ -100,7 +100,7 @@ def has_alerts(path: Path | None) -> bool:
     Raises
     ------
     SettingError
-        When the file cannot be read or is no TOML.
+        When the file cannot be read or is not TOML.
     """
     return path is not None and "alerts" in TomlFile.read(path).document
 
@@ -177,7 +177,7 @@ def _quiet_hours(source: TomlFile, table: RouteTable, place: Place) -> QuietHour
     found = _CLOCK.fullmatch(table.quiet_hours)
     if found is None or found[1] + found[2] == found[3] + found[4]:
         raise source.error(
-            [*place, "quiet_hours"], "no span of the day", "Write it as 22:00-07:00.", value=table.quiet_hours
+            [*place, "quiet_hours"], "not a span of the day", "Write it as 22:00-07:00.", value=table.quiet_hours
         )
     return QuietHours(time(int(found[1]), int(found[2])), time(int(found[3]), int(found[4])), zone)
 
@@ -190,7 +190,7 @@ def _check_names(
     for index, route in enumerate(routes):
         place = ("alerts", "route", index)
         if route.name in names:
-            raise source.error([*place, "name"], "is there twice", "Give each route its own name.", value=route.name)
+            raise source.error([*place, "name"], "is used twice", "Give each route its own name.", value=route.name)
         names.add(route.name)
         for sink in route.sinks:
             if sink not in sinks:
@@ -218,7 +218,7 @@ def _check_escalations(source: TomlFile, routes: tuple[Route, ...]) -> None:
                 raise source.error(place, "no such route", "Name an [[alerts.route]].", value=current.escalate_to)
             if current.escalate_to in seen:
                 raise source.error(
-                    place, "leads back to where it came from", "Let the last route escalate to none.",
+                    place, "leads back to an earlier route", "Remove it from the last route.",
                     value=route.escalate_to,
                 )  # fmt: skip
             seen.add(current.escalate_to)
@@ -241,12 +241,12 @@ def _convert(source: TomlFile, value: Any, kind: Any, place: Place) -> Any:
         if unknown is not None:
             inner.append(unknown[1])
         raise source.error(
-            [*place, *inner], reason[0].lower() + reason[1:], "docs/alerts.md lists what may stand there.",
-            value=None if unknown is not None else _dig(value, inner),
+            [*place, *inner], reason[0].lower() + reason[1:], "docs/alerts.md lists what is allowed there.",
+            value=None if unknown is not None else _value_at(value, inner),
         ) from None  # fmt: skip
 
 
-def _dig(value: Any, path: list[str | int]) -> Any:
+def _value_at(value: Any, path: list[str | int]) -> Any:
     for part in path:
         try:
             value = value[part]
