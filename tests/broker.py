@@ -1,14 +1,16 @@
 """What is on the broker, read from outside: the records of topics, and how far a group has committed them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
-__all__ = ["members", "offsets", "read_to_end"]
+__all__ = ["Groups", "read_to_end"]
 
 
 @asynccontextmanager
@@ -39,22 +41,43 @@ async def read_to_end(bootstrap_servers: str, topic: str, partitions: int) -> li
         return records
 
 
-async def offsets(
-    bootstrap_servers: str, group: str, topics: Iterable[str], partitions: int
-) -> dict[TopicPartition, tuple[int, int]]:
-    """Partition -> (offset that the group has committed, 0 where none; end of the log)."""
-    async with _consumer(bootstrap_servers, group_id=group) as consumer:
+class Groups:
+    """What consumer groups have committed and who is in them; on two connections, since a test asks again and again."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._consumer = await self._stack.enter_async_context(_consumer(self._bootstrap_servers))
+        self._admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap_servers)
+        await self._admin.start()
+        self._stack.push_async_callback(self._admin.close)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def offsets(
+        self, group: str, topics: Iterable[str], partitions: int
+    ) -> dict[TopicPartition, tuple[int, int]]:
+        """Partition -> (offset that the group has committed, 0 where none; end of the log)."""
         tps = _partitions(topics, partitions)
-        ends = await consumer.end_offsets(tps)
-        return {tp: (await consumer.committed(tp) or 0, ends[tp]) for tp in tps}
+        ends = await self._consumer.end_offsets(tps)
+        committed = await self._committed(group, tps)
+        return {tp: (max(0, committed[tp].offset), ends[tp]) for tp in tps}
 
-
-async def members(bootstrap_servers: str, group: str) -> int:
-    """How many members the broker counts in a group."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    await admin.start()
-    try:
-        [response] = await admin.describe_consumer_groups([group])
+    async def members(self, group: str) -> int:
+        """How many members the broker counts in a group."""
+        [response] = await self._admin.describe_consumer_groups([group])
         return len(response.to_object()["groups"][0]["members"])
-    finally:
-        await admin.close()
+
+    async def _committed(self, group: str, tps: list[TopicPartition]) -> dict[TopicPartition, Any]:
+        while True:
+            try:
+                return await self._admin.list_consumer_group_offsets(group, partitions=tps)
+            except KafkaError as error:
+                # The first group of a new broker has no coordinator for a moment.
+                if not error.retriable:
+                    raise
+                await asyncio.sleep(0.05)

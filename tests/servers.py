@@ -18,7 +18,10 @@ from streams.local import LocalKafka, LocalS3
 from streams.local.ports import HOST
 from streams.local.service import LocalService
 
-__all__ = ["Address", "Servers", "SharedServers", "handle_on_s3"]
+__all__ = ["QUICK_JAVA", "Address", "Servers", "SharedServers", "handle_on_s3"]
+
+QUICK_JAVA = ("-XX:TieredStopAtLevel=1",)
+"""Java options for a Kafka that lives for minutes: optimizing its code takes more processor time than it saves."""
 
 Address = dict[str, Any]
 """What a client is given, e.g. ``{"port": 26514}``."""
@@ -55,7 +58,7 @@ class Servers:
         self._stack.close()
 
     def _kafka(self) -> Address:
-        return {"bootstrap_servers": self._stack.enter_context(LocalKafka()).bootstrap_servers}
+        return {"bootstrap_servers": self._stack.enter_context(LocalKafka(java_options=QUICK_JAVA)).bootstrap_servers}
 
     def _s3(self) -> Address:
         server = self._stack.enter_context(LocalS3())

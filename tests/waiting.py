@@ -25,13 +25,16 @@ async def until(
     explain
         What to say when it did not hold in time; the condition's name unless given.
     """
-    end = asyncio.get_running_loop().time() + deadline_s
+    now = asyncio.get_running_loop().time
+    end = now() + deadline_s
     while True:
+        asked_at = now()
         found = condition()
         if asyncio.iscoroutine(found):
             found = await found
         if found:
             return found
-        if hopeless() or asyncio.get_running_loop().time() > end:
+        if hopeless() or now() > end:
             pytest.fail(f"not within {deadline_s} s: {explain() if explain is not None else condition}")
-        await asyncio.sleep(0.05)
+        # A question that takes long, such as reading a whole topic, is asked less often: what it asks about is to run.
+        await asyncio.sleep(max(0.05, now() - asked_at))

@@ -5,7 +5,7 @@ import struct
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from halt400.errors import LocalServiceError
@@ -36,6 +36,8 @@ class LocalKafka(LocalService):
         Where the log segments are; None for a temporary directory, removed by `stop`.
     heap
         The JVM's heap as ``-Xmx`` takes it.
+    java_options
+        Options for Java after those that are always passed.
     properties
         Broker settings over those of `server_properties`.
     start_timeout_s
@@ -57,11 +59,13 @@ class LocalKafka(LocalService):
         data_dir: Path | None = None,
         *,
         heap: str = "1g",
+        java_options: Sequence[str] = (),
         properties: Mapping[str, str] | None = None,
         start_timeout_s: float = 90.0,
     ) -> None:
         super().__init__(port, data_dir, start_timeout_s=start_timeout_s)
         self._heap = heap
+        self._java_options = tuple(java_options)
         self._properties = dict(properties or {})
 
     @property
@@ -120,6 +124,7 @@ class LocalKafka(LocalService):
             "-XX:+ExitOnOutOfMemoryError",
             "-Djava.awt.headless=true",
             "-Dlog4j2.level=INFO",
+            *self._java_options,
             "-cp",
             class_path,
             "kafka.Kafka",

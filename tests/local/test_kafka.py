@@ -16,6 +16,7 @@ from halt400.errors import LocalServiceError
 from streams.local import LocalKafka
 from streams.local.ports import HOST, free_ports, is_free
 from tests.local.waiting import until
+from tests.servers import QUICK_JAVA
 
 pytestmark = pytest.mark.broker
 
@@ -23,7 +24,7 @@ OWNER = """
 import sys
 from streams.local import LocalKafka
 
-broker = LocalKafka().start()
+broker = LocalKafka(java_options=sys.argv[1:]).start()
 print(broker.port, broker.directory, flush=True)
 sys.stdin.read()
 """
@@ -78,7 +79,7 @@ async def test_a_topic_is_not_created_by_accident(kafka: str, prefix: str) -> No
 
 
 async def test_after_a_kill_it_is_back_on_its_port_with_its_records() -> None:
-    with LocalKafka() as broker:
+    with LocalKafka(java_options=QUICK_JAVA) as broker:
         servers, directory = broker.bootstrap_servers, broker.directory
         await make_topic(servers, "topic")
         await produce(servers, "topic", b"before")
@@ -95,11 +96,11 @@ async def test_after_a_kill_it_is_back_on_its_port_with_its_records() -> None:
 
 async def test_a_port_and_a_data_directory_of_ones_own_are_kept(tmp_path: Path) -> None:
     [port] = free_ports(1)
-    with LocalKafka(port, data_dir=tmp_path / "data") as broker:
+    with LocalKafka(port, tmp_path / "data", java_options=QUICK_JAVA) as broker:
         assert broker.bootstrap_servers == f"127.0.0.1:{port}"
         await make_topic(broker.bootstrap_servers, "topic")
         await produce(broker.bootstrap_servers, "topic", b"kept")
-    with LocalKafka(data_dir=tmp_path / "data") as broker:
+    with LocalKafka(data_dir=tmp_path / "data", java_options=QUICK_JAVA) as broker:
         assert await consume(broker.bootstrap_servers, "topic", "group") == b"kept"
 
 
@@ -112,7 +113,7 @@ def test_it_listens_on_the_loopback_interface_only() -> None:
 
 def test_it_dies_with_its_owner_even_by_sigkill() -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", OWNER, *QUICK_JAVA], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as owner:
         assert owner.stdout is not None
         port, directory = owner.stdout.readline().split()
@@ -139,7 +140,7 @@ def test_a_port_in_use_is_one_clear_line_with_a_mend() -> None:
     ids=["found by the format", "found by the broker"],
 )
 def test_a_setting_that_kafka_refuses_is_shown_in_kafkas_words(properties: dict[str, str]) -> None:
-    broker = LocalKafka(properties=properties)
+    broker = LocalKafka(java_options=QUICK_JAVA, properties=properties)
     with pytest.raises(LocalServiceError) as caught:
         broker.start()
     assert any(text in caught.value.message for text in (*properties, *properties.values()))
@@ -148,7 +149,7 @@ def test_a_setting_that_kafka_refuses_is_shown_in_kafkas_words(properties: dict[
 
 
 def test_a_data_directory_in_use_is_an_error_that_says_so(tmp_path: Path) -> None:
-    with LocalKafka(data_dir=tmp_path) as broker:
+    with LocalKafka(data_dir=tmp_path, java_options=QUICK_JAVA) as broker:
         with pytest.raises(LocalServiceError, match="in use by another server"):
             LocalKafka(data_dir=tmp_path).start()
         assert broker._answers()

@@ -15,13 +15,8 @@ from tests.worker.conftest import Cluster
 
 @pytest.fixture
 async def cluster(kafka: str, prefix: str, tmp_path: Path) -> AsyncIterator[Cluster]:
-    cluster = Cluster(kafka, prefix, tmp_path / "archive")
-    await cluster.make_topics()
-    yield cluster
-    for worker in cluster.workers:
-        if worker.poll() is None:
-            worker.kill()
-            worker.wait()
+    async with Cluster.prepared(kafka, prefix, tmp_path) as cluster:
+        yield cluster
 
 
 async def test_every_job_of_the_recorded_apis_with_a_400_is_halted_once(cluster: Cluster, corpora: Path) -> None:

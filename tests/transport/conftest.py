@@ -13,7 +13,7 @@ from faust.types import TP
 
 from streams.transport import PASS_THROUGH, DurableTable, install
 from streams.worker.faust_app import Halt400App
-from tests.broker import offsets
+from tests.broker import Groups
 
 PARTITIONS = 2
 
@@ -21,8 +21,8 @@ PARTITIONS = 2
 class Bench:
     """One source topic and one table of it on the real broker."""
 
-    def __init__(self, bootstrap_servers: str, prefix: str) -> None:
-        self.bootstrap_servers, self.prefix = bootstrap_servers, prefix
+    def __init__(self, bootstrap_servers: str, prefix: str, groups: Groups) -> None:
+        self.bootstrap_servers, self.prefix, self.groups = bootstrap_servers, prefix, groups
         self.source, self.rates = f"{prefix}source", f"{prefix}table"
 
     async def make_topics(self) -> None:
@@ -44,11 +44,11 @@ class Bench:
 
     async def offsets(self) -> dict[int, tuple[int, int]]:
         """Partition -> (committed offset, log end) of the source."""
-        found = await offsets(self.bootstrap_servers, f"{self.prefix}worker", [self.source], PARTITIONS)
+        found = await self.groups.offsets(f"{self.prefix}worker", [self.source], PARTITIONS)
         return {tp.partition: pair for tp, pair in found.items()}
 
     async def rows_on_the_changelog(self) -> int:
-        found = await offsets(self.bootstrap_servers, f"{self.prefix}none", [self.rates], PARTITIONS)
+        found = await self.groups.offsets(f"{self.prefix}none", [self.rates], PARTITIONS)
         return sum(end for _, end in found.values())
 
     @asynccontextmanager
@@ -113,7 +113,8 @@ class Running:
 
 
 @pytest.fixture
-async def bench(kafka: str, prefix: str) -> Bench:
-    bench = Bench(kafka, prefix)
-    await bench.make_topics()
-    return bench
+async def bench(kafka: str, prefix: str) -> AsyncIterator[Bench]:
+    async with Groups(kafka) as groups:
+        bench = Bench(kafka, prefix, groups)
+        await bench.make_topics()
+        yield bench

@@ -8,8 +8,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import pytest
@@ -23,7 +24,7 @@ from halt400.windows import Row, decode_row
 from streams.detection import Finding
 from streams.settings import load_settings
 from streams.topics import apply_topics
-from tests.broker import offsets, read_to_end
+from tests.broker import Groups, read_to_end
 from tests.waiting import until
 
 PARTITIONS = 4
@@ -33,8 +34,8 @@ GROUPS = {"responses": "worker", "operations": "worker", "offences": "follow-up"
 class Cluster:
     """One prefix of topics on the real broker, the workers on it, and what is in them."""
 
-    def __init__(self, bootstrap_servers: str, prefix: str, archive: Path) -> None:
-        self.bootstrap_servers, self.prefix, self.archive = bootstrap_servers, prefix, archive
+    def __init__(self, bootstrap_servers: str, prefix: str, archive: Path, groups: Groups) -> None:
+        self.bootstrap_servers, self.prefix, self.archive, self.groups = bootstrap_servers, prefix, archive, groups
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("HALT400_")} | {
             "HALT400_KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
             "HALT400_KAFKA_TOPIC_PREFIX": prefix,
@@ -45,6 +46,19 @@ class Cluster:
         }
         self.workers: list[subprocess.Popen[bytes]] = []
         self.logs: list[Path] = []
+
+    @classmethod
+    @asynccontextmanager
+    async def prepared(cls, bootstrap_servers: str, prefix: str, directory: Path) -> AsyncIterator[Self]:
+        """A cluster with its topics; its workers are gone afterwards."""
+        async with Groups(bootstrap_servers) as groups:
+            cluster = cls(bootstrap_servers, prefix, directory / "archive", groups)
+            await cluster.make_topics()
+            yield cluster
+            for worker in cluster.workers:
+                if worker.poll() is None:
+                    worker.kill()
+                    worker.wait()
 
     @property
     def settings(self) -> dict[str, str]:
@@ -173,7 +187,7 @@ class Cluster:
         found: dict[TopicPartition, tuple[int, int]] = {}
         for topic in topics:
             name, group = f"{self.prefix}{topic}", f"{self.prefix}{GROUPS[topic]}"
-            found |= await offsets(self.bootstrap_servers, group, [name], PARTITIONS)
+            found |= await self.groups.offsets(group, [name], PARTITIONS)
         return found
 
     async def until(self, condition: Callable[[], Any], deadline_s: float = 90.0) -> Any:
@@ -208,13 +222,8 @@ def totals(rows: dict[str, Row]) -> dict[str, Counter[str]]:
 
 @pytest.fixture
 async def cluster(kafka: str, prefix: str, tmp_path: Path) -> AsyncIterator[Cluster]:
-    cluster = Cluster(kafka, prefix, tmp_path / "archive")
-    await cluster.make_topics()
-    yield cluster
-    for worker in cluster.workers:
-        if worker.poll() is None:
-            worker.kill()
-            worker.wait()
+    async with Cluster.prepared(kafka, prefix, tmp_path) as cluster:
+        yield cluster
 
 
 __all__ = ["PARTITIONS", "Cluster", "counts", "totals"]

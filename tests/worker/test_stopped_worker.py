@@ -5,7 +5,6 @@ import signal
 import time
 
 from benchmarks.events import generate
-from tests.broker import members
 from tests.worker.conftest import PARTITIONS, Cluster, counts, totals
 
 
@@ -46,4 +45,4 @@ def assert_rebalances_are_logged(cluster: Cluster, expelled: str) -> None:
 
 
 async def nobody_is_in_the_group(cluster: Cluster) -> bool:
-    return await members(cluster.bootstrap_servers, f"{cluster.prefix}worker") == 0
+    return await cluster.groups.members(f"{cluster.prefix}worker") == 0

@@ -10,6 +10,7 @@ from halt400.gate import Gate
 from halt400.kafka.connection import KafkaConnection
 from halt400.publisher import Publisher
 from streams.local import LocalKafka
+from tests.servers import QUICK_JAVA
 
 from .. import topics
 from ..commands import JOB, TARGET, command, record
@@ -19,7 +20,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 @pytest.fixture
 def own_kafka() -> Iterator[LocalKafka]:
-    with LocalKafka(heap="384m") as broker:
+    with LocalKafka(heap="384m", java_options=QUICK_JAVA) as broker:
         yield broker
 
 
