@@ -1,4 +1,4 @@
-"""One partition of responses, judged without Kafka."""
+"""What follows from the response events of one partition, without Kafka."""
 
 from typing import Any
 
@@ -108,13 +108,13 @@ def test_a_400_after_the_hold_opens_a_new_quarantine_with_a_higher_sequence() ->
     assert not again.offences[0].opens
 
 
-def test_a_400_of_long_ago_is_kept_as_evidence_and_opens_nothing() -> None:
+def test_an_old_400_is_evidence_and_opens_nothing() -> None:
     outcome = apply(state(), record(0, event(400, time=NOW - 900_001)))
     assert outcome.commands == []
     assert outcome.offences[0].command_id is None
 
 
-def test_records_that_were_applied_are_passed_over() -> None:
+def test_records_that_were_applied_are_skipped() -> None:
     partition = state()
     records = [record(offset, event(400 if offset == 2 else 200)) for offset in range(4)]
     apply(partition, *records)
@@ -122,7 +122,7 @@ def test_records_that_were_applied_are_passed_over() -> None:
     assert partition.rows()["api.shop.example"].totals()["responses"] == 4
 
 
-def test_records_that_a_recovered_row_includes_are_passed_over() -> None:
+def test_records_that_a_recovered_row_includes_are_skipped() -> None:
     before = state()
     apply(before, *(record(offset, event(400)) for offset in range(4)))
     recovered = dict(before.take_changed())
@@ -181,7 +181,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("code", "value"), [(code, value) for code, values in REFUSED.items() for value in values])
-def test_what_is_no_event_is_refused_with_a_reason_and_never_counted(code: str, value: Any) -> None:
+def test_an_invalid_event_is_refused_with_a_reason_and_not_counted(code: str, value: Any) -> None:
     partition = state()
     outcome = apply(partition, record(0, value), record(1, event(200)))
     (refusal,) = outcome.refusals
@@ -215,7 +215,7 @@ def test_a_command_survives_encoding() -> None:
     assert msgspec.json.decode(msgspec.json.encode(command), type=Command) == command
 
 
-def test_profiles_learn_from_successes_that_carry_headers_and_come_back_with_the_row() -> None:
+def test_profiles_learn_from_successes_with_headers_and_are_part_of_the_row() -> None:
     seen: list[Any] = []
 
     def diagnose(found: ResponseEvent, profile: Profile | None, ratio: float | None) -> None:
@@ -234,7 +234,7 @@ def test_profiles_learn_from_successes_that_carry_headers_and_come_back_with_the
     assert ratio == 1 / 5
 
 
-def test_one_fold_teaches_little_so_that_counting_stays_fast() -> None:
+def test_a_fold_adds_few_requests_to_profiles_so_that_counting_stays_fast() -> None:
     good = event(request={"method": "GET", "url": "https://api.shop.example/a/7", "headers": [["X-Client", "7"]]})
     partition = state()
     apply(partition, *(record(offset, good) for offset in range(100)))

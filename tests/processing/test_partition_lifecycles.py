@@ -1,4 +1,4 @@
-"""One partition's operations, time and blast radius, and what is left of them after a crash; without Kafka."""
+"""The operations and the time of one partition, and what remains of them after a crash; without Kafka."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def latest(*outcomes: Outcome) -> dict[str, Command]:
     return {command.scope.id: command for outcome in outcomes for command in outcome.commands}
 
 
-def test_an_operation_is_carried_out_once_however_often_it_comes_and_after_a_recovery() -> None:
+def test_an_operation_is_applied_once_however_often_it_comes_and_after_a_recovery() -> None:
     before = state()
     apply(before, record(0, event(400)))
     (released,) = operate(before, operation(), operation()).commands
@@ -44,7 +44,7 @@ def test_an_operation_is_carried_out_once_however_often_it_comes_and_after_a_rec
     assert not operate(after, operation())
 
 
-def test_a_release_whose_row_was_lost_stays_and_its_operation_is_not_carried_out_again() -> None:
+def test_a_release_whose_row_was_lost_stays_and_its_operation_is_not_applied_again() -> None:
     before = state()
     opened = apply(before, record(0, event(400)))
     rows = dict(before.take_changed())
@@ -81,7 +81,7 @@ def test_a_hold_ends_by_time_alone(recovered: bool) -> None:
     assert [key for key, _ in partition.take_changed()] == [TARGET.encode()]
 
 
-def test_time_that_a_dead_worker_saw_pass_does_not_pass_twice() -> None:
+def test_what_time_changed_in_a_worker_that_crashed_is_not_changed_again() -> None:
     before = state()
     opened = apply(before, record(0, event(400)))
     rows = dict(before.take_changed())
@@ -98,7 +98,7 @@ def test_only_first_attempts_are_trials() -> None:
     assert (found.mixture.gap, found.job("extract-099").mixture.gap) == (5, 5)
 
 
-def test_no_event_between_two_flushes_is_lost_for_the_detectors() -> None:
+def test_no_event_between_two_checkpoints_is_lost_for_the_detectors() -> None:
     partition = state()
     for offset in range(11):
         apply(partition, record(offset, event()))
@@ -115,7 +115,7 @@ def test_under_shadow_nothing_is_issued() -> None:
     assert outcome.offences[0].command_id is None
 
 
-def test_a_key_that_is_no_target_of_an_operation_is_refused() -> None:
+def test_an_operation_whose_key_is_not_its_target_is_refused() -> None:
     wrong = Record(0, NOW, b"other.example", msgspec.json.encode(operation()))
     assert [refusal.code for refusal in state().operate("operations", [wrong], NOW).refusals] == ["key_mismatch"]
     for value, code in ((None, "null_value"), (b"{", "not_json"), (b"{}", "invalid_operation")):

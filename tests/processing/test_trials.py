@@ -1,4 +1,4 @@
-"""The loop over every event has `counts_as_trial` and `RecentIds` in line: it counts what they say."""
+"""The loop over every event repeats `counts_as_trial` and `RecentIds` in line: it counts what they define."""
 
 from collections import Counter
 

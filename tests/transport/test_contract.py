@@ -1,4 +1,4 @@
-"""The contract with Faust, on a real broker: what our overrides rest on. When this fails, Faust has changed."""
+"""The contract with Faust, on a real broker: what the overrides depend on. When this fails, Faust has changed."""
 
 import asyncio
 from collections.abc import Awaitable, Iterable
@@ -73,18 +73,18 @@ async def committed_at(bench: Bench, partition: int, offset: int) -> bool:
 
 
 async def test_what_was_not_durable_is_read_again_by_the_next_process(bench: Bench) -> None:
-    async def keep(running: Running, tp: TP, records: list[Any]) -> None:
+    async def leave_open(running: Running, tp: TP, records: list[Any]) -> None:
         running.folds.append((tp, records))
 
     await bench.publish(0, [b"1"] * 300)
     for _ in range(2):
-        async with bench.app(keep) as running:
+        async with bench.app(leave_open) as running:
             await until(lambda running=running: sum(len(records) for _, records in running.folds) >= 300)
         assert [record.offset for _, records in running.folds for record in records] == list(range(300))
 
 
-class HeldTable(DurableTable):
-    """Passes rows to the broker, and its acknowledgements on only when told to."""
+class DelayedTable(DurableTable):
+    """Sends rows to the broker, and passes on its acknowledgements when the test allows it."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -93,11 +93,11 @@ class HeldTable(DurableTable):
     async def write(self, partition: int, key: bytes, value: bytes) -> Awaitable[Any]:
         acknowledged = await super().write(partition, key, value)
 
-        async def held() -> Any:
+        async def delayed() -> Any:
             await self.acknowledge.wait()
             return await acknowledged
 
-        return asyncio.ensure_future(held())
+        return asyncio.ensure_future(delayed())
 
 
 async def test_nothing_is_committed_before_the_broker_has_acknowledged_its_rows(bench: Bench) -> None:
@@ -108,7 +108,7 @@ async def test_nothing_is_committed_before_the_broker_has_acknowledged_its_rows(
         running.watermarks.advance(tp, end)
 
     await bench.publish(0, [b"1"] * 50)
-    async with bench.app(write_a_row, table_type=HeldTable) as running:
+    async with bench.app(write_a_row, table_type=DelayedTable) as running:
         await until(lambda: rows_reached(bench, 1))
         await asyncio.sleep(COMMIT_ROUNDS_S)
         assert (await bench.offsets())[0] == (0, 50)
@@ -152,7 +152,7 @@ async def test_revoked_partitions_leave_no_rows_behind(bench: Bench) -> None:
         async with bench.app(collect) as second:
             await until(lambda: partitions_of(second) and len(partitions_of(first)) == 1)
             assert partitions_of(first).isdisjoint(partitions_of(second))
-            await until(lambda: holds_only_its_own(first) and holds_only_its_own(second))
+            await until(lambda: has_only_its_own(first) and has_only_its_own(second))
         await until(lambda: len(partitions_of(first)) == PARTITIONS)
         await until(lambda: all(first.table.rows(partition) for partition in range(PARTITIONS)))
 
@@ -161,9 +161,9 @@ def partitions_of(running: Running) -> set[int]:
     return {tp.partition for tp in running.app.consumer.assignment() if tp.topic.endswith("source")}
 
 
-def holds_only_its_own(running: Running) -> bool:
-    held = {partition for partition in range(PARTITIONS) if running.table.rows(partition)}
-    return held == partitions_of(running)
+def has_only_its_own(running: Running) -> bool:
+    found = {partition for partition in range(PARTITIONS) if running.table.rows(partition)}
+    return found == partitions_of(running)
 
 
 async def read_only(running: Running, tp: TP, records: list[Any]) -> None:
@@ -178,7 +178,7 @@ def records_read(running: Running) -> int:
     return sum(len(records) for _, records in running.folds)
 
 
-async def test_a_partition_that_nothing_was_committed_of_is_read_from_its_beginning_again(bench: Bench) -> None:
+async def test_a_partition_without_a_commit_is_read_again_from_its_beginning(bench: Bench) -> None:
     await bench.publish(0, [b"1"] * 300)
     async with bench.app(read_only) as running:
         await until(lambda: records_read(running) == 300)
@@ -189,7 +189,7 @@ async def test_a_partition_that_nothing_was_committed_of_is_read_from_its_beginn
         assert running.folds[0][1][0].offset == 0
 
 
-async def test_reading_begins_where_it_was_committed(bench: Bench) -> None:
+async def test_reading_starts_at_the_committed_offset(bench: Bench) -> None:
     await bench.publish(0, [b"1"] * 300)
     async with bench.app(collect):
         await until(lambda: at_the_end(bench))
@@ -200,7 +200,7 @@ async def test_reading_begins_where_it_was_committed(bench: Bench) -> None:
         assert starts == [300, 0]
 
 
-async def test_nothing_is_read_between_the_return_to_what_was_committed_and_the_end_of_a_recovery(bench: Bench) -> None:
+async def test_nothing_is_read_between_the_seek_to_committed_offsets_and_the_end_of_a_recovery(bench: Bench) -> None:
     await bench.publish(0, [b"1"] * 300)
     async with bench.app(read_only) as running:
         await until(lambda: records_read(running) == 300)
@@ -211,21 +211,21 @@ async def test_nothing_is_read_between_the_return_to_what_was_committed_and_the_
         await until(lambda: records_read(running) == 600)
 
 
-async def test_the_broker_holds_a_fetch_that_lacks_a_partition_for_a_moment_only(bench: Bench) -> None:
+async def test_the_broker_delays_a_fetch_without_records_for_a_moment_only(bench: Bench) -> None:
     async with bench.app(read_only) as running:
         await until(lambda: partitions_of(running))
         fetcher = consumer_of(running)._thread._ensure_consumer()._fetcher
         assert fetcher._fetch_max_wait_ms == FETCH_MAX_WAIT_MS
 
 
-async def test_a_recovery_that_lost_its_offsets_to_a_further_rebalance_is_told_so(bench: Bench) -> None:
+async def test_a_recovery_without_offsets_learns_of_the_other_rebalance(bench: Bench) -> None:
     async with bench.app(read_only) as running:
         await until(lambda: len(partitions_of(running)) == PARTITIONS)
         with pytest.raises(IllegalStateError):
             await consumer_of(running).seek_wait({TP(bench.rates, 0): cast(int, None)})
 
 
-async def test_a_poll_that_everything_is_paused_under_takes_nothing(bench: Bench) -> None:
+async def test_a_poll_takes_nothing_when_everything_is_paused_meanwhile(bench: Bench) -> None:
     async with bench.app(read_only) as running:
         await until(lambda: len(partitions_of(running)) == PARTITIONS)
         consumer, source = consumer_of(running), TP(bench.source, 0)
@@ -240,7 +240,7 @@ async def test_a_poll_that_everything_is_paused_under_takes_nothing(bench: Bench
         await until(lambda: records_read(running) == 10)
 
 
-async def test_a_paused_partition_is_not_read_because_an_agent_has_caught_up(bench: Bench) -> None:
+async def test_an_agent_that_has_caught_up_does_not_resume_a_paused_partition(bench: Bench) -> None:
     async with bench.app(read_only) as running:
         consumer, source = consumer_of(running), TP(bench.source, 0)
         await until(lambda: source in consumer._active_partitions)
@@ -253,7 +253,7 @@ async def test_a_paused_partition_is_not_read_because_an_agent_has_caught_up(ben
         await until(lambda: records_read(running) == 1)
 
 
-async def test_the_markers_of_transactions_are_no_lost_records(bench: Bench) -> None:
+async def test_the_markers_of_transactions_are_not_lost_records(bench: Bench) -> None:
     async def check(running: Running, tp: TP, records: list[Any]) -> None:
         cast(Records, records).check_follows(running.folds[-1][1].end if running.folds else 0)  # type: ignore[attr-defined]
         await collect(running, tp, records)
@@ -274,30 +274,30 @@ async def test_a_partition_whose_fold_was_dropped_ends_the_worker(bench: Bench) 
     async with bench.app(read_only) as running:
         consumer, source = consumer_of(running), TP(bench.source, 0)
         await until(lambda: source in consumer._active_partitions)
-        await until(lambda: not standing(running, None).has_work)
+        await until(lambda: not progress(running, None).has_work)
         consumer.pause_partitions({source})
         await bench.publish(0, [b"1"] * 10)
-        await until(lambda: standing(running, None).has_work)
+        await until(lambda: progress(running, None).has_work)
         polled = await until(lambda: consumer._getmany({source}, 1.0))
-        seen = standing(running, None)
+        seen = progress(running, None)
         assert (seen.position, seen.end, seen.handed, seen.waits) == (10, 10, 10, True), "it is on its way to an agent"
         polled.clear()
-        await until(lambda: not standing(running, None).waits)
-        assert not standing(running, 10).has_work
+        await until(lambda: not progress(running, None).waits)
+        assert not progress(running, 10).has_work
         with pytest.raises(StalledWorker, match=f"{bench.source} partition 0: fetched to 10, handed on to 10"):
             watch(running, (0.0, 1.0, 62.0))
 
 
 def watch(running: Running, seconds: Iterable[float]) -> None:
-    """Let the watchdog look at partition 0 of the source, and at one that moves, at these moments."""
+    """Give the watchdog partition 0 of the source, and another with progress, at these moments."""
     watchdog = Watchdog()
     for number, second in enumerate(seconds):
-        moving = PartitionProgress(number, number + 9, number, number, waits=False)
-        seen = {TP(running.source, 0): standing(running, None), TP("moves", 0): moving}
+        other = PartitionProgress(number, number + 9, number, number, waits=False)
+        seen = {TP(running.source, 0): progress(running, None), TP("other", 0): other}
         watchdog.check(second, broker_answers=True, ready=True, polls=number, partitions=seen)
 
 
-def standing(running: Running, done: int | None) -> Any:
-    """Where partition 0 of the source stands, of which `done` offsets were applied."""
+def progress(running: Running, applied: int | None) -> Any:
+    """The progress of partition 0 of the source, of which `applied` offsets were applied."""
     source = TP(running.source, 0)
-    return consumer_of(running).progress({running.source}, lambda _: done)[source]
+    return consumer_of(running).progress({running.source}, lambda _: applied)[source]

@@ -36,7 +36,7 @@ def completion_of(watermarks: Watermarks) -> OrderedCompletion:
     )
 
 
-async def test_the_first_fold_begins_where_reading_began() -> None:
+async def test_the_first_fold_starts_where_reading_started() -> None:
     watermarks = Watermarks()
     watermarks.set_starts({TP_0: 7})
     found, work = completion_of(watermarks), nothing()
@@ -49,7 +49,7 @@ async def test_the_first_fold_begins_where_reading_began() -> None:
     assert watermarks.of(TP_0) == 12
 
 
-async def test_a_gap_between_folds_is_found_and_what_is_read_again_is_none() -> None:
+async def test_a_gap_between_folds_is_found_and_a_repetition_is_none() -> None:
     found = completion_of(Watermarks())
     found.add(TP_0, fold(0, 5), nothing())
     found.add(TP_0, fold(3, 8), nothing())

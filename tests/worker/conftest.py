@@ -196,7 +196,7 @@ class Cluster:
             condition,
             deadline_s,
             hopeless=lambda: bool(self.workers) and all(worker.poll() == 1 for worker in self.workers),
-            explain=lambda: f"the workers said:\n{self.log_text()[-4000:]}",
+            explain=lambda: f"the workers logged:\n{self.log_text()[-4000:]}",
         )
 
     async def until_idle(self, *topics: str, deadline_s: float = 90.0) -> None:

@@ -1,4 +1,4 @@
-"""Hostile and broken input on the real broker: it goes to the dead-letter topic whole, and the worker goes on."""
+"""Hostile and broken input on the real broker: it becomes a dead letter, and the worker goes on."""
 
 import re
 import time
@@ -67,7 +67,7 @@ def header(record: ConsumerRecord[bytes, bytes], name: str) -> str:
     return dict(record.headers)[f"halt400.{name}"].decode()
 
 
-async def test_what_is_no_event_ends_in_the_dead_letter_topic_whole_and_the_counts_are_exact(cluster: Cluster) -> None:
+async def test_invalid_events_become_dead_letters_and_the_counts_are_exact(cluster: Cluster) -> None:
     worker = cluster.start_worker()
     good = (KEY, event())
     await cluster.publish([good, *REFUSED.values(), good, *ACCEPTED.values(), good])

@@ -42,7 +42,7 @@ async def assert_exact(cluster: Cluster, events: list[Generated]) -> None:
     assert assert_archived(cluster, list(offences.values()), STORM_KEEP) < len(bad_requests)
 
 
-async def test_a_worker_killed_five_times_ends_exactly_right(cluster: Cluster) -> None:
+async def test_counts_are_exact_after_a_worker_was_killed_five_times(cluster: Cluster) -> None:
     seed = random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}")
     moments = random.Random(seed)
@@ -66,7 +66,7 @@ async def committed_more_than(cluster: Cluster, count: int) -> bool:
     return await cluster.committed() > count
 
 
-async def test_two_workers_one_killed_and_one_added_end_exactly_right(cluster: Cluster) -> None:
+async def test_counts_are_exact_with_two_workers_of_which_one_is_killed_and_one_added(cluster: Cluster) -> None:
     events = traffic(60_000, seed=7)
     first, _second = cluster.start_worker(**STORM), cluster.start_worker(**STORM)
     publishing = asyncio.create_task(cluster.publish(((e.key, e.value) for e in events), per_s=2_000))

@@ -1,4 +1,4 @@
-"""The life of a quarantine on the real broker: what breaks together, what is let go, and what stays let go."""
+"""The life of a quarantine on the real broker: opened, extended, probed, released, over restarts and replays."""
 
 import asyncio
 import sys
@@ -63,10 +63,10 @@ async def test_a_target_wide_break_over_five_jobs_pages_once(cluster: Cluster) -
     await cluster.publish([*good(5_000), *broken(200)])
     await cluster.until_idle()
 
-    async def target_is_held() -> bool:
+    async def target_is_quarantined() -> bool:
         return f"target/{TARGET}" in await cluster.latest()
 
-    await cluster.until(target_is_held)
+    await cluster.until(target_is_quarantined)
     commands = await cluster.commands()
     (quarantine,) = [command for command in commands if command.scope.kind == "target"]
     assert (quarantine.scope.target, quarantine.state) == (TARGET, "quarantined")
@@ -90,10 +90,10 @@ async def test_released_stays_released_after_a_restart_and_a_replay(cluster: Clu
     release = operation("release", job("job-1"))
     await cluster.operate(release)
     await cluster.until_idle("responses", "operations")
-    standing = await cluster.latest()
-    released, held = standing[job("job-1").id], standing[job("job-2").id]
+    latest = await cluster.latest()
+    released, quarantined = latest[job("job-1").id], latest[job("job-2").id]
     assert (released.state, released.issued_by, released.reason) == ("released", "ada", "the release was rolled back")
-    assert held.state == "quarantined"
+    assert quarantined.state == "quarantined"
     before = await cluster.commands()
 
     for _ in range(2):
@@ -110,7 +110,7 @@ async def test_released_stays_released_after_a_restart_and_a_replay(cluster: Clu
     assert (await cluster.latest())[job("job-1").id].sequence == released.sequence + 1
 
 
-async def test_a_hold_ends_without_any_traffic_and_after_a_restart(cluster: Cluster) -> None:
+async def test_a_hold_ends_without_traffic_and_after_a_restart(cluster: Cluster) -> None:
     cluster.write_policies("[defaults]\nhold_s = 2\nlease_s = 1\nexpiry_grace_s = 30\n")
     worker = cluster.start_worker()
     await cluster.publish([event(400)])
@@ -126,7 +126,7 @@ async def test_a_hold_ends_without_any_traffic_and_after_a_restart(cluster: Clus
     assert (await cluster.latest())[job("job-0").id].reason == "expired: no probe was answered in time"
 
 
-async def test_what_is_no_operation_is_refused_with_the_reason(cluster: Cluster) -> None:
+async def test_an_invalid_operation_is_refused_with_the_reason(cluster: Cluster) -> None:
     cluster.start_worker()
     await cluster.operate(
         operation("quarantine", Scope(kind="job", target=TARGET)), operation("quarantine", job("job-7"), hold_s=60)
@@ -165,26 +165,26 @@ async def test_a_person_releases_extends_and_quarantines_on_the_command_line(clu
         done = await run(*arguments, **cluster.settings)
         return done.code, done.out + done.err
 
-    code, said = await halt400("extend", scope, "--hold", "2h", "--reason", "waiting for the vendor", "--as", "ada")
-    assert (code, said.startswith(f"{scope} is quarantined until")) == (0, True), said
-    assert said.endswith("waiting for the vendor (ada)\n")
-    code, said = await halt400("explain", TARGET)
-    assert code == 0, said
-    assert f"{TARGET}: policy strict, mode live" in said
-    assert f"{scope}: quarantined until" in said
-    assert "issued cmd-" in said
-    code, said = await halt400("explain", "never.seen.example")
-    assert code == 0, said
-    assert "never.seen.example: policy strict, mode live (pattern *, the default)" in said
+    code, output = await halt400("extend", scope, "--hold", "2h", "--reason", "waiting for the vendor", "--as", "ada")
+    assert (code, output.startswith(f"{scope} is quarantined until")) == (0, True), output
+    assert output.endswith("waiting for the vendor (ada)\n")
+    code, output = await halt400("explain", TARGET)
+    assert code == 0, output
+    assert f"{TARGET}: policy strict, mode live" in output
+    assert f"{scope}: quarantined until" in output
+    assert "issued cmd-" in output
+    code, output = await halt400("explain", "never.seen.example")
+    assert code == 0, output
+    assert "never.seen.example: policy strict, mode live (pattern *, the default)" in output
     assert (await halt400("release", scope, "--reason", "mended"))[0] == 0
-    code, said = await halt400("release", scope, "--reason", "mended")
-    assert (code, "is released already" in said) == (1, True), said
+    code, output = await halt400("release", scope, "--reason", "mended")
+    assert (code, "is released already" in output) == (1, True), output
     assert (await halt400("quarantine", target, "--reason", "its owner asked"))[0] == 0
     assert (await cluster.latest())[target].state == "quarantined"
 
     cluster.stop_workers()
-    code, said = await halt400("release", target, "--reason", "over", "--timeout", "3")
-    assert (code, "no worker has carried it out in 3 s" in said) == (1, True), said
+    code, output = await halt400("release", target, "--reason", "over", "--timeout", "3")
+    assert (code, "no worker has carried it out in 3 s" in output) == (1, True), output
 
 
 GATE = """
@@ -224,14 +224,14 @@ async def test_a_probe_is_single_across_three_gates_with_one_killed_while_it_hol
     async with asyncio.timeout(60):
         # The first holder never reports, as a scraper would that hangs; then it is killed.
         gates = [await start_gate(cluster, "hang") for _ in range(3)]
-        says = [asyncio.create_task(gate.stdout.readline()) for gate in gates if gate.stdout is not None]
-        done, waiting = await asyncio.wait(says, return_when=asyncio.FIRST_COMPLETED)
+        outputs = [asyncio.create_task(gate.stdout.readline()) for gate in gates if gate.stdout is not None]
+        done, waiting = await asyncio.wait(outputs, return_when=asyncio.FIRST_COMPLETED)
         assert [task.result() for task in done] == [b"sends\n"]
-        holder = says.index(done.pop())
+        holder = outputs.index(done.pop())
         gates[holder].kill()
         done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         assert [task.result() for task in done] == [b"sends\n"]
-        second = says.index(done.pop())
+        second = outputs.index(done.pop())
         leases = [c for c in await cluster.commands() if c.issued_by.startswith("gate/")]
         assert len(leases) == len({lease.issued_by for lease in leases}) == 2
         assert leases[1].issued_at - leases[0].issued_at >= 5_000
@@ -245,7 +245,7 @@ async def test_a_probe_is_single_across_three_gates_with_one_killed_while_it_hol
             )
         )
         (third,) = {0, 1, 2} - {holder, second}
-        assert await says[third] == b"sends\n"
+        assert await outputs[third] == b"sends\n"
     for gate in gates:
         if gate.returncode is None:
             gate.kill()

@@ -1,4 +1,4 @@
-"""Metrics are served where it is said, and a port that is taken is one clear error."""
+"""Metrics are served on the port that is set, and a port in use is one clear error."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""The one probe through httpx: two scrapers, a gate each, jobs that are tried again and again, and a real worker."""
+"""A probe through httpx is single: two scrapers with a gate each, jobs sent again and again, and a real worker."""
 
 import asyncio
 from collections import Counter
@@ -18,11 +18,11 @@ from tests.worker.test_lifecycle import TARGET, job
 
 JOBS = ("extract-1", "extract-2")
 PRESSES = 25
-"""Attempts of the scraper without the lease, on each job, that are held back while a probe is under way."""
+"""Attempts of the scraper without the lease, on each job, that the gate refuses while a probe is open."""
 
 
 class Api:
-    """An HTTP API over loopback that answers what it is told to, and when."""
+    """An HTTP API over loopback; the test sets what it answers, and when."""
 
     def __init__(self) -> None:
         self.status = 400
@@ -53,17 +53,17 @@ async def api() -> AsyncIterator[Api]:
 
 
 class Scraper:
-    """A client of one job behind one gate, and how often it was held back."""
+    """A client of one job behind one gate, and how often its requests were refused."""
 
     def __init__(self, api: Api, client: httpx.AsyncClient, job_id: str) -> None:
-        self.api, self.client, self.job_id, self.held_back = api, client, job_id, 0
+        self.api, self.client, self.job_id, self.refused = api, client, job_id, 0
 
     async def send(self) -> int | None:
         """The status that a new request got, None where it was not sent."""
         try:
             return (await self.client.get(f"{self.api.url}/{self.job_id}")).status_code
         except JobQuarantined:
-            self.held_back += 1
+            self.refused += 1
             return None
 
     async def press(self) -> int:
@@ -105,10 +105,10 @@ async def test_one_request_per_scope_passes_two_gates_a_400_doubles_the_hold_and
                 cluster.workers[-1].wait()
                 cluster.start_worker()
                 await cluster.until(lambda: "Ready:" in cluster.logs[-1].read_text())
-            marks = [scraper.held_back + PRESSES for scraper in scrapers]
+            marks = [scraper.refused + PRESSES for scraper in scrapers]
 
             def pressed_on() -> bool:
-                return sum(s.held_back >= mark for s, mark in zip(scrapers, marks, strict=True)) == len(JOBS)
+                return sum(s.refused >= mark for s, mark in zip(scrapers, marks, strict=True)) == len(JOBS)
 
             await cluster.until(pressed_on)
             assert api.hits - before == Counter(dict.fromkeys(JOBS, 1))

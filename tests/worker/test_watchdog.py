@@ -1,4 +1,4 @@
-"""A worker or a partition that stands still is noticed, one that waits with good reason is left alone."""
+"""The watchdog ends a worker or a partition without progress, and lets one wait that has a reason to."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,47 +26,47 @@ def observe(
         watchdog.check(float(second), partitions=partitions(second), **options)
 
 
-def alone(standing: PartitionProgress) -> Callable[[int], dict[TP, PartitionProgress]]:
-    return lambda _: {STUCK: standing}
+def alone(progress: PartitionProgress) -> Callable[[int], dict[TP, PartitionProgress]]:
+    return lambda _: {STUCK: progress}
 
 
-def beside_one_that_moves(standing: PartitionProgress) -> Callable[[int], dict[TP, PartitionProgress]]:
+def beside_another(progress: PartitionProgress) -> Callable[[int], dict[TP, PartitionProgress]]:
     return lambda second: {
-        STUCK: standing,
+        STUCK: progress,
         TP("responses", 0): PartitionProgress(second, second + 9, second, second, False),
     }
 
 
-def test_work_that_does_not_move_ends_the_worker() -> None:
+def test_work_without_progress_ends_the_worker() -> None:
     with pytest.raises(StalledWorker, match=r"No progress for 60 s .*reading; responses partition 3: fetched to 5"):
         observe(Watchdog(), range(0, 75, 5), alone(UNREAD))
 
 
-def test_a_recovery_that_never_ends_does_too() -> None:
+def test_a_recovery_that_never_ends_ends_the_worker() -> None:
     with pytest.raises(StalledWorker, match="recovering"):
         observe(Watchdog(), range(0, 75, 5), lambda _: {}, ready=False)
 
 
 @pytest.mark.parametrize(
-    ("standing", "changes"),
+    ("progress", "changes"),
     [(UNREAD, {"broker_answers": False}), (READ, {}), (READ._replace(handed=None, applied=None), {})],
 )
-def test_an_absent_broker_or_an_empty_topic_is_no_standstill(
-    standing: PartitionProgress, changes: dict[str, object]
+def test_an_absent_broker_or_an_empty_topic_is_no_stall(
+    progress: PartitionProgress, changes: dict[str, object]
 ) -> None:
-    observe(Watchdog(), range(0, 600, 5), alone(standing), **changes)
-    observe(Watchdog(), range(0, 600, 5), beside_one_that_moves(standing), **changes)
+    observe(Watchdog(), range(0, 600, 5), alone(progress), **changes)
+    observe(Watchdog(), range(0, 600, 5), beside_another(progress), **changes)
 
 
-def test_any_movement_of_all_that_wait_starts_the_count_again() -> None:
+def test_progress_of_a_partition_that_waits_restarts_the_patience() -> None:
     watchdog = Watchdog()
     for second in range(0, 600, 50):
-        standing = PartitionProgress(second, 1000, second, second, waits=True)
-        watchdog.check(float(second), broker_answers=True, ready=True, polls=0, partitions={STUCK: standing})
+        progress = PartitionProgress(second, 1000, second, second, waits=True)
+        watchdog.check(float(second), broker_answers=True, ready=True, polls=0, partitions={STUCK: progress})
 
 
 @pytest.mark.parametrize(
-    ("standing", "said"),
+    ("progress", "reported"),
     [
         (UNREAD, "fetched to 5, handed on to 5, applied to 5, log end 9"),
         (UNREAD._replace(position=None), "no valid position"),
@@ -76,36 +76,36 @@ def test_any_movement_of_all_that_wait_starts_the_count_again() -> None:
     ],
     ids=["unread", "without a position", "never fetched", "lost on the way", "lost before the first was applied"],
 )
-def test_one_partition_that_stands_still_beside_others_ends_the_worker_and_is_named(
-    standing: PartitionProgress, said: str
+def test_one_stalled_partition_beside_others_ends_the_worker_and_is_named(
+    progress: PartitionProgress, reported: str
 ) -> None:
-    with pytest.raises(StalledWorker, match=rf"No progress for 60 s .*\(responses partition 3: .*{said}"):
-        observe(Watchdog(), range(0, 75, 5), beside_one_that_moves(standing))
+    with pytest.raises(StalledWorker, match=rf"No progress for 60 s .*\(responses partition 3: .*{reported}"):
+        observe(Watchdog(), range(0, 75, 5), beside_another(progress))
 
 
-def test_a_partition_with_work_ahead_of_it_waits_as_long_as_it_takes() -> None:
-    observe(Watchdog(), range(0, 3600, 5), beside_one_that_moves(UNREAD._replace(waits=True)))
+def test_a_partition_that_waits_for_others_may_wait_without_limit() -> None:
+    observe(Watchdog(), range(0, 3600, 5), beside_another(UNREAD._replace(waits=True)))
 
 
 def test_a_partition_waits_while_the_agents_queues_are_full() -> None:
-    observe(Watchdog(), range(0, 3600, 5), beside_one_that_moves(UNREAD), polls=7)
+    observe(Watchdog(), range(0, 3600, 5), beside_another(UNREAD), polls=7)
 
 
 def test_a_partition_has_its_whole_patience_after_a_recovery() -> None:
     watchdog = Watchdog()
-    observe(watchdog, range(0, 60, 5), beside_one_that_moves(UNREAD))
-    observe(watchdog, range(60, 70, 5), beside_one_that_moves(UNREAD), ready=False)
-    observe(watchdog, range(70, 130, 5), beside_one_that_moves(UNREAD))
+    observe(watchdog, range(0, 60, 5), beside_another(UNREAD))
+    observe(watchdog, range(60, 70, 5), beside_another(UNREAD), ready=False)
+    observe(watchdog, range(70, 130, 5), beside_another(UNREAD))
     with pytest.raises(StalledWorker):
-        observe(watchdog, range(130, 150, 5), beside_one_that_moves(UNREAD))
+        observe(watchdog, range(130, 150, 5), beside_another(UNREAD))
 
 
 offsets = st.none() | st.integers(0, 3)
-standings = st.builds(
+progresses = st.builds(
     PartitionProgress, position=offsets, end=offsets, handed=offsets, applied=offsets, waits=st.booleans()
 )
 observations = st.lists(
-    st.tuples(st.booleans(), st.booleans(), st.integers(0, 1), st.dictionaries(st.integers(0, 3), standings)),
+    st.tuples(st.booleans(), st.booleans(), st.integers(0, 1), st.dictionaries(st.integers(0, 3), progresses)),
     max_size=40,
 )
 
@@ -119,7 +119,7 @@ def moment(watchdog: Watchdog, second: int, seen: tuple[bool, bool, int, dict[in
             broker_answers=answers,
             ready=ready,
             polls=polls * second,
-            partitions={TP("responses", number): standing for number, standing in partitions.items()},
+            partitions={TP("responses", number): progress for number, progress in partitions.items()},
         )
     except StalledWorker:
         return False
@@ -127,7 +127,7 @@ def moment(watchdog: Watchdog, second: int, seen: tuple[bool, bool, int, dict[in
 
 
 @given(observations)
-def test_nobody_is_ended_before_the_patience_is_over(
+def test_no_worker_is_ended_before_the_patience_is_over(
     seen: list[tuple[bool, bool, int, dict[int, PartitionProgress]]],
 ) -> None:
     watchdog = Watchdog()
@@ -136,7 +136,7 @@ def test_nobody_is_ended_before_the_patience_is_over(
 
 
 @given(observations)
-def test_whatever_came_before_a_stuck_partition_is_noticed(
+def test_a_stuck_partition_is_noticed_whatever_came_before(
     seen: list[tuple[bool, bool, int, dict[int, PartitionProgress]]],
 ) -> None:
     watchdog = Watchdog()
@@ -145,14 +145,14 @@ def test_whatever_came_before_a_stuck_partition_is_noticed(
         moment(watchdog, second, one)
     start = len(seen) * INTERVAL_S
     with pytest.raises(StalledWorker):
-        observe(watchdog, range(start, start + PATIENCE_S + 3 * INTERVAL_S, INTERVAL_S), beside_one_that_moves(UNREAD))
+        observe(watchdog, range(start, start + PATIENCE_S + 3 * INTERVAL_S, INTERVAL_S), beside_another(UNREAD))
 
 
 @given(observations)
-def test_nobody_is_ended_while_everything_moves_or_has_nothing_to_do(
+def test_no_worker_is_ended_while_everything_has_progress_or_no_work(
     seen: list[tuple[bool, bool, int, dict[int, PartitionProgress]]],
 ) -> None:
     watchdog = Watchdog()
     for number, (answers, _, polls, partitions) in enumerate(seen):
-        moving = {key: standing._replace(position=number, end=number + 9) for key, standing in partitions.items()}
+        moving = {key: progress._replace(position=number, end=number + 9) for key, progress in partitions.items()}
         assert moment(watchdog, number * INTERVAL_S, (answers, True, polls, moving))

@@ -1,4 +1,4 @@
-"""The blast radius over two worker processes on the real broker, and over their death."""
+"""The fleet cap over two worker processes on the real broker, and after both are killed."""
 
 import re
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ def answered(status: int, target: str, release: str, job: int) -> tuple[bytes, b
 
 
 def breaks(targets: Iterable[str]) -> list[tuple[bytes, bytes]]:
-    """All break at once: their 400s come by turns."""
+    """All break at once: their 400s take turns."""
     targets = list(targets)
     return [answered(400, target, "5.0.0", number % JOBS) for number in range(40) for target in targets]
 
@@ -39,15 +39,15 @@ async def two_workers(cluster: Cluster) -> None:
         cluster.start_worker()
 
     def shared() -> bool:
-        said = [re.findall(r"Ready: partitions (.*) of", log.read_text()) for log in cluster.logs[first:]]
-        held = [ready[-1].split(", ") if ready else ["none"] for ready in said]
-        return ["none"] not in held and sum(map(len, held)) == PARTITIONS
+        lines = [re.findall(r"Ready: partitions (.*) of", log.read_text()) for log in cluster.logs[first:]]
+        assigned = [ready[-1].split(", ") if ready else ["none"] for ready in lines]
+        return ["none"] not in assigned and sum(map(len, assigned)) == PARTITIONS
 
     await cluster.until(shared)
 
 
 async def states(cluster: Cluster) -> dict[str, TrackedTarget]:
-    """Each target as its durable row says."""
+    """Each target, decoded from its row on the changelog."""
     rows: dict[str, bytes] = {}
     for record in await cluster.read("rates"):
         rows[(record.key or b"").decode()] = record.value or b""
@@ -63,7 +63,7 @@ async def faults(cluster: Cluster) -> list[Finding]:
     return [finding for finding in await cluster.findings() if finding.kind == "fleet_fault"]
 
 
-async def test_two_workers_stop_together_at_the_cap_say_once_what_is_shared_and_still_do_after_their_death(
+async def test_two_workers_stop_together_at_the_cap_with_one_finding_and_still_do_after_they_are_killed(
     cluster: Cluster,
 ) -> None:
     async def healthy_jobs_are_known() -> bool:
@@ -74,7 +74,7 @@ async def test_two_workers_stop_together_at_the_cap_say_once_what_is_shared_and_
             if target not in known
             or sum(job.origin.release == "4.2.1" for job in known[target].state.jobs.values()) < JOBS
         ]
-        # Of each poll a few answers are looked at whole.
+        # Only a few answers of each poll are decoded whole.
         await cluster.publish(answered(200, target, "4.2.1", job) for target in unknown for job in range(JOBS))
         return not unknown
 
@@ -90,14 +90,14 @@ async def test_two_workers_stop_together_at_the_cap_say_once_what_is_shared_and_
     await cluster.publish(breaks(BROKEN))
     await cluster.until(lambda: faults(cluster))
     await cluster.until(lambda: all_grants_decided(BROKEN))
-    held = await quarantined_targets(cluster)
-    assert len(held) == len({command.scope.target for command in held}) == CAP
-    assert {(command.state, command.issued_by) for command in held} == {("quarantined", "halt400.detect")}
+    quarantined = await quarantined_targets(cluster)
+    assert len(quarantined) == len({command.scope.target for command in quarantined}) == CAP
+    assert {(command.state, command.issued_by) for command in quarantined} == {("quarantined", "halt400.detect")}
     (fault,) = await faults(cluster)
     assert (fault.severity, fault.attribute, fault.value, fault.coverage_ratio) == ("page", "release", "5.0.0", 1.0)
     assert fault.lift is not None
     assert fault.lift >= 1.5
-    assert {command.scope.target for command in held} < set(fault.targets) <= set(BROKEN)
+    assert {command.scope.target for command in quarantined} < set(fault.targets) <= set(BROKEN)
 
     for worker in cluster.workers:
         worker.kill()
@@ -106,5 +106,5 @@ async def test_two_workers_stop_together_at_the_cap_say_once_what_is_shared_and_
     await cluster.publish(breaks(LATE))
     await cluster.until(lambda: all_grants_decided(LATE))
     await cluster.until_idle()
-    assert await quarantined_targets(cluster) == held
+    assert await quarantined_targets(cluster) == quarantined
     assert await faults(cluster) == [fault]

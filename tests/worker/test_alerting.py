@@ -1,4 +1,4 @@
-"""From a response to a person: the whole worker tells each cause once, and its metrics say so."""
+"""From a response to an alert: the whole worker sends each cause once, and its metrics count it."""
 
 import asyncio
 import re
@@ -23,7 +23,7 @@ group_interval_s = 0
 """
 
 
-def told(cluster: Cluster) -> list[Notification]:
+def sent(cluster: Cluster) -> list[Notification]:
     lines = cluster.log_text().splitlines()
     return [decode_notification(line.encode()) for line in lines if line.startswith('{"id":"ntf-')]
 
@@ -45,30 +45,30 @@ async def test_a_break_of_a_target_is_one_page_and_a_worker_that_ignores_the_gat
     cluster.write_policies(ALERTS)
     cluster.start_worker(HALT400_METRICS_PORT="0")
     await cluster.publish([*good(5_000), *broken(200)])
-    await cluster.until(lambda: any(one.severity == "page" for one in told(cluster)))
+    await cluster.until(lambda: any(one.severity == "page" for one in sent(cluster)))
     await cluster.until_idle("responses", "offences")
 
     ignored = msgspec.json.decode(event(400, job_id="job-1")[1]) | {"worker": "worker-7"}
     for number in range(4):
         again = {"id": f"{ignored['id']}-{number}", "time": int(time.time() * 1000) + 5_000, "attempt": number + 1}
         await cluster.publish([(TARGET.encode(), msgspec.json.encode(ignored | again))])
-    loop = await cluster.until(lambda: [one for one in told(cluster) if one.cause == "retry_loop"])
+    loop = await cluster.until(lambda: [one for one in sent(cluster) if one.cause == "retry_loop"])
     assert (loop[0].findings[0].worker, loop[0].findings[0].release) == ("worker-7", "4.2.1")
-    pages = [one for one in told(cluster) if one.severity == "page"]
+    pages = [one for one in sent(cluster) if one.severity == "page"]
     assert len({one.incident for one in pages}) == 1
     assert len([one for one in pages if one.action == "trigger"]) == 1
     assert "target" in {scope.split("/")[0] for scope in pages[-1].scopes}
 
-    async def settled() -> dict[str, float] | None:
+    async def archived() -> dict[str, float] | None:
         found = await scrape(cluster)
         return found if found["halt400_archive_backlog"] == found["halt400_archive_open"] == 0 else None
 
-    metrics = await cluster.until(settled)
+    metrics = await cluster.until(archived)
     assert f"halt400.worker: Recovery begun: 4 partitions of {cluster.prefix}alerts." in cluster.log_text()
     recovered = r"halt400\.worker: Recovery done in \d+\.\d\d s: \d+ rows? on 4 partitions of "
     assert re.search(recovered + re.escape(f"{cluster.prefix}alerts."), cluster.log_text())
     assert metrics['halt400_alert_deliveries_total{outcome="accepted",sink="out"}'] >= len(pages) + 1
-    assert metrics['halt400_incidents_open{acknowledged="no"}'] == len({one.incident for one in told(cluster)})
+    assert metrics['halt400_incidents_open{acknowledged="no"}'] == len({one.incident for one in sent(cluster)})
     assert metrics["halt400_bad_requests_total"] == 204
     assert metrics["halt400_archive_away_seconds"] == 0
     assert metrics["halt400_archived_total"] > 0
