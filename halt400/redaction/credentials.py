@@ -34,15 +34,27 @@ SCHEME = (
 """The authentication schemes that stay readable, as a regular expression without groups; else nothing stays."""
 
 _SCHEMES = re.compile(rf"\s*(?:(?:{SCHEME})(?:\s+|\s*:\s+|$))+", re.IGNORECASE)
-_PARAMETER = re.compile(r'([A-Za-z][A-Za-z0-9_-]{0,40})(\s{0,4}=\s{0,4})(\\{0,7}")?([^",\\]*)')
+_PARAMETER = re.compile(r'([A-Za-z][A-Za-z0-9_-]{0,40})(\s{0,4}=\s{0,4})(\\{0,7}"(?!\s{0,16}[,:}\]]))?([^",\\]*)')
+_QUOTED = re.compile(r'"(?!\s{0,16}[,:}\]])(.+)"', re.DOTALL)
+"""What is in quotes, unless the first quote seems to be the last of a string of JSON."""
+_NEXT_PARAMETER = re.compile(r"(,(?=\s{0,8}[A-Za-z][A-Za-z0-9_-]{0,40}\s{0,4}=))")
+_ONE_WORD_SCHEME = re.compile(r"(?:bearer|basic)\W*\Z", re.IGNORECASE)
 _OPEN_PARAMETERS = {
     *("algorithm", "charset", "headers", "nc", "oauth_signature_method", "oauth_timestamp", "oauth_version"),
     *("qop", "realm", "signedheaders", "stale", "uri", "userhash", "version"),
 }
 
 
-def authorization(value: str, seal: Seal) -> str:
+def authorization(value: str, seal: Seal, first_word: Callable[[str], int] = len) -> str:
     """Credentials with the scheme kept, and the parameter names of Digest, AWS4-HMAC-SHA256, OAuth and the like.
+
+    Parameters
+    ----------
+    value, seal
+        The value of the header, and what seals a secret in it.
+    first_word
+        Where the first run of characters that `seal` replaces ends. After Bearer and Basic it is sealed by itself,
+        because it is also found by its shape, which must find the token that belongs to it.
 
     >>> authorization("Bearer Bearer abc", lambda secret: "#" * len(secret))
     'Bearer Bearer ###'
@@ -50,14 +62,17 @@ def authorization(value: str, seal: Seal) -> str:
     scheme = _SCHEMES.match(value)
     start = scheme.end() if scheme else 0
     credentials = value[start:]
-    if scheme and _PARAMETER.match(credentials) and ("," in credentials or '="' in credentials):
+    parameter = _PARAMETER.match(credentials) if scheme else None
+    one_word = scheme is not None and _ONE_WORD_SCHEME.search(scheme[0]) is not None
+    if parameter and (parameter[3] or (not one_word and _NEXT_PARAMETER.search(credentials))):
         return value[:start] + _parameters(credentials, seal)
-    return value[:start] + seal(credentials)
+    end = first_word(credentials) if one_word else len(credentials)
+    return value[:start] + seal(credentials[:end]) + seal(credentials[end:])
 
 
 def _parameters(credentials: str, seal: Seal) -> str:
     sealed: list[str] = []
-    for index, part in enumerate(re.split(r"(,(?=\s{0,8}[A-Za-z][A-Za-z0-9_-]{0,40}\s{0,4}=))", credentials)):
+    for index, part in enumerate(_NEXT_PARAMETER.split(credentials)):
         found = _PARAMETER.match(part, len(part) - len(part.lstrip()))
         if index % 2 or not part:
             sealed.append(part)
@@ -91,8 +106,9 @@ def _cookie_pair(pair: str, seal: Seal) -> str:
 
 
 def _seal_inner(text: str, seal: Seal) -> str:
-    """Seal without the white space and quotes at the ends, which belong to the grammar."""
-    inner = text.strip(' \t\r\n"')
+    """Seal without the white space and quotes around, which belong to the grammar."""
+    inner = text.strip(" \t\r\n")
+    inner = quoted[1] if (quoted := _QUOTED.fullmatch(inner)) else inner
     if not inner:
         return text
     start = text.index(inner)

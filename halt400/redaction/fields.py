@@ -8,6 +8,7 @@ time is linear in the text.
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 from halt400.redaction.credentials import HEADER_KINDS, SCHEME
@@ -45,6 +46,9 @@ _HEADER_PAIR = re.compile(rf"(?:{_QUOTE})\s{{0,16}}+,\s{{0,16}}+(?=[bru]?(?:{_QU
 _OPEN = re.compile(rf"[bfru]{{0,2}}(?P<quote>{_QUOTE})")
 _UNQUOTED = re.compile(r"""(?:\\.|[^"\\])*+""", re.DOTALL)
 _UNTICKED = re.compile(r"""(?:\\.|[^'\\])*+""", re.DOTALL)
+_ENCODED_QUOTED = {
+    quote: re.compile(rf"""(?:(?!{quote})[^"])*+""") for quote in ("%22", "%27", "&quot;", "&#34;", "&#39;")
+}
 _LINE = re.compile(r"(?:(?!\\[rn])[^\r\n])*+")
 _LINE_TO_QUOTE = re.compile(r"""(?:(?!\\[rn])[^\r\n"'`])*+""")
 _WORD = re.compile(
@@ -65,7 +69,13 @@ _MULTIPART = re.compile(
 _PART_NAME = re.compile(r"""name=\\{0,3}["']?[^"'\r\n;]{0,40}\Z""")
 _PART_END = re.compile(r"(?:\r?\n|\\r\\n|\\n)--")
 _FLAG_VALUE = re.compile(r"""[ \t]+(?!-)(?=\S)""")
-_LEAF = re.compile(rf"""(?P<open>[\[{{])|(?P<close>[\]}}])|(?P<quote>{_QUOTE})|(?P<bare>[^\s"'`,:{{}}\[\]\\]+)""")
+_LEAF = re.compile(
+    rf"""(?P<open>[\[{{])|(?P<close>[\]}}])|(?P<quote>{_QUOTE})|(?P<escape>\\u[0-9a-fA-F]{{4}}|\\.)"""
+    r"""|(?P<bare>[^\s"'`,:{}\[\]\\]+)""",
+    re.DOTALL,
+)
+# A quote that closes a string of JSON: what follows it stands between strings.
+_CLOSES = re.compile(r'(?:\\\\)*"(?=\s{0,16}+[,:}\]])')
 _KEY = re.compile(r"\s{0,16}+:")
 
 
@@ -109,6 +119,13 @@ def find_fields(
     return found, len(text)
 
 
+@cache
+def _nested(quote: str) -> re.Pattern[str]:
+    """The inside of a nested text: up to its quote, or where that is missing, to the end of the text around it."""
+    around = '"' if quote[-1] == '"' else "'"
+    return re.compile(rf"(?:(?!(?<!\\){re.escape(quote)})(?:\\.|[^{around}\\]))*+", re.DOTALL)
+
+
 def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
     match = pattern.match(text, start)
     return match.end() if match else start
@@ -140,20 +157,20 @@ class _Scan:
             pair = _PAIR.match(text, end) or (_HEADER_PAIR.match(text, end) if known or "-" in name else None)
             if pair is None and (lowered[start] == "-" or text[max(0, start - 1) : start] == "-"):
                 pair = _FLAG_VALUE.match(text, end)
-            return self._value(name, pair.end(), verdict) if pair else []
+            return self._value(name, pair.end(), verdict, pair.groupdict().get("close") or "") if pair else []
         if lowered[max(0, start - 11) : start].endswith(("unexpected ", "illegal ")):
             return []
         at, separator = after.end(), after["separator"]
         if separator.startswith("%"):
             opened = _OPEN.match(text, at)
             if opened is not None:
-                return [self._quoted(name, opened.end(), opened["quote"])]
+                return self._value(name, at, verdict)
             return [Field(name, at, _end(_ENCODED, text, at), Position.URL)]
         if not after["close"] and separator == ":" and _OPEN.match(text, at) is None and text[at : at + 1] not in "[{":
             line_start = self._starts_line(start)
             if known or line_start or text[max(0, start - 1) : start] in {"'", '"', "`"}:
                 return [Field(name, at, self._line_end(at, to_quote=not line_start), Position.TEXT)]
-        return self._value(name, at, verdict, assigned=separator == "=" and not after["close"])
+        return self._value(name, at, verdict, after["close"] or "", assigned=separator == "=" and not after["close"])
 
     def _starts_line(self, start: int) -> bool:
         before = self._text[max(0, start - 24) : start].rstrip(" \t-")
@@ -190,15 +207,22 @@ class _Scan:
             return rest.end(), stop if stop >= 0 else len(text)
         return rest.end(), _end(_TAG_TEXT, text, rest.end())
 
-    def _value(self, name: str, at: int, verdict: NameVerdict, *, assigned: bool = False) -> list[Field]:
+    def _value(
+        self, name: str, at: int, verdict: NameVerdict, close: str = "", *, assigned: bool = False
+    ) -> list[Field]:
+        """The values at `at`, behind the name, the quote that closes it if any, and a separator."""
         text = self._text
         opened = _OPEN.match(text, at)
         if opened is not None:
-            return [self._quoted(name, opened.end(), opened["quote"])]
+            field = self._quoted(name, opened.end(), opened["quote"])
+            # The quote may close a string that the name ends; then what follows is not inside one.
+            closes = close != '"' and _CLOSES.match(text, opened.start("quote"))
+            return [field._replace(name="", start=at) if closes else field]
         if text[at : at + 1] in {"[", "{"} and text[at + 1 : at + 2] != "{":
-            return self._leaves(name, at, verdict)
+            return self._leaves(name, at, verdict, in_step=close == '"')
         form = assigned and self._form_like(at)
-        return self._bare(name, at, _end(_FORM if form else _WORD, text, at), verdict, assigned=assigned)
+        position = Position.URL if assigned else Position.BARE if close else Position.TEXT
+        return self._bare(name, at, _end(_FORM if form else _WORD, text, at), verdict, position)
 
     def _form_like(self, at: int) -> bool:
         """Whether another parameter follows the value at `at`, so that it ends there and nowhere before."""
@@ -206,12 +230,12 @@ class _Scan:
             self._run_start, self._run_end = at, _end(_FORM, self._text, at)
         return self._text[self._run_end : self._run_end + 1] == "&"
 
-    def _bare(self, name: str, start: int, end: int, verdict: NameVerdict, *, assigned: bool = False) -> list[Field]:
+    def _bare(self, name: str, start: int, end: int, verdict: NameVerdict, position: Position) -> list[Field]:
         number = _NUMBER.fullmatch(self._text, start, end)
-        if number is None and not assigned:
+        if number is None and position is not Position.URL:
             start = _end(_SIGNS, self._text, start)
         if number is None:
-            return [Field(name, start, end, Position.URL if assigned else Position.TEXT)]
+            return [Field(name, start, end, position)]
         if verdict is NameVerdict.PLURAL:
             return []
         return [Field(name, number.start(1), end, Position.NUMBER)]
@@ -222,17 +246,20 @@ class _Scan:
         if quote in "\"'":
             end = _end(_UNQUOTED if quote == '"' else _UNTICKED, text, start)
         elif quote.startswith("\\"):
-            closing = re.compile(r"(?<!\\)" + re.escape(quote)).search(text, start)
-            # A text within a text that is never closed ends with the text around it.
-            end = closing.start() if closing else _end(_UNQUOTED if quote[-1] == '"' else _UNTICKED, text, start)
+            end = _end(_nested(quote), text, start)
+        elif quote[0] in "%&":
+            end = _end(_ENCODED_QUOTED[quote], text, start)
         else:
             end = text.find(quote, start)
         if end < 0 or end >= len(text):
             end = _end(_LINE, text, start)
         return Field(name, start, end, Position.URL if quote.startswith("%") else Position.JSON)
 
-    def _leaves(self, name: str, at: int, verdict: NameVerdict) -> list[Field]:
-        """Every text and number inside the array or object at `at`; its keys are names, not values."""
+    def _leaves(self, name: str, at: int, verdict: NameVerdict, *, in_step: bool) -> list[Field]:
+        """Every text and number inside the array or object at `at`; its keys are names, not values.
+
+        Unless `in_step`, `at` may lie inside a string, so that the next quote closes one.
+        """
         text = self._text
         found: list[Field] = []
         depth = 0
@@ -244,12 +271,14 @@ class _Scan:
                 depth -= 1
                 if depth <= 0:
                     break
+            elif not in_step and leaf["quote"] and _CLOSES.match(text, leaf.start()):
+                continue
             elif leaf["quote"]:
                 field = self._quoted(name, at, leaf["quote"])
                 at = field.end + len(leaf["quote"]) if text.startswith(leaf["quote"], field.end) else field.end
                 if not _KEY.match(text, at):
                     found.append(field)
-            elif not _KEY.match(text, at):
-                found += self._bare(name, leaf.start(), leaf.end(), verdict)
+            elif leaf["bare"] and not _KEY.match(text, at):
+                found += self._bare(name, leaf.start(), leaf.end(), verdict, Position.BARE)
         found.append(Field(name, at, at, Position.TEXT))
         return found

@@ -26,27 +26,38 @@ class Position(IntEnum):
     """A URL or a form body, percent-encoded."""
     NUMBER = 3
     """A bare number of JSON; sign, point and exponent stay."""
+    BARE = 4
+    """A word of JSON without quotes that is no number; the literal or number that it starts with stays one."""
 
 
 _PLAIN = re.compile(r"[!#-%'-;=?-\[\]-~]+")
 _PLAIN_URL = re.compile(r"[!#$&-;=?-\[\]_a-z~]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 
+_ESCAPE = r"\\u(?P<unicode>[0-9a-fA-F]{4})|\\u(?P<broken>[!#-\[\]-~]{1,4})|\\(?:[^u]|u)?"
+_OTHER = r"(?P<wide>[^\x00-\x7f]+)|[\x00-\x7f]"
+
 _UNITS = (
-    re.compile(
-        r"(?P<core>[!#-%'-;=?-\[\]-~]+)|\\u(?P<unicode>[0-9a-fA-F]{4})|\\(?:[^u]|u)?|(?P<wide>[^\x00-\x7f]+)"
-        r"|[\x00-\x7f]",
-        re.DOTALL,
-    ),
-    re.compile(
-        r"(?P<core>[!#-\[\]-~]+)|\\u(?P<unicode>[0-9a-fA-F]{4})|\\(?:[^u]|u)?|(?P<wide>[^\x00-\x7f]+)|[\x00-\x7f]",
-        re.DOTALL,
-    ),
+    re.compile(rf"(?P<core>[!#-%'-;=?-\[\]-~]+)|{_ESCAPE}|{_OTHER}", re.DOTALL),
+    re.compile(rf"(?P<core>[!#-\[\]-~]+)|{_ESCAPE}|{_OTHER}", re.DOTALL),
     re.compile(
         r"(?P<core>[!#$&-;=?-\[\]_a-z~]+)|%(?:25)+(?![0-9a-fA-F]{2})(?P<behind>[!#$&-;=?-\[\]_a-z~]{1,2})"
-        r"|%(?:25)*(?P<percent>[0-9a-fA-F]{2})|(?P<wide>[^\x00-\x7f]+)|[\x00-\x7f]"
+        rf"|%(?:25)*(?P<percent>[0-9a-fA-F]{{2}})|{_ESCAPE}|{_OTHER}",
+        re.DOTALL,
     ),
     re.compile(r"(?P<core>[0-9]+)|[^0-9]+"),
+    re.compile(rf"(?P<core>[!#-%'-+\--;=?-\[\]-~]+)|{_ESCAPE}|{_OTHER}", re.DOTALL),
+)
+
+_LITERAL = "null|true|false|NaN|Infinity"
+_JSON_NUMBER = r"(?P<zero>0)?(?P<digits>(?(zero)|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
+_BARE_START = re.compile(rf"(?P<literal>{_LITERAL})|{_JSON_NUMBER}")
+_TO_QUOTE = re.compile(r'(?:\\.|[^"\\])*+', re.DOTALL)
+_IN_QUOTES = re.compile(r'"(?!\s{0,16}[,:}\]])((?:\\.|[^"\\])*+)"', re.DOTALL)
+_BEYOND_QUOTE = re.compile(
+    rf"(?P<literal>{_LITERAL}|\\u[0-9a-fA-F]{{4}}|\\.?)|(?P<percent>%(?:25)*[0-9a-fA-F]{{2}})|{_JSON_NUMBER}"
+    r"|(?P<word>[A-Za-z0-9]+)|(?P<wide>[^\x00-\x7f]+)|[\x00-\x7f]",
+    re.DOTALL,
 )
 
 _PLACEHOLDER = re.compile(
@@ -81,6 +92,17 @@ def _byte_mask(byte: int) -> int:
     return 0xF1 if 0xF0 <= byte < 0xF5 else byte
 
 
+def _mask_percent(escape: str) -> str:
+    return f"{escape[:-2]}{_byte_mask(int(escape[-2:], 16)):02X}"
+
+
+def _end_of_string(text: str) -> int:
+    """Where the first quote without a backslash stands."""
+    match = _TO_QUOTE.match(text)
+    return match.end() if match else 0
+
+
+_NINES = str.maketrans("0123456789", "9" * 10)
 _COVER = str.maketrans("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", "9" * 10 + "X" * 26 + "x" * 26)
 _WIDE = re.compile(r"[^\x00-\x7f]+")
 _BYTE_MASKS = {chr(byte): chr(_byte_mask(byte)) for byte in range(0x80, 0x100)}
@@ -125,6 +147,8 @@ class Sealer:
         keep
             Characters that belong to the kind of secret and stay, such as the dots of a JWT.
         """
+        if position is Position.BARE:
+            return self._seal_bare(value, keep)
         if not keep and position is not Position.NUMBER:
             if (_PLAIN_URL if position is Position.URL else _PLAIN).fullmatch(value):
                 if _UUID.fullmatch(value):
@@ -136,7 +160,47 @@ class Sealer:
                     return self._tokens.token(core) + value[len(core) :] if core else value
             elif not value:
                 return value
+        if '"' in value:
+            if quoted := _IN_QUOTES.fullmatch(value):
+                return f'"{self.seal(quoted[1], position, keep)}"'
+            end = _end_of_string(value)
+            return self._seal_units(value[:end], position, keep) + self._mask_beyond_quote(value[end:])
         return self._seal_units(value, position, keep)
+
+    def _seal_bare(self, value: str, keep: str) -> str:
+        """A word without quotes; a parser of JSON stops at the same character of it as before."""
+        start = _BARE_START.match(value)
+        if start is None:
+            if "," in value:
+                return self._seal_units(value, Position.BARE, keep)
+            return self.seal(value, Position.TEXT, keep)
+        head = start["literal"] or (start["zero"] or "") + self._seal_units(start["digits"], Position.NUMBER, "")
+        return head + self._seal_units(value[start.end() :], Position.BARE, keep)
+
+    def _mask_beyond_quote(self, text: str) -> str:
+        """The text with letters and digits masked, for a value that runs over the quote of JSON which ends it.
+
+        What follows the quote may be JSON: its literals stay, and its numbers stay numbers.
+        """
+
+        def mask(match: re.Match[str]) -> str:
+            kind = match.lastgroup
+            if kind == "word":
+                return "x" * len(match[0])
+            if kind == "digits":
+                return (match["zero"] or "") + match["digits"].translate(_NINES)
+            if kind == "percent":
+                return _mask_percent(match[0])
+            if kind == "wide":
+                return "".join(map(self._mask, match[0]))
+            return match[0]
+
+        return _BEYOND_QUOTE.sub(mask, text)
+
+    def first_word(self, value: str, position: Position) -> int:
+        """Where the characters at the start of `value` end that a seal replaces; the whole where there are none."""
+        start = _UNITS[position].match(value)
+        return start.end() if start and start.lastgroup == "core" else len(value)
 
     def cover(self, text: str) -> str:
         """The text with every letter and digit masked, for what is too much to be searched."""
@@ -159,10 +223,10 @@ class Sealer:
             elif kind == "wide":
                 pieces.append("".join(map(self._mask, unit)))
             elif kind == "percent":
-                pieces.append(f"{unit[:-2]}{_byte_mask(int(unit[-2:], 16)):02X}")
-            elif kind == "behind":
-                # Behind an escaped percent sign no token may look like the rest of an escape.
-                behind = match["behind"]
+                pieces.append(_mask_percent(unit))
+            elif kind == "behind" or kind == "broken":
+                # What follows the start of a broken escape must not complete it.
+                behind = match[kind]
                 pieces.append(unit[: -len(behind)] + "".join("x" if one.isalnum() else one for one in behind))
             elif kind == "unicode":
                 point = int(unit[2:], 16)

@@ -200,8 +200,15 @@ class TextRedactor:
             basic = _BASIC.match(value) if known is not None else None
             if basic is not None and known is not None:
                 known.add_basic(basic[1])
-            return authorization(value, self._sealing(position, known))
+            return self._authorization(value, position, known)
         return (cookie if kind == "cookie" else set_cookie)(value, self._sealing(position, known, cookie=True))
+
+    def _authorization(self, value: str, position: Position, known: Known | None) -> str:
+        def first_word(secret: str) -> int:
+            end = self.sealer.first_word(secret, position)
+            return len(secret) if end < len(secret) and self.sealer.is_placeholder(secret.strip()) else end
+
+        return authorization(value, self._sealing(position, known), first_word)
 
     def _sealing(self, position: Position, known: Known | None, *, cookie: bool = False) -> Seal:
         def seal(secret: str) -> str:
@@ -215,7 +222,7 @@ class TextRedactor:
         if not inner or self.sealer.is_placeholder(inner):
             return value
         if not plain and _SCHEMED.match(inner):
-            return authorization(value, self._sealing(position, known))
+            return self._authorization(value, position, known)
         for shape in self._by_start.get(inner[:2], ()):
             match = shape.pattern.fullmatch(inner)
             if match is not None:

@@ -93,7 +93,7 @@ class Tokens:
             What the token identifies, where that is more than the replaced characters.
         """
         length = len(core)
-        if not length:
+        if not core.strip("x") or not core.strip("9"):
             return core
         alphabet, marker, fill = _markers(core)
         if length < (MASKED_BELOW if alphabet == "any" else NUMBER_MASKED_BELOW):

@@ -5,7 +5,7 @@ import time
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from halt400.errors import SettingError
@@ -39,6 +39,8 @@ headers = st.lists(st.tuples(st.one_of(names, st.text(max_size=12)), texts), max
 
 @settings(max_examples=1500, deadline=None)
 @given(texts)
+@example('["<pin>Bearer passwordform-data; name=\\"pin"]')
+@example('{"password": ["Digest a=, "]}')
 def test_redacting_a_text_twice_is_redacting_it_once(text: str) -> None:
     for redact in (
         redactor.text,
@@ -113,12 +115,55 @@ def json_error(text: str) -> str:
     st.integers(0, 200),
     st.sampled_from(["", ",", '"', "}", "\\", "\n", "x", "\x00"]),
 )
+@example(
+    '{{"{name}": {{"value": "{secret}", "n": null}}, "page": 3}}', "DD-API-KEY", "0000\x1f\x1f\x1f\x1f\x07", 72, "x"
+)
+@example('{{"user": "ann", "{name}": "{secret}", "page": 3}}', "pin", "9f86d081884c7d659a2feaa0c55ad015", 23, "")
+@example('{{"user": "ann", "{name}": "{secret}", "page": 3}}', "pin", "true-horse-battery-staple", 23, "")
 def test_a_broken_json_body_is_broken_at_the_same_place_after_redaction(
     template: str, name: str, secret: str, at: int, damage: str
 ) -> None:
     body = template.format(name=name, secret=json.dumps(secret)[1:-1])
     body = body[:at] + damage + body[at + 1 :]
     assert json_error(redactor.body(body)) == json_error(body)
+
+
+values = st.one_of(texts, st.integers(-(10**16), 10**16), st.floats(), st.none(), st.booleans())
+nested = st.recursive(
+    values, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names | texts, inner, max_size=4), max_leaves=8
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.dictionaries(names | texts, nested, min_size=1, max_size=4).map(json.dumps),
+    st.floats(0, 1),
+    st.sampled_from(["", ",", '"', "}", "\\", "\n", "x", "null", "0"]),
+)
+@example('{"-Bearer ": null}', 0.9, "x")  # a name at the end of a string, before the quote that closes it
+@example('{"note": "token: ", "page": 3}', 0, "{")
+@example('{"note": "password: {\\n"}', 0, "{")  # a bracket that is opened inside a string
+@example('{"note": "token: {", "a": "x\\ny"}', 0, "{")
+@example('{"note": "password=\'", "page": 3, "done": true}', 0, "{")  # a quote that is opened inside a string
+@example('{"note": "<pin>", "page": 3}', 0, "{")  # a tag
+@example('{"note": "a\\n password: a", "page": 3}', 0, "{")  # a line
+@example('{"note": "Cookie%3A", "page": 3}', 0, "{")
+@example('{"note": "password:\\\\", "page": 3}', 0, "{")
+@example('{"note": "password%3Au", "page": 3}', 0, "{")
+@example('{"note": "<pin>Digest a=", "page": 3}', 0, "{")
+@example('{"note": "{\\"pin\\": \\"a", "other": "a \\"quoted\\" word"}', 0, "{")
+@example('{"url": "https://a.example/?to=x%3Ftoken%3Dab\\ncd"}', 0, "{")  # an escape where a URL is redacted
+@example('{"url": "a\\nb:cd@proxy.example:8080"}', 0, "{")
+@example('{"password": "battery-staple-138\\u12gh"}', 0, "{")  # half an escape before the token
+@example('{"pin": {"a": -12.5e3x, "b": 0123}}', 0, "{")
+@example('{"pin": 12,page: 3}', 0, "{")
+def test_a_secret_anywhere_in_a_json_body_leaves_it_as_whole_or_as_broken_as_it_was(
+    body: str, share: float, damage: str
+) -> None:
+    at = int(share * (len(body) - 1))
+    for one in (body, body[:at] + damage + body[at + 1 :]):
+        if one[:1] == "{":
+            assert json_error(redactor.body(one)) == json_error(one)
 
 
 HOSTILE = {
