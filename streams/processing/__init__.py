@@ -1,4 +1,5 @@
-"""What is done with one fold: its records are decoded, counted and judged, and what follows is sent and made durable.
+"""What is done with one fold: its records are decoded and applied to their targets, and what follows is sent.
 
-`decoding`, `target`, `context` and `partition` are pure; `engine` applies them and writes to Kafka.
+`decoding`, `target`, `target_store`, `context`, `partition` and `outcome` are pure. `engine` applies folds to the
+partitions of `assignment`, `output_sender` sends the outcomes, and `checkpoint` makes them durable.
 """

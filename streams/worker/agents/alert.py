@@ -14,7 +14,7 @@ from streams.alerts.delivery import Sink
 from streams.alerts.dispatcher import AlertDispatcher
 from streams.alerts.routing import Routing
 from streams.savings import SavingsBook
-from streams.settings import Settings
+from streams.settings import KafkaSettings, Settings
 from streams.transport import RecoveryLog, Watermarks
 from streams.worker.agents.fold_agent import add_parallel_agent, new_completion
 from streams.worker.failure import end_process
@@ -51,18 +51,7 @@ def register(
     """
     kafka = settings.kafka
     control, findings = kafka.topic(topics.CONTROL), kafka.topic(topics.FINDINGS)
-    dispatcher = AlertDispatcher(
-        routing,
-        sinks,
-        AlertTopics(kafka.topic(topics.ALERTS), kafka.topic(topics.ALERTS_DLQ)),
-        send=app.send_acknowledged,
-        follower=follow_alerts(kafka, on_changes=lambda changes: dispatcher.read_acknowledgements(changes)),
-        savings=SavingsBook(kafka.connection, clock_ms=lambda: int(clock() * 1000)),
-        redact=redact,
-        on_failure=partial(end_process, app),
-        clock=clock,
-        monotonic=time.monotonic,
-    )
+    dispatcher = _new_dispatcher(app, kafka, routing, sinks, redact, clock)
     app.services.append(dispatcher)
     recovery_log = RecoveryLog(kafka.topic(topics.ALERTS))
     completion = new_completion(app, watermarks, capacity=OPEN_RECORDS)
@@ -93,4 +82,27 @@ def register(
             recovery_log.end(dispatcher.incidents)
 
     run_every(app, tick_interval_s, tick)
+    return dispatcher
+
+
+def _new_dispatcher(
+    app: Any,
+    kafka: KafkaSettings,
+    routing: Routing,
+    sinks: dict[str, Sink],
+    redact: Callable[[str], str],
+    clock: Callable[[], float],
+) -> AlertDispatcher:
+    dispatcher = AlertDispatcher(
+        routing,
+        sinks,
+        AlertTopics(kafka.topic(topics.ALERTS), kafka.topic(topics.ALERTS_DLQ)),
+        send=app.send_acknowledged,
+        follower=follow_alerts(kafka, on_changes=lambda changes: dispatcher.read_acknowledgements(changes)),
+        savings=SavingsBook(kafka.connection, clock_ms=lambda: int(clock() * 1000)),
+        redact=redact,
+        on_failure=partial(end_process, app),
+        clock=clock,
+        monotonic=time.monotonic,
+    )
     return dispatcher
