@@ -6,9 +6,10 @@ Only events of 400s carry bodies, which are the evidence. Other responses are co
 import time
 from base64 import b64encode
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import sha256
+from os import urandom
 from urllib.parse import SplitResult, urlsplit, urlunsplit
-from uuid import uuid4
 
 import msgspec
 
@@ -62,7 +63,7 @@ def response_event(
     target
         Name of the API; default: host and port of `url`, see `target_of`.
     event_id
-        Unique per response; default: a random UUID. Use the same id when a response is published again.
+        Unique per response; default: 128 random bits. Use the same id when a response is published again.
     time_ms
         When the response was received, milliseconds since the epoch; default: now.
     request_headers, response_headers
@@ -104,7 +105,7 @@ def response_event(
             response.body, response.body_base64, response.body_truncated = _carried(received)
             response.body_truncated |= (response.body_size or 0) > len(received)
     return ResponseEvent(
-        id=event_id or uuid4().hex,
+        id=event_id or urandom(16).hex(),
         time=time_ms,
         target=target or target_of(url),
         job_id=job_id,
@@ -132,6 +133,13 @@ def target_of(url: str) -> str:
     >>> target_of("http://[::1]:80/")
     '[::1]'
     """
+    # All URLs of one server have the same beginning, up to the path: it is taken apart once.
+    path = url.find("/", url.find("//") + 2)
+    return _target_of(url if path < 0 else url[:path])
+
+
+@lru_cache(maxsize=4_096)
+def _target_of(url: str) -> str:
     parts = _split(url)
     host = (parts.hostname or "").rstrip(".") if parts is not None else ""
     if not host:

@@ -109,6 +109,10 @@ class SyncPublisher(_InThread[Publisher]):
             with suppress(RuntimeError):
                 thread.loop.call_soon_threadsafe(partial(self._publisher.wake, send_now=send_now))
 
+    def wants_headers(self, target: str, method: str, status: int) -> bool:
+        """See `Publisher.wants_headers`."""
+        return self._publisher.wants_headers(target, method, status)
+
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Wait until every event so far is acknowledged, rejected or dropped; return whether that happened in time."""
         thread = self._thread

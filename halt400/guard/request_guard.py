@@ -35,6 +35,9 @@ def no_headers() -> Iterable[tuple[str, str]]:
 class Publishes(Protocol):
     """`Publisher` and `SyncPublisher`: takes an event, returns at once and never raises."""
 
+    def wants_headers(self, target: str, method: str, status: int) -> bool:
+        """Whether the next response of this kind is published with headers."""
+
     def publish(self, event: ResponseEvent) -> None:
         """Hand in one event."""
 
@@ -355,7 +358,7 @@ class GuardedRequest:
         proxy_pool: str | None,
     ) -> ResponseEvent:
         guard, status = self.guard, self._status
-        bad_request = status == 400
+        wants_headers = guard.publisher.wants_headers(self.target, self.method, status)
         event = response_event(
             method=self.method,
             url=self.url,
@@ -364,9 +367,9 @@ class GuardedRequest:
             target=self.target,
             time_ms=self._time_ms,
             http_version=http_version,
-            request_headers=request_headers() if bad_request or 200 <= status < 300 else (),
+            request_headers=request_headers() if wants_headers else (),
             request_body=bytes(request_body.body) if isinstance(request_body, BodyCapture) else request_body,
-            response_headers=response_headers() if bad_request else (),
+            response_headers=response_headers() if wants_headers else (),
             response_body=bytes(response_body.body) if isinstance(response_body, BodyCapture) else response_body,
             response_body_size=response_size,
             run_id=guard.run_id,

@@ -158,6 +158,10 @@ class Publisher(StartStop):
         """Whether the sending task waits for events."""
         return not self._wake.is_set()
 
+    def wants_headers(self, target: str, method: str, status: int) -> bool:
+        """Whether the next response of this kind is published with headers, so that a caller may leave them out."""
+        return self._sampler is None or self._sampler.wants_headers(target, method, status)
+
     def accept(self, event: ResponseEvent) -> bool:
         """Encode and buffer one event, and do not wake the sending task; safe from any thread.
 

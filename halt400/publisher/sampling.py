@@ -51,10 +51,19 @@ class HeaderSampler:
             response=msgspec.structs.replace(response, headers=[], body=None, body_base64=None, body_truncated=False),
         )
 
+    def wants_headers(self, target: str, method: str, status: int) -> bool:
+        """Whether the next response of this kind is published with headers; others need not be given any."""
+        if not 200 <= status < 300:
+            return status == 400
+        return self._is_sampled(self._seen.get((target, method), 0))
+
+    def _is_sampled(self, seen: int) -> bool:
+        return seen < self._first or (seen - self._first) % self._then_every == 0
+
     def _takes(self, event: ResponseEvent) -> bool:
         route = (event.target, event.request.method)
         seen = self._seen.get(route, 0)
         if seen == 0 and len(self._seen) >= self._max_routes:
             self._seen.clear()
         self._seen[route] = seen + 1
-        return seen < self._first or (seen - self._first) % self._then_every == 0
+        return self._is_sampled(seen)

@@ -1,0 +1,194 @@
+"""What Halt400 costs a Scrapy crawl: ``python -m benchmarks scrapy [--rounds N] [--pages N] [--outage]``.
+
+Crawls of one local server at full speed, each a process of its own, in turn: without any extension, with Halt400 (its
+publisher and gate on a real Kafka), and with AutoThrottle and Spidermon as costs that people know. Pages a second, and
+CPU per page from the kernel's accounting of the finished process. ``--outage`` kills Kafka for a while in the middle of
+a crawl instead, and checks that the crawl shows nothing of it.
+"""
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streams.local import LocalKafka
+from streams.settings import load_settings
+from streams.topics import apply_topics
+
+__all__ = ["main"]
+
+SPIDER = Path(__file__).with_name("scrapy_spider.py")
+LARGEST_LOSS = 0.05
+CONTENDERS: dict[str, dict[str, str]] = {
+    "no extension": {},
+    "Halt400": {"ADDONS": '{"halt400.integrations.scrapy.Halt400Addon": 300}', "HALT400_JOB_ID": "bench"},
+    "AutoThrottle": {
+        "AUTOTHROTTLE_ENABLED": "1",
+        "AUTOTHROTTLE_START_DELAY": "0",
+        "AUTOTHROTTLE_MAX_DELAY": "0",
+        "AUTOTHROTTLE_TARGET_CONCURRENCY": "16",
+    },
+    "Spidermon": {
+        "SPIDERMON_ENABLED": "1",
+        "EXTENSIONS": '{"spidermon.contrib.scrapy.extensions.Spidermon": 500}',
+        "SPIDERMON_SPIDER_CLOSE_MONITORS": "spidermon.contrib.scrapy.monitors.SpiderCloseMonitorSuite",
+    },
+}
+
+
+class _Pages(asyncio.Protocol):
+    """The least of an HTTP/1.1 server: it must not be what is measured."""
+
+    _GOOD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2000\r\n\r\n" + b"<p>page</p>".ljust(2000)
+    _BAD = b'HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"error": "no"}'
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport, self._read = transport, b""
+
+    def data_received(self, data: bytes) -> None:
+        self._read += data
+        while b"\r\n\r\n" in self._read:
+            head, _, self._read = self._read.partition(b"\r\n\r\n")
+            self._transport.write(self._BAD if head.startswith(b"GET /bad") else self._GOOD)  # type: ignore[attr-defined]
+
+
+def _serve(ports: "multiprocessing.Queue[int]") -> None:
+    async def serve() -> None:
+        server = await asyncio.get_running_loop().create_server(_Pages, "127.0.0.1", 0)
+        ports.put(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(serve())
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    ports: multiprocessing.Queue[int] = multiprocessing.Queue()
+    process = multiprocessing.Process(target=_serve, args=(ports,), daemon=True)
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{ports.get(timeout=30)}"
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _command(url: str, settings: dict[str, str]) -> list[str]:
+    given = {"URL": url, "LOG_LEVEL": "WARNING", "CONCURRENT_REQUESTS_PER_DOMAIN": "16"} | settings
+    words = [word for name, value in given.items() for word in ("-s", f"{name}={value}")]
+    return [sys.executable, "-m", "scrapy", "runspider", str(SPIDER), *words]
+
+
+def _crawl(url: str, settings: dict[str, str]) -> tuple[float, float]:
+    """Pages a second, and CPU microseconds a page."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ended = subprocess.run(_command(url, settings), capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    stats = json.loads(ended.stdout.rpartition("STATS ")[2])
+    pages = int(settings["PAGES"])
+    assert stats["response_received_count"] == pages, ended.stderr
+    assert "ADDONS" not in settings or stats["halt400/published"] == pages, ended.stderr
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return pages / stats["crawl_s"], cpu_s / pages * 1e6
+
+
+def _compare(url: str, kafka: dict[str, str], rounds: int, pages: int) -> int:
+    rates: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+    costs: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+    for number in range(rounds + 1):
+        for name, settings in CONTENDERS.items():
+            rate, cost = _crawl(url, settings | kafka | {"PAGES": str(pages)})
+            if number:  # the first round warms up
+                rates[name].append(rate)
+                costs[name].append(cost)
+            print(f"  round {number} {name:<14} {rate:8.0f} pages/s {cost:8.0f} us CPU a page", file=sys.stderr)
+    print(f"{'':<14} {'pages/s':>9} {'of none':>9} {'CPU us a page':>15} {'of none':>9}")
+    shares = {}
+    for name in CONTENDERS:
+        pairs = zip(rates[name], rates["no extension"], strict=True)
+        shares[name] = statistics.median(rate / plain for rate, plain in pairs)
+        cpu = statistics.median(cost / plain for cost, plain in zip(costs[name], costs["no extension"], strict=True))
+        print(
+            f"{name:<14} {statistics.median(rates[name]):9.0f} {shares[name]:9.1%} "
+            f"{statistics.median(costs[name]):15.0f} {cpu:9.1%}"
+        )
+    lost = 1 - shares["Halt400"]
+    print(f"Halt400 costs {lost:.1%} of the pages a second; at most {LARGEST_LOSS:.0%} are allowed.")
+    return 0 if lost <= LARGEST_LOSS else 1
+
+
+def _outage(url: str, broker: LocalKafka, kafka: dict[str, str], outage_s: float) -> int:
+    """One crawl at full speed, three phases long, with Kafka away in the second."""
+    settings = CONTENDERS["Halt400"] | kafka | {
+        "PAGES": "10000000", "BAD_EVERY": "1000", "TELL_TIMES": "1", "HALT400_LOCAL_HOLD": "false",
+        "CLOSESPIDER_TIMEOUT": str(int(outage_s * 3)),
+    }  # fmt: skip
+    crawl = subprocess.Popen(_command(url, settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert crawl.stdout is not None
+    assert crawl.stderr is not None
+    phases, phase, began, last = [0, 0, 0], 0, 0.0, ""
+    for line in crawl.stdout:
+        began = began or time.monotonic()
+        last = line
+        now = min(2, int((time.monotonic() - began) / outage_s))
+        if now != phase:
+            phase = now
+            threading.Thread(target=broker.kill if phase == 1 else broker.start, daemon=True).start()
+        phases[phase] += 1
+    errors = crawl.stderr.read()
+    crawl.wait()
+    stats = json.loads(last.partition("STATS ")[2])
+    bad = asyncio.run(_bad_requests_on_the_topic(broker.bootstrap_servers))
+    print(f"Pages before, during and after {outage_s:g} s without Kafka: {', '.join(map(str, phases))}")
+    print(
+        f"400s answered: {stats['halt400/bad_requests']}, on the topic: {bad}; tracebacks: {errors.count('Traceback')}"
+    )
+    held = phases[1] >= (1 - LARGEST_LOSS) * phases[0]
+    return 0 if held and bad == answered and "Traceback" not in errors else 1
+
+
+async def _bad_requests_on_the_topic(servers: str) -> int:
+    """The 400s that Kafka has, by distinct event id."""
+    topic, ids = "halt400.responses", set[str]()
+    async with AIOKafkaConsumer(bootstrap_servers=servers, auto_offset_reset="earliest") as consumer:
+        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or range(12)]
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        for partition in partitions:
+            while await consumer.position(partition) < ends[partition]:
+                for records in (await consumer.getmany(timeout_ms=500)).values():
+                    events = [json.loads(record.value) for record in records]
+                    ids.update(event["id"] for event in events if event["response"]["status"] == 400)
+    return len(ids)
+
+
+def main(arguments: list[str]) -> int:
+    """Run it; exit code 1 where the crawl loses more than is allowed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks scrapy", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="counted rounds, after one that warms up")
+    parser.add_argument("--pages", type=int, default=3000, help="pages of each crawl")
+    parser.add_argument(
+        "--outage", type=float, metavar="SECONDS", help="kill Kafka for so long in the middle of a crawl"
+    )
+    options = parser.parse_args(arguments)
+    import spidermon  # noqa: F401 - told at once where it is missing
+
+    with LocalKafka() as broker, _server() as url:
+        os.environ["HALT400_KAFKA_BOOTSTRAP_SERVERS"] = broker.bootstrap_servers
+        asyncio.run(apply_topics(load_settings().kafka))
+        kafka = {"HALT400_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers}
+        if options.outage:
+            return _outage(url, broker, kafka, options.outage)
+        return _compare(url, kafka, options.rounds, options.pages)

@@ -1,0 +1,47 @@
+"""The spider of the Scrapy benchmark: run by ``scrapy runspider``, it asks for pages and prints its stats as JSON."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+
+import scrapy
+from scrapy import signals
+
+
+class Pages(scrapy.Spider):
+    """Asks one server for ``PAGES`` pages; every ``BAD_EVERY``-th is answered 400, none with 0."""
+
+    name = "pages"
+    handle_httpstatus_list = [400]  # noqa: RUF012 - Scrapy's own form
+
+    @classmethod
+    def from_crawler(cls, crawler, *arguments, **options):  # type: ignore[no-untyped-def]
+        """Print the stats when the crawl is over, and the time of each page where asked."""
+        spider = super().from_crawler(crawler, *arguments, **options)
+        crawler.signals.connect(spider.print_stats, signal=signals.spider_closed)
+        return spider
+
+    async def start(self) -> AsyncIterator[scrapy.Request]:
+        """From Scrapy 2.13 on."""
+        for request in self.start_requests():
+            yield request
+
+    def start_requests(self) -> Iterator[scrapy.Request]:
+        """Before that."""
+        self.began = datetime.now(UTC)
+        bad_every = self.settings.getint("BAD_EVERY")
+        for number in range(self.settings.getint("PAGES")):
+            kind = "bad" if bad_every and number % bad_every == 0 else "page"
+            yield scrapy.Request(f"{self.settings['URL']}/{kind}/{number}", dont_filter=True)
+
+    def parse(self, response: scrapy.http.Response) -> None:
+        """Take the page, and say when where the benchmark wants to know."""
+        if self.settings.getbool("TELL_TIMES"):
+            print(f"{response.status}", flush=True)
+
+    def print_stats(self) -> None:
+        """One line, after everything else."""
+        assert self.crawler.stats is not None
+        stats = self.crawler.stats.get_stats()
+        elapsed_s = (datetime.now(UTC) - self.began).total_seconds()
+        print("STATS " + json.dumps(stats | {"crawl_s": elapsed_s}, default=str), flush=True)
