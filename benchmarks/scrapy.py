@@ -155,6 +155,7 @@ def _outage(url: str, broker: LocalKafka, kafka: dict[str, str], outage_s: float
     print(
         f"400s answered: {stats['halt400/bad_requests']}, on the topic: {bad}; tracebacks: {errors.count('Traceback')}"
     )
+    answered = stats["halt400/bad_requests"]
     held = phases[1] >= (1 - LARGEST_LOSS) * phases[0]
     return 0 if held and bad == answered and "Traceback" not in errors else 1
 
