@@ -8,6 +8,8 @@ BIN := .venv/bin
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 LOCKS := requirements.lock requirements-java.lock
+# Tests start many short processes; with their bytecode cached each starts sooner, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
 # Processes that run tests. One more than the smallest machine of CI has cores: many tests wait.
 WORKERS ?= 3
 # At the end of a run, the slowest tests.

@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
 
 
 async def _serve(settings: "Settings") -> None:
-    from streams.api import ApiServer
+    from streams.api.server import ApiServer
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

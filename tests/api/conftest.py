@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from streams.api import ApiServer
+from streams.api.server import ApiServer
 from streams.settings import Settings, load_settings
 from streams.topics import apply_topics
 

@@ -9,8 +9,9 @@ import pytest_asyncio
 from halt400.errors import SettingError
 from halt400.kafka.connection import KafkaConnection
 from halt400.windows import encode_row
-from streams.api import ApiServer, ReadModel
 from streams.api.endpoints import ENDPOINTS
+from streams.api.read_model import ReadModel
+from streams.api.server import ApiServer
 from streams.settings import ApiSettings, Settings
 from streams.topics import apply_topics
 

@@ -3,9 +3,10 @@ import pytest
 from aiohttp import web
 
 from halt400.kafka.connection import KafkaConnection
-from streams.api import ReadModel, build_api
+from streams.api.app import build_api
 from streams.api.endpoints import ENDPOINTS
 from streams.api.openapi import openapi_document
+from streams.api.read_model import ReadModel
 
 DOCUMENT = openapi_document()
 

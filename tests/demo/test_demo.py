@@ -144,9 +144,12 @@ def test_the_command_exits_0_only_when_all_of_it_was_seen(environment: Mapping[s
 
 @pytest.mark.usefixtures("topics")
 def test_without_a_worker_one_line_says_so(environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    hurried = (
+        "from streams.demo import scenario; scenario.WORKER_DEADLINE_S = 2.0; from halt400.cli import main; main()"
+    )
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "halt400", "demo", "--once"], capture_output=True, text=True, timeout=90, check=False
+        [sys.executable, "-c", hurried, "demo", "--once"], capture_output=True, text=True, timeout=90, check=False
     )
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
