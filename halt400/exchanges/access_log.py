@@ -1,14 +1,16 @@
 """Access logs of Apache and nginx: ``common``, ``combined``, and both with a virtual host in front. Pure.
 
 A log leaves much out: no bodies, and of the request's headers only Referer and User-Agent. The URL is a path, but for
-a forward proxy's log, which has absolute ones.
+a forward proxy's log, which has absolute ones. What stands after the known fields is passed over.
+
+Formats: https://httpd.apache.org/docs/2.4/mod/mod_log_config.html#examples (common, combined, with virtual host) and
+https://nginx.org/en/docs/http/ngx_http_log_module.html#log_format (combined).
 """
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
-from functools import lru_cache
 
 from halt400.errors import InvalidRecord
+from halt400.exchanges.log_lines import size_of, time_ms, unfit
 from halt400.exchanges.recorded import RecordedExchange, status_of
 from halt400.exchanges.request_line import decoded, logged_request, unescaped
 from halt400.records import Response
@@ -24,13 +26,7 @@ _LINE = re.compile(
 )
 _VIRTUAL_HOST_AND_PORT = re.compile(r"\S+:\d{1,5}")
 _ADDRESS = re.compile(r"[0-9.]{7,15}|[0-9A-Fa-f]*:[0-9A-Fa-f:.%]+")
-_MONTHS = {
-    name: number
-    for number, name in enumerate(
-        ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), start=1
-    )
-}
-_APACHE_TIME = re.compile(r"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))? ([+-])(\d\d)(\d\d)")
+_EXPECTED = '[HOST] CLIENT IDENT USER [TIME] "REQUEST" STATUS BYTES ["REFERER" "USER-AGENT"]'
 
 
 def looks_like_access_log(line: bytes) -> bool:
@@ -53,9 +49,10 @@ def parse_line(line: bytes, number: int) -> RecordedExchange:
     >>> found.request.url, found.response.status, found.client_address
     ('/a', 400, '203.0.113.9')
     """
-    match = _LINE.match(decoded(line))
+    text = decoded(line)
+    match = _LINE.match(text)
     if match is None:
-        raise InvalidRecord("no line of a common or combined access log")
+        raise unfit("a common or combined access log", text, _EXPECTED)
     prefix, time, request_line, status, size, referer, agent = match.groups()
     if status == "-":
         raise InvalidRecord("no status")
@@ -72,8 +69,8 @@ def parse_line(line: bytes, number: int) -> RecordedExchange:
         content=line,
         request=request,
         missing=missing,
-        response=Response(status=status_of(status), body_size=None if size == "-" else int(size)),
-        time_ms=_time_ms(time),
+        response=Response(status=status_of(status), body_size=size_of(size)),
+        time_ms=time_ms(time),
         client_address=client_address,
         host=host,
         server_log=True,
@@ -88,30 +85,3 @@ def _host_and_client(prefix: str) -> tuple[str | None, str]:
         if host_has_port or (_ADDRESS.fullmatch(words[1]) and not _ADDRESS.fullmatch(words[0])):
             return words[0].lower(), words[1]
     return None, words[0]
-
-
-@lru_cache(maxsize=16)
-def _time_ms(text: str) -> int:
-    """Milliseconds since the epoch of ``17/May/2015:10:05:03 +0000``, or of ISO 8601 with its offset."""
-    match = _APACHE_TIME.fullmatch(text)
-    try:
-        if match is not None:
-            day, month, year, hour, minute, second, fraction, sign, hours, minutes = match.groups()
-            offset = timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
-            moment = datetime(
-                int(year),
-                _MONTHS[month],
-                int(day),
-                int(hour),
-                int(minute),
-                min(int(second), 59),
-                int((fraction or "0").ljust(6, "0")),
-                timezone(offset),
-            )
-        else:
-            moment = datetime.fromisoformat(text)
-            if moment.tzinfo is None:
-                raise InvalidRecord(f"time {text!r} has no offset from UTC")
-    except (ValueError, KeyError, OverflowError) as error:
-        raise InvalidRecord(f"time {text!r} cannot be read") from error
-    return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)

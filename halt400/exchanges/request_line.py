@@ -9,12 +9,12 @@ import re
 from halt400.exchanges.recorded import Missing
 from halt400.records import Header, Request
 
-__all__ = ["decoded", "logged_request", "unescaped"]
+__all__ = ["VERSIONS", "decoded", "logged_request", "unescaped"]
 
 # Possessive and bounded: a hostile line costs no more than its length.
 _REQUEST_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,255}) (\S.*) HTTP/([0-9.]{1,8})", re.DOTALL)
 _SIMPLE_REQUEST = re.compile(r"GET (/\S*)")
-_VERSIONS = {"2.0": "2", "3.0": "3"}
+VERSIONS = {"2.0": "2", "3.0": "3"}
 _ESCAPE = re.compile(r'\\(x[0-9A-Fa-f]{2}|["\\abfnrtv])')
 _ESCAPE_BYTES = re.compile(_ESCAPE.pattern.encode())
 _SHORT = {'"': '"', "\\": "\\", "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -66,7 +66,7 @@ def logged_request(line: str, headers: list[Header]) -> tuple[Request, tuple[Mis
     """
     match = _REQUEST_LINE.fullmatch(line)
     if match is not None:
-        version = _VERSIONS.get(match[3], match[3])
+        version = VERSIONS.get(match[3], match[3])
         return Request(method=match[1], url=match[2], http_version=version, headers=headers), ()
     simple = _SIMPLE_REQUEST.fullmatch(line)
     if simple is not None:

@@ -5,18 +5,12 @@ from typing import Annotated, Literal
 import typer
 
 from halt400.errors import InputError
-from halt400.exchanges import FORMATS
+from halt400.exchanges import FORMAT_NAMES, FORMATS, chosen_format
 from streams.cli.output import OutputFormat
 
 __all__ = ["register"]
 
 _INTERRUPTED = 130
-
-
-def _known_format(name: str | None) -> str | None:
-    if name is not None and name not in FORMATS:
-        raise typer.BadParameter(f"{name!r} is none of {', '.join(FORMATS)}")
-    return name
 
 
 def register(app: typer.Typer) -> None:
@@ -31,11 +25,14 @@ def register(app: typer.Typer) -> None:
             str | None,
             typer.Option(
                 "--input",
-                metavar="|".join(FORMATS),
+                metavar="|".join((*FORMATS, "nginx")),
                 help="Format of the files.",
                 show_default="recognized by content",
-                callback=_known_format,
             ),
+        ] = None,
+        log_format: Annotated[
+            str | None,
+            typer.Option(metavar="TEXT", help="The log_format of an nginx, copied from nginx.conf, in single quotes."),
         ] = None,
         target: Annotated[str | None, typer.Option(help="Target of every event, whatever the files say.")] = None,
         job: Annotated[str | None, typer.Option(help="Job of every event, whatever the files say.")] = None,
@@ -55,7 +52,7 @@ def register(app: typer.Typer) -> None:
         ] = False,
         output: Annotated[OutputFormat, typer.Option("--format", help="Tables, or one JSON object.")] = "table",
     ) -> None:
-        """Replay recorded exchanges as events: JSON lines, HAR files, access logs.
+        """Replay recorded exchanges as events: JSON lines, HAR files, flows of mitmproxy, logs of servers.
 
         Exit codes: 0 done, 1 nothing could be read (or, with --strict, not everything), 130 interrupted.
         """
@@ -65,7 +62,9 @@ def register(app: typer.Typer) -> None:
         factor = _speed(speed)
         if dry_run and times == "shift":
             raise typer.BadParameter("a dry run uses the recorded times", param_hint="--times")
-        session = ReplaySession(files, input_format, target, job, strict)
+        if input_format is not None and input_format not in FORMAT_NAMES:
+            raise typer.BadParameter(f"{input_format!r} is none of {', '.join(FORMAT_NAMES)}", param_hint="--input")
+        session = ReplaySession(files, chosen_format(input_format, log_format), target, job, strict)
         session.check()
         report = session.dry_run() if dry_run else session.publish(factor, keep_times=times == "keep")
         (print_json_report if output == "json" else print_tables)(report)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from halt400.errors import InputError
-from halt400.exchanges import STDIN, InputFile, Unread, detect_format
+from halt400.exchanges import STDIN, Format, InputFile, Unread, detect_format
 from halt400.records import ResponseEvent
 from streams.cli.replay_report import ReplayReport, printable
 from streams.processing.policy_file import PolicyFile
@@ -37,17 +37,17 @@ class ReplaySession:
     ----------
     files
         Paths, ``-`` for standard input.
-    format_name, target, job_id
+    file_format, target, job_id
         See `streams.replay.read_events`.
     strict
         The first line that cannot be read is an `InputError`.
     """
 
     def __init__(
-        self, files: list[str], format_name: str | None, target: str | None, job_id: str | None, strict: bool
+        self, files: list[str], file_format: Format | None, target: str | None, job_id: str | None, strict: bool
     ) -> None:
         self._files, self._strict = files, strict
-        self._format_name, self._target, self._job_id = format_name, target, job_id
+        self._file_format, self._target, self._job_id = file_format, target, job_id
         self._tally = Tally()
         self._unread: Counter[str] = Counter()
         self._console = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -74,7 +74,7 @@ class ReplaySession:
             if path == STDIN:
                 continue
             with InputFile(path) as file:
-                if file.is_file and self._format_name is None:
+                if file.is_file and self._file_format is None:
                     detect_format(file)
 
     def dry_run(self) -> ReplayReport:
@@ -133,7 +133,7 @@ class ReplaySession:
                 self._update_progress(recording)
 
     def _read(self, recording: Recording) -> Iterator[ResponseEvent | Unread]:
-        return read_events(recording, self._format_name, self._target, self._job_id)
+        return read_events(recording, self._file_format, self._target, self._job_id)
 
     def _on_item(self, recording: Recording, item: ResponseEvent | Unread) -> None:
         """Count one item, and print one that cannot be read."""

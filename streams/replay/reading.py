@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 from halt400.errors import InvalidRecord
-from halt400.exchanges import FORMATS, InputFile, RecordedExchange, Unread, detect_format
+from halt400.exchanges import EventBuilder, Format, InputFile, RecordedExchange, Unread, detect_format
 from halt400.records import ResponseEvent
-from streams.replay.events import EventBuilder
 
 __all__ = ["Recording", "read_events"]
 
@@ -24,7 +23,7 @@ class Recording(InputFile):
 
 def read_events(
     recording: Recording,
-    format_name: str | None = None,
+    file_format: Format | None = None,
     target: str | None = None,
     job_id: str | None = None,
 ) -> Iterator[ResponseEvent | Unread]:
@@ -36,8 +35,8 @@ def read_events(
     ----------
     recording
         The open file.
-    format_name
-        A name in `halt400.exchanges.FORMATS`; recognized by the file's beginning where absent.
+    file_format
+        See `halt400.exchanges.chosen_format`; recognized by the file's beginning where absent.
     target, job_id
         Target and job of every event, whatever the file has.
 
@@ -46,7 +45,7 @@ def read_events(
     InputError
         The file as a whole cannot be read.
     """
-    found = FORMATS[format_name] if format_name is not None else detect_format(recording)
+    found = file_format or detect_format(recording)
     builder = EventBuilder(recording.label, recording.modified_ms, target and target.lower(), job_id)
     records = found.read(recording)
     for record in records if found.in_order else _by_time(records):

@@ -2,8 +2,8 @@
 
 import msgspec
 
+from halt400.exchanges.names import shortened
 from halt400.records import ResponseEvent
-from streams.replay.names import shortened
 
 __all__ = ["Timeline"]
 

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from halt400.cli import build
-from halt400.exchanges import Unread
+from halt400.exchanges import Unread, chosen_format
 from halt400.records import ResponseEvent
 from streams.replay import Recording, read_events
 
@@ -40,11 +40,12 @@ def read(tmp_path: Path) -> Read:
         input_format: str | None = None,
         target: str | None = None,
         job_id: str | None = None,
+        log_format: str | None = None,
     ) -> tuple[list[ResponseEvent], list[Unread]]:
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         with Recording(str(path)) as recording:
-            items = list(read_events(recording, input_format, target, job_id))
+            items = list(read_events(recording, chosen_format(input_format, log_format), target, job_id))
         return (
             [item for item in items if isinstance(item, ResponseEvent)],
             [item for item in items if isinstance(item, Unread)],

@@ -16,9 +16,9 @@ import msgspec
 
 from halt400.errors import InvalidRecord
 from halt400.events import response_event, target_of
-from halt400.exchanges import RecordedExchange
+from halt400.exchanges.names import shortened
+from halt400.exchanges.recorded import RecordedExchange
 from halt400.records import Request, Response, ResponseEvent
-from streams.replay.names import shortened
 
 __all__ = ["EventBuilder"]
 
