@@ -194,7 +194,7 @@ def counts_at(row: Row, window_s: int, at_ms: int) -> WindowCounts:
     kept_from = kept_from_ms(row)
     if counts.start < kept_from:
         raise ValueError(
-            f"the window starts at {counts.start}, but counts of this target are kept only from {kept_from} on "
+            f"the window starts at {counts.start}, but counts of this target are kept from {kept_from} on only "
             "(a day before its latest response)"
         )
     return counts
