@@ -19,6 +19,8 @@ from packaging.requirements import Requirement
 
 REPOSITORY = Path(__file__).parents[1]
 
+pytestmark = pytest.mark.slow
+
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
     """Run a command, which must succeed, and return what it printed."""

@@ -143,6 +143,7 @@ def test_the_lock_was_derived_from_the_pom_as_it_is(name: str) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("mvn") is None, reason="Maven is not installed")
 @pytest.mark.parametrize("name", ARTIFACTS)
 def test_maven_resolves_the_pom_to_the_files_of_the_lock(name: str) -> None:

@@ -37,6 +37,7 @@ texts = st.one_of(documents, st.lists(st.one_of(words, names, glue), max_size=24
 headers = st.lists(st.tuples(st.one_of(names, st.text(max_size=12)), texts), max_size=4)
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None)
 @given(texts)
 @example('["<pin>Bearer passwordform-data; name=\\"pin"]')
@@ -63,6 +64,7 @@ def test_redacting_headers_twice_is_redacting_them_once(given_headers: list[tupl
     assert [len(value) for _, value in once] == [len(value) for _, value in given_headers]
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(texts, texts, headers, texts, st.binary(max_size=60))
 def test_redacting_an_event_twice_is_redacting_it_once(

@@ -6,6 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.replay.conftest import Replay, exchange
 from tests.replay.test_access_log import COMBINED, _line
 from tests.replay.test_har import _entry, _har
@@ -35,6 +37,7 @@ def test_every_job_of_the_recorded_apis_with_a_400_is_quarantined_once(corpora: 
     assert report["unread"] == report["refused"] == 0
 
 
+@pytest.mark.slow
 def test_a_real_log_without_a_400_quarantines_nothing(corpora: Path, replay: Replay) -> None:
     report = _report(replay, str(corpora / "access_logs" / "elastic_apache_logs"))
     assert (report["events"], report["quarantines"]) == (10_000, [])

@@ -110,6 +110,7 @@ def test_a_line_without_end_is_passed_over_in_constant_memory(tmp_path: Path) ->
     assert peak < 40_000_000
 
 
+@pytest.mark.slow
 def test_a_long_log_is_read_in_constant_memory(tmp_path: Path) -> None:
     path = tmp_path / "long.log"
     path.write_text((COMBINED + "\n") * 30_000)
