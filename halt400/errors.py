@@ -10,6 +10,7 @@
     ├── JobQuarantined        the gate refuses a request
     ├── PreflightFailed       a request was not sent, as it would get a 400
     ├── InvalidRecord         bytes that cannot be decoded as a record
+    │   └── InvalidEvent      a value that no response event can carry
     ├── QueryError            the HTTP API does not answer, or answers with a problem
     ├── InputError            a file cannot be read as recorded exchanges
     ├── LocalServiceError     the local Kafka or S3 server cannot be installed or started
@@ -23,6 +24,7 @@ __all__ = [
     "BrokerUnavailable",
     "Halt400Error",
     "InputError",
+    "InvalidEvent",
     "InvalidRecord",
     "JobQuarantined",
     "LocalServiceError",
@@ -111,6 +113,26 @@ class InvalidRecord(Halt400Error):
     """Bytes that cannot be decoded as a record."""
 
     code = "invalid_record"
+
+
+class InvalidEvent(InvalidRecord):
+    """A value that no response event can carry.
+
+    Parameters
+    ----------
+    field
+        Name of the parameter; also the attribute `field`.
+    value
+        The value, as it is shown.
+    """
+
+    code = "invalid_event"
+
+    def __init__(self, field: str, value: str, mend: str) -> None:
+        shown = value if len(value) <= 200 else f"{value[:200]}…"
+        joint = " is " if value.startswith("of type ") else ": " if value.startswith("item ") else "="
+        super().__init__(f"{field}{joint}{shown} makes no event.", mend)
+        self.field = field
 
 
 class QueryError(Halt400Error):

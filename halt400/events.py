@@ -5,14 +5,26 @@ Only events of 400s carry bodies, which are the evidence. Other responses are co
 
 import time
 from base64 import b64encode
-from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
 from os import urandom
+from typing import Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import msgspec
 
+from halt400.client_values import (
+    Body,
+    Headers,
+    plain_body,
+    plain_count,
+    plain_headers,
+    plain_http_version,
+    plain_status,
+    plain_text,
+    plain_url,
+)
+from halt400.errors import InvalidEvent
 from halt400.records import Client, Proxy, Request, Response, ResponseEvent
 
 __all__ = ["BODY_LIMIT_BYTES", "response_event", "target_of"]
@@ -26,17 +38,17 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 def response_event(
     *,
     method: str,
-    url: str,
+    url: Any,
     status: int,
     job_id: str,
     target: str | None = None,
     event_id: str | None = None,
     time_ms: int | None = None,
-    http_version: str = "1.1",
-    request_headers: Iterable[tuple[str, str]] = (),
-    request_body: bytes | str | None = None,
-    response_headers: Iterable[tuple[str, str]] = (),
-    response_body: bytes | str | None = None,
+    http_version: str | tuple[int, int] = "1.1",
+    request_headers: Headers = (),
+    request_body: Body = None,
+    response_headers: Headers = (),
+    response_body: Body = None,
     response_body_size: int | None = None,
     run_id: str | None = None,
     release: str | None = None,
@@ -55,9 +67,9 @@ def response_event(
     Parameters
     ----------
     method, url, http_version
-        The request line. User and password are removed from `url`.
+        The request line. `url` is text or a client's own object (httpx, yarl); user and password are removed from it.
     status
-        The response's status code.
+        The response's status code, an int from 100 to 599.
     job_id
         The scraping job, which is what a quarantine halts.
     target
@@ -67,14 +79,20 @@ def response_event(
     time_ms
         When the response was received, milliseconds since the epoch; default: now.
     request_headers, response_headers
-        Names and values in the order in which they were sent and received.
+        Names and values in the order in which they were sent and received: pairs of ``str`` or bytes, or what the
+        client hands out, such as a mapping or a multi-dict.
     request_body, response_body
-        The whole bodies; text is encoded as UTF-8. Only a 400 carries them, each up to `BODY_LIMIT_BYTES`: as text if
-        they are UTF-8, otherwise in base64.
+        The whole bodies; text is encoded as UTF-8, a dictionary or list as JSON. Only a 400 carries them,
+        each up to `BODY_LIMIT_BYTES`: as text if they are UTF-8, otherwise in base64.
     response_body_size
         Size of the whole response body in bytes, if `response_body` is missing or only its beginning.
     attempt
         1 for the first attempt of a logical request; 2, 3, ... for its retries.
+
+    Raises
+    ------
+    InvalidEvent
+        A value cannot be taken; the message names it.
 
     Examples
     --------
@@ -85,14 +103,31 @@ def response_event(
     >>> event.target, event.request.body_size
     ('api.shop.example', 26)
     """
-    if time_ms is None:
-        time_ms = time.time_ns() // 1_000_000
+    if type(url) is not str or not url.isascii():
+        url = plain_url(url)
+    if type(status) is not int or not 100 <= status <= 599:
+        status = plain_status(status)
+    if target is None:
+        target = _target_of_event(url)
+    names = (method, http_version, target, job_id, run_id, release, worker, region, client, client_version)
+    try:
+        method, version, target, job_id, run_id, release, worker, region, of_client = _plain_names(*names)
+    except TypeError:
+        # One of them has no hash, so it is no text.
+        method, version, target, job_id, run_id, release, worker, region, of_client = _plain_names.__wrapped__(*names)
     request = Request(
-        method=method, url=_without_userinfo(url), http_version=http_version, headers=list(request_headers)
+        method=method,
+        url=url if "@" not in url else _without_userinfo(url),
+        http_version=version,
+        headers=plain_headers(request_headers, "request_headers") if request_headers != () else [],
     )
-    response = Response(status=status, headers=list(response_headers))
-    sent = request_body.encode(errors="replace") if isinstance(request_body, str) else request_body
-    received = response_body.encode(errors="replace") if isinstance(response_body, str) else response_body
+    response = Response(
+        status=status, headers=plain_headers(response_headers, "response_headers") if response_headers != () else []
+    )
+    sent = None if request_body is None else plain_body(request_body, "request_body")
+    received = None if response_body is None else plain_body(response_body, "response_body")
+    if response_body_size is not None:
+        response_body_size = plain_count(response_body_size, "response_body_size")
     if sent is not None:
         request.body_size = len(sent)
     if response_body_size is not None or received is not None:
@@ -105,9 +140,9 @@ def response_event(
             response.body, response.body_base64, response.body_truncated = _carried(received)
             response.body_truncated |= (response.body_size or 0) > len(received)
     return ResponseEvent(
-        id=event_id or urandom(16).hex(),
-        time=time_ms,
-        target=target or target_of(url),
+        id=urandom(16).hex() if event_id is None else plain_text(event_id, "event_id"),
+        time=time.time_ns() // 1_000_000 if time_ms is None else plain_count(time_ms, "time_ms"),
+        target=target,
         job_id=job_id,
         request=request,
         response=response,
@@ -115,12 +150,62 @@ def response_event(
         release=release,
         worker=worker,
         region=region,
-        attempt=attempt,
-        proxy=None if proxy_id is None else Proxy(id=proxy_id, pool=proxy_pool),
-        client=None if client is None else Client(name=client, version=client_version),
-        duration_ms=duration_ms,
-        traceparent=traceparent,
+        attempt=1 if attempt == 1 else plain_count(attempt, "attempt", least=1),
+        proxy=None if proxy_id is None else _proxy(proxy_id, proxy_pool),
+        client=of_client,
+        duration_ms=duration_ms if duration_ms is None or type(duration_ms) is float else _duration(duration_ms),
+        traceparent=None if traceparent is None else plain_text(traceparent, "traceparent"),
     )
+
+
+def _target_of_event(url: str) -> str:
+    target = target_of(url)
+    if target == "unknown" and not ((parts := _split(url)) is not None and parts.hostname):
+        raise InvalidEvent("url", repr(_without_userinfo(url)), "It has no host: pass the whole URL, or target=.")
+    return target
+
+
+# A crawl repeats these names in each of its events: they are looked at once.
+@lru_cache(maxsize=4_096, typed=True)
+def _plain_names(
+    method: str,
+    http_version: str | tuple[int, int],
+    target: str,
+    job_id: str,
+    run_id: str | None,
+    release: str | None,
+    worker: str | None,
+    region: str | None,
+    client: str | None,
+    client_version: str | None,
+) -> tuple[str, str, str, str, str | None, str | None, str | None, str | None, Client | None]:
+    return (
+        plain_text(method, "method"),
+        plain_http_version(http_version),
+        plain_text(target, "target"),
+        plain_text(job_id, "job_id"),
+        _optional(run_id, "run_id"),
+        _optional(release, "release"),
+        _optional(worker, "worker"),
+        _optional(region, "region"),
+        None
+        if client is None
+        else Client(name=plain_text(client, "client"), version=_optional(client_version, "client_version")),
+    )
+
+
+def _optional(value: str | None, field: str) -> str | None:
+    return None if value is None else plain_text(value, field)
+
+
+def _proxy(proxy_id: str, pool: str | None) -> Proxy:
+    return Proxy(id=plain_text(proxy_id, "proxy_id"), pool=_optional(pool, "proxy_pool"))
+
+
+def _duration(duration_ms: float) -> float:
+    if isinstance(duration_ms, bool) or not isinstance(duration_ms, int | float):
+        raise InvalidEvent("duration_ms", repr(duration_ms), "Pass milliseconds, a float.")
+    return float(duration_ms)
 
 
 def target_of(url: str) -> str:

@@ -10,6 +10,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 PURE = (
     "halt400.body_shapes",
+    "halt400.client_values",
     "halt400.diagnosis",
     "halt400.errors",
     "halt400.exchanges.access_log",
@@ -151,6 +152,7 @@ SDK_ROOMS = (
     "redaction",
     "windows",
     "events",
+    "client_values",
     "record_fields",
     "errors",
     "records",

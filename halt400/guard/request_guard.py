@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from halt400.errors import JobQuarantined
+from halt400.client_values import plain_text
+from halt400.errors import InvalidEvent, JobQuarantined
 from halt400.events import response_event, target_of
 from halt400.guard.body_capture import BodyCapture
 from halt400.guard.local_breaker import LocalBreaker, LocalHold
@@ -91,6 +92,11 @@ class RequestGuard:
     ----------
     stats : GuardStats
         What it has done so far.
+
+    Raises
+    ------
+    InvalidEvent
+        `job_id` is empty, or one of the names is no text.
     """
 
     def __init__(
@@ -110,14 +116,18 @@ class RequestGuard:
         local_hold: LocalBreaker | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if not job_id:
-            raise ValueError("job_id is empty: give the job a name, for a quarantine halts it by that name.")
+        job_id = plain_text(job_id, "job_id")
+        # Told here, once, rather than by every response: nothing would be published.
+        for field, value in (("run_id", run_id), ("release", release), ("worker", worker), ("region", region)):
+            if value is not None:
+                plain_text(value, field)
         self.publisher, self.gate = publisher, gate
         self.job_id, self.run_id, self.release, self.worker, self.region = job_id, run_id, release, worker, region
         self.client, self.client_version, self.target = client, client_version, target
         self.stats = GuardStats()
         self._preflight, self._breaker, self._clock = preflight, local_hold, clock
         self._lock = threading.Lock()
+        self._logged: set[str] = set()
         if gate is not None and local_hold is not None:
             gate.on_change(self._clear)
 
@@ -212,6 +222,20 @@ class RequestGuard:
             hold.target,
             hold.bad_requests,
             hold.until_s - self._clock(),
+        )
+
+    def _log_unpublished(self, target: str, error: Exception) -> None:
+        """Log each kind of error once: a scraper that makes one makes it with every response."""
+        field = error.field.partition("[")[0] if isinstance(error, InvalidEvent) else None
+        kind = f"{type(error).__name__} {field}"
+        if kind in self._logged:
+            return
+        self._logged.add(kind)
+        log.error(
+            "A response of %s cannot be published: %s Errors of this kind are logged once.",
+            target,
+            error,
+            exc_info=None if field else error,
         )
 
     def _clear(self, command: Command) -> None:
@@ -312,8 +336,8 @@ class GuardedRequest:
                 proxy_pool,
             )
             self.guard.publisher.publish(event)
-        except Exception:
-            log.exception("The response of %s could not be published.", self.target)
+        except Exception as error:
+            self.guard._log_unpublished(self.target, error)
             return
         stats = self.guard.stats
         stats.published += 1
