@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 import scrapy
 from scrapy import signals
 
+AT_ONCE = 32
+"""Requests that wait or are under way: more than are sent at once, so that the crawl is never short of one."""
+
 
 class Pages(scrapy.Spider):
     """Asks one server for ``PAGES`` pages; every ``BAD_EVERY``-th is answered 400, none with 0."""
@@ -28,16 +31,22 @@ class Pages(scrapy.Spider):
 
     def start_requests(self) -> Iterator[scrapy.Request]:
         """Before that."""
-        self.began = datetime.now(UTC)
-        bad_every = self.settings.getint("BAD_EVERY")
-        for number in range(self.settings.getint("PAGES")):
-            kind = "bad" if bad_every and number % bad_every == 0 else "page"
-            yield scrapy.Request(f"{self.settings['URL']}/{kind}/{number}", dont_filter=True)
+        self.began, self.asked = datetime.now(UTC), 0
+        for _ in range(min(AT_ONCE, self.settings.getint("PAGES"))):
+            yield self.next_request()
 
-    def parse(self, response: scrapy.http.Response) -> None:
-        """Take the page, and say when where the benchmark wants to know."""
+    def next_request(self) -> scrapy.Request:
+        """Number the pages in the order in which they are asked for."""
+        bad_every, self.asked = self.settings.getint("BAD_EVERY"), self.asked + 1
+        kind = "bad" if bad_every and self.asked % bad_every == 0 else "page"
+        return scrapy.Request(f"{self.settings['URL']}/{kind}/{self.asked}", dont_filter=True)
+
+    def parse(self, response: scrapy.http.Response) -> Iterator[scrapy.Request]:
+        """Take the page, and ask for the next."""
         if self.settings.getbool("TELL_TIMES"):
             print(f"{response.status}", flush=True)
+        if self.asked < self.settings.getint("PAGES"):
+            yield self.next_request()
 
     def print_stats(self) -> None:
         """One line, after everything else."""
