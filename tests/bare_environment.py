@@ -55,8 +55,13 @@ class Environment:
         while waiting:
             requirement = waiting.pop()
             asked = (requirement.name, frozenset(requirement.extras))
-            if asked not in seen:
-                seen.add(asked)
+            if asked in seen:
+                continue
+            seen.add(asked)
+            if requirement.name == "halt400":
+                # An extra that includes another.
+                waiting += needed(requirements, frozenset(requirement.extras))
+            else:
                 found = distribution(requirement.name)
                 self._link(found)
                 waiting += needed(found.requires or [], frozenset(requirement.extras))

@@ -1,5 +1,6 @@
 """What a user installs: the wheel is built from the sdist, and works with what it says it needs and nothing more."""
 
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -26,13 +27,27 @@ def test_the_wheel_has_the_packages_their_types_and_the_local_servers_poms_and_l
 
 def test_a_scrapers_machine_needs_only_the_wheel(wheel: Path, tmp_path: Path) -> None:
     environment = Environment.with_wheel(tmp_path / "venv", wheel, frozenset())
+    assert environment.python("import halt400; print(*halt400.__all__)").strip()
+    for missing in ("faust", "typer", "rich"):
+        with pytest.raises(AssertionError, match=f"No module named '{missing}'"):
+            environment.python(f"import {missing}")
+    done = subprocess.run([environment.bin / "halt400", "--help"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert 'pip install "halt400[cli]"' in done.stderr
+
+
+def test_the_command_line_shows_what_is_installed_and_names_the_extra_of_the_rest(wheel: Path, tmp_path: Path) -> None:
+    environment = Environment.with_wheel(tmp_path / "venv", wheel, frozenset({"cli"}))
     assert environment.halt400("--version") == "halt400 0.1.0\n"
     shown = environment.halt400("--help")
     assert "diagnose" in shown
-    assert "pip install 'halt400[service]'" in shown
-    assert environment.python("import halt400; print(*halt400.__all__)").strip()
-    with pytest.raises(AssertionError, match="No module named 'faust'"):
-        environment.python("import faust")
+    assert "worker" not in shown
+    assert shown.count("pip install 'halt400[service]'") == 1
+    for typed in (["worker"], ["topics", "apply"], ["run", "--help"]):
+        command = [environment.bin / "halt400", *typed]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        expected = f"halt400 {typed[0]} needs more packages: pip install 'halt400[service]'\n"
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", expected)
 
 
 def test_with_the_extra_service_every_command_is_there(wheel: Path, tmp_path: Path) -> None:

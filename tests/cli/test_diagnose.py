@@ -6,7 +6,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from halt400.cli import build
+from halt400.cli.app import build
 from halt400.errors import InputError
 
 BROKEN = '{"method":"POST","url":"https://a.example/x?token=abc123def456ghi","request_headers":{"Content-Type":"application/json"},"request_body":"{\\"page\\": 1,}","status":400}'

@@ -2,7 +2,7 @@ from importlib import metadata
 
 from typer.testing import CliRunner
 
-from halt400.cli import build
+from halt400.cli.app import build
 
 
 def test_the_version_is_that_of_the_installed_package() -> None:

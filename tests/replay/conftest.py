@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from halt400.cli import build
+from halt400.cli.app import build
 from halt400.exchanges import Unread, chosen_format
 from halt400.records import ResponseEvent
 from streams.replay import Recording, read_events
