@@ -27,7 +27,7 @@ run: setup ## Kafka, topics, worker and the demonstration on this machine; Ctrl-
 test: setup ## Every test, those on the real Kafka and S3 server included; WORKERS=0 runs them one by one.
 	@$(BIN)/pytest $(PARALLEL)
 
-test-quick: setup ## The tests that need no server.
+test-quick: setup ## The tests that need no server and little processor time.
 	@$(BIN)/pytest $(PARALLEL) -m "not broker and not s3 and not slow"
 
 fuzz: setup ## Hypothesis with random seeds, for MINUTES=10; SEED=n repeats one search.

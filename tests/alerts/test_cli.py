@@ -3,6 +3,8 @@
 import time
 from pathlib import Path
 
+import pytest
+
 from halt400.records import Command
 from tests.alerts.conftest import AlertBench
 from tests.alerts.examples import TARGET
@@ -10,6 +12,8 @@ from tests.alerts.examples import command as make
 from tests.alerts.servers import ROUTING_KEY, SLACK_PATH, PagerDuty, Slack
 from tests.cli.command import run
 from tests.waiting import until
+
+pytestmark = pytest.mark.slow
 
 TWO_ROUTES = """
 [alerts.sink.oncall]

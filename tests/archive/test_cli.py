@@ -27,6 +27,8 @@ from tests.archive.offences import (
 )
 from tests.cli.command import run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def variables(tmp_path: Path) -> dict[str, str]:

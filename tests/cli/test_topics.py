@@ -89,6 +89,7 @@ async def test_the_command_shows_created_as_declared_missing_and_differs(setting
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

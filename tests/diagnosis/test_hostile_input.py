@@ -48,6 +48,7 @@ def assert_quick(one: Request, response: Response | None = REFUSED) -> None:
     assert time.process_time() - start < LIMIT_S
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_megabyte_of_anything_takes_less_than_half_a_second(unit):
     much = (unit * (MEGABYTE // len(unit) + 1))[:MEGABYTE]

@@ -56,6 +56,7 @@ def test_redacting_a_text_twice_is_redacting_it_once(text: str) -> None:
             assert redact(once) == once
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(headers)
 def test_redacting_headers_twice_is_redacting_them_once(given_headers: list[tuple[str, str]]) -> None:
@@ -136,6 +137,7 @@ nested = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     st.dictionaries(names | texts, nested, min_size=1, max_size=4).map(json.dumps),
@@ -201,6 +203,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_megabyte_of_anything_takes_bounded_time(unit: str) -> None:
     body = (unit * (1_000_000 // len(unit) + 1))[:1_000_000]
