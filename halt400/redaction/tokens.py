@@ -34,7 +34,7 @@ def _markers(core: str) -> tuple[str, str, str]:
     if core.isdigit() and core.isascii():
         return "digits", "999", "9"
     characters = set(core)
-    if characters <= _HEX_LOWER:
+    if characters <= _HEX_LOWER and length > 2:  # one or two: `f"` would open a string of Python
         return "hex", "facade" if length >= 16 else "fa", "f"
     if characters <= _HEX_UPPER:
         return "HEX", "FACADE" if length >= 16 else "FA", "F"

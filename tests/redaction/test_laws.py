@@ -42,6 +42,7 @@ headers = st.lists(st.tuples(st.one_of(names, st.text(max_size=12)), texts), max
 @given(texts)
 @example('["<pin>Bearer passwordform-data; name=\\"pin"]')
 @example('{"password": ["Digest a=, "]}')
+@example('PASSWORT=a"bcd.efg"')
 def test_redacting_a_text_twice_is_redacting_it_once(text: str) -> None:
     for redact in (
         redactor.text,
