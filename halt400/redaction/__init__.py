@@ -1,9 +1,9 @@
-"""Take the secrets out of requests, responses, texts and logs, and leave everything that a diagnosis needs.
+"""Redaction: replace the secrets in requests, responses, texts and logs, and keep all that a diagnosis needs.
 
 Pure: no clock, network or environment; the key and the rules are values. See `docs/archive.md`.
 """
 
-from halt400.redaction.log_records import RedactingFormatter
+from halt400.redaction.log_formatter import RedactingFormatter
 from halt400.redaction.redactor import Redactor
 from halt400.redaction.rules import RedactionRules
 from halt400.redaction.tokens import KEY_MIN_BYTES

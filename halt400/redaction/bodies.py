@@ -1,7 +1,6 @@
-"""Redact a body as bytes: whatever its character encoding, and through the compressions of the standard library.
+"""Redact a body that is bytes, in any character encoding, and inside the compressions of the standard library.
 
-A body that says it is compressed in a way that cannot be read here is covered whole: what cannot be searched cannot
-be called free of secrets.
+A body in any other compression is masked whole: a body that cannot be searched may hold secrets.
 """
 
 import zlib
@@ -12,20 +11,21 @@ __all__ = ["redact_bytes"]
 
 _INFLATED_MAX_BYTES = 8 * 1024 * 1024
 _CHUNK_BYTES = 4096
+_TEXT_BYTES = bytes(range(32, 127)) + b"\t\r\n"
 _READABLE = {"", "identity", "gzip", "x-gzip", "deflate"}
 
 
 def redact_bytes(body: bytes, content_encoding: str, redact: Callable[[str, bool], str]) -> bytes:
-    """The body with its secrets sealed.
+    """The body with its secrets replaced.
 
     Parameters
     ----------
     body
-        As it was sent, possibly truncated.
+        As it was sent; may be truncated.
     content_encoding
         The value of the header, empty without one.
     redact
-        Redacts a text; the flag says that it is a view of bytes, one character each.
+        Redacts a text; the flag says that it is bytes decoded as Latin-1.
     """
     wbits = _wbits(body)
     if wbits is not None:
@@ -51,7 +51,7 @@ def _redact_plain(body: bytes, redact: Callable[[str, bool], str]) -> bytes:
 
 
 def _wide_encoding(body: bytes) -> str | None:
-    """UTF-16 or UTF-32 by the zeros among the first characters."""
+    """UTF-16 or UTF-32, by the byte order mark or the zeros among the first characters."""
     head = body[:4]
     if head == b"\xff\xfe\x00\x00" or (len(head) == 4 and head[0] and head[1:] == b"\0\0\0"):
         return "utf-32-le"
@@ -67,9 +67,8 @@ def _wide_encoding(body: bytes) -> str | None:
 def _is_text(body: bytes) -> bool:
     """Whether the body reads as text although its header says that it is compressed."""
     head = body[:512]
-    return not head.translate(None, bytes(range(32, 127)) + b"\t\r\n") or (
-        b"\0" not in head and len(head.translate(None, bytes(range(32, 127)) + b"\t\r\n")) * 4 < len(head)
-    )
+    others = head.translate(None, _TEXT_BYTES)
+    return not others or (b"\0" not in head and len(others) * 4 < len(head))
 
 
 def _wbits(body: bytes) -> int | None:
@@ -82,20 +81,20 @@ def _wbits(body: bytes) -> int | None:
 
 
 def _redact_deflated(body: bytes, wbits: int, redact: Callable[[str, bool], str]) -> bytes:
-    """Redact what is inside; a body without secrets stays as it was, byte for byte, broken or not."""
+    """Redact the inflated body; without secrets it stays as it was, byte for byte, broken or not."""
     plain, rest = _inflate(body, wbits)
     if len(plain) >= _INFLATED_MAX_BYTES:
         return b"x" * len(body)
-    sealed = _redact_plain(plain, redact)
-    sealed_rest = b"x" * len(rest) if _wbits(rest) is not None else _redact_plain(rest, redact)
-    if sealed == plain and sealed_rest == rest:
+    redacted = _redact_plain(plain, redact)
+    redacted_rest = b"x" * len(rest) if _wbits(rest) is not None else _redact_plain(rest, redact)
+    if redacted == plain and redacted_rest == rest:
         return body
     deflater = zlib.compressobj(6, zlib.DEFLATED, wbits)
-    return deflater.compress(sealed) + deflater.flush() + sealed_rest
+    return deflater.compress(redacted) + deflater.flush() + redacted_rest
 
 
 def _inflate(body: bytes, wbits: int) -> tuple[bytes, bytes]:
-    """What can be inflated, up to the byte where the body breaks, and what follows its end."""
+    """The inflated bytes, up to the byte where the body breaks, and the bytes that follow its end."""
     inflater = zlib.decompressobj(wbits)
     plain = bytearray()
     for start in range(0, len(body), _CHUNK_BYTES):

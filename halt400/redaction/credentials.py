@@ -1,6 +1,6 @@
 """Values whose grammar is known: Authorization, Cookie and Set-Cookie, and the userinfo of a URL.
 
-The grammar stays (scheme, parameter and cookie names, attributes), the secrets in it are sealed.
+What the grammar needs stays (scheme, names of parameters and cookies, attributes); the secrets are replaced.
 Sources: RFC 9110 section 11.4 (credentials), RFC 6265 section 4 (cookies), RFC 3986 section 3.2.1 (userinfo).
 """
 
@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable
 from itertools import islice
 
-__all__ = ["HEADER_KINDS", "SCHEME", "Seal", "authorization", "cookie", "set_cookie", "userinfo_spans"]
+__all__ = ["HEADER_KINDS", "SCHEME", "Replace", "authorization", "cookie", "set_cookie", "userinfo_spans"]
 
-Seal = Callable[[str], str]
+Replace = Callable[[str], str]
 
 HEADER_KINDS = {
     "authorization": "authorization",
@@ -31,12 +31,12 @@ SCHEME = (
     "|sapisidhash|scram-sha-1|scram-sha-256|sharedaccesssignature|sharedkey|sharedkeylite|signature|splunk|ssws|token"
     "|vapid|wsse|zoho-oauthtoken"
 )
-"""The authentication schemes that stay readable, as a regular expression without groups; else nothing stays."""
+"""The authentication schemes that stay readable, as a regular expression without groups."""
 
 _SCHEMES = re.compile(rf"\s*(?:(?:{SCHEME})(?:\s+|\s*:\s+|$))+", re.IGNORECASE)
 _PARAMETER = re.compile(r'([A-Za-z][A-Za-z0-9_-]{0,40})(\s{0,4}=\s{0,4})(\\{0,7}"(?!\s{0,16}[,:}\]]))?([^",\\]*)')
 _QUOTED = re.compile(r'"(?!\s{0,16}[,:}\]])(.+)"', re.DOTALL)
-"""What is in quotes, unless the first quote seems to be the last of a string of JSON."""
+"""A value in quotes, unless the first quote seems to close a string of JSON."""
 _NEXT_PARAMETER = re.compile(r"(,(?=\s{0,8}[A-Za-z][A-Za-z0-9_-]{0,40}\s{0,4}=))")
 _ONE_WORD_SCHEME = re.compile(r"(?:bearer|basic)\W*\Z", re.IGNORECASE)
 _OPEN_PARAMETERS = {
@@ -45,16 +45,16 @@ _OPEN_PARAMETERS = {
 }
 
 
-def authorization(value: str, seal: Seal, first_word: Callable[[str], int] = len) -> str:
+def authorization(value: str, replace: Replace, first_word: Callable[[str], int] = len) -> str:
     """Credentials with the scheme kept, and the parameter names of Digest, AWS4-HMAC-SHA256, OAuth and the like.
 
     Parameters
     ----------
-    value, seal
-        The value of the header, and what seals a secret in it.
+    value, replace
+        The value of the header, and the replacement of a secret in it.
     first_word
-        Where the first run of characters that `seal` replaces ends. After Bearer and Basic it is sealed by itself,
-        because it is also found by its shape, which must find the token that belongs to it.
+        Where the first run of characters that `replace` replaces ends. After Bearer and Basic it is replaced by itself:
+        it is also found by its format, and must be found to be a token then.
 
     >>> authorization("Bearer Bearer abc", lambda secret: "#" * len(secret))
     'Bearer Bearer ###'
@@ -65,64 +65,64 @@ def authorization(value: str, seal: Seal, first_word: Callable[[str], int] = len
     parameter = _PARAMETER.match(credentials) if scheme else None
     one_word = scheme is not None and _ONE_WORD_SCHEME.search(scheme[0]) is not None
     if parameter and (parameter[3] or (not one_word and _NEXT_PARAMETER.search(credentials))):
-        return value[:start] + _parameters(credentials, seal)
+        return value[:start] + _parameters(credentials, replace)
     end = first_word(credentials) if one_word else len(credentials)
-    return value[:start] + seal(credentials[:end]) + seal(credentials[end:])
+    return value[:start] + replace(credentials[:end]) + replace(credentials[end:])
 
 
-def _parameters(credentials: str, seal: Seal) -> str:
-    sealed: list[str] = []
+def _parameters(credentials: str, replace: Replace) -> str:
+    pieces: list[str] = []
     for index, part in enumerate(_NEXT_PARAMETER.split(credentials)):
         found = _PARAMETER.match(part, len(part) - len(part.lstrip()))
         if index % 2 or not part:
-            sealed.append(part)
+            pieces.append(part)
         elif found is None:
-            sealed.append(seal(part))
+            pieces.append(replace(part))
         elif found[1].lower() in _OPEN_PARAMETERS:
-            sealed.append(part)
+            pieces.append(part)
         else:
             rest = part[found.start(4) :]
             quote = found[3] or ""
             closing = rest.rfind(quote) if quote else len(rest)
             closing = closing if closing > 0 else len(rest)
-            sealed.append(part[: found.start(4)] + seal(rest[:closing]) + rest[closing:])
-    return "".join(sealed)
+            pieces.append(part[: found.start(4)] + replace(rest[:closing]) + rest[closing:])
+    return "".join(pieces)
 
 
-def cookie(value: str, seal: Seal) -> str:
-    """A Cookie header with the names kept and every value sealed; what has no name is sealed whole.
+def cookie(value: str, replace: Replace) -> str:
+    """A Cookie header with the names kept and every value replaced; a pair without a name is replaced whole.
 
     >>> cookie("a=secret; theme=dark", lambda secret: "#" * len(secret))
     'a=######; theme=####'
     """
-    return ";".join(_cookie_pair(pair, seal) for pair in value.split(";"))
+    return ";".join(_cookie_pair(pair, replace) for pair in value.split(";"))
 
 
-def _cookie_pair(pair: str, seal: Seal) -> str:
+def _cookie_pair(pair: str, replace: Replace) -> str:
     name, equals, secret = pair.partition("=")
     if not equals:
-        return _seal_inner(pair, seal)
-    return name + equals + _seal_inner(secret, seal)
+        return _replace_inner(pair, replace)
+    return name + equals + _replace_inner(secret, replace)
 
 
-def _seal_inner(text: str, seal: Seal) -> str:
-    """Seal without the white space and quotes around, which belong to the grammar."""
+def _replace_inner(text: str, replace: Replace) -> str:
+    """Replace the text inside white space and quotes, which belong to the grammar."""
     inner = text.strip(" \t\r\n")
     inner = quoted[1] if (quoted := _QUOTED.fullmatch(inner)) else inner
     if not inner:
         return text
     start = text.index(inner)
-    return text[:start] + seal(inner) + text[start + len(inner) :]
+    return text[:start] + replace(inner) + text[start + len(inner) :]
 
 
-def set_cookie(value: str, seal: Seal) -> str:
-    """A Set-Cookie header with name and attributes kept and the value sealed.
+def set_cookie(value: str, replace: Replace) -> str:
+    """A Set-Cookie header with name and attributes kept and the value replaced.
 
     >>> set_cookie("sid=secret; Path=/; HttpOnly", lambda secret: "#" * len(secret))
     'sid=######; Path=/; HttpOnly'
     """
     pair, semicolon, attributes = value.partition(";")
-    return _cookie_pair(pair, seal) + semicolon + attributes
+    return _cookie_pair(pair, replace) + semicolon + attributes
 
 
 _USERINFO = re.compile(r""":(?://|\\/\\/)([^\s/?#"'<>\\]*)@""")
@@ -136,28 +136,28 @@ _PROXY_PAIR = re.compile(
 )
 
 
-def userinfo_spans(text: str, seal: Seal, most: int) -> list[tuple[int, int, str]]:
+def userinfo_spans(text: str, replace: Replace, most: int) -> list[tuple[int, int, str]]:
     """Where user names and passwords stand in URLs, percent-encoded URLs and ``user:password@proxy:8080``.
 
     Parameters
     ----------
     most
-        Find no more than these, the first in the text.
+        The greatest number of places to find, the first in the text.
 
     Returns
     -------
-    list of (start, end, sealed)
-        In order; may overlap, and the caller takes the first of those that do.
+    list of (start, end, replaced)
+        In order. Where two overlap, the first counts.
     """
     patterns = [_USERINFO, _USERINFO_BROKEN, _PROXY_PAIR]
     if "%40" in text:
         patterns.append(_USERINFO_ENCODED)
     places = sorted(match.span(1) for pattern in patterns for match in islice(pattern.finditer(text), most))
-    return [(start, end, _userinfo(text[start:end], seal)) for start, end in places[:most]]
+    return [(start, end, _userinfo(text[start:end], replace)) for start, end in places[:most]]
 
 
-def _userinfo(userinfo: str, seal: Seal) -> str:
+def _userinfo(userinfo: str, replace: Replace) -> str:
     colon = _COLON.search(userinfo)
     if colon is None:
-        return seal(userinfo)
-    return seal(userinfo[: colon.start()]) + colon[0] + seal(userinfo[colon.end() :])
+        return replace(userinfo)
+    return replace(userinfo[: colon.start()]) + colon[0] + replace(userinfo[colon.end() :])

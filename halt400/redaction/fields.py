@@ -1,9 +1,9 @@
 """Find the values of secret names in any text: JSON, broken JSON, forms, multipart, XML, GraphQL, header dumps, logs.
 
-There is no parser here, on purpose: what is redacted is often what no parser accepts, and a parser would mend it. A
-name is found by its stem, extended to a whole word, judged, and the value after it is delimited by what stands there:
-a quote, a tag, a boundary, a delimiter. Each step looks at a bounded piece or consumes what it has looked at, so the
-time is linear in the text.
+There is no parser here, on purpose: the texts are often such that no parser accepts them, and a parser would repair
+them. A name is found by its stem, extended to a whole word, and judged. The value after it ends where its quote, tag,
+boundary or delimiter says. Each step looks at a bounded piece or consumes what it has looked at, so the time is linear
+in the text.
 """
 
 import re
@@ -12,19 +12,19 @@ from functools import cache
 from typing import NamedTuple
 
 from halt400.redaction.credentials import HEADER_KINDS, SCHEME
-from halt400.redaction.names import NameVerdict
-from halt400.redaction.sealing import Position
+from halt400.redaction.secret_names import NameVerdict
+from halt400.redaction.secret_replacer import Syntax
 
 __all__ = ["NAMES_MAX", "Field", "find_fields"]
 
 
 class Field(NamedTuple):
-    """One value that belongs to a secret name: text[start:end], written in the grammar of `position`."""
+    """The value of a secret name: text[start:end], written in `syntax`. `name` is empty where the value is a guess."""
 
     name: str
     start: int
     end: int
-    position: Position
+    syntax: Syntax
 
 
 NAMES_MAX = 10_000
@@ -80,11 +80,11 @@ _KEY = re.compile(r"\s{0,16}+:")
 
 
 def find_fields(
-    text: str, lowered: str, stems: re.Pattern[str], judge: Callable[[str], NameVerdict]
+    text: str, lowered: str, stem_pattern: re.Pattern[str], judge: Callable[[str], NameVerdict]
 ) -> tuple[list[Field], int]:
     """The values of secret names in `text`, in order, none overlapping; and how far the text was searched.
 
-    The search ends after 10,000 secret names: a text with more of them is no evidence but an attack on the time.
+    The search ends after 10,000 secret names, so that a hostile text cannot take unbounded time.
 
     Parameters
     ----------
@@ -92,15 +92,15 @@ def find_fields(
         Any text.
     lowered
         The same in lower case, character by character.
-    stems
+    stem_pattern
         Finds what every secret name contains, in lower case.
     judge
-        What a name says of its value; weak names are left alone here.
+        What a name says about its value; weak names are left alone here.
     """
     scan = _Scan(text, lowered)
     found: list[Field] = []
     at = names = 0
-    while (stem := stems.search(lowered, at)) is not None:
+    while (stem := stem_pattern.search(lowered, at)) is not None:
         before = lowered[max(at, stem.start() - _NAME_MAX) : stem.start()]
         start = stem.start() - len(before) + len(before.rstrip(_NAME_CHARACTERS))
         if text[start - 1 : start] == "%":
@@ -132,7 +132,7 @@ def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
 
 
 class _Scan:
-    """The text under search, and how far its last run without a delimiter goes (so that it is measured once)."""
+    """The text under search, and the end of its last run without a delimiter, so that it is measured only once."""
 
     __slots__ = ("_lowered", "_run_end", "_run_start", "_text")
 
@@ -142,16 +142,16 @@ class _Scan:
         self._run_start = self._run_end = -1
 
     def values(self, name: str, start: int, end: int, verdict: NameVerdict) -> list[Field]:
-        """The values that belong to the name at text[start:end]; none where it only is a word.
+        """The values of the name at text[start:end]; none where it is only a word.
 
-        An empty field says that the text up to its end has been looked at.
+        An empty field means that the text up to its end has been searched.
         """
         text, lowered = self._text, self._lowered
         known = name.lower() in HEADER_KINDS
         if (part := self._part(start, end)) is not None:
-            return [Field(name, *part, Position.TEXT)]
+            return [Field(name, *part, Syntax.TEXT)]
         if (element := self._element(start, end)) is not None:
-            return [Field(name, *element, Position.TEXT)]
+            return [Field(name, *element, Syntax.TEXT)]
         after = _AFTER_NAME.match(text, end)
         if after is None:
             pair = _PAIR.match(text, end) or (_HEADER_PAIR.match(text, end) if known or "-" in name else None)
@@ -165,11 +165,11 @@ class _Scan:
             opened = _OPEN.match(text, at)
             if opened is not None:
                 return self._value(name, at, verdict)
-            return [Field(name, at, _end(_ENCODED, text, at), Position.URL)]
+            return [Field(name, at, _end(_ENCODED, text, at), Syntax.URL)]
         if not after["close"] and separator == ":" and _OPEN.match(text, at) is None and text[at : at + 1] not in "[{":
             line_start = self._starts_line(start)
             if known or line_start or text[max(0, start - 1) : start] in {"'", '"', "`"}:
-                return [Field(name, at, self._line_end(at, to_quote=not line_start), Position.TEXT)]
+                return [Field(name, at, self._line_end(at, to_quote=not line_start), Syntax.TEXT)]
         return self._value(name, at, verdict, after["close"] or "", assigned=separator == "=" and not after["close"])
 
     def _starts_line(self, start: int) -> bool:
@@ -177,12 +177,12 @@ class _Scan:
         return (not before and start <= 24) or before.endswith(("\n", "\r", "\\n", "\\r"))
 
     def _line_end(self, at: int, *, to_quote: bool) -> int:
-        """The end of the line without the white space and comma that belong to the grammar."""
+        """The end of the line, without the white space and comma that belong to the grammar."""
         line = self._text[at : _end(_LINE_TO_QUOTE if to_quote else _LINE, self._text, at)]
         return at + len(line.rstrip().removesuffix(","))
 
     def _part(self, start: int, end: int) -> tuple[int, int] | None:
-        """The content of a part of multipart/form-data, if the name is that of one."""
+        """The content of the part of multipart/form-data that has this name, if there is one."""
         before = self._lowered[max(0, start - 64) : start]
         if "disposition" not in before or _PART_NAME.search(before) is None:
             return None
@@ -193,7 +193,7 @@ class _Scan:
         return header.end(), stop.start() if stop else len(self._text)
 
     def _element(self, start: int, end: int) -> tuple[int, int] | None:
-        """The text of an XML element, if the name is that of one."""
+        """The text of the XML element that has this name, if there is one."""
         text = self._text
         before = text[max(0, start - 34) : start]
         opening = before.rfind("<")
@@ -210,35 +210,35 @@ class _Scan:
     def _value(
         self, name: str, at: int, verdict: NameVerdict, close: str = "", *, assigned: bool = False
     ) -> list[Field]:
-        """The values at `at`, behind the name, the quote that closes it if any, and a separator."""
+        """The values at `at`, after a name, the quote `close` if it has one, and a separator."""
         text = self._text
         opened = _OPEN.match(text, at)
         if opened is not None:
             field = self._quoted(name, opened.end(), opened["quote"])
-            # The quote may close a string that the name ends; then what follows is not inside one.
+            # The quote may close the string that the name stands in: then the value is what follows the string.
             closes = close != '"' and _CLOSES.match(text, opened.start("quote"))
             return [field._replace(name="", start=at) if closes else field]
         if text[at : at + 1] in {"[", "{"} and text[at + 1 : at + 2] != "{":
-            return self._leaves(name, at, verdict, in_step=close == '"')
+            return self._leaves(name, at, verdict, outside_string=close == '"')
         form = assigned and self._form_like(at)
-        position = Position.URL if assigned else Position.BARE if close else Position.TEXT
-        return self._bare(name, at, _end(_FORM if form else _WORD, text, at), verdict, position)
+        syntax = Syntax.URL if assigned else Syntax.BARE_WORD if close else Syntax.TEXT
+        return self._bare(name, at, _end(_FORM if form else _WORD, text, at), verdict, syntax)
 
     def _form_like(self, at: int) -> bool:
-        """Whether another parameter follows the value at `at`, so that it ends there and nowhere before."""
+        """Whether another parameter follows the value at `at`, so that the value ends there and not before."""
         if not self._run_start <= at <= self._run_end:
             self._run_start, self._run_end = at, _end(_FORM, self._text, at)
         return self._text[self._run_end : self._run_end + 1] == "&"
 
-    def _bare(self, name: str, start: int, end: int, verdict: NameVerdict, position: Position) -> list[Field]:
+    def _bare(self, name: str, start: int, end: int, verdict: NameVerdict, syntax: Syntax) -> list[Field]:
         number = _NUMBER.fullmatch(self._text, start, end)
-        if number is None and position is not Position.URL:
+        if number is None and syntax is not Syntax.URL:
             start = _end(_SIGNS, self._text, start)
         if number is None:
-            return [Field(name, start, end, position)]
+            return [Field(name, start, end, syntax)]
         if verdict is NameVerdict.PLURAL:
             return []
-        return [Field(name, number.start(1), end, Position.NUMBER)]
+        return [Field(name, number.start(1), end, Syntax.NUMBER)]
 
     def _quoted(self, name: str, start: int, quote: str) -> Field:
         """The field inside a quote; where the quote is never closed, up to the end of the line."""
@@ -253,12 +253,12 @@ class _Scan:
             end = text.find(quote, start)
         if end < 0 or end >= len(text):
             end = _end(_LINE, text, start)
-        return Field(name, start, end, Position.URL if quote.startswith("%") else Position.JSON)
+        return Field(name, start, end, Syntax.URL if quote.startswith("%") else Syntax.JSON)
 
-    def _leaves(self, name: str, at: int, verdict: NameVerdict, *, in_step: bool) -> list[Field]:
+    def _leaves(self, name: str, at: int, verdict: NameVerdict, *, outside_string: bool) -> list[Field]:
         """Every text and number inside the array or object at `at`; its keys are names, not values.
 
-        Unless `in_step`, `at` may lie inside a string, so that the next quote closes one.
+        Unless `outside_string`, `at` may lie inside a string, so that the next quote closes it.
         """
         text = self._text
         found: list[Field] = []
@@ -271,7 +271,7 @@ class _Scan:
                 depth -= 1
                 if depth <= 0:
                     break
-            elif not in_step and leaf["quote"] and _CLOSES.match(text, leaf.start()):
+            elif not outside_string and leaf["quote"] and _CLOSES.match(text, leaf.start()):
                 continue
             elif leaf["quote"]:
                 field = self._quoted(name, at, leaf["quote"])
@@ -279,6 +279,6 @@ class _Scan:
                 if not _KEY.match(text, at):
                     found.append(field)
             elif leaf["bare"] and not _KEY.match(text, at):
-                found += self._bare(name, leaf.start(), leaf.end(), verdict, Position.BARE)
-        found.append(Field(name, at, at, Position.TEXT))
+                found += self._bare(name, leaf.start(), leaf.end(), verdict, Syntax.BARE_WORD)
+        found.append(Field(name, at, at, Syntax.TEXT))
         return found

@@ -1,4 +1,4 @@
-"""What an operator adds to the built-in redaction rules: data, from the table ``[redaction]`` of ``halt400.toml``."""
+"""The redaction rules that an operator adds to the built-in ones: the table ``[redaction]`` of ``halt400.toml``."""
 
 import re
 from collections.abc import Mapping

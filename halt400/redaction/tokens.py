@@ -1,9 +1,9 @@
-"""The keyed token that stands in a secret's place: as long as the secret, of its alphabet, and the same each time.
+"""The keyed token that replaces a secret: as long as the secret, of its alphabet, and the same each time.
 
 A token is ``marker + tag + check + padding``. The tag is a keyed BLAKE2b digest of the secret, so that two archives
-made with one key can be compared and nobody without the key can try secrets against it. The check is a keyed digest
-of the tag: only a token made with this key carries it, so a token is recognised and left alone, which makes redacting
-twice the same as redacting once. Below eight characters, or twelve digits, there is no room for either; the secret
+made with one key can be compared, and nobody without the key can test a guess of a secret. The check is a keyed digest
+of the tag: only a token made with this key carries it, so a token is recognised and left alone, and redacting twice is
+the same as redacting once. Below eight characters, or twelve digits, there is no room for either, and the secret
 becomes a plain mask.
 
 Digits stay digits and hexadecimal stays hexadecimal. Everything else is written with consonants and digits that
@@ -19,7 +19,7 @@ __all__ = ["KEY_MIN_BYTES", "MASKED_BELOW", "Tokens"]
 KEY_MIN_BYTES = 16
 MASKED_BELOW = 8
 NUMBER_MASKED_BELOW = 12
-"""Digits and hexadecimal say less per character, so that they need more of them."""
+"""Digits and hexadecimal hold less per character, so they need more of them."""
 
 _TAG_MAX = 16
 _CHECK_MAX = 8
@@ -54,7 +54,7 @@ class Tokens:
     Raises
     ------
     SettingError
-        When the key is too short to keep anyone from trying secrets against the tokens.
+        The key is so short that somebody could guess it.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Redact what is logged, tracebacks included, at the last moment before it is written."""
+"""A log formatter that redacts each line, tracebacks included, just before it is written."""
 
 import logging
 
@@ -8,12 +8,12 @@ __all__ = ["RedactingFormatter"]
 
 
 class RedactingFormatter(logging.Formatter):
-    """Formats a log record with another formatter and redacts the outcome.
+    """Formats a log record with another formatter and redacts the result.
 
     Parameters
     ----------
     redactor
-        Seals the secrets.
+        Replaces the secrets.
     formatter
         Makes the line; the standard one when None.
 
