@@ -4,6 +4,7 @@ The modules override private parts of faust-streaming 0.15; each override says w
 `tests/transport` tests them on a real broker, so that a change in Faust is found there first.
 """
 
+from streams.transport.app import DisklessApp
 from streams.transport.codec import PASS_THROUGH
 from streams.transport.consumer import FoldingConsumer
 from streams.transport.fetcher import LostRecords, Records
@@ -15,6 +16,7 @@ from streams.transport.watermarks import Watermarks
 
 __all__ = [
     "PASS_THROUGH",
+    "DisklessApp",
     "DurableTable",
     "FoldingConsumer",
     "FoldingTransport",

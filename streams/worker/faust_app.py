@@ -11,6 +11,7 @@ import faust
 from halt400.kafka.connection import Plaintext, SaslTls, Security, Tls
 from streams import topics
 from streams.settings import Settings
+from streams.transport import DisklessApp
 
 __all__ = ["Halt400App", "new_app"]
 
@@ -27,8 +28,8 @@ class BackgroundService(Protocol):
         """Stop it; does nothing where it was not started."""
 
 
-class Halt400App(faust.App):
-    """A Faust app that keeps nothing on disk, runs background services, and knows why it failed.
+class Halt400App(DisklessApp):
+    """A Faust app that runs background services and knows why it failed.
 
     Attributes
     ----------
@@ -46,9 +47,6 @@ class Halt400App(faust.App):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.services: list[BackgroundService] = []
-
-    def _create_directories(self) -> None:
-        """Do nothing: nothing is kept on disk, and Faust would make a directory in the working directory."""
 
     async def start_services(self) -> None:
         """Start the services, which the agents need before Kafka assigns partitions."""
