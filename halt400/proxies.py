@@ -9,12 +9,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import count
-from urllib.parse import urlsplit
 
 from halt400.records import Command
 
-__all__ = ["Lease", "ProxyPool", "Released"]
+__all__ = ["Lease", "ProxyPool", "Released", "proxy_id_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +97,7 @@ class ProxyPool:
         self._half_life_s = half_life_s
         self._clock = clock
         self._uses = count(1)
-        self._proxies = {urlsplit(url).netloc.rpartition("@")[2]: _Proxy(url) for url in urls}
+        self._proxies = {proxy_id_of(url): _Proxy(url) for url in urls}
         if not self._proxies:
             raise ValueError("a proxy pool needs at least one proxy")
         self._leases: set[Lease] = set()
@@ -199,3 +199,15 @@ class ProxyPool:
             return 0.0
         penalty = float(proxy.penalty * 0.5 ** ((self._clock() - proxy.penalty_at) / self._half_life_s))
         return penalty if penalty > 0.001 else 0.0
+
+
+@lru_cache(maxsize=1_024)
+def proxy_id_of(url: str) -> str:
+    """Name a proxy by host and port, without user and password.
+
+    Examples
+    --------
+    >>> proxy_id_of("http://user:secret@proxy-1.example:3128/"), proxy_id_of("proxy-2.example:3128")
+    ('proxy-1.example:3128', 'proxy-2.example:3128')
+    """
+    return url.rpartition("//")[2].rpartition("@")[2].partition("/")[0]

@@ -113,6 +113,13 @@ class SyncPublisher(_InThread[Publisher]):
         """See `Publisher.wants_headers`."""
         return self._publisher.wants_headers(target, method, status)
 
+    def publish_soon(self, event: ResponseEvent) -> None:
+        """Publish one event from a finalizer, which may run in any thread, also in the midst of `publish`."""
+        thread = self._thread
+        if thread is not None:
+            with suppress(RuntimeError):
+                thread.loop.call_soon_threadsafe(self.publish, event)
+
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Wait until every event so far is acknowledged, rejected or dropped; return whether that happened in time."""
         thread = self._thread

@@ -22,6 +22,11 @@ class BodyCapture:
         """Whether `body` is not all of it."""
         return self.size > len(self.body)
 
+    def clear(self) -> None:
+        """Forget it all: the body begins anew."""
+        self.body.clear()
+        self.size, self.digest = 0, sha256()
+
     def add(self, chunk: bytes) -> None:
         """Take in the next part."""
         self.size += len(chunk)

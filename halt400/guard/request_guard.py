@@ -25,12 +25,23 @@ log = logging.getLogger(__name__)
 PreflightMode = Literal["warn", "block"]
 HeaderSource = Callable[[], Iterable[tuple[str, str]]]
 """Gives names and values in their order; called only where they are needed, which most responses do not."""
-Body = bytes | str | BodyCapture | None
+Body = bytes | str | BodyCapture | Callable[[], bytes | str | None] | None
+"""Whole, seen while it streams, or made only where it is needed."""
 
 
 def no_headers() -> Iterable[tuple[str, str]]:
     """No headers are known."""
     return ()
+
+
+def _whole(body: Body) -> bytes | str | None:
+    """Return a body that does not stream."""
+    return None if isinstance(body, BodyCapture) else body() if callable(body) else body
+
+
+def _carried(body: Body) -> bytes | str | None:
+    """Return a body, or what is kept of one that streams."""
+    return bytes(body.body) if isinstance(body, BodyCapture) else _whole(body)
 
 
 class Publishes(Protocol):
@@ -41,6 +52,9 @@ class Publishes(Protocol):
 
     def publish(self, event: ResponseEvent) -> None:
         """Hand in one event."""
+
+    def publish_soon(self, event: ResponseEvent) -> None:
+        """Hand in one event from a finalizer."""
 
 
 @dataclass(slots=True)
@@ -182,8 +196,7 @@ class RequestGuard:
         if self._preflight is not None:
             from halt400.preflight import preflight
 
-            sent = None if isinstance(body, BodyCapture) else body
-            preflight(method, url, headers(), sent, mode=self._preflight)
+            preflight(method, url, headers(), _whole(body), mode=self._preflight)
         return request
 
     def count_not_sent(self, command: Command | None, requests: int) -> None:
@@ -280,11 +293,8 @@ class GuardedRequest:
         if self._signature is None:
             from halt400.fingerprints import signature
 
-            body, text = self._body, None
-            if isinstance(body, bytes):
-                text = body.decode("utf-8", "replace")
-            elif isinstance(body, str):
-                text = body
+            body = _whole(self._body)
+            text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
             request = Request(method=self.method, url=self.url, headers=list(self._headers()), body=text)
             self._signature = signature(self.target, request)
         return self._signature
@@ -312,6 +322,7 @@ class GuardedRequest:
         response_size: int | None = None,
         proxy_id: str | None = None,
         proxy_pool: str | None = None,
+        from_finalizer: bool = False,
     ) -> None:
         """Publish the response; never raises, for the scraper goes on whatever becomes of its event.
 
@@ -323,6 +334,8 @@ class GuardedRequest:
             As they were received, the body without its content coding; needed of a 400 only.
         response_size
             The response body's size in bytes, where `response_body` is not all of it.
+        from_finalizer
+            Whether this is called by ``__del__``, for a response that nobody read or closed.
         """
         try:
             event = self._event(
@@ -335,7 +348,8 @@ class GuardedRequest:
                 proxy_id,
                 proxy_pool,
             )
-            self.guard.publisher.publish(event)
+            publisher = self.guard.publisher
+            (publisher.publish_soon if from_finalizer else publisher.publish)(event)
         except Exception as error:
             self.guard._log_unpublished(self.target, error)
             return
@@ -392,9 +406,9 @@ class GuardedRequest:
             time_ms=self._time_ms,
             http_version=http_version,
             request_headers=request_headers() if wants_headers else (),
-            request_body=bytes(request_body.body) if isinstance(request_body, BodyCapture) else request_body,
+            request_body=_carried(request_body),
             response_headers=response_headers() if wants_headers else (),
-            response_body=bytes(response_body.body) if isinstance(response_body, BodyCapture) else response_body,
+            response_body=_carried(response_body),
             response_body_size=response_size,
             run_id=guard.run_id,
             release=guard.release,

@@ -18,6 +18,7 @@ from typing import Self
 import httpx
 
 from halt400.guard import BodyCapture, GuardedRequest, RequestGuard
+from halt400.guard.content_coding import without_content_coding
 from halt400.integrations.httpx_bodies import CapturedStream
 from halt400.proxies import Lease, ProxyPool
 
@@ -26,8 +27,9 @@ __all__ = ["Halt400Transport", "SyncHalt400Transport"]
 Target = str | Callable[[httpx.Request], str] | None
 
 _ATTEMPT = "halt400.attempt"
-_BAD_REQUEST = "halt400.bad_request"
-_LARGEST_DECODED_BYTES = 64 * 1024
+"""The extension by which a scraper that builds its retries anew numbers them."""
+_NEXT_ATTEMPT = "_halt400_attempt"
+_BAD_REQUEST = "_halt400_bad_request"
 
 
 class _Sending:
@@ -36,7 +38,8 @@ class _Sending:
     def __init__(self, guard: RequestGuard, request: httpx.Request, target: Target) -> None:
         self.request = request
         self.lease: Lease | None = None
-        attempt = int(request.extensions.get(_ATTEMPT, 1))
+        # Kept on the request itself: a redirect's request takes the extensions over.
+        attempt = int(getattr(request, _NEXT_ATTEMPT, None) or request.extensions.get(_ATTEMPT, 1))
         self.streams = not hasattr(request, "_content")
         self.body: bytes | BodyCapture = BodyCapture() if self.streams else request.content
         self.guarded: GuardedRequest = guard.admit(
@@ -46,9 +49,9 @@ class _Sending:
             headers=lambda: _texts(request.headers),
             body=None if self.streams else self.body,
             attempt=attempt,
-            answered_400=_BAD_REQUEST in request.extensions,
+            answered_400=hasattr(request, _BAD_REQUEST),
         )
-        request.extensions[_ATTEMPT] = attempt + 1
+        setattr(request, _NEXT_ATTEMPT, attempt + 1)
         if isinstance(self.body, BodyCapture):
             # A body that streams is seen only while it passes.
             request.stream = CapturedStream(request.stream, self.body)
@@ -56,32 +59,42 @@ class _Sending:
     def answered(self, response: httpx.Response, closed: Callable[[], None] | None = None) -> httpx.Response:
         """Publish at once, but for a 400 when its body has passed or was closed, for that is evidence."""
         if not self.guarded.received(response.status_code):
-            self._publish(response, None)
+            self._publish(response.http_version, response.headers)
             if closed is not None:
-                response.stream = CapturedStream(response.stream, None, closed)
+                response.stream = CapturedStream(response.stream, None, lambda from_finalizer: closed())
             return response
-        self.request.extensions[_BAD_REQUEST] = True
+        setattr(self.request, _BAD_REQUEST, True)
         received = BodyCapture()
+        # Not the response itself: where nobody closes it, it ends when nobody holds it.
+        version, headers = response.http_version, response.headers
 
-        def ended() -> None:
-            self._publish(response, received)
+        def ended(from_finalizer: bool) -> None:
+            self._publish(version, headers, received, from_finalizer=from_finalizer)
             if closed is not None:
                 closed()
 
         response.stream = CapturedStream(response.stream, received, ended)
         return response
 
-    def _publish(self, response: httpx.Response, received: BodyCapture | None) -> None:
+    def _publish(
+        self,
+        version: str,
+        headers: httpx.Headers,
+        received: BodyCapture | None = None,
+        *,
+        from_finalizer: bool = False,
+    ) -> None:
         body: bytes | BodyCapture | None = received
         if received is not None and not received.is_cut:
-            body = _decoded(response, received)
+            body = without_content_coding(bytes(received.body), headers.get("content-encoding"))
         self.guarded.publish(
-            http_version=response.http_version.removeprefix("HTTP/"),
+            http_version=version.removeprefix("HTTP/"),
             request_body=self.body,
-            response_headers=lambda: _texts(response.headers),
+            response_headers=lambda: _texts(headers),
             response_body=body,
             proxy_id=self.lease.proxy_id if self.lease is not None else None,
             proxy_pool=self.lease.pool if self.lease is not None else None,
+            from_finalizer=from_finalizer,
         )
 
 
@@ -214,15 +227,3 @@ def _name_client(guard: RequestGuard) -> None:
 
 def _texts(headers: httpx.Headers) -> list[tuple[str, str]]:
     return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw]
-
-
-def _decoded(response: httpx.Response, received: BodyCapture) -> bytes:
-    """Return what was received without its content coding, where that can be undone and cannot grow out of hand."""
-    raw = bytes(received.body)
-    coding = response.headers.get("content-encoding")
-    if coding is None or len(raw) > _LARGEST_DECODED_BYTES:
-        return raw
-    try:
-        return httpx.Response(200, headers={"content-encoding": coding}, content=raw).content
-    except httpx.DecodingError:
-        return raw

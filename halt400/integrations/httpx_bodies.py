@@ -10,16 +10,21 @@ __all__ = ["CapturedStream"]
 
 
 class CapturedStream(httpx.AsyncByteStream, httpx.SyncByteStream):
-    """A stream whose chunks are seen as they pass; `ended` is called once, at the end or when it is closed.
+    """A stream whose chunks are seen as they pass.
 
-    Without a `capture` nothing is kept.
+    Parameters
+    ----------
+    capture
+        Keeps the beginning of what passes; ``None`` for nothing.
+    ended
+        Called once, at the end or when it is closed, with whether that is a finalizer's call: nobody closed it.
     """
 
     def __init__(
         self,
         stream: httpx.SyncByteStream | httpx.AsyncByteStream,
         capture: BodyCapture | None,
-        ended: Callable[[], None] | None = None,
+        ended: Callable[[bool], None] | None = None,
     ) -> None:
         self._stream = stream
         self._capture = capture
@@ -57,7 +62,10 @@ class CapturedStream(httpx.AsyncByteStream, httpx.SyncByteStream):
         finally:
             self._end()
 
-    def _end(self) -> None:
+    def __del__(self) -> None:
+        self._end(from_finalizer=True)
+
+    def _end(self, *, from_finalizer: bool = False) -> None:
         ended, self._ended = self._ended, None
         if ended is not None:
-            ended()
+            ended(from_finalizer)

@@ -29,6 +29,7 @@ from halt400.guard import GuardedRequest, SyncGuard
 from halt400.guard.content_coding import without_content_coding
 from halt400.integrations.scrapy_halting import Halting
 from halt400.integrations.scrapy_settings import Halt400Settings
+from halt400.proxies import proxy_id_of
 from halt400.records import Command, Request
 
 if TYPE_CHECKING:
@@ -209,11 +210,6 @@ class Halt400Middleware:
     def _count(self, name: str) -> None:
         if self._crawler.stats is not None:
             self._crawler.stats.inc_value(f"halt400/{name}")
-
-
-def proxy_id_of(url: str) -> str:
-    """Name a proxy by host and port, without its password."""
-    return url.rpartition("//")[2].rpartition("@")[2].partition("/")[0]
 
 
 def _texts(headers: Any) -> list[tuple[str, str]]:

@@ -147,6 +147,13 @@ class Publisher(StartStop):
         if self.accept(event):
             self.wake(send_now=event.response.status == 400)
 
+    def publish_soon(self, event: ResponseEvent) -> None:
+        """Publish one event from a finalizer, which may run in any thread, also in the midst of `publish`."""
+        task = self._task
+        if task is not None:
+            with suppress(RuntimeError):
+                task.get_loop().call_soon_threadsafe(self.publish, event)
+
     def wake(self, *, send_now: bool = False) -> None:
         """Wake the sending task, with `send_now` without the usual linger; call it in the task's event loop."""
         self._wake.set()

@@ -3,18 +3,67 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
 
 
 class Server:
-    url: str
-    hits: list[str]
+    """Where it is, and what it saw.
+
+    Attributes
+    ----------
+    hits
+        Method and path of each request.
+    received_headers
+        Names and values of each request's headers.
+    sent_headers
+        The names of each response's headers.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.hits: list[str] = []
+        self.received_headers: list[list[tuple[str, str]]] = []
+        self.sent_headers: list[list[str]] = []
+
+
+_PART = b"x" * 100_000
+
+
+async def _broken_gzip(request: web.Request) -> web.StreamResponse:
+    """Says gzip, and is none."""
+    status = int(request.query["status"])
+    return web.Response(status=status, body=b"\x1f\x8b\x08 this is no gzip", headers={"Content-Encoding": "gzip"})
+
+
+async def _endless(request: web.Request) -> web.StreamResponse:
+    """Sends until the client has gone away."""
+    answer = web.StreamResponse(status=int(request.query["status"]))
+    await answer.prepare(request)
+    with suppress(ConnectionError):
+        while True:
+            await answer.write(_PART)
+    return answer
+
+
+async def _silent(request: web.Request) -> web.StreamResponse:
+    """Never answers."""
+    await request.app[GOING_DOWN].wait()
+    return web.Response()
+
+
+async def _note_headers(request: web.Request, response: web.StreamResponse) -> None:
+    request.app[SERVER].sent_headers.append(list(response.headers))
+
+
+_HOSTILE = {"/broken-gzip": _broken_gzip, "/endless": _endless, "/silent": _silent}
 
 
 async def _answer(request: web.Request) -> web.StreamResponse:
-    request.app[HITS].append(f"{request.method} {request.rel_url}")
+    server = request.app[SERVER]
+    server.hits.append(f"{request.method} {request.rel_url}")
+    server.received_headers.append([(name.decode(), value.decode()) for name, value in request.raw_headers])
     body = await request.read()
     if request.path == "/graphql":
         try:
@@ -28,9 +77,11 @@ async def _answer(request: web.Request) -> web.StreamResponse:
     if request.path == "/large":
         answer = web.StreamResponse(status=int(request.query["status"]))
         await answer.prepare(request)
-        for _ in range(20):
-            await answer.write(b"x" * 100_000)
+        for _ in range(int(request.query.get("mb", "2")) * 10):
+            await answer.write(_PART)
         return answer
+    if request.path in _HOSTILE:
+        return await _HOSTILE[request.path](request)
     if request.path == "/moved":
         return web.Response(status=302, headers={"Location": "/items"})
     if request.path == "/broken":
@@ -40,22 +91,24 @@ async def _answer(request: web.Request) -> web.StreamResponse:
     return web.Response(status=int(request.query.get("status", "200")), text="ok")
 
 
-HITS: web.AppKey[list[str]] = web.AppKey("hits", list)
+SERVER = web.AppKey("server", Server)
+GOING_DOWN = web.AppKey("going_down", asyncio.Event)
 
 
 @asynccontextmanager
 async def serve() -> AsyncIterator[Server]:
     app = web.Application(client_max_size=10_000_000)
-    app[HITS] = []
+    app[SERVER] = server = Server("")
+    app.on_response_prepare.append(_note_headers)
+    app[GOING_DOWN] = asyncio.Event()
     app.router.add_route("*", "/{path:.*}", _answer)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    server = Server()
     server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    server.hits = app[HITS]
     try:
         yield server
     finally:
+        app[GOING_DOWN].set()
         await runner.cleanup()

@@ -17,6 +17,7 @@ INTERNAL = {
     "counts_at",
     "end_of_window_ms",
     "kept_from_ms",
+    "proxy_id_of",
     "security_of",
 }
 SDK = (

@@ -1,0 +1,253 @@
+"""What is true of every integration, whatever the client: on its real client, a real server and the real broker."""
+
+import asyncio
+import gc
+import hashlib
+import tracemalloc
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest
+
+from halt400.errors import JobQuarantined
+from halt400.events import target_of
+from tests.integrations.conftest import JOB, Halt400Topics
+from tests.integrations.drivers import DRIVERS, UPLOAD, Driver
+from tests.sdk.strict_server import Server
+from tests.waiting import until
+
+pytestmark = pytest.mark.broker
+
+BROKEN = '{"query": "{ product(id: 42) { name, price } }", }'
+JSON = ("Content-Type", "application/json")
+
+
+@pytest.fixture(params=DRIVERS, ids=lambda kind: kind.__name__)
+def kind(request: pytest.FixtureRequest) -> type[Driver]:
+    found: type[Driver] = request.param
+    return found
+
+
+@pytest.fixture
+def configured(halt400_topics: Halt400Topics, monkeypatch: pytest.MonkeyPatch) -> Halt400Topics:
+    for name, value in halt400_topics.variables.items():
+        monkeypatch.setenv(name, value)
+    return halt400_topics
+
+
+@pytest.fixture
+async def client(kind: type[Driver], configured: Halt400Topics) -> AsyncIterator[Driver]:
+    async with kind.protected(JOB, release="2.4.0", worker="w-1", local_hold=None) as client:
+        yield client
+
+
+async def outcome(client: Driver, path: str, server: Server) -> tuple[object, ...]:
+    """What the scraper gets of a request: the response, or the error and what it is about."""
+    try:
+        return tuple(await client.send("GET", f"{server.url}{path}"))
+    except Exception as error:
+        return type(error), str(error).replace(server.url, "")
+
+
+async def test_each_response_is_published_once_with_a_body_only_for_a_400(
+    client: Driver, configured: Halt400Topics, server: Server
+) -> None:
+    for status in (200, 204, 404, 429, 500, 503, 400):
+        answer = await client.send("GET", f"{server.url}/items?status={status}")
+        assert answer.status == status
+    assert (await client.send("POST", f"{server.url}/moved", body="{}")).status == 200
+    await client.flush()
+    events = await configured.events()
+    found = [
+        (event.request.method, event.request.url.removeprefix(server.url), event.response.status) for event in events
+    ]
+    assert found == [
+        *(("GET", f"/items?status={status}", status) for status in (200, 204, 404, 429, 500, 503, 400)),
+        ("POST", "/moved", 302),
+        ("GET", "/items", 200),
+    ]
+    assert len({event.id for event in events}) == len(events)
+    assert [event.attempt for event in events] == [1] * len(events)
+    assert {event.target for event in events} == {target_of(server.url)}
+    assert {(event.client.name, event.release, event.worker) for event in events if event.client} == {
+        (client.client, "2.4.0", "w-1")
+    }
+    assert client.guard is not None
+    assert (client.guard.stats.published, client.guard.stats.bad_requests) == (9, 1)
+    others = [event for event in events if event.response.status != 400]
+    assert all(event.request.body is None and event.response.body is None for event in others)
+    assert all(event.response.headers == [] for event in others)
+
+
+async def test_a_400_is_published_whole(client: Driver, configured: Halt400Topics, server: Server) -> None:
+    answer = await client.send(
+        "POST",
+        f"{server.url}/graphql",
+        headers=[("X-B", "1"), ("X-A", "2"), JSON, ("Accept-Encoding", "gzip")],
+        body=BROKEN,
+    )
+    assert answer.status == 400
+    await client.flush()
+    [event] = await configured.events()
+    assert event.request.body == BROKEN
+    assert event.request.body_sha256 == hashlib.sha256(BROKEN.encode()).hexdigest()
+    assert event.response.body == answer.body.decode()
+    assert not event.response.body_truncated
+    assert (event.request.http_version, event.duration_ms is not None) == ("1.1", True)
+    sent = [name.lower() for name, _ in event.request.headers]
+    assert sent.count("host") == 1
+    assert sent.index("x-b") < sent.index("x-a") < sent.index("content-type")
+    received = dict(event.response.headers)
+    assert received["Content-Encoding"] == "gzip"
+    assert [name for name, _ in event.response.headers] == server.sent_headers[-1]
+
+
+async def test_the_headers_are_those_that_were_sent(client: Driver, configured: Halt400Topics, server: Server) -> None:
+    await client.send("GET", f"{server.url}/items?status=400", headers=[("X-B", "1"), ("X-A", "2")])
+    await client.flush()
+    [event] = await configured.events()
+    assert [(name.lower(), value) for name, value in event.request.headers] == [
+        (name.lower(), value) for name, value in server.received_headers[-1]
+    ]
+
+
+async def test_a_halted_job_sends_nothing(client: Driver, configured: Halt400Topics, server: Server) -> None:
+    await configured.command(target_of(server.url))
+    assert client.guard is not None
+    gate = client.guard.gate
+    assert gate is not None
+    await until(lambda: not gate.is_open(target_of(server.url), JOB))
+    for _ in range(3):
+        with pytest.raises(JobQuarantined):
+            await client.send("GET", f"{server.url}/items")
+    await client.flush()
+    assert server.hits == []
+    assert client.guard.stats.refused == 3
+    assert await configured.events() == []
+
+
+async def test_a_400_is_not_retried_and_the_attempts_of_others_are_numbered(
+    client: Driver, configured: Halt400Topics, server: Server
+) -> None:
+    assert await client.send_with_retries("GET", f"{server.url}/items?status=503") == 503
+    await client.flush()
+    assert [(event.response.status, event.attempt) for event in await configured.events()] == [
+        (503, 1),
+        (503, 2),
+        (503, 3),
+    ]
+    # A client that retries inside hands out the 400; one whose user sends a request again is refused.
+    with suppress(JobQuarantined):
+        assert await client.send_with_retries("POST", f"{server.url}/graphql", BROKEN) == 400
+    await client.flush()
+    assert Counter(server.hits) == {"GET /items?status=503": 3, "POST /graphql": 1}
+    assert [event.response.status for event in await configured.events()] == [503, 503, 503, 400]
+
+
+async def test_streamed_bodies_pass_through_and_their_beginnings_are_kept(
+    client: Driver, configured: Halt400Topics, server: Server
+) -> None:
+    answer = await client.upload(f"{server.url}/large?status=400")
+    assert answer.body == b"x" * 2_000_000
+    assert await client.read_some(f"{server.url}/large?status=400", 1) >= 1
+    assert await client.read_some(f"{server.url}/large?status=200", None) == 2_000_000
+    await client.flush()
+    events = await configured.events()
+    assert sorted(event.response.status for event in events) == [200, 400, 400]
+    whole = next(event for event in events if event.request.method == "POST")
+    uploaded = b"".join(UPLOAD)
+    assert (whole.request.body_size, whole.request.body_truncated) == (len(uploaded), True)
+    assert whole.request.body_sha256 == hashlib.sha256(uploaded).hexdigest()
+    assert (whole.response.body_size, whole.response.body_truncated) == (2_000_000, True)
+    left_early = next(event for event in events if event.response.status == 400 and event.request.method == "GET")
+    assert left_early.response.body
+    assert next(event for event in events if event.response.status == 200).response.body is None
+
+
+@pytest.mark.parametrize("status", [200, 400])
+async def test_a_stream_of_100_megabytes_takes_no_memory(client: Driver, server: Server, status: int) -> None:
+    await client.read_some(f"{server.url}/large?status={status}", None)
+    tracemalloc.start()
+    try:
+        assert await client.read_some(f"{server.url}/large?status={status}&mb=100", None) == 100_000_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20_000_000
+
+
+@pytest.mark.parametrize("path", ["/broken", "/broken-gzip?status=200", "/broken-gzip?status=400", "/nothing-listens"])
+async def test_what_the_client_raises_passes_through(
+    kind: type[Driver], client: Driver, configured: Halt400Topics, server: Server, unused_port: int, path: str
+) -> None:
+    if path == "/nothing-listens":
+        server.url = f"http://127.0.0.1:{unused_port}"
+    async with kind.alone() as bare:
+        assert await outcome(client, path, server) == await outcome(bare, path, server)
+    await client.flush()
+    statuses = [event.response.status for event in await configured.events()]
+    assert statuses == ([int(path[-3:])] if "status" in path else [])
+
+
+@pytest.mark.parametrize("status", [200, 400])
+async def test_an_endless_stream_is_left_when_the_scraper_leaves_it(
+    client: Driver, configured: Halt400Topics, server: Server, status: int
+) -> None:
+    assert await asyncio.wait_for(client.read_some(f"{server.url}/endless?status={status}", 300_000), 30) >= 300_000
+    await client.flush()
+    [event] = await configured.events()
+    assert (event.response.status, event.response.body is None) == (status, status == 200)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_400_that_is_neither_read_nor_closed_is_published(
+    client: Driver, configured: Halt400Topics, server: Server
+) -> None:
+    assert await client.drop(f"{server.url}/items?status=400") == 400
+    await until(lambda: gc.collect() >= 0 and client.guard is not None and client.guard.stats.published == 1)
+    await client.flush()
+    assert [event.response.status for event in await configured.events()] == [400]
+
+
+async def test_a_cancelled_request_is_none(client: Driver, configured: Halt400Topics, server: Server) -> None:
+    if client.is_sync:
+        pytest.skip("a blocking call cannot be cancelled")
+    sending = asyncio.create_task(client.send("GET", f"{server.url}/silent"))
+    await until(lambda: server.hits)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    assert (await client.send("GET", f"{server.url}/items")).status == 200
+    await client.flush()
+    assert [event.response.status for event in await configured.events()] == [200]
+
+
+async def test_the_proxy_is_named(client: Driver, configured: Halt400Topics, server: Server) -> None:
+    if not client.names_proxies:
+        pytest.skip("its proxies are transports of their own: see tests/sdk/test_httpx.py")
+    # An origin server answers requests in absolute form too (RFC 9112, section 3.2.2): proxy enough for this.
+    proxy = server.url.replace("http://", "http://user:secret@")
+    await client.send("GET", f"{server.url}/items", proxy=proxy)
+    await client.send("GET", f"{server.url}/items?status=400", proxy=proxy)
+    await client.flush()
+    proxies = [event.proxy and event.proxy.id for event in await configured.events()]
+    assert proxies == [server.url.removeprefix("http://")] * 2
+
+
+async def test_without_kafka_the_scraper_goes_on_and_only_a_run_of_400s_is_stopped(
+    kind: type[Driver], server: Server, unused_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HALT400_KAFKA_BOOTSTRAP_SERVERS", f"127.0.0.1:{unused_port}")
+    async with kind.protected(JOB, catch_up_s=0) as client:
+        for _ in range(10):
+            assert (await client.send("GET", f"{server.url}/items")).status == 200
+        statuses: list[int] = []
+        for _ in range(20):
+            with suppress(JobQuarantined):
+                answer = await client.send("POST", f"{server.url}/graphql", headers=[JSON], body=BROKEN)
+                statuses.append(answer.status)
+        assert statuses == [400] * 5
+        assert (await client.send("GET", f"{server.url}/items")).status == 200
+        assert client.guard is not None
+        assert (client.guard.stats.refused_locally, client.guard.stats.published) == (15, 16)
