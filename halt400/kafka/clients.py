@@ -18,6 +18,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from halt400.errors import BrokerUnavailable, SettingError, TopicMismatch
 from halt400.kafka.connection import KafkaConnection
+from halt400.kafka.quiet import quiet
 
 __all__ = [
     "DURABLE",
@@ -80,7 +81,8 @@ async def closed_on_failure(client: AIOKafkaConsumer | AIOKafkaProducer, kafka: 
         Kafka does not answer.
     """
     try:
-        yield
+        with quiet():
+            yield
     except BaseException as error:
         await (close_producer(client) if isinstance(client, AIOKafkaProducer) else close_consumer(client))
         if not isinstance(error, KafkaError | OSError | TimeoutError):
@@ -99,7 +101,8 @@ async def close_producer(producer: AIOKafkaProducer) -> None:
     """Close the connections; records that were not acknowledged fail. Flush first if they matter."""
     sender, accumulator = producer._sender, producer._message_accumulator
     producer._closed = True
-    await _run(producer.client.close())
+    with quiet():
+        await _run(producer.client.close())
     task = sender.sender_task if sender is not None else None
     if task is not None:
         await _cancel(task)
@@ -110,8 +113,9 @@ async def close_producer(producer: AIOKafkaProducer) -> None:
 
 async def close_consumer(consumer: AIOKafkaConsumer) -> None:
     """Stop the consumer's tasks and close its connections."""
-    await _run(consumer.stop())
-    await _run(consumer._client.close())
+    with quiet():
+        await _run(consumer.stop())
+        await _run(consumer._client.close())
 
 
 async def load_partitions(consumer: AIOKafkaConsumer, topic: str) -> int:

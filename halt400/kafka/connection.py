@@ -5,7 +5,7 @@ Every client takes a `KafkaConnection` or a string of servers. This module loads
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast, get_args
 
@@ -123,7 +123,7 @@ class KafkaConnection:
     Parameters
     ----------
     servers
-        Kafka's addresses, ``host:port,host:port``.
+        Kafka's addresses, ``host:port,host:port``; for a URL see `from_url`.
     topic_prefix
         Prefix of the names of Halt400's topics.
     security
@@ -145,10 +145,43 @@ class KafkaConnection:
     security: Security = field(default_factory=Plaintext)
     more_options: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
 
+    def __post_init__(self) -> None:
+        if "://" in self.servers:
+            # The value may hold a password: it is not shown.
+            raise SettingError("servers is a URL.", "Use KafkaConnection.from_url, or pass host:port,host:port.")
+
     @classmethod
     def of(cls, kafka: "str | KafkaConnection") -> "KafkaConnection":
-        """Return `kafka`; a string becomes a connection to these servers."""
-        return cls(kafka) if isinstance(kafka, str) else kafka
+        """Return `kafka`; a string becomes a connection to these servers, or to those of a URL."""
+        if not isinstance(kafka, str):
+            return kafka
+        return cls.from_url(kafka) if "://" in kafka else cls(kafka)
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Read a URL: ``kafka+sasl_ssl://user:password@host:9093,host:9093/?mechanism=SCRAM-SHA-512&ca=/path``.
+
+        Parameters
+        ----------
+        url
+            Schemes: ``kafka``, ``kafka+ssl``, ``kafka+sasl_plaintext``, ``kafka+sasl_ssl``. Parameters: ``mechanism``,
+            ``ca``, ``certificate``, ``key`` (paths) and ``prefix`` (of the topics' names). User and password are
+            percent-encoded.
+
+        Raises
+        ------
+        SettingError
+            A part of it is wrong or missing; the message shows no password.
+
+        Examples
+        --------
+        >>> KafkaConnection.from_url("kafka+sasl_ssl://scraper:s3cret@kafka:9093/?prefix=t.").security
+        SaslTls(username='scraper', mechanism='PLAIN', tls=Tls(ca_path=None, certificate_path=None, key_path=None))
+        """
+        from halt400.kafka.connection_url import parts_of
+
+        servers, prefix, security = parts_of(url)
+        return cls(servers, **({} if prefix is None else {"topic_prefix": prefix}), security=security)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -169,6 +202,9 @@ class KafkaConnection:
         for field_name, name in (("servers", "BOOTSTRAP_SERVERS"), ("topic_prefix", "TOPIC_PREFIX")):
             if (value := _read(variables, name)) is not None:
                 found[field_name] = value
+        if "://" in found.get("servers", ""):
+            of_url = cls.from_url(found["servers"])
+            return replace(of_url, topic_prefix=found.get("topic_prefix", of_url.topic_prefix))
         if found.get("servers") == "":
             raise SettingError(f"{_PREFIX}BOOTSTRAP_SERVERS is empty.", "Set it to host:port,host:port, or unset it.")
         return cls(

@@ -17,6 +17,7 @@ from halt400.backoff import Backoff
 from halt400.errors import BrokerUnavailable, Halt400Error, TopicMismatch
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.latest import Changes, LatestValues
+from halt400.kafka.quiet import quiet_task
 from halt400.kafka.topic_reader import TopicReader, is_reached
 from halt400.kafka.waiters import Predicate, Waiters
 from halt400.start_stop import StartStop
@@ -185,6 +186,7 @@ class Follower(StartStop):
             await self._waiters.until(predicate)
 
     async def _run(self) -> None:
+        quiet_task()
         backoff = Backoff(self._max_backoff_s)
         try:
             while True:

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from halt400.errors import BrokerUnavailable
 from halt400.kafka.clients import DURABLE, close_producer, closed_on_failure
 from halt400.kafka.connection import KafkaConnection
+from halt400.kafka.quiet import quiet
 from halt400.start_stop import StartStop
 
 __all__ = ["RecordSender"]
@@ -51,13 +52,17 @@ class RecordSender(StartStop):
         """
         try:
             async with asyncio.timeout(self._deadline_s):
-                producer = await self._connected()
-                sent = [await producer.send(topic, value, key=key, partition=partition) for key, value in records]
-                await asyncio.gather(*sent)
+                with quiet():
+                    await self._send(topic, records, partition)
         except (TimeoutError, KafkaError, OSError) as error:
             raise BrokerUnavailable(
                 f"Kafka did not acknowledge a record for {topic} ({error or 'no answer'}).", "Try again."
             ) from error
+
+    async def _send(self, topic: str, records: Iterable[tuple[bytes, bytes]], partition: int | None) -> None:
+        producer = await self._connected()
+        sent = [await producer.send(topic, value, key=key, partition=partition) for key, value in records]
+        await asyncio.gather(*sent)
 
     async def stop(self) -> None:
         """Close the connections."""

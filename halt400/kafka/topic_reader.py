@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaTimeoutError
 from halt400.errors import BrokerUnavailable
 from halt400.kafka.clients import close_consumer, closed_on_failure, end_offsets, load_partitions, missing_topic
 from halt400.kafka.connection import KafkaConnection
+from halt400.kafka.quiet import quiet
 
 __all__ = ["Offsets", "TopicReader", "is_reached"]
 
@@ -164,7 +165,8 @@ class TopicReader:
             consumer, lost = self._consumer, self._lost
             if consumer is None or lost is None:
                 continue
-            asked = asyncio.ensure_future(end_offsets(consumer))
+            with quiet():
+                asked = asyncio.ensure_future(end_offsets(consumer))
             try:
                 either: list[asyncio.Future[Any]] = [asked, lost]
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)

@@ -15,6 +15,7 @@ from halt400.backoff import Backoff
 from halt400.errors import BrokerUnavailable, Halt400Error
 from halt400.kafka.clients import DURABLE, CachedPartitioner, close_producer, closed_on_failure, missing_topic
 from halt400.kafka.connection import KafkaConnection
+from halt400.kafka.quiet import quiet_task
 from halt400.publisher.buffer import Buffer, BufferedEvent
 
 __all__ = ["LARGEST_EVENT_BYTES", "SendingLoop"]
@@ -89,6 +90,7 @@ class SendingLoop:
 
     async def run(self) -> None:
         """Send until cancelled."""
+        quiet_task()
         backoff = Backoff(self._max_backoff_s)
         while True:
             producer: AIOKafkaProducer | None = None
