@@ -1,6 +1,7 @@
 """What aiokafka logs of our own clients is dropped; the application's own clients still log.
 
-One line of ours says the same. A client's tasks inherit the context in which it was made, so a context variable tells whose they are.
+One line of ours says the same. A client's tasks inherit the context in which it was made, so a context variable tells
+whose they are.
 """
 
 import logging

@@ -1,6 +1,8 @@
 """The broker dies and comes back under a scraper; one broker of this module's own, because it is killed."""
 
 import asyncio
+import gc
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -24,7 +26,9 @@ def own_kafka() -> Iterator[LocalKafka]:
         yield broker
 
 
-async def test_a_scraper_survives_an_outage_of_its_broker(own_kafka: LocalKafka) -> None:
+async def test_a_scraper_survives_an_outage_of_its_broker(
+    own_kafka: LocalKafka, caplog: pytest.LogCaptureFixture
+) -> None:
     servers = own_kafka.bootstrap_servers
     await topics.create(servers, "control")
     await topics.create(servers, "responses", compacted=False)
@@ -58,3 +62,8 @@ async def test_a_scraper_survives_an_outage_of_its_broker(own_kafka: LocalKafka)
         assert gate.healthy
         assert publisher.stats.acknowledged == 201
         assert publisher.stats.dropped_bad_requests == 0
+    gc.collect()
+    logged = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    # One for each part and kind of error: the connection that is lost, and the one that is not to be had.
+    assert {record.name for record in logged} <= {"halt400.kafka.follower", "halt400.publisher.sending_loop"}
+    assert len(logged) == len({record.getMessage() for record in logged}) <= 6
