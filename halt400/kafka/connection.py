@@ -181,7 +181,8 @@ class KafkaConnection:
         from halt400.kafka.connection_url import parts_of
 
         servers, prefix, security = parts_of(url)
-        return cls(servers, **({} if prefix is None else {"topic_prefix": prefix}), security=security)
+        found = cls(servers, security=security)
+        return found if prefix is None else replace(found, topic_prefix=prefix)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
