@@ -6,7 +6,7 @@ An adapter translates one HTTP client's requests and responses, and leaves the r
    `JobQuarantined` where the request must not be sent; raise what the client's users expect in its place.
 2. When the status is there: ``sending.received(status)``. It says whether this is a 400, whose body is evidence.
 3. Then ``sending.publish(...)``, once: at once, or for a 400 when its body has been read or was closed. A body that
-   streams is kept by a `BodyCapture` while it passes. ``sending.answered(status, ...)`` is 2 and 3 in one.
+   streams is kept by a `BodyCapture` while it passes.
 4. A request that got no response needs nothing.
 5. The same request is never sent again after a 400: ``admit(..., answered_400=True)`` refuses it, so the adapter marks
    requests that were answered 400.
@@ -16,9 +16,10 @@ number of threads where its publisher and gate do (`SyncGuard`).
 """
 
 from halt400.guard.body_capture import BodyCapture
+from halt400.guard.guarded_request import GuardedRequest
 from halt400.guard.local_breaker import LocalBreaker, LocalHold
 from halt400.guard.owners import Guard, SyncGuard
-from halt400.guard.request_guard import GuardedRequest, GuardStats, RequestGuard
+from halt400.guard.request_guard import GuardStats, RequestGuard
 
 __all__ = [
     "BodyCapture",
