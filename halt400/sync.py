@@ -1,17 +1,20 @@
 """Publisher and gate for synchronous scrapers: each runs in a thread with an event loop of its own.
 
-Create them after a fork: a thread does not survive it.
+A child process made by a fork has its own, made anew on first use: a thread does not survive a fork. What the parent
+had buffered, the parent sends.
 """
 
 import asyncio
 import atexit
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
+from halt400.forks import in_child
 from halt400.gate import Gate
 from halt400.kafka.connection import KafkaConnection
 from halt400.publisher import Publisher, PublisherStats
@@ -47,24 +50,71 @@ class _LoopThread:
         self.loop.close()
 
 
+_OF_PARENTS: list[_LoopThread] = []
+"""Kept, for a loop that is collected closes itself, and with it what the parent process waits on."""
+
+
 class _InThread(Closing, Generic[Part]):
     """Runs `Publisher` or `Gate` in a thread until it is closed, at the latest when the interpreter exits."""
 
-    def __init__(self, name: str, make: Callable[[], Part]) -> None:
-        async def started() -> Part:
-            return await make().__aenter__()
+    _used: ClassVar[tuple[str, ...]]
+    """Methods of which the first call in a child process makes the part anew."""
 
-        self._thread: _LoopThread | None = _LoopThread(name)
+    def __init__(self, name: str, make: Callable[[], Part]) -> None:
+        self._name, self._make = name, make
+        self._thread: _LoopThread | None = None
+        self._starting = threading.Lock()
+        self._begin()
+        in_child(self._forked)
+
+    def _begin(self) -> None:
+        async def started() -> Part:
+            return await self._made().__aenter__()
+
+        thread = _LoopThread(self._name)
         try:
-            self._part = self._thread.run(started())
+            self._part = thread.run(started())
         except BaseException:
-            self._thread.stop()
+            thread.stop()
             raise
+        self._thread = thread
         atexit.register(self.close)
 
-    def _end(self, stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def _made(self) -> Part:
+        return self._make()
+
+    def _forked(self) -> None:
+        """Leave the parent's thread, loop and connections alone: they are not of this process."""
+        self._starting = threading.Lock()
         thread, self._thread = self._thread, None
+        if thread is not None:
+            _OF_PARENTS.append(thread)
+            for name in self._used:
+                setattr(self, name, partial(self._first_use, name))
+
+    def _first_use(self, name: str, *arguments: Any, **named: Any) -> Any:
+        with self._starting:
+            if self._thread is None and name in self.__dict__ and isinstance(self.__dict__[name], partial):
+                for used in self._used:
+                    self.__dict__.pop(used, None)
+                self._begin()
+                self._bind()
+                # A child of multiprocessing ends without atexit.
+                if "multiprocessing.util" in sys.modules:
+                    sys.modules["multiprocessing.util"].Finalize(None, self.close, exitpriority=10)
+        return getattr(self, name)(*arguments, **named)
+
+    def _bind(self) -> None:
+        """Take what is called often from the part."""
+
+    def _end(self, stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        with self._starting:
+            thread, self._thread = self._thread, None
+            for name in self._used:
+                if isinstance(self.__dict__.get(name), partial):
+                    del self.__dict__[name]
         if thread is None:
+            self._bind()
             return
         atexit.unregister(self.close)
         thread.run(stop())
@@ -83,8 +133,13 @@ class SyncPublisher(_InThread[Publisher]):
     ...         publisher.publish(response_event(method="GET", url=url, status=200, job_id="extract-099"))
     """
 
+    _used = ("publish", "flush")
+
     def __init__(self, kafka: str | KafkaConnection, **options: Any) -> None:
         super().__init__("halt400-publisher", partial(Publisher, kafka, **options))
+        self._bind()
+
+    def _bind(self) -> None:
         self._publisher = self._part
         self._lock = threading.Lock()
 
@@ -136,8 +191,19 @@ class SyncGate(_InThread[Gate]):
     Parameters as for `Gate`. It answers from memory, in the calling thread.
     """
 
+    _used = ("check", "is_open", "raise_if_halted", "report", "count_not_sent", "wait_caught_up", "on_change")
+
     def __init__(self, kafka: str | KafkaConnection, **options: Any) -> None:
         super().__init__("halt400-gate", partial(Gate, kafka, **options))
+        self._bind()
+
+    def _made(self) -> Gate:
+        gate, parents = self._make(), getattr(self, "gate", None)
+        if parents is not None:
+            gate.inherit(parents)
+        return gate
+
+    def _bind(self) -> None:
         self.gate = self._part
         self.check = self.gate.check
         self.is_open = self.gate.is_open

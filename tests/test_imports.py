@@ -159,6 +159,7 @@ SDK_ROOMS = (
     "errors",
     "records",
     "backoff",
+    "forks",
     "start_stop",
 )
 """The same for `halt400`."""

@@ -212,6 +212,11 @@ class Gate(StartStop):
         """
         self._savings.add(command, requests)
 
+    def inherit(self, parents: "Gate") -> None:
+        """Know what the gate of the parent process knew at the fork, and call whom it called."""
+        self._commands, self._by_target = parents._commands, parents._by_target
+        self._listeners.inherit(parents._listeners)
+
     def commands(self) -> list[Command]:
         """Return every command in force, in no particular order."""
         return self._commands.in_force(self._clock_ms())

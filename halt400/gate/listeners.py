@@ -23,6 +23,10 @@ class Listeners:
         """Call `callback` with each command from now on."""
         self._callbacks.append(callback)
 
+    def inherit(self, parents: "Listeners") -> None:
+        """Call whom the listeners of the parent process called; its queues are of its own loop."""
+        self._callbacks += parents._callbacks
+
     @contextmanager
     def queue(self) -> Iterator[asyncio.Queue[Command]]:
         """Return a queue that receives each command until the block ends."""

@@ -1,8 +1,10 @@
 """The guard with publisher and gate of its own: one object to make, enter and leave."""
 
 import logging
+import threading
 from typing import Any, Literal
 
+from halt400.forks import in_child
 from halt400.gate import Gate
 from halt400.guard.local_breaker import LocalBreaker
 from halt400.guard.request_guard import RequestGuard
@@ -100,7 +102,7 @@ class Guard(RequestGuard, StartStop):
 
 
 class SyncGuard(RequestGuard, Closing):
-    """The same for synchronous code, from any number of threads; make it after forking.
+    """The same for synchronous code, from any number of threads, and in child processes of a fork.
 
     It works until it is closed, at the latest when the interpreter exits. Parameters as for `Guard`.
 
@@ -129,12 +131,17 @@ class SyncGuard(RequestGuard, Closing):
         publisher, gate = SyncPublisher(connection), SyncGate(connection, fail_open=fail_open)
         try:
             super().__init__(publisher, gate, job_id=job_id, local_hold=_breaker(local_hold), **options)
+            in_child(self._forked)
             if catch_up_s > 0:
                 _warn_of_what_is_missing(gate.wait_caught_up(catch_up_s), catch_up_s)
         except BaseException:
             gate.close()
             publisher.close()
             raise
+
+    def _forked(self) -> None:
+        # Another thread of the parent may have held it.
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Send what is there for a few seconds, then stop publisher and gate."""
