@@ -37,12 +37,12 @@ class _TooLargeError(Exception):
 
 
 @lru_cache(maxsize=2_048)
-def _known_quoted(name: str) -> str:
+def _cached_quoted(name: str) -> str:
     return json.dumps(slot_name(name))
 
 
 def _quoted(name: str) -> str:
-    return _known_quoted(name) if len(name) <= KEPT_NAME_CHARS else json.dumps(slot_name(name))
+    return _cached_quoted(name) if len(name) <= KEPT_NAME_CHARS else json.dumps(slot_name(name))
 
 
 def _listed(kind: str, names: set[str]) -> str:
@@ -154,7 +154,7 @@ def body_shape(body: str | bytes | None, content_type: str | None) -> str:
     if not data:
         return "empty"
     short = len(data) <= KEPT_BODY_BYTES and len(content_type or "") <= KEPT_NAME_CHARS
-    return _known_shape(data, content_type) if short else _shape(data, content_type)
+    return _cached_shape(data, content_type) if short else _shape(data, content_type)
 
 
 def _shape(data: bytes, content_type: str | None) -> str:
@@ -171,5 +171,5 @@ def _shape(data: bytes, content_type: str | None) -> str:
     return "binary" if b"\0" in data[:1024] else "text"
 
 
-_known_shape = lru_cache(maxsize=128)(_shape)
+_cached_shape = lru_cache(maxsize=128)(_shape)
 """A scraper that sends a broken body sends it again and again."""

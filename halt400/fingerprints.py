@@ -121,13 +121,13 @@ def _digest(parts: list[str]) -> str:
 
 
 @lru_cache(maxsize=4_096)
-def _known_secret_name(name: str) -> bool:
+def _cached_secret_name(name: str) -> bool:
     plain = _NOT_NAME.sub("", name.lower())
     return plain in _SECRET_NAMES or (plain.endswith(_SECRET_ENDINGS) and not plain.endswith(_PAGE_TOKENS))
 
 
 def _is_secret_name(name: str) -> bool:
-    return _known_secret_name(name) if len(name) <= _KEPT_NAME_CHARS else _known_secret_name.__wrapped__(name[:256])
+    return _cached_secret_name(name) if len(name) <= _KEPT_NAME_CHARS else _cached_secret_name.__wrapped__(name[:256])
 
 
 def _url_without_secrets(url: str) -> str:
@@ -145,7 +145,7 @@ def _url_without_secrets(url: str) -> str:
 
 
 @lru_cache(maxsize=1_024)
-def _known_header(name: str) -> tuple[str, bool, bool]:
+def _cached_header(name: str) -> tuple[str, bool, bool]:
     """A header's name in lower case, whether two sendings share it, and whether its value belongs to the identity."""
     lower = name.strip().lower()
     lasting = lower not in TRANSIT_HEADERS and not lower.startswith(("x-b3-", "x-datadog-"))
@@ -153,7 +153,7 @@ def _known_header(name: str) -> tuple[str, bool, bool]:
 
 
 def _header(name: str) -> tuple[str, bool, bool]:
-    return _known_header(name) if len(name) <= _KEPT_NAME_CHARS else _known_header.__wrapped__(name)
+    return _cached_header(name) if len(name) <= _KEPT_NAME_CHARS else _cached_header.__wrapped__(name)
 
 
 def _body_bytes(request: Request) -> bytes | None:

@@ -51,7 +51,7 @@ def slot_name(name: str) -> str:
     >>> [slot_name(name) for name in ("orders", "42", "order-12345.json", "2024-05-01", "9s6XKzkNRiz8i3")]
     ['orders', '{n}', 'order-{n}.json', '{date}', '{id}']
     """
-    return _known_slot(name) if len(name) <= KEPT_NAME_CHARS else _slot(name[:MAX_URL_CHARS])
+    return _cached_slot(name) if len(name) <= KEPT_NAME_CHARS else _slot(name[:MAX_URL_CHARS])
 
 
 def _slot(name: str) -> str:
@@ -74,7 +74,7 @@ def _slot(name: str) -> str:
     return "".join(parts)
 
 
-_known_slot = lru_cache(maxsize=4_096)(_slot)
+_cached_slot = lru_cache(maxsize=4_096)(_slot)
 
 
 def _authority_template(authority: str, scheme: str) -> str:
@@ -95,7 +95,7 @@ def url_template(url: str) -> str:
     >>> url_template("https://Bob:pw@API.shop.example:443/v1/orders/42?page=2&limit=10#top")
     'https://api.shop.example/v1/orders/{n}?limit&page'
     """
-    return _known_template(url) if len(url) <= KEPT_URL_CHARS else _template(url[:MAX_URL_CHARS])
+    return _cached_template(url) if len(url) <= KEPT_URL_CHARS else _template(url[:MAX_URL_CHARS])
 
 
 def _template(url: str) -> str:
@@ -118,5 +118,5 @@ def _template(url: str) -> str:
     return f"{head}{path}?{'&'.join(keys)}"
 
 
-_known_template = lru_cache(maxsize=64)(_template)
+_cached_template = lru_cache(maxsize=64)(_template)
 """The fingerprints of a request and its profile ask for the same template, one after the other."""

@@ -1,7 +1,7 @@
 """Diagnosis: what exactly is wrong with a request, as one pure function.
 
-`diagnose` always answers; `find_defect` answers None where nothing is wrong. `Profile` is what good requests to a
-target look like, learned with `Profile.observe`. The causes, their sources and the figures: `docs/diagnosis.md`.
+`diagnose` always returns a diagnosis; `find_defect` returns None where nothing is wrong. `Profile` is what good
+requests to a target look like, learned with `Profile.observe`. Causes, sources and figures: `docs/diagnosis.md`.
 """
 
 from halt400.diagnosis.engine import NAMED, NAMED_WHEN_REFUSED, diagnose, find_defect

@@ -1,24 +1,24 @@
-"""A property that is computed at most once."""
+"""A property whose value is computed once and kept on the instance."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-__all__ = ["once"]
+__all__ = ["cached_attribute"]
 
 T = TypeVar("T")
 
 
-class once(Generic[T]):  # noqa: N801 - it stands where `property` stands
-    """`functools.cached_property` without its lock, which costs more than what it guards here (gh-87634).
+class cached_attribute(Generic[T]):  # noqa: N801 - it stands where `property` stands
+    """`functools.cached_property` without its lock, which costs more than the computation here (gh-87634).
 
-    Two threads may compute the same value; the one that is kept is as good as the other.
+    Two threads may compute the value twice; both results are the same.
 
     Examples
     --------
     >>> class Answer:
-    ...     @once
+    ...     @cached_attribute
     ...     def seven(self) -> int:
     ...         print("computed")
     ...         return 7

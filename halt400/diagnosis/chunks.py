@@ -1,4 +1,4 @@
-"""Chunked transfer coding undone (RFC 9112 section 7.1)."""
+"""Decode the chunked transfer coding (RFC 9112 section 7.1)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]{0,16}(?:;[^\r\n]{0,1024})?\
 
 
 def dechunk(data: bytes) -> tuple[bytes, str | None]:
-    r"""Undo chunked coding; the second value says what broke, None when nothing did.
+    r"""Decode chunked coding; the second value says what is wrong with it, None where nothing is.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The cause content_type_mismatch: what the request says its body is, against what the body is.
+"""The cause content_type_mismatch: the body is not what the request declares.
 
 Sources: RFC 9110 sections 8.3 (Content-Type), 8.4 (Content-Encoding) and 9.3.1 (content in GET), RFC 8259 section 8.1,
 RFC 6902 section 3, RFC 2046 section 4.1.2 (charset), the CloudEvents JSON batch format, https://jsonapi.org/format/.
@@ -15,7 +15,7 @@ from halt400.diagnosis.finding import CauseFinding, at_body, at_text
 from halt400.diagnosis.malformed_json import is_base64_json
 from halt400.diagnosis.malformed_xml import check_xml
 from halt400.diagnosis.media_types import is_json, is_xml
-from halt400.diagnosis.server_text import says
+from halt400.diagnosis.server_phrases import mentions
 from halt400.records import Evidence
 
 __all__ = ["find", "sniff"]
@@ -42,18 +42,18 @@ _TYPES = {
     "multipart": "multipart/form-data; boundary=...",
 }
 _XML_ENCODING = re.compile(rb"<\?xml[^>]{0,200}?encoding\s{0,8}=\s{0,8}[\"']([A-Za-z0-9._-]{1,40})[\"']")
-_SPELLINGS = ("application/json", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data")
-_NEIGHBOURS = frozenset(
+_WELL_KNOWN_TYPES = ("application/json", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data")
+_SIMILAR_SUBTYPES = frozenset(
     {"json5", "jsonl", "jsonc", "jsonp", "jsonml", "bson", "ejson", "hjson", "ubjson", "geojson", "topojson", "ion"}
 )
-"""Subtypes of their own that are written almost like one of these."""
+"""Registered subtypes that are spelled almost like those of `_WELL_KNOWN_TYPES`, and no misspelling."""
 _SINGLE_BYTE_ASCII = re.compile(
     r"utf-?8|us-ascii|ascii|iso[-_]?8859-\d+|latin-?\d|windows-\d+|cp125\d|shift[-_]?jis|euc-(?:jp|kr)|gb\w+|big5|koi8-\w"
 )
 
 
 def sniff(exchange: Exchange) -> str | None:
-    """What the body is, by parsing it: json, xml, html, form, multipart, or None where it could be anything.
+    """The kind of the body, by parsing it: json, xml, html, form, multipart, or None where it may be any.
 
     Examples
     --------
@@ -64,10 +64,10 @@ def sniff(exchange: Exchange) -> str | None:
     body = exchange.parseable_body
     if not body:
         return None
-    memo = exchange.content.memo
-    if "sniffed" not in memo:
-        memo["sniffed"] = _sniffed(exchange, body)
-    kind: str | None = memo["sniffed"]
+    cache = exchange.parsed_body.cache
+    if "sniffed" not in cache:
+        cache["sniffed"] = _sniffed(exchange, body)
+    kind: str | None = cache["sniffed"]
     return kind
 
 
@@ -99,10 +99,10 @@ def _family(essence: str) -> str | None:
 
 
 def _meant(essence: str, actual: str) -> str | None:
-    """The well-known type of such a body that a misspelt one was to be."""
-    if len(essence) > 48 or essence.rpartition("/")[2] in _NEIGHBOURS or essence.startswith(("text/", "b'")):
+    """The well-known type that a misspelt one stands for, if the body is of that type."""
+    if len(essence) > 48 or essence.rpartition("/")[2] in _SIMILAR_SUBTYPES or essence.startswith(("text/", "b'")):
         return None
-    close = get_close_matches(essence, _SPELLINGS, 1, 0.9)
+    close = get_close_matches(essence, _WELL_KNOWN_TYPES, 1, 0.9)
     return close[0] if close and _family(close[0]) == actual else None
 
 
@@ -118,7 +118,7 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     'Declare Content-Type: application/json, or encode the body as the declared type.'
     """
     found = [*_field(exchange), *_against_body(exchange), *_coding(exchange), *_charset(exchange), *_on_get(exchange)]
-    if found and says(exchange, "content_type"):
+    if found and mentions(exchange, "content_type"):
         for finding in found:
             finding.confidence = max(finding.confidence, 0.93)
     return found
@@ -251,7 +251,7 @@ def _charset(exchange: Exchange) -> list[CauseFinding]:
 
 
 def _not_utf8(exchange: Exchange, charset: str | None) -> list[CauseFinding]:
-    """Text in another charset than the one it is read in; JSON, XML and forms have rules of their own."""
+    """Text that is not UTF-8 where UTF-8 is declared or assumed; JSON, XML and forms have their own rules."""
     body = exchange.parseable_body
     if not body or body.isascii():
         return []
@@ -271,7 +271,7 @@ def _not_utf8(exchange: Exchange, charset: str | None) -> list[CauseFinding]:
 
 
 def _xml_in_two_charsets(exchange: Exchange, body: bytes) -> list[CauseFinding]:
-    """The charset of the field goes before that of the XML declaration (RFC 7303 section 3)."""
+    """The charset of the field overrides that of the XML declaration (RFC 7303 section 3)."""
     declared = _XML_ENCODING.match(body[:512])
     if declared is None or declared[1].lower() in (b"utf-8", b"utf8"):
         return []

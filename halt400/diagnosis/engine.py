@@ -1,12 +1,12 @@
-"""The engine: asks every cause module, weighs their findings against each other, and returns one diagnosis.
+"""The engine: runs every cause module, ranks their findings, and returns one diagnosis.
 
-Rules of weighing, in order:
+Rules of the ranking, in order:
 
-1. A request that was answered with a 2xx or 3xx has no cause of refusal: findings stay as remarks, at most 0.5.
-2. A defect that the parser proves in the request outranks what anybody says about it.
-3. A firewall or a passing fault is blamed only as far as the request is flawless: each proven defect halves it.
-4. Below `NAMED` without a refusal, or `NAMED_WHEN_REFUSED` with one, nothing is named: the cause is unknown, with what
-   was ruled out, or there is no diagnosis at all.
+1. A request that was answered with a 2xx or 3xx has no cause of refusal: its findings are remarks, at most 0.5.
+2. A defect that a parser proves in the request ranks above what the server says about it.
+3. A firewall or a passing fault is less likely the more is wrong with the request: a proven defect halves it.
+4. A finding below `NAMED` without a refusal, or `NAMED_WHEN_REFUSED` with one, is not named: the cause is unknown, with
+   what was ruled out, or there is no diagnosis.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from halt400.records import BadRequestFigures, Cause, Diagnosis, Evidence, Reque
 __all__ = ["NAMED", "NAMED_WHEN_REFUSED", "diagnose", "find_defect", "findings"]
 
 NAMED = 0.5
-"""Confidence from which a defect is named in a request that nobody has refused yet."""
+"""Confidence from which a defect is named in a request that no server has refused."""
 NAMED_WHEN_REFUSED = 0.4
 """Confidence from which a cause is named for a refusal."""
 
@@ -54,9 +54,9 @@ _SYNTAX: tuple[Callable[[Exchange], list[CauseFinding]], ...] = (
 )
 _PROVEN = 0.85
 _MALFORMED = ("malformed_json", "malformed_xml", "malformed_form")
-_NEEDS_A_PARSABLE_BODY: tuple[Cause, ...] = ("missing_required_header", "waf_block", "transient", "schema_violation")
+_NEED_A_PARSABLE_BODY: tuple[Cause, ...] = ("missing_required_header", "waf_block", "transient", "schema_violation")
 _UNPARSABLE = 0.95
-"""From here on the body is proven broken, and nothing that servers or profiles say could outrank that (rule 2)."""
+"""From here on the body is proven broken; what servers or profiles say ranks below (rule 2)."""
 _WORDS_ONLY = 0.75
 _CHECKED = {
     "malformed_json": "the body parses as JSON",
@@ -74,26 +74,26 @@ _CHECKED = {
 
 
 def findings(exchange: Exchange, profile: Profile | None = None) -> list[CauseFinding]:
-    """Everything that the modules find in one exchange, the likeliest first."""
+    """All findings of the modules for one exchange, the likeliest first."""
     found = [finding for find in _SYNTAX for finding in find(exchange)]
-    known = profile.of_exchange(exchange) if profile is not None else None
+    known = profile.template_for_exchange(exchange) if profile is not None else None
     found.extend(payload_too_large.find(exchange, known.largest if known is not None else None))
     if _is_unparsable(found):
-        return _weighed(exchange, found)
+        return _ranked(exchange, found)
     found.extend(missing_required_header.find(exchange, profile))
     found.extend(waf_block.find(exchange))
     if exchange.refused:
         found.extend(transient.find(exchange, profile))
     if exchange.refused or known is not None:
         found.extend(schema_violation.find(exchange, profile))
-    return _weighed(exchange, found)
+    return _ranked(exchange, found)
 
 
 def _is_unparsable(found: list[CauseFinding]) -> bool:
     return any(finding.confidence >= _UNPARSABLE for finding in found if finding.cause in _MALFORMED)
 
 
-def _weighed(exchange: Exchange, found: list[CauseFinding]) -> list[CauseFinding]:
+def _ranked(exchange: Exchange, found: list[CauseFinding]) -> list[CauseFinding]:
     if exchange.status is not None and exchange.status < 400:
         for finding in found:
             finding.confidence = min(finding.confidence, 0.5) * 0.9
@@ -109,13 +109,13 @@ def _weighed(exchange: Exchange, found: list[CauseFinding]) -> list[CauseFinding
             if finding.blame != "request":
                 finding.confidence *= 0.5
             elif finding.cause == "schema_violation":
-                # The parser's proof stands before the server's words, which often describe the same defect.
+                # The proof of a parser ranks above the message of the server, which often describes the same defect.
                 finding.confidence = min(finding.confidence, max(f.confidence for f in proven) - 0.05)
     others = [f.confidence for f in found if f.cause in ("waf_block", "transient")]
     if others and exchange.response_json is None:
         for finding in found:
             if finding.cause == "schema_violation" and finding.confidence <= _WORDS_ONLY:
-                # A page for people, not an API's answer: its sentences name no field of this request.
+                # A page for people, not the response of an API: its sentences name no field of this request.
                 finding.confidence = min(finding.confidence, max(others) - 0.05)
     return sorted(found, key=lambda finding: (finding.warning, -finding.confidence))
 
@@ -135,7 +135,7 @@ def diagnose(
     Parameters
     ----------
     request, response
-        The exchange; without a response, only the request speaks.
+        The exchange; without a response, only the request is examined.
     profile
         What good requests to this target look like.
     malformed_payload_ratio
@@ -191,7 +191,7 @@ def _diagnosis(
 ) -> Diagnosis:
     figures = BadRequestFigures(
         malformed_payload_ratio=ratio,
-        header_mismatch=header_mismatch(exchange.headers, profile.of_exchange(exchange))
+        header_mismatch=header_mismatch(exchange.headers, profile.template_for_exchange(exchange))
         if profile is not None
         else None,
         url_encoding_failures=invalid_url_encoding.unescaped_count(exchange.url),
@@ -203,13 +203,13 @@ def _diagnosis(
     for finding in rest:
         if best is None or finding.cause != best.cause:
             runner = RunnerUp(
-                cause=finding.cause, confidence=round(finding.confidence, 3), detail=_writable(finding.detail[:300])
+                cause=finding.cause, confidence=round(finding.confidence, 3), detail=_encodable(finding.detail[:300])
             )
             runners_up.setdefault(finding.cause, runner)
-    spoken = {finding.cause for finding in found if not finding.warning}
+    reported = {finding.cause for finding in found if not finding.warning}
     if _is_unparsable(found):
-        spoken.update(_NEEDS_A_PARSABLE_BODY)
-    ruled_out = [text for cause, text in _CHECKED.items() if cause not in spoken and _applies(exchange, cause)]
+        reported.update(_NEED_A_PARSABLE_BODY)
+    ruled_out = [text for cause, text in _CHECKED.items() if cause not in reported and _applies(exchange, cause)]
     if best is None:
         return Diagnosis(
             cause="unknown",
@@ -229,24 +229,24 @@ def _diagnosis(
         cause=best.cause,
         blame=best.blame,
         confidence=round(best.confidence, 3),
-        remedy=_writable(best.remedy),
-        evidence=[_written(item) for item in evidence[:_MAX_EVIDENCE]],
+        remedy=_encodable(best.remedy),
+        evidence=[_encodable_evidence(item) for item in evidence[:_MAX_EVIDENCE]],
         figures=figures,
         runners_up=list(runners_up.values())[:_MAX_RUNNERS_UP],
         ruled_out=ruled_out,
     )
 
 
-def _writable(text: str) -> str:
-    """The text with a question mark for each half of a surrogate pair, which UTF-8 cannot hold."""
+def _encodable(text: str) -> str:
+    """The text with a question mark for each half of a surrogate pair, which UTF-8 cannot encode."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def _written(item: Evidence) -> Evidence:
-    detail, name = _writable(item.detail), item.name
-    if detail == item.detail and (name is None or _writable(name) == name):
+def _encodable_evidence(item: Evidence) -> Evidence:
+    detail, name = _encodable(item.detail), item.name
+    if detail == item.detail and (name is None or _encodable(name) == name):
         return item
-    return replace(item, detail=detail, name=name and _writable(name))
+    return replace(item, detail=detail, name=name and _encodable(name))
 
 
 def _applies(exchange: Exchange, cause: str) -> bool:
@@ -269,4 +269,4 @@ def _refusal(exchange: Exchange) -> list[Evidence]:
     if not text:
         return []
 
-    return [Evidence(where="response_body", detail=_writable(f"The server says: {mask(text)[:200]}"))]
+    return [Evidence(where="response_body", detail=_encodable(f"The server says: {mask(text)[:200]}"))]

@@ -1,4 +1,4 @@
-"""Excerpts of a request: a short window around a place, with secrets masked so that the caret stays where it was."""
+"""Excerpts of a request: a few characters around a place, with secrets masked and the caret in its place."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from functools import lru_cache
 
 from halt400.redaction import RedactionRules, Redactor
 
-__all__ = ["mask", "visible", "window"]
+__all__ = ["excerpt_at", "mask", "visible"]
 
 _WIDTH = 36
 _NEAR = 3
 
-# The keyed tokens never leave this module: what they cover is shown as bullets. So the key needs no secrecy.
+# The keyed tokens never leave this module, which shows bullets in their place. So the key need not be secret.
 _KEY = b"excerpts of a diagnosis"
 
 
 _KEPT, _KEPT_CHARS = 1024, 512
 _clean: dict[str, None] = {}
-"""Texts in which no secret was found: the same details stand on the same defects. None that held one is kept."""
+"""A cache of texts without a secret: the same defect has the same details. A text with a secret is never kept."""
 
 
 @lru_cache(maxsize=1)
@@ -26,9 +26,9 @@ def _redactor() -> Redactor:
 
 
 def mask(text: str, *, secret: bool = False, header: str | None = None) -> str:
-    """Replace every secret by as many bullets as it has characters, so that positions stay true.
+    """Replace each character of a secret by a bullet, so that positions do not change.
 
-    What a secret is, `halt400.redaction` says; `header` names the field whose value `text` is.
+    `halt400.redaction` finds the secrets; `header` names the field whose value `text` is.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def mask(text: str, *, secret: bool = False, header: str | None = None) -> str:
     last = -_NEAR
     for index, (before, after) in enumerate(zip(text, redacted, strict=True)):
         if before != after:
-            # A character that its token happens to repeat is hidden with its neighbours.
+            # A character that is the same in the token is hidden with its neighbours.
             start = last if index - last <= _NEAR else index
             out[start : index + 1] = "•" * (index + 1 - start)
             last = index
@@ -76,17 +76,17 @@ def visible(text: str) -> str:
     return text.translate(_CONTROL)
 
 
-def window(text: str, index: int, *, secret: bool = False, header: str | None = None) -> tuple[str, int]:
-    """Cut a short, masked, printable piece of `text` around `index`; the caret is the index into the piece.
+def excerpt_at(text: str, index: int, *, secret: bool = False, header: str | None = None) -> tuple[str, int]:
+    """Cut a short, masked, printable excerpt of `text` around `index`; the second value is the index into it.
 
     Examples
     --------
-    >>> window("x" * 100, 50)[1]
+    >>> excerpt_at("x" * 100, 50)[1]
     37
     """
     left = max(0, index - 2048)
     if header is not None and len(text) > 2048:
-        secret = True  # a piece of a long value may have lost the name that betrays it
+        secret = True  # a part of a long value may lack the name by which a secret is known
     near = mask(text[left : index + 2048], secret=secret, header=header)
     index -= left
     start = max(0, index - _WIDTH)

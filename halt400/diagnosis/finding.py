@@ -1,10 +1,10 @@
-"""A finding: what one cause module says about one exchange, before the engine ranks it."""
+"""A cause finding: one possible cause that a module reports for an exchange, before the engine ranks it."""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
-from halt400.diagnosis.excerpts import mask, window
+from halt400.diagnosis.excerpts import excerpt_at, mask
 from halt400.records import Blame, Cause, Evidence
 
 __all__ = ["CauseFinding", "at_body", "at_text"]
@@ -13,8 +13,12 @@ __all__ = ["CauseFinding", "at_body", "at_text"]
 class CauseFinding(Struct, kw_only=True):
     """One possible cause with its evidence.
 
-    `confidence` is the probability that this is why the request is refused, should it be refused. A `warning` is worth
-    a line and never becomes the cause: receivers differ on it, or accept it.
+    Attributes
+    ----------
+    confidence
+        The probability that a refusal of the request has this cause.
+    warning
+        Whether it is only a remark and never the cause, because many receivers accept it.
     """
 
     cause: Cause
@@ -26,7 +30,7 @@ class CauseFinding(Struct, kw_only=True):
 
     @property
     def detail(self) -> str:
-        """The first sentence of the evidence, which is the finding in short."""
+        """The first detail of the evidence, as a summary."""
         return self.evidence[0].detail if self.evidence else self.remedy
 
 
@@ -42,7 +46,7 @@ def at_text(
     text
         The whole part that `index` counts in.
     index, length
-        Characters from 0; the evidence carries bytes (UTF-8).
+        In characters, from 0; the evidence counts bytes of UTF-8.
     secret
         Whether the whole of `text` is a secret, such as a cookie.
 
@@ -53,7 +57,7 @@ def at_text(
     """
     index = max(0, min(index, len(text)))
     header = name if where == "header" and text != name else None
-    excerpt, caret = window(text, index, secret=secret, header=header)
+    excerpt, caret = excerpt_at(text, index, secret=secret, header=header)
     offset = index if text.isascii() else len(text[:index].encode("utf-8", "surrogatepass"))
     return Evidence(
         where=where, detail=mask(detail), name=name, offset=offset, length=length, excerpt=excerpt, caret=caret
@@ -79,7 +83,7 @@ def at_body(
     right = end if end >= 0 else min(len(body), offset + 2048)
     before = body[left:offset].decode("utf-8", "replace")
     after = body[offset:right].decode("utf-8", "replace").rstrip("\r")
-    excerpt, caret = window(before + after, len(before))
+    excerpt, caret = excerpt_at(before + after, len(before))
     return Evidence(
         where=where,
         detail=mask(detail),

@@ -1,6 +1,6 @@
 """Framing: where a message ends (RFC 9112 section 6, RFC 9110 section 8.6). Part of protocol_violation.
 
-What is ambiguous here is how requests are smuggled, so servers answer 400 without reading further.
+Ambiguous framing allows request smuggling, so servers answer 400 without reading further.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _against_body(exchange: Exchange, lengths: list[str], codings: list[str]) ->
     declared, actual = int(text), len(exchange.body)
     if declared == actual or (not exchange.as_sent and exchange.request.body_size not in (None, actual)):
         return []
-    # Recorders mask, decode and re-encode bodies, so a difference means little unless these are the bytes as sent.
+    # Recorders mask, decode and re-encode bodies: a difference is only sure where these are the bytes as sent.
     confidence = 0.92 if exchange.as_sent else 0.6 if exchange.refused else 0.45
     more = "more" if declared > actual else "fewer"
     detail = f"Content-Length says {declared} bytes, {more} than the {actual} of the body."

@@ -1,4 +1,4 @@
-"""The header mismatch figure: how far the sent header set is from what good requests carry, 0 to 1.
+"""The figure `header_mismatch`: the distance between the sent header fields and those of good requests, 0 to 1.
 
 ::
 
@@ -6,16 +6,15 @@
 
 - ``set``: one minus the weighted Jaccard similarity of the names. An expected name weighs its presence ratio; a name
   that no good request carried weighs 1.
-- ``order``: the share of the pairs of common names that stand in the other order than on average (Kendall's distance).
-- ``case``: the share of the common names that are spelled in another case.
+- ``order``: the share of the pairs of common names that are in the opposite order to the average (Kendall's distance).
+- ``case``: the share of the common names in another case.
 
-0 is a request like the good ones; 1 shares no name with them. Fields that change with each sending (tracing, request
-ids) do not count. `docs/diagnosis.md` says the same in words.
+0: like the good ones; 1: no name in common. Fields that change with each attempt (tracing, request ids) do not count.
 """
 
 from __future__ import annotations
 
-from halt400.diagnosis.profile import ENOUGH, TemplateProfile
+from halt400.diagnosis.profile import MIN_SUCCESSES, TemplateProfile
 from halt400.fingerprints import TRANSIT_HEADERS
 from halt400.records import Header
 
@@ -27,7 +26,7 @@ _MAX_NAMES = 64
 
 
 def header_mismatch(headers: list[Header], expected: TemplateProfile | None) -> float | None:
-    """Measure the distance; None where too little is known of the template.
+    """Measure the distance; None where the template has too few successes.
 
     Examples
     --------
@@ -37,12 +36,12 @@ def header_mismatch(headers: list[Header], expected: TemplateProfile | None) -> 
     >>> request = Request(method="GET", url="https://a.example/", headers=good)
     >>> for _ in range(3):
     ...     profile.observe(request)
-    >>> header_mismatch(good, profile.of(request))
+    >>> header_mismatch(good, profile.template_for(request))
     0.0
-    >>> header_mismatch([("Accept", "*/*"), ("host", "a.example")], profile.of(request))
+    >>> header_mismatch([("Accept", "*/*"), ("host", "a.example")], profile.template_for(request))
     0.55
     """
-    if expected is None or expected.successes < ENOUGH or not expected.headers:
+    if expected is None or expected.successes < MIN_SUCCESSES or not expected.headers:
         return None
     sent: dict[str, str] = {}
     for name, _ in headers:
@@ -54,9 +53,11 @@ def header_mismatch(headers: list[Header], expected: TemplateProfile | None) -> 
     common = sum(expected.presence(name) for name in shared)
     union = sum(expected.presence(name) for name in known) + float(sum(name not in known for name in sent))
     set_distance = 1.0 - common / union if union else 0.0
-    places = [known[name].place_sum / known[name].count for name in shared]
+    positions = [known[name].position_sum / known[name].count for name in shared]
     pairs = len(shared) * (len(shared) - 1) // 2
-    swapped = sum(places[i] > places[j] + 1e-9 for i in range(len(places)) for j in range(i + 1, len(places)))
+    swapped = sum(
+        positions[i] > positions[j] + 1e-9 for i in range(len(positions)) for j in range(i + 1, len(positions))
+    )
     order_distance = swapped / pairs if pairs else 0.0
     other_case = sum(sent[name] != known[name].spelling for name in shared)
     case_distance = other_case / len(shared) if shared else 0.0

@@ -1,8 +1,8 @@
-"""Hosts of URLs after the WHATWG URL standard: which hosts no client can parse, and why.
+"""Hosts of URLs by the WHATWG URL standard: which hosts no client can parse, and why.
 
 Sources: https://url.spec.whatwg.org/#host-parsing, UTS #46 (domain to ASCII, non-transitional, not strict), RFC 5892
-for joiners, RFC 5893 for right-to-left labels. The mapping of UTS #46 is Unicode's NFKC with case folding, as Python
-has it.
+for joiners, RFC 5893 for right-to-left labels. The mapping of UTS #46 is approximated by Python's NFKC and case
+folding.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PLAIN = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
 
 
 def check_host(text: str, *, special: bool = True) -> str | None:
-    """Say why a host cannot be parsed; None when it can.
+    """The reason why a host cannot be parsed; None where it can.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def check_host(text: str, *, special: bool = True) -> str | None:
     domain = unquote_to_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "replace")
     if "\ufffd" in domain:
         return "the host is not UTF-8"
-    # An ASCII domain passes as it is, Punycode unread (whatwg/url, "domain to ASCII", step for ASCII-only input).
+    # An ASCII domain stays as it is, without a look at its Punycode (whatwg/url, "domain to ASCII", ASCII-only input).
     problem, ascii_domain = (None, domain.lower()) if domain.isascii() else _to_ascii(domain)
     if problem is not None:
         return problem
@@ -110,7 +110,7 @@ def _check_ipv4(domain: str) -> str | None:
 
 
 def _map(domain: str) -> str:
-    """UTS #46 mapping, non-transitional: deviations stay."""
+    """UTS #46 mapping, non-transitional: deviation characters stay."""
     pieces: list[str] = []
     for character in domain:
         if character in _IGNORED:

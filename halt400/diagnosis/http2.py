@@ -1,7 +1,7 @@
 """HTTP/2 and HTTP/3 requests: pseudo-header fields and forbidden fields. Part of protocol_violation.
 
 Source: RFC 9113 sections 8.2 (field validity, connection-specific fields) and 8.3 (pseudo-header fields); RFC 9114
-sections 4.2 and 4.3 say the same for HTTP/3. A malformed request is a stream error or a 400.
+sections 4.2 and 4.3 say the same for HTTP/3. A server answers a malformed request with a stream error or a 400.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The cause invalid_url_encoding: characters of the URL that should have been escaped, or escapes that are broken.
+"""The cause invalid_url_encoding: characters of the URL that must be escaped, or broken escapes.
 
 Sources: RFC 3986 sections 2 and 3 (what may stand where), the percent-encode sets of https://url.spec.whatwg.org/
 (what browsers escape before they send), RFC 3629 (UTF-8, overlong forms). A character that browsers send raw although
-RFC 3986 forbids it (``[ ] | ^ ` { }``) counts in the figure, and is a defect for the servers that refuse it: Tomcat,
-IIS and strict gateways.
+RFC 3986 forbids it (``[ ] | ^ ` { }``) counts in the figure, and is a defect because Tomcat, IIS and strict gateways
+refuse it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding, at_text
-from halt400.diagnosis.server_text import says
+from halt400.diagnosis.server_phrases import mentions
 from halt400.diagnosis.whatwg_url import parse_failure
 from halt400.records import Evidence
 
@@ -41,9 +41,9 @@ _SINGLE = re.compile(r"%(?!25)[0-9A-Fa-f]{2}")
 _PLACEHOLDER = re.compile(r"\{\{?\s{0,4}[A-Za-z_][\w.-]{0,60}\s{0,4}\}?\}|\$\{[^}]{0,60}\}|<[A-Za-z_][\w -]{0,60}>")
 _HTML_AMPERSAND = re.compile(r"&amp;(?=[A-Za-z_])")
 _NEVER_RAW = {" ": "a raw space", '"': "a raw double quote", "<": "a raw '<'", ">": "a raw '>'", "\\": "a backslash"}
-_LOOKED_AT = 2_000
-_LONGEST = 1 << 17
-"""Characters of a URL that are read: four times what any server takes."""
+_MAX_EXAMINED = 2_000
+_MAX_URL_CHARS = 1 << 17
+"""Characters of a URL that are examined: four times the longest that any server accepts."""
 _CONFIDENCE = {
     "control": 0.95,
     "space": 0.92,
@@ -69,7 +69,7 @@ _REMEDIES = {
 
 
 class Component(Struct):
-    """One component of a URL with the place where it starts."""
+    """One component of a URL, with the index of its first character."""
 
     name: str
     text: str
@@ -77,7 +77,7 @@ class Component(Struct):
 
 
 def components(url: str) -> list[Component]:
-    """Split a URL as RFC 3986 appendix B does; userinfo apart from the host.
+    """Split a URL as RFC 3986 appendix B does, and userinfo from the host.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def unescaped_count(url: str) -> int:
     >>> unescaped_count("https://shop.example/a b?q=x|y&r=100%")
     3
     """
-    url = url[:_LONGEST]
+    url = url[:_MAX_URL_CHARS]
     if _CLEAN.fullmatch(url):
         return 0
     return sum(len(_BAD[part.name].findall(part.text)) for part in components(url) if part.name in _BAD)
@@ -122,7 +122,7 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     >>> find(Exchange(Request(method="GET", url="https://shop.example/?q=blue shoes")))[0].evidence[0].detail
     'In the query: a raw space; 1 character of the URL should have been escaped (query 1).'
     """
-    url = exchange.url[:_LONGEST]
+    url = exchange.url[:_MAX_URL_CHARS]
     found: list[CauseFinding] = []
     if not _CLEAN.fullmatch(url):
         relative = url.startswith("/") or url == "*" or exchange.method == "CONNECT"
@@ -130,14 +130,14 @@ def find(exchange: Exchange) -> list[CauseFinding]:
         if problem is not None:
             found.append(_unparsable(url, problem))
         parts = components(url)
-        found.extend(_raw(exchange, url, parts))
+        found.extend(_unescaped(exchange, url, parts))
         for part in parts:
             if part.name in ("path", "query"):
                 found.extend(_escapes(exchange, url, part))
     for referrer in exchange.fields.get("referer", ()):
         if not _CLEAN.fullmatch(referrer):
             found.extend(_referrer(referrer))
-    if found and says(exchange, "url"):
+    if found and mentions(exchange, "url"):
         for finding in found:
             finding.confidence = max(finding.confidence, 0.97)
     return found
@@ -170,7 +170,7 @@ def _kind(text: str, index: int) -> str:
     )
 
 
-def _raw(exchange: Exchange, url: str, parts: list[Component]) -> list[CauseFinding]:
+def _unescaped(exchange: Exchange, url: str, parts: list[Component]) -> list[CauseFinding]:
     first: dict[str, tuple[Component, int]] = {}
     counts: dict[str, int] = {}
     for part in parts:
@@ -180,7 +180,7 @@ def _raw(exchange: Exchange, url: str, parts: list[Component]) -> list[CauseFind
         count = len(pattern.findall(part.text))
         if count:
             counts[part.name] = count
-        for match in islice(pattern.finditer(part.text), _LOOKED_AT):
+        for match in islice(pattern.finditer(part.text), _MAX_EXAMINED):
             first.setdefault(_kind(part.text, match.start()), (part, match.start()))
     if not first:
         return []
@@ -226,7 +226,7 @@ def _what(kind: str, text: str, index: int) -> str:
 
 
 def _escapes(exchange: Exchange, url: str, part: Component) -> list[CauseFinding]:
-    """What well-formed escapes decode to: NUL, text that is not UTF-8, escapes of escapes."""
+    """Find well-formed escapes of NUL, of text that is not UTF-8, and of escapes."""
     text = part.text
     found: list[CauseFinding] = []
 

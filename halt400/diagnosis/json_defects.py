@@ -1,6 +1,6 @@
-"""The mistakes of JSON by name: what stands at the place where the grammar of RFC 8259 ends.
+"""Names of the defects in JSON, such as a trailing comma, by what stands where the text breaks RFC 8259.
 
-`json_scanner` finds the place; `Naming` says what is wrong there, in the words of somebody who has to mend it.
+`json_scanner` finds the place; `DefectNamer` names the defect there.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import re
 
 from msgspec import Struct
 
-__all__ = ["STRING", "JsonDefect", "Naming", "before_parsing", "nearby"]
+__all__ = ["STRING", "DefectNamer", "JsonDefect", "before_parsing", "nearby"]
 
 STRING = rb'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"'
-"""A string of JSON, as an expression over bytes."""
+"""A string of JSON, as a regular expression over bytes."""
 _KEY = re.compile(STRING)
 _STRING_PREFIX = re.compile(rb'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+')
 _WORD = re.compile(rb"[A-Za-z_$][A-Za-z0-9_$.-]*+")
@@ -22,7 +22,7 @@ _SPECIAL_NUMBERS = {b"NaN", b"Infinity", b"-Infinity", b"nan", b"inf", b"-inf", 
 
 
 class JsonDefect(Struct):
-    """`kind` is a stable word; `offset` counts bytes."""
+    """One defect; `kind` is a stable word, `offset` and `length` count bytes."""
 
     kind: str
     offset: int
@@ -31,7 +31,7 @@ class JsonDefect(Struct):
 
 
 def before_parsing(data: bytes) -> JsonDefect | None:
-    """Name what is wrong with the text as a whole: nothing there, or another encoding than UTF-8."""
+    """Name a defect of the text as a whole: it is empty, or not UTF-8."""
     if not data.strip(b" \t\r\n"):
         what = "The body is empty" if not data else "The body holds only white space"
         return JsonDefect("empty", len(data), f"{what}; JSON text holds one value.", 0)
@@ -59,7 +59,7 @@ def before_parsing(data: bytes) -> JsonDefect | None:
 
 
 def nearby(data: bytes, position: int) -> str:
-    """Say where JSON stops in a text that is too long to scan."""
+    """Describe the place where a text that is too long to scan stops being JSON."""
     got = data[position : position + 1]
     if not got:
         return "The body ends in the middle of a value."
@@ -67,8 +67,8 @@ def nearby(data: bytes, position: int) -> str:
     return f"JSON stops at {shown!r}: no value, key, comma or bracket of JSON may stand here."
 
 
-class Naming:
-    """Names the mistake at a place; the scanner that found the place is a `Naming` itself.
+class DefectNamer:
+    """Names the defect at a place; the base class of the scanner that finds the place.
 
     Parameters
     ----------

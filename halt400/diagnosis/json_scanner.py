@@ -1,7 +1,7 @@
-"""Where and how JSON text breaks: a scanner after RFC 8259 that names the mistake, not only its place.
+"""A scanner that finds where JSON text breaks RFC 8259, and names the defect.
 
-orjson decides what is valid, at C speed; this scanner reads only what orjson refused, to say what is wrong with it.
-It keeps its own stack, so no depth of nesting can exhaust Python's.
+orjson decides what is valid, at C speed; this scanner reads only what orjson refused. It has its own stack, so that
+deep nesting cannot exhaust that of Python.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 
 import orjson
 
-from halt400.diagnosis.json_defects import STRING, JsonDefect, Naming, before_parsing, nearby
+from halt400.diagnosis.json_defects import STRING, DefectNamer, JsonDefect, before_parsing, nearby
 
 __all__ = ["JsonDefect", "scan"]
 
@@ -24,21 +24,21 @@ _SCALAR_TEXT = rb"(?:" + _PLAIN + rb"|\[[ \t\n\r]*+\]|\{[ \t\n\r]*+\}|" + _FLAT 
 _END = rb"(?=[ \t\n\r,\]}:]|$|[\"'\[{/#])"
 _SCALAR = re.compile(_SCALAR_TEXT + _END)
 _KEY = re.compile(STRING)
-# Runs of whole elements at C speed: "1, 2, " and "\"a\": 1, ".
+# Runs of whole elements, skipped at C speed: `1, 2, ` and `"a": 1, `.
 _ELEMENTS = re.compile(rb"(?:[ \t\n\r]*+" + _SCALAR_TEXT + rb"[ \t\n\r]*+,)*+")
 _MEMBERS = re.compile(rb"(?:[ \t\n\r]*+" + STRING + rb"[ \t\n\r]*+:[ \t\n\r]*+" + _SCALAR_TEXT + rb"[ \t\n\r]*+,)*+")
 _OPEN_RUN = re.compile(rb"\[(?:[ \t\n\r]*+\[)*+")
 
 
 def scan(data: bytes, position: int | None = None) -> JsonDefect | None:
-    r"""Find the first place where `data` stops being JSON; None when it is JSON.
+    r"""Find the first defect of `data`; None where it is JSON.
 
     Parameters
     ----------
     data
         The text.
     position
-        Where orjson stopped, for a caller that has asked it already.
+        Where orjson stopped, if the caller has tried it already.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def scan(data: bytes, position: int | None = None) -> JsonDefect | None:
     return _Scanner(data).run()
 
 
-class _Scanner(Naming):
+class _Scanner(DefectNamer):
     """One pass with an explicit stack of open brackets and the offset of each."""
 
     def run(self) -> JsonDefect | None:

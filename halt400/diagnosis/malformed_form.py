@@ -1,4 +1,4 @@
-"""The cause malformed_form: a urlencoded or multipart body that its own media type forbids.
+"""The cause malformed_form: a urlencoded or multipart body that breaks the rules of its media type.
 
 Sources: https://url.spec.whatwg.org/#application/x-www-form-urlencoded, RFC 7578 (multipart/form-data), RFC 2046
 section 5.1 (boundaries; 5.1.1 for their alphabet and length).

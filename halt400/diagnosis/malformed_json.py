@@ -1,7 +1,7 @@
 """The cause malformed_json: a body declared as JSON that is not JSON (RFC 8259).
 
-Sources: RFC 8259 (grammar; section 8.1 for UTF-8 and the byte order mark, section 4 for duplicate names); the kinds are
-those of nst/JSONTestSuite and of the error pages of the usual clients.
+Sources: RFC 8259 (grammar; section 8.1 for UTF-8 and the byte order mark, section 4 for duplicate names); the kinds of
+defects are those of nst/JSONTestSuite and of the usual clients.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import orjson
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding, at_body
 from halt400.diagnosis.json_scanner import JsonDefect, scan
-from halt400.diagnosis.server_text import says
+from halt400.diagnosis.server_phrases import mentions
 from halt400.records import Evidence
 
 __all__ = ["REMEDIES", "find", "is_base64_json"]
@@ -64,7 +64,7 @@ _BULK = re.compile(r"/_(?:bulk|msearch)(?:/template)?/?(?:[?#]|$)")
 
 
 def find(exchange: Exchange) -> list[CauseFinding]:
-    """Report where the body stops being JSON.
+    """Report the first place where the body is not JSON.
 
     Examples
     --------
@@ -84,10 +84,10 @@ def find(exchange: Exchange) -> list[CauseFinding]:
             return []
     elif not body:
         return _empty(exchange, body) if method in _SENDS_BODY and not exchange.request.body_size else []
-    memo = exchange.content.memo
-    if "defect" not in memo:
-        memo["defect"] = _defect(exchange, body)
-    defect: JsonDefect | None = memo["defect"]
+    cache = exchange.parsed_body.cache
+    if "defect" not in cache:
+        cache["defect"] = _defect(exchange, body)
+    defect: JsonDefect | None = cache["defect"]
     if defect is None:
         return _warnings(exchange, body)
     return [_finding(exchange, body, defect, declared=declared)]
@@ -96,7 +96,7 @@ def find(exchange: Exchange) -> list[CauseFinding]:
 def _defect(exchange: Exchange, body: bytes) -> JsonDefect | None:
     if exchange.json is not None:
         return None
-    defect = scan(body, exchange.content.json_stops_at)
+    defect = scan(body, exchange.parsed_body.json_stops_at)
     return _recognise(body, defect) if defect is not None else None
 
 
@@ -107,7 +107,7 @@ def _absent(exchange: Exchange, method: str) -> list[CauseFinding]:
         value.strip() not in ("", "0") for value in exchange.fields.get("content-length", ())
     ):
         return []
-    if not (exchange.refused and says(exchange, "empty_body")):
+    if not (exchange.refused and mentions(exchange, "empty_body")):
         return []
     return _empty(exchange, b"")
 
@@ -119,7 +119,7 @@ def _empty(exchange: Exchange, body: bytes) -> list[CauseFinding]:
 
 
 def _recognise(body: bytes, defect: JsonDefect) -> JsonDefect:
-    """Name what the whole body is, where it is something well known."""
+    """The defect, or a better name for it where the whole body is something well known, such as a form."""
     found = _OBJECT.match(body) or _OBJECT.search(body, 0, 4096)
     if found is not None and defect.offset <= found.end() and found.start() <= defect.offset + 1:
         return JsonDefect("object", found.start(), "The text of a program object, not its data.", len(found[0]))
@@ -198,7 +198,7 @@ def _each_line_is_json(body: bytes) -> bool:
 
 
 def _warnings(exchange: Exchange, body: bytes) -> list[CauseFinding]:
-    """What parsers differ on: duplicate names (RFC 8259 section 4) and lone surrogates (section 8.2)."""
+    """Remarks where parsers differ: duplicate names (RFC 8259 section 4) and lone surrogates (section 8.2)."""
     found: list[CauseFinding] = []
     surrogate = _LONE_SURROGATE.search(body) if b"\\u" in body else None
     if surrogate is not None and not _paired(body, surrogate.start()):
@@ -228,7 +228,7 @@ _PIECE = re.compile(rb'"((?:[^"\\]|\\.)*+)"([ \t\n\r]*+:)?+|[{}\[\]]', re.DOTALL
 
 
 def _duplicate_key(body: bytes) -> Evidence | None:
-    """Find a name that one object holds twice; `body` is known to be JSON."""
+    """Find a name that one object holds twice; `body` is valid JSON."""
     names: list[set[bytes] | None] = []
     for piece in _PIECE.finditer(body):
         token = piece[0]

@@ -1,11 +1,11 @@
 """The cause malformed_xml: a body declared as XML that is not well-formed (https://www.w3.org/TR/xml/, section 2.1).
 
-A prefix that is bound to no namespace (https://www.w3.org/TR/xml-names/, section 5) is well-formed XML; it is named
-where a server has refused it, as those of SOAP do.
+A prefix without a namespace (https://www.w3.org/TR/xml-names/, section 5) is well-formed XML; it is reported where a
+server refused the request, as SOAP servers do.
 
-Expat reads the body; it gives the line and column of the first error. Nothing external is ever fetched: no handler for
-external entities exists. Internal entities are followed only while their whole expansion stays small, so a "billion
-laughs" costs nothing (CWE-776).
+Expat parses the body and gives the offset of the first error. Nothing external is fetched: there is no handler for
+external entities. Internal entities are expanded only while the whole expansion stays small, so that a "billion
+laughs" attack costs nothing (CWE-776).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _TRUNCATED = {
 
 
 class XmlDefect(Exception):
-    """Where XML stops being well-formed; `offset` counts bytes, `code` is Expat's."""
+    """The first place that is not well-formed; `offset` counts bytes, `code` is Expat's."""
 
     def __init__(self, offset: int, detail: str, code: int = 0) -> None:
         super().__init__(detail)
@@ -62,14 +62,14 @@ class XmlDefect(Exception):
 
 
 def check_xml(data: bytes, *, namespaces: bool = False) -> XmlDefect | None:
-    """Find the first place where `data` is not well-formed; None when it is.
+    """Find the first place where `data` is not well-formed; None where it is well-formed.
 
     Parameters
     ----------
     data
         The document.
     namespaces
-        Whether every prefix must be bound, too.
+        Whether every prefix must have a namespace, too.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def check_xml(data: bytes, *, namespaces: bool = False) -> XmlDefect | None:
 
 
 def _transcoded(data: bytes, name: str) -> tuple[bytes, str | None]:
-    """Expat knows UTF-8, UTF-16, ISO-8859-1 and ASCII; the rest goes through Python's codecs."""
+    """Expat reads UTF-8, UTF-16, ISO-8859-1 and ASCII; other encodings are converted by Python's codecs."""
     if name.lower() in {"utf-8", "utf-16", "iso-8859-1", "us-ascii"}:
         return data, None
     try:
@@ -123,7 +123,7 @@ def _parse(data: bytes, encoding: str | None, *, expand: bool, separator: str | 
     if expand:
         parser.EntityDeclHandler = declare
     else:
-        parser.DefaultHandler = lambda _data: None  # with a default handler Expat leaves internal entities alone
+        parser.DefaultHandler = lambda _data: None  # with a default handler, Expat does not expand internal entities
     try:
         parser.Parse(data, True)
     except XmlDefect as defect:
@@ -138,7 +138,7 @@ def _parse(data: bytes, encoding: str | None, *, expand: bool, separator: str | 
 
 
 def find(exchange: Exchange) -> list[CauseFinding]:
-    """Report where a body that says it is XML stops being well-formed.
+    """Report the first place where a body that is declared as XML is not well-formed.
 
     Examples
     --------
@@ -169,7 +169,7 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     if not body:
         confidence = 0.7
     elif exchange.json is not None:
-        confidence = 0.6  # a whole JSON text: the type is wrong, not the text
+        confidence = 0.6  # the body is valid JSON: the declared type is wrong, not the body
     remedy = _REMEDIES.get(defect.code, "Build the body with an XML library, which escapes and closes for you.")
     if defect.code in _TRUNCATED and body:
         remedy = "Send the body whole: it was cut, or an element is not closed."

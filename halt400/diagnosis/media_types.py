@@ -1,4 +1,4 @@
-"""Media types: the Content-Type field taken apart, with its mistakes (RFC 9110 section 8.3.1, RFC 2046)."""
+"""Media types: parse a Content-Type field and find its first mistake (RFC 9110 section 8.3.1, RFC 2046)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOOSE = re.compile(r"[ \t]*([^=;,]*)(?:=([^;,]*))?")
 
 
 class MediaType(Struct, frozen=True):
-    """`essence` is ``type/subtype`` in lower case, empty where there is none; `problem` is the first mistake."""
+    """A parsed media type. `essence` is ``type/subtype`` in lower case, or empty; `problem` is the first mistake."""
 
     essence: str
     parameters: dict[str, str]
@@ -41,7 +41,7 @@ def parse_media_type(value: str) -> MediaType:
     >>> parse_media_type("application").problem
     'it is no type/subtype pair'
     """
-    return _known(value) if len(value) <= _KEPT_CHARS else _parse(value[:8192])
+    return _parse_cached(value) if len(value) <= _KEPT_CHARS else _parse(value[:8192])
 
 
 def _parse(value: str) -> MediaType:
@@ -82,7 +82,7 @@ def _parse(value: str) -> MediaType:
     return MediaType(essence, parameters, problem, problem_index)
 
 
-_known = lru_cache(maxsize=512)(_parse)
+_parse_cached = lru_cache(maxsize=512)(_parse)
 
 
 def is_json(essence: str) -> bool:

@@ -1,7 +1,7 @@
-"""Names of fields in a server's sentence, and the values that it quotes.
+"""Find the names of fields, and quoted values, in a sentence of a server.
 
 Sentences such as "The parameter 'month/day' is required", "invalid parameter "appKeyId" in "path"" or
-"start_hr must be before end_hr". Quoted words and words that look like identifiers are names; English is not.
+"start_hr must be before end_hr". Quoted words and words that look like identifiers are names; English words are not.
 """
 
 # ruff: noqa: E501 - a table of expressions or sources reads best with one entry a line
@@ -38,7 +38,7 @@ _KIND_STEMS = (
 _PATTERNS = tuple(
     (re.compile(pattern), location, explicit, _KIND in pattern)
     for pattern, location, explicit in (
-        # parameter 'x', field "x", attribute `x`, and the other way round; the word before says that it is a name
+        # parameter 'x', field "x", attribute `x`, and the reverse; the word beside it says that it is a name
         (rf"(?i:{_KIND}\s?:?\s?(?:named?\s|called\s|value\s(?:for|of)\s)?){_Q}({_WORD}(?:[,:] ?[\w. -]{{1,60}})?){_Q}", None, True),
         (rf"{_Q}({_WORD}){_Q}\s(?i:(?:required\s)?{_KIND})\b", None, True),
         (rf"(?i:additional properties (?:are )?not allowed)[^\"']{{0,20}}{_Q}({_WORD}){_Q}", "body", True),
@@ -53,7 +53,7 @@ _PATTERNS = tuple(
         (rf"(?i:{_KIND})\s?[:=]\s?({_IDENTIFIER}|[a-z][\w.-]{{1,60}})(?=$|[\s,.;)])", None, False),
         (rf"(?i:missing (?:the )?(?:required )?{_KIND}:?)\s({_WORD})", None, False),
         (rf"(?i:at|on|for|in) {_Q}({_WORD}){_Q} (?i:failed|is|must|was)", None, False),
-        # snake_case, camelCase and dotted words in the open
+        # snake_case, camelCase and dotted words without quotes
         (rf"(?<![\w'\"/.@-])({_IDENTIFIER})(?![\w'\"@]|\.\w|\()", None, False),
         # "limit must be ...", "Tags is a required field", "Invalid limit"
         (rf"(?m:^)\s?({_WORD})\s(?:\[[^\]]{{0,60}}\]\s)?(?:is|must|should|cannot|can't|has to|needs to|was)\s(?:be|not|required"
@@ -87,13 +87,13 @@ _ENGLISH = frozenset(
 )
 
 
-_NEVER = frozenset(
+_NEVER_NAMES = frozenset(
     {"a", "an", "the", "is", "not", "must", "be", "of", "value", "values", "in", "for", "at", "valid", "one"}
 )
 
 
 def names_in(message: str) -> list[tuple[str, str | None]]:
-    """Find the names of fields in a sentence, the surest first, each with its location where the sentence says it.
+    """Find the names of fields in a sentence, the surest first, each with its location if the sentence says it.
 
     Examples
     --------
@@ -107,20 +107,25 @@ def names_in(message: str) -> list[tuple[str, str | None]]:
     message = message[:_LIMIT]
     location = _location(message)
     found: dict[str, str | None] = {}
-    kinds = _speaks_of_kinds(message)
-    for pattern, own, explicit, of_kind in _PATTERNS:
-        if of_kind and not kinds:
+    mentions_a_field = _mentions_a_field(message)
+    for pattern, own, explicit, needs_field_word in _PATTERNS:
+        if needs_field_word and not mentions_a_field:
             continue
         for match in pattern.finditer(message):
             name = match[1].strip().rstrip(".,:;[")
             name = re.split(r"[,:] ?", name)[0] if not re.fullmatch(r"[\w.]+,\w+", name) else name
-            if name and (explicit or name.lower() not in _ENGLISH) and name.lower() not in _NEVER and len(found) < 8:
+            if (
+                name
+                and (explicit or name.lower() not in _ENGLISH)
+                and name.lower() not in _NEVER_NAMES
+                and len(found) < 8
+            ):
                 found.setdefault(name, own or location)
     return list(found.items())
 
 
-def _speaks_of_kinds(message: str) -> bool:
-    """Whether a word for a field stands in the sentence, which six of the patterns need."""
+def _mentions_a_field(message: str) -> bool:
+    """Whether a word such as "field" or "parameter" is in the sentence; six of the patterns need one."""
     if not message.isascii():  # beyond ASCII, an expression ignores more than lower() does
         return True
     lowered = message.lower()
@@ -136,7 +141,7 @@ def _location(message: str) -> str | None:
 
 
 def value_in(message: str) -> list[str]:
-    """The values that a sentence quotes or repeats, which may stand in the request.
+    """The values that a sentence quotes or repeats; they may be in the request.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""The cause missing_required_header: a field that good requests carry, or that the server asks for by name.
+"""The cause missing_required_header: a field that good requests have, or that the server requires by name.
 
 Sources: RFC 9110 section 5; the refusals of Spring (``MissingRequestHeaderException``), Django and Rails (CSRF),
-FastAPI (``loc: ["header", ...]``), and API versions that ride in a field (https://docs.anthropic.com/en/api/versioning).
+FastAPI (``loc: ["header", ...]``), and API versions in a field (https://docs.anthropic.com/en/api/versioning).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import re
 
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding
-from halt400.diagnosis.profile import ENOUGH, Profile
-from halt400.diagnosis.server_errors import read
-from halt400.diagnosis.server_text import says
+from halt400.diagnosis.profile import MIN_SUCCESSES, Profile
+from halt400.diagnosis.server_errors import read_server_error
+from halt400.diagnosis.server_phrases import mentions
 from halt400.records import Evidence
 
 __all__ = ["CLIENT_FIELDS", "find", "header_named"]
@@ -29,7 +29,7 @@ CLIENT_FIELDS = frozenset(
         "if-modified-since",
     }
 )
-"""Fields that the client library adds itself or only sometimes has: their absence from a recording says little."""
+"""Fields that the client library adds itself, or adds only sometimes: a recording often lacks them."""
 _NAME = (
     r"[\"'`‘“]?(?P<name>[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)+"
     r"|Authorization|Origin|Referer|Accept|Cookie|Host|User-Agent)[\"'`’”]?"
@@ -65,7 +65,7 @@ _CSRF_BODY = re.compile(rb"csrf|authenticity_token|_token=|__RequestVerification
 
 
 def header_named(text: str) -> tuple[str, bool] | None:
-    """The field that a server's text names, and whether the text calls it missing.
+    """The header field that a server's text names, and whether the text says that it is missing.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def header_named(text: str) -> tuple[str, bool] | None:
 
 
 def find(exchange: Exchange, profile: Profile | None = None) -> list[CauseFinding]:
-    """Report a field that the server asks for, or that every good request had.
+    """Report a field that the server requires, or that every good request has.
 
     Examples
     --------
@@ -96,8 +96,8 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[CauseFindin
     """
     found: list[CauseFinding] = []
     if exchange.refused:
-        found.extend(_asked_for(exchange))
-        if not found and says(exchange, "csrf"):
+        found.extend(_by_server(exchange))
+        if not found and mentions(exchange, "csrf"):
             found.extend(_csrf(exchange))
     found.extend(_against_profile(exchange, profile))
     return found
@@ -107,22 +107,22 @@ def _finding(confidence: float, remedy: str, *evidence: Evidence) -> CauseFindin
     return CauseFinding(cause="missing_required_header", confidence=confidence, remedy=remedy, evidence=list(evidence))
 
 
-def _header_asked_for(exchange: Exchange) -> tuple[str, bool] | None:
-    said = read(exchange)
-    named = next(((one.field, True) for one in said.named if one.location == "header"), None)
+def _required_by_server(exchange: Exchange) -> tuple[str, bool] | None:
+    error = read_server_error(exchange)
+    named = next(((field.name, True) for field in error.fields if field.location == "header"), None)
     if named is None:
-        named = next((found for found in map(header_named, said.messages) if found is not None), None)
+        named = next((found for found in map(header_named, error.messages) if found is not None), None)
         element = _HEADER_ELEMENT.search(exchange.response_text[:8192])
         if element is not None:
             named = (element[1].strip(), True)
     return named
 
 
-def _asked_for(exchange: Exchange) -> list[CauseFinding]:
-    memo = exchange.answer.memo
-    if "header asked for" not in memo:
-        memo["header asked for"] = _header_asked_for(exchange)
-    named: tuple[str, bool] | None = memo["header asked for"]
+def _by_server(exchange: Exchange) -> list[CauseFinding]:
+    cache = exchange.parsed_response.cache
+    if "required header" not in cache:
+        cache["required header"] = _required_by_server(exchange)
+    named: tuple[str, bool] | None = cache["required header"]
     if named is None:
         return []
     name, missing = named
@@ -154,8 +154,8 @@ def _csrf(exchange: Exchange) -> list[CauseFinding]:
 
 
 def _against_profile(exchange: Exchange, profile: Profile | None) -> list[CauseFinding]:
-    known = profile.of_exchange(exchange) if profile is not None else None
-    if known is None or known.successes < ENOUGH:
+    known = profile.template_for_exchange(exchange) if profile is not None else None
+    if known is None or known.successes < MIN_SUCCESSES:
         return []
     missing = [
         (known.presence(name), seen.spelling)

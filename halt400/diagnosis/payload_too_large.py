@@ -1,7 +1,8 @@
-"""The cause payload_too_large: a body, URL, header or cookie above what the server, its CDN, or the target takes.
+"""The cause payload_too_large: a body, URL, header or cookie above the limit of the server, its CDN, or the target.
 
-Sources: RFC 9110 sections 15.5.14 and 15.5.15, RFC 6585 section 5; many servers answer 400 instead. The limits are those that the vendors document as defaults (each with its page). A server that names itself is judged by
-its own limit; the others by the smallest limits in wide use, with less confidence.
+Sources: RFC 9110 sections 15.5.14 and 15.5.15, RFC 6585 section 5; many servers answer 400 instead. The limits are the
+documented defaults of the vendors, each with its page. A server that names itself is held to its own limit. For others
+the smallest limits in wide use count, with less confidence.
 """
 
 # ruff: noqa: E501 - a table of expressions or sources reads best with one entry a line
@@ -13,7 +14,7 @@ from msgspec import Struct
 
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding
-from halt400.diagnosis.server_text import says
+from halt400.diagnosis.server_phrases import mentions
 from halt400.records import Evidence
 
 __all__ = ["LIMITS", "Limit", "find", "sizes"]
@@ -124,7 +125,7 @@ LIMITS = (
     ),
     Limit("google", "headers", 65536, "https://cloud.google.com/load-balancing/docs/quotas#https-lb-header-limits"),
 )
-_SIGNS = (
+_SERVER_SIGNS = (
     ("openresty", re.compile("openresty", re.IGNORECASE)),
     ("nginx", re.compile(r"\bnginx\b|tengine", re.IGNORECASE)),
     ("tomcat", re.compile("tomcat|coyote", re.IGNORECASE)),
@@ -153,13 +154,13 @@ _REMEDIES = {
     "header_count": "Send fewer header fields.",
     "body": "Send the body in smaller pieces.",
 }
-_WIDE = {"url": (8190, 32768), "header": (8190, 65536), "headers": (16384, 131072), "header_count": (100, 200)}
-"""From the smallest default in wide use, where many refuse, to where nearly all do."""
+_COMMON_LIMITS = {"url": (8190, 32768), "header": (8190, 65536), "headers": (16384, 131072), "header_count": (100, 200)}
+"""The smallest default in wide use, which many servers refuse, and the size that nearly all refuse."""
 _HARMLESS = {
-    what: min(_WIDE.get(what, (1 << 30,))[0], *(known.limit for known in LIMITS if known.what == what))
+    what: min(_COMMON_LIMITS.get(what, (1 << 30,))[0], *(known.limit for known in LIMITS if known.what == what))
     for what in _NAMES
 }
-"""What no known limit refuses."""
+"""The size up to which no known server refuses."""
 
 
 def sizes(exchange: Exchange) -> tuple[dict[str, int], str | None]:
@@ -186,7 +187,7 @@ def sizes(exchange: Exchange) -> tuple[dict[str, int], str | None]:
 
 
 def find(exchange: Exchange, largest_success: dict[str, int] | None = None) -> list[CauseFinding]:
-    """Report what exceeds a known limit, or the largest request that this target took.
+    """Report a part above a known limit, or far above the largest that this target accepted.
 
     Examples
     --------
@@ -203,43 +204,43 @@ def find(exchange: Exchange, largest_success: dict[str, int] | None = None) -> l
     for what, size in measured.items():
         if size <= _HARMLESS[what]:
             continue
-        server, told = _server(exchange), _told(exchange)
+        server, confirmed = _server(exchange), _server_says_so(exchange)
         limit = next(
             (known for known in LIMITS if known.server == server and known.what == what and size > known.limit), None
         )
-        wide = _WIDE.get(what)
+        common = _COMMON_LIMITS.get(what)
         if limit is not None:
-            confidence = 0.97 if told else 0.85 if what != "body" else 0.6
+            confidence = 0.97 if confirmed else 0.85 if what != "body" else 0.6
             detail = f"{_label(what, field)} is {size:,} bytes, above {server}'s {limit.limit:,} ({limit.source})."
-        elif wide is not None and size > wide[0]:
-            confidence = 0.95 if told else 0.85 if size > wide[1] else 0.7 if exchange.refused else 0.6
-            detail = f"{_label(what, field)} is {size:,} bytes; many servers stop at {wide[0]:,}."
+        elif common is not None and size > common[0]:
+            confidence = 0.95 if confirmed else 0.85 if size > common[1] else 0.7 if exchange.refused else 0.6
+            detail = f"{_label(what, field)} is {size:,} bytes; many servers stop at {common[0]:,}."
         else:
             continue
         if what == "header_count":
             detail = detail.replace(" bytes", "")
         found.append(_finding(what, confidence, detail, field))
     if not found and exchange.refused:
-        found.extend(_by_own_measure(exchange, measured, largest_success or {}, field))
+        found.extend(_against_largest_success(exchange, measured, largest_success or {}, field))
     return found
 
 
-def _told(exchange: Exchange) -> bool:
-    return says(exchange, "too_large") or exchange.status in (413, 414, 431)
+def _server_says_so(exchange: Exchange) -> bool:
+    return mentions(exchange, "too_large") or exchange.status in (413, 414, 431)
 
 
-def _by_own_measure(
+def _against_largest_success(
     exchange: Exchange, measured: dict[str, int], largest: dict[str, int], field: str | None
 ) -> list[CauseFinding]:
     for what in ("body", "headers", "url"):
         size, known = measured.get(what, 0), largest.get(what, 0)
         if known and size > max(1024, 2 * known):
-            confidence = 0.95 if _told(exchange) else 0.5
+            confidence = 0.95 if _server_says_so(exchange) else 0.5
             detail = f"{_label(what, field)} is {size:,} bytes; the largest that this target took was {known:,}."
             return [_finding(what, confidence, detail, field)]
     candidates = {what: measured.get(what, 0) for what in ("body", "headers", "url")}
     what = max(candidates, key=lambda key: candidates[key])
-    if candidates[what] > 2048 and _told(exchange):
+    if candidates[what] > 2048 and _server_says_so(exchange):
         detail = f"The server says that the request is too large; the largest part: {_label(what, field)}, {candidates[what]:,} bytes."
         return [_finding(what, 0.8, detail, field)]
     return []
@@ -258,16 +259,16 @@ def _finding(what: str, confidence: float, detail: str, field: str | None) -> Ca
 def _server(exchange: Exchange) -> str | None:
     if exchange.response is None:
         return None
-    memo = exchange.answer.memo
-    if "server" not in memo:
-        memo["server"] = _named(exchange)
-    name: str | None = memo["server"]
+    cache = exchange.parsed_response.cache
+    if "server" not in cache:
+        cache["server"] = _server_named(exchange)
+    name: str | None = cache["server"]
     return name
 
 
-def _named(exchange: Exchange) -> str | None:
+def _server_named(exchange: Exchange) -> str | None:
     text = (
         " ".join(exchange.response_fields.get("server", ())) + " " + " ".join(exchange.response_fields.get("via", ()))
     )
     text += " " + exchange.response_text[-400:]
-    return next((name for name, sign in _SIGNS if sign.search(text)), None)
+    return next((name for name, sign in _SERVER_SIGNS if sign.search(text)), None)

@@ -1,9 +1,9 @@
 """The learned profile: what good requests to a target look like, per method and URL template.
 
-A profile holds names, counts, sizes and structures; never a header value and never a value of a body. It is bounded
-whatever traffic does: `MAX_TEMPLATES` templates a target, `MAX_HEADERS` names each, `MAX_SHAPES` structures each and
-`MAX_SUCCESSES` remembered successes. It is a `msgspec.Struct` throughout, so ``msgspec.json`` and ``msgspec.msgpack``
-read and write it.
+A profile holds names, counts, sizes and structures, and never a value of a header or body. Its size is bounded for any
+traffic: `MAX_TEMPLATES` templates per target, `MAX_HEADERS` names and `MAX_SHAPES` structures per template, and
+`MAX_SUCCESSES` successes. It consists of `msgspec.Struct`, which ``msgspec.json`` and ``msgspec.msgpack`` read and
+write.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from halt400.diagnosis.structure import structure_of
 from halt400.fingerprints import TRANSIT_HEADERS, fingerprint_request, url_template
 from halt400.records import Request
 
-__all__ = ["ENOUGH", "HeaderStatistics", "Profile", "RequestShape", "Success", "TemplateProfile", "template_key"]
+__all__ = ["MIN_SUCCESSES", "HeaderStatistics", "Profile", "RequestShape", "Success", "TemplateProfile", "template_key"]
 
 MAX_TEMPLATES = 24
 MAX_HEADERS = 48
 MAX_SHAPES = 4
 MAX_SUCCESSES = 64
 MAX_QUERY_KEYS = 32
-ENOUGH = 3
-"""Successes of a template from which its profile says anything about a request."""
+MIN_SUCCESSES = 3
+"""Successes of a template before its profile is compared with requests."""
 _HALVE_AT = 1024
-_LONGEST = 1 << 16
-_MOST = 1000
+_MAX_URL_CHARS = 1 << 16
+_MAX_REQUEST_HEADERS = 1000
 
 
 class HeaderStatistics(Struct, array_like=True):
-    """How often a field was there, the sum of its relative places (0-1), and its commonest spelling."""
+    """The number of requests with a field, the sum of its relative positions (0-1), and its first spelling."""
 
     count: int = 0
-    place_sum: float = 0.0
+    position_sum: float = 0.0
     spelling: str = ""
 
 
@@ -46,14 +46,14 @@ class RequestShape(Struct, array_like=True):
 
 
 class Success(Struct, array_like=True):
-    """That exactly this request succeeded: when (ms since the epoch), and where from."""
+    """A success of an exact request: when (ms since the epoch), and from where."""
 
     time: int
     where: str = ""
 
 
 class TemplateProfile(Struct, array_like=True):
-    """What is known of one method and URL template."""
+    """What good requests with one method and URL template look like."""
 
     successes: int = 0
     headers: dict[str, HeaderStatistics] = {}
@@ -64,7 +64,7 @@ class TemplateProfile(Struct, array_like=True):
     last: int = 0
 
     def presence(self, name: str) -> float:
-        """The share of the successes that carried the field (lower-case name)."""
+        """The share of the successes with the field (lower-case name)."""
         found = self.headers.get(name)
         return found.count / self.successes if found is not None and self.successes else 0.0
 
@@ -89,26 +89,26 @@ class Profile(Struct, array_like=True):
     >>> good = Request(method="GET", url="https://a.example/orders/42", headers=[("X-Client", "7"), ("Accept", "*/*")])
     >>> for second in range(3):
     ...     profile.observe(good, time_ms=second * 1000)
-    >>> profile.of(good).presence("x-client")
+    >>> profile.template_for(good).presence("x-client")
     1.0
     """
 
     templates: dict[str, TemplateProfile] = {}
     successes: dict[str, Success] = {}
 
-    def of(self, request: Request) -> TemplateProfile | None:
-        """What is known of the template of this request."""
+    def template_for(self, request: Request) -> TemplateProfile | None:
+        """The profile of the template of this request, None where there is none yet."""
         return self.templates.get(template_key(request))
 
-    def of_exchange(self, exchange: Exchange) -> TemplateProfile | None:
-        """The same for an exchange under diagnosis, whose template is made once."""
-        key = exchange.memo.get("template")
+    def template_for_exchange(self, exchange: Exchange) -> TemplateProfile | None:
+        """The same for an exchange under diagnosis, which caches its template."""
+        key = exchange.cache.get("template")
         if key is None:
-            key = exchange.memo["template"] = template_key(exchange.request)
+            key = exchange.cache["template"] = template_key(exchange.request)
         return self.templates.get(key)
 
     def observe(self, request: Request, *, time_ms: int = 0, where: str = "", fingerprint: str | None = None) -> None:
-        """Learn from a request that the target answered with a 2xx; the caller has checked that.
+        """Learn from a request that the target answered with a 2xx, as the caller has checked.
 
         Parameters
         ----------
@@ -117,11 +117,11 @@ class Profile(Struct, array_like=True):
         time_ms
             When it succeeded, ms since the epoch.
         where
-            Where from, such as a proxy or a region.
+            From where, such as a proxy or a region.
         fingerprint
-            Its request fingerprint, where the caller has it already.
+            Its request fingerprint, if the caller has it already.
         """
-        if len(request.url) > _LONGEST or len(request.headers) > _MOST:
+        if len(request.url) > _MAX_URL_CHARS or len(request.headers) > _MAX_REQUEST_HEADERS:
             return
         exchange = Exchange(request)
         self._remember(fingerprint or fingerprint_request(request), time_ms, where)
@@ -165,7 +165,7 @@ def _learn_headers(known: TemplateProfile, exchange: Exchange) -> None:
                 del known.headers[rarest]
             statistics = known.headers[lower] = HeaderStatistics(spelling=name)
         statistics.count += 1
-        statistics.place_sum += place / last
+        statistics.position_sum += place / last
         if statistics.count == 1:
             statistics.spelling = name
     if exchange.content_type is not None and exchange.media_type.essence and len(known.content_types) < 8:
@@ -194,10 +194,10 @@ def _learn_shape(known: TemplateProfile, exchange: Exchange) -> None:
 
 
 def _halve(known: TemplateProfile) -> None:
-    """Let the past fade, so that a target that changed its mind is followed."""
+    """Halve the counts, so that old requests count less after the target has changed."""
     known.successes //= 2
     known.headers = {
-        name: HeaderStatistics(seen.count // 2, seen.place_sum / 2, seen.spelling)
+        name: HeaderStatistics(seen.count // 2, seen.position_sum / 2, seen.spelling)
         for name, seen in known.headers.items()
         if seen.count > 1
     }

@@ -1,4 +1,4 @@
-"""The cause protocol_violation: what HTTP itself forbids, whatever the API says.
+"""The cause protocol_violation: a request that breaks the rules of HTTP itself.
 
 Sources: RFC 9110 (5.1 field names, 5.5 field values, 7.2 Host, 9.1 methods), RFC 9112 (2.6 version, 3.2 request target,
 5.2 folded lines), RFC 6455 section 4.1 (WebSocket opening). Framing is in `framing`, HTTP/2 and 3 in `http2`.
@@ -12,7 +12,7 @@ from halt400.diagnosis import framing, http2
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding, at_text
 from halt400.diagnosis.invalid_url_encoding import components
-from halt400.diagnosis.server_text import says
+from halt400.diagnosis.server_phrases import mentions
 from halt400.records import Evidence
 
 __all__ = ["find"]
@@ -25,7 +25,7 @@ _FOLD = re.compile(r"\r?\n[ \t]")
 _VERSIONS = frozenset({"1.0", "1.1", "2", "2.0", "3", "3.0", "h2", "h3", "h2c", "unknown", ""})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-9]{0,5})?")
-_LONGEST_HOST = 261  # 255 of a name, a colon and a port
+_MAX_HOST_CHARS = 261  # 255 of a name, a colon and a port
 _SINGLETONS = {
     "authorization": "Authorization",
     "user-agent": "User-Agent",
@@ -39,7 +39,7 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def find(exchange: Exchange) -> list[CauseFinding]:
-    """Report what breaks HTTP: request line, Host, field lines, framing, pseudo-headers.
+    """Report defects of the request line, Host, field lines, framing and pseudo-headers.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     found.extend(_host(exchange))
     found.extend(_repeated(exchange))
     found.extend(_websocket(exchange))
-    if exchange.refused and not found and says(exchange, "tls"):
+    if exchange.refused and not found and mentions(exchange, "tls"):
         found.append(_plain_to_tls(exchange))
     return found
 
@@ -173,8 +173,8 @@ def _host(exchange: Exchange) -> list[CauseFinding]:
     if not value:
         evidence = at_text("header", value, 0, "Host is empty.", name="Host")
         return [_finding(0.9, remedy, evidence)]
-    if len(value) > _LONGEST_HOST:
-        evidence = at_text("header", value, _LONGEST_HOST, "Host is longer than any name (RFC 1035).", name="Host")
+    if len(value) > _MAX_HOST_CHARS:
+        evidence = at_text("header", value, _MAX_HOST_CHARS, "Host is longer than any name (RFC 1035).", name="Host")
         return [_finding(0.93, remedy, evidence)]
     if not _HOST.fullmatch(value):
         bad = next((i for i, c in enumerate(value) if not re.match(r"[A-Za-z0-9._:\[\]-]", c)), 0)
@@ -185,10 +185,10 @@ def _host(exchange: Exchange) -> list[CauseFinding]:
         return [_finding(0.93, remedy, evidence)]
     authority = _authority(exchange.url, value)
     if authority not in ("", value) and exchange.method != "CONNECT" and not _same_host(authority, value, exchange.url):
-        confidence = 0.5 if not exchange.refused else 0.93 if says(exchange, "host") else 0.7
+        confidence = 0.5 if not exchange.refused else 0.93 if mentions(exchange, "host") else 0.7
         detail = f"Host says {value[:80]!r}, the URL {authority[:80]!r}."
         return [_finding(confidence, remedy, at_text("header", value, 0, detail, name="Host"))]
-    if exchange.refused and says(exchange, "host"):
+    if exchange.refused and mentions(exchange, "host"):
         detail = f"The server does not know the host {value[:80]!r}."
         return [
             _finding(
@@ -199,7 +199,7 @@ def _host(exchange: Exchange) -> list[CauseFinding]:
 
 
 def _authority(url: str, host: str) -> str:
-    """Host and port of a URL, empty where it has none; `host` is what they are likely to be."""
+    """Host and port of a URL, empty where it has none; `host` is a guess that saves parsing it."""
     start = 8 if url.startswith("https://") else 7 if url.startswith("http://") else 0
     end = start + len(host)
     if start and url.startswith(host, start) and url[end : end + 1] in ("", "/", "?", "#"):

@@ -1,7 +1,7 @@
-"""The cause schema_violation: the syntax is fine and the target refuses the meaning. A 422's territory.
+"""The cause schema_violation: the syntax is right and the target refuses the content, as with a 422.
 
-Two witnesses: what the server itself says (`server_errors`), mapped to the place in the request; and the structural
-difference to the nearest recent success of the same template, which is how a silent schema change shows.
+Two things show it: the field that the server's error names (`server_errors`), located in the request; and the
+difference in structure to the nearest good body of the same template, which shows a silent change of the schema.
 
 Sources: RFC 9457, https://jsonapi.org/format/#error-objects, https://google.aip.dev/193,
 https://docs.stripe.com/api/errors, https://fastapi.tiangolo.com/tutorial/handling-errors/, RFC 4918 section 11.2 (422).
@@ -13,10 +13,10 @@ import re
 
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding
-from halt400.diagnosis.places import locate_name, locate_value
-from halt400.diagnosis.profile import ENOUGH, Profile
-from halt400.diagnosis.server_errors import Named, Said, read
-from halt400.diagnosis.server_text import says
+from halt400.diagnosis.locations import locate_name, locate_value
+from halt400.diagnosis.profile import MIN_SUCCESSES, Profile
+from halt400.diagnosis.server_errors import NamedField, ServerError, read_server_error
+from halt400.diagnosis.server_phrases import mentions
 from halt400.diagnosis.structure import difference, structure_of
 from halt400.records import Evidence
 
@@ -36,8 +36,11 @@ _UNKNOWN = re.compile(
 )
 
 
+_COMMON_WORDS = frozenset({"attributes", "body", "data", "error", "invalid", "name", "request", "type", "value"})
+
+
 def find(exchange: Exchange, profile: Profile | None = None) -> list[CauseFinding]:
-    """Report the field that the server names, and what good bodies have that this one lacks.
+    """Report the field that the server names, and what this body lacks of good ones.
 
     Examples
     --------
@@ -51,7 +54,7 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[CauseFindin
     """
     found: list[CauseFinding] = []
     if exchange.status in _STATUSES:
-        finding = _by_server(exchange, read(exchange))
+        finding = _by_server(exchange, read_server_error(exchange))
         if finding is not None:
             found.append(finding)
     if profile is not None:
@@ -59,29 +62,29 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[CauseFindin
     return found
 
 
-def _by_server(exchange: Exchange, said: Said) -> CauseFinding | None:
-    message = said.message
-    named = _sort(exchange, said.named)
+def _by_server(exchange: Exchange, error: ServerError) -> CauseFinding | None:
+    message = error.message
+    located = _located(exchange, error.fields)
     evidence: list[Evidence] = []
     confidence = 0.0
-    for one, place in named[:6]:
-        reason = (one.message or message)[:240]
+    for field, place in located[:6]:
+        reason = (field.message or message)[:240]
         if place is not None:
             evidence.append(place)
-            confidence = max(confidence, 0.92 if one.structured else 0.87)
+            confidence = max(confidence, 0.92 if field.structured else 0.87)
             continue
-        if not one.structured:
-            repeated = locate_value(exchange, one.field, f"The server repeats this value: {reason}")
+        if not field.structured:
+            repeated = locate_value(exchange, field.name, f"The server repeats this value: {reason}")
             if repeated is not None:
                 evidence.append(repeated)
                 confidence = max(confidence, 0.82)
                 continue
-        if one.structured or one is named[0][0]:
-            detail = f"The server names {one.field!r}, which the request does not hold: {reason}"
-            evidence.append(Evidence(where=_where(exchange, one), name=one.field, detail=detail))
-            confidence = max(confidence, 0.88 if one.structured else 0.72)
+        if field.structured or field is located[0][0]:
+            detail = f"The server names {field.name!r}, which the request does not hold: {reason}"
+            evidence.append(Evidence(where=_where(exchange, field), name=field.name, detail=detail))
+            confidence = max(confidence, 0.88 if field.structured else 0.72)
     if not evidence:
-        for value in said.values:
+        for value in error.values:
             place = locate_value(exchange, value, f"The server repeats this value: {message[:240]}")
             if place is not None:
                 evidence.append(place)
@@ -97,48 +100,38 @@ def _by_server(exchange: Exchange, said: Said) -> CauseFinding | None:
         confidence = max(confidence, 0.68)
     if not evidence or _HTML.match(exchange.response_text) is not None:
         return None
-    if confidence < 0.7 and (says(exchange, "json") or says(exchange, "xml")):
-        return _disproved(exchange, message)
-    remedy = _remedy(named, message)
+    if confidence < 0.7 and (mentions(exchange, "json") or mentions(exchange, "xml")):
+        return _contradicted(exchange, message)
+    remedy = _remedy(located, message)
     return CauseFinding(cause="schema_violation", confidence=confidence, remedy=remedy, evidence=evidence[:8])
 
 
-def _sort(exchange: Exchange, named: list[Named]) -> list[tuple[Named, Evidence | None]]:
-    """The named fields with their places: structured ones first, then those that the request holds."""
-    placed = []
-    for one in named:
-        if one.location == "header":
+def _located(exchange: Exchange, fields: list[NamedField]) -> list[tuple[NamedField, Evidence | None]]:
+    """The fields with their place in the request, if any: structured ones first, then those that have a place."""
+    located = []
+    for field in fields:
+        if field.location == "header":
             continue
-        reason = one.message[:240] if one.message else "the server refuses it"
-        placed.append((one, locate_name(exchange, one.field, one.location, f"{one.field}: {reason}")))
-    return sorted(placed, key=lambda pair: (not pair[0].structured, pair[1] is None))
+        reason = field.message[:240] if field.message else "the server refuses it"
+        located.append((field, locate_name(exchange, field.name, field.location, f"{field.name}: {reason}")))
+    return sorted(located, key=lambda pair: (not pair[0].structured, pair[1] is None))
 
 
-def _where(exchange: Exchange, named: Named) -> str:
-    if named.location in ("query", "path"):
+def _where(exchange: Exchange, field: NamedField) -> str:
+    if field.location in ("query", "path"):
         return "url"
-    if named.location == "header":
+    if field.location == "header":
         return "header"
     return "body" if exchange.body else "url"
 
 
 def _by_words(exchange: Exchange, message: str) -> Evidence | None:
-    """A word or two of the sentence that is, but for its spelling, a name in the request: "account id", account_id."""
+    """Up to three words of the message that are a name in the request, spelled otherwise: "account id", account_id."""
     words = re.findall(r"[A-Za-z][A-Za-z0-9]*", message[:400])
     for size in (3, 2, 1):
         for index in range(len(words) - size + 1):
             name = "_".join(words[index : index + size]).lower()
-            if len(name) < 4 or name in {
-                "data",
-                "type",
-                "attributes",
-                "name",
-                "request",
-                "body",
-                "invalid",
-                "value",
-                "error",
-            }:
+            if len(name) < 4 or name in _COMMON_WORDS:
                 continue
             place = locate_name(exchange, name, None, f"The server says: {message[:240]}")
             if place is not None and place.where != "header":
@@ -146,8 +139,8 @@ def _by_words(exchange: Exchange, message: str) -> Evidence | None:
     return None
 
 
-def _disproved(exchange: Exchange, message: str) -> CauseFinding | None:
-    """The server blames the syntax, and the parser finds none to blame: then it is the content that does not fit."""
+def _contradicted(exchange: Exchange, message: str) -> CauseFinding | None:
+    """The server says that the syntax is wrong, and it is valid: then the content is refused."""
     if exchange.json is None:
         return None
     body_kind = "object" if isinstance(exchange.json, dict) else "array" if isinstance(exchange.json, list) else "value"
@@ -160,16 +153,16 @@ def _disproved(exchange: Exchange, message: str) -> CauseFinding | None:
     return CauseFinding(cause="schema_violation", confidence=0.7, remedy=remedy, evidence=evidence)
 
 
-def _remedy(named: list[tuple[Named, Evidence | None]], message: str) -> str:
-    said = message[:200].rstrip(". ")
-    if not named:
+def _remedy(located: list[tuple[NamedField, Evidence | None]], message: str) -> str:
+    shown = message[:200].rstrip(". ")
+    if not located:
         return (
-            f"Change the request so that the target takes it; it says: {said}."
-            if said
+            f"Change the request so that the target takes it; it says: {shown}."
+            if shown
             else "Compare the body with the target's documentation."
         )
-    field, place = named[0][0].field, named[0][1]
-    reason = (named[0][0].message or message)[:200].rstrip(". ")
+    (first, place), field = located[0], located[0][0].name
+    reason = (first.message or message)[:200].rstrip(". ")
     if place is None and _MISSING.search(reason):
         return f"Add {field}: {reason}"
     if _UNKNOWN.search(reason) and place is not None:
@@ -178,8 +171,8 @@ def _remedy(named: list[tuple[Named, Evidence | None]], message: str) -> str:
 
 
 def _by_profile(exchange: Exchange, profile: Profile) -> list[CauseFinding]:
-    known = profile.of_exchange(exchange)
-    if known is None or known.successes < ENOUGH:
+    known = profile.template_for_exchange(exchange)
+    if known is None or known.successes < MIN_SUCCESSES:
         return []
     found = []
     sent = structure_of(exchange)
@@ -188,7 +181,7 @@ def _by_profile(exchange: Exchange, profile: Profile) -> list[CauseFinding]:
         gone, changed, added = difference(sent, nearest.paths)
         gone = [path for path in gone if all(path in shape.paths for shape in known.shapes)]
         total = sum(shape.count for shape in known.shapes)
-        evidence = [*_gone(exchange, gone, total), *_changed(exchange, changed)]
+        evidence = [*_lacking(exchange, gone, total), *_changed(exchange, changed)]
         confidence = 0.0
         if gone or changed:
             confidence = min(0.8, 0.55 + 0.05 * total) if exchange.refused else min(0.7, 0.5 + 0.03 * total)
@@ -220,7 +213,7 @@ def _missing_query(exchange: Exchange, query: dict[str, int], successes: int) ->
     return [name for name, count in query.items() if count >= successes and name not in names]
 
 
-def _gone(exchange: Exchange, paths: list[str], total: int) -> list[Evidence]:
+def _lacking(exchange: Exchange, paths: list[str], total: int) -> list[Evidence]:
     shown = []
     for path in paths[:4]:
         detail = f"The key {path} is missing; every one of {total} good bodies had it."

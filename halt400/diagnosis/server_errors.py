@@ -1,6 +1,6 @@
-"""What a server's error body says: messages, and the fields and parameters that it names.
+"""Read a server's error body: its messages, and the fields and parameters that it names.
 
-One bounded walk reads the shapes in use: RFC 9457 problem details, JSON:API (``source.pointer``), GraphQL (``path``),
+One bounded walk reads the forms in use: RFC 9457 problem details, JSON:API (``source.pointer``), GraphQL (``path``),
 Google (``fieldViolations``, AIP-193), AWS (``Value at 'x' failed to satisfy constraint``), Stripe (``param``), FastAPI
 (``loc``), Rails, Laravel and Django REST (a map of field to messages), Spring (``fieldErrors``), Symfony
 (``propertyPath``), Microsoft (``target``), ajv, joi and zod (``path``), GitHub (``field``, ``code``), and plain text.
@@ -18,10 +18,10 @@ from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.message_names import names_in, value_in
 
-__all__ = ["Named", "Said", "read"]
+__all__ = ["NamedField", "ServerError", "read_server_error"]
 
 _MAX_NODES = 1500
-_MAX_NAMED = 12
+_MAX_FIELDS = 12
 _FIELD_KEYS = (
     "pointer", "parameter", "field", "param", "propertypath", "property", "fieldname", "parametername", "instancepath",
     "datapath", "loc", "path", "target", "attribute", "argument", "argumentname", "missingproperty", "location", "key", "header",
@@ -77,95 +77,103 @@ _TAG = re.compile(
 )
 
 
-class Named(Struct):
-    """A field as the server names it; `location` is body, query, path or header where the server says so."""
+class NamedField(Struct):
+    """A field as the server names it.
 
-    field: str
+    Attributes
+    ----------
+    location
+        body, query, path or header, where the server says so.
+    structured
+        Whether the error has the name in a member of its own, not in a sentence.
+    """
+
+    name: str
     message: str = ""
     location: str | None = None
     structured: bool = True
 
 
-class Said(Struct):
-    """Everything that an error body says."""
+class ServerError(Struct):
+    """What an error body says: its messages, the fields that it names, and the values that it repeats."""
 
     messages: list[str]
-    named: list[Named]
+    fields: list[NamedField]
     values: list[str]
 
     @property
     def message(self) -> str:
-        """The most telling sentence, empty where the body says no more than "bad request"."""
+        """The first message that says more than "bad request", empty where there is none."""
         return next((text for text in self.messages if not _PLAIN.fullmatch(text.strip())), "")
 
 
-def read(exchange: Exchange) -> Said:
+def read_server_error(exchange: Exchange) -> ServerError:
     """Read the response body of an exchange.
 
     Examples
     --------
     >>> from halt400.records import Request, Response
     >>> body = '{"errors": [{"title": "missing required field", "source": {"pointer": "/data/attributes/name"}}]}'
-    >>> said = read(Exchange(Request(method="POST", url="https://a.example/"), Response(status=400, body=body)))
-    >>> said.named[0].field, said.named[0].message
+    >>> error = read_server_error(Exchange(Request(method="POST", url="https://a.example/"), Response(status=400, body=body)))
+    >>> error.fields[0].name, error.fields[0].message
     ('/data/attributes/name', 'missing required field')
     """
-    memo = exchange.answer.memo
-    known: Said | None = memo.get("said in full")
+    cache = exchange.parsed_response.cache
+    known: ServerError | None = cache.get("server error")
     if known is None:
-        known = memo["said in full"] = _read(exchange)
+        known = cache["server error"] = _read(exchange)
     return known
 
 
-def _read(exchange: Exchange) -> Said:
-    said = Said([], [], [])
+def _read(exchange: Exchange) -> ServerError:
+    error = ServerError([], [], [])
     document = exchange.response_json
     if document is not None:
-        _Walk(said).run(document)
+        _Walk(error).run(document)
     else:
-        _plain_text(exchange.response_text[:65536], said)
-    # Masked first: what is secret in a message can then be neither a name nor a value that the request is searched for.
+        _plain_text(exchange.response_text[:65536], error)
+    # Masked first, so that no secret of a message becomes a name or value to search the request for.
     masked: dict[str, str] = {}
-    said.messages = [masked.setdefault(message, mask(message)) for message in said.messages]
-    for named in said.named:
-        if named.message not in masked:
-            masked[named.message] = mask(named.message[:1000])
-        named.message = masked[named.message]
-    for message in said.messages[:8]:
+    error.messages = [masked.setdefault(message, mask(message)) for message in error.messages]
+    for field in error.fields:
+        if field.message not in masked:
+            masked[field.message] = mask(field.message[:1000])
+        field.message = masked[field.message]
+    for message in error.messages[:8]:
         for name, location in names_in(message):
-            _add(said, Named(name, message, location, structured=False))
-        said.values.extend(value_in(message))
-    return said
+            _add(error, NamedField(name, message, location, structured=False))
+        error.values.extend(value_in(message))
+    return error
 
 
-def _add(said: Said, named: Named) -> None:
-    field = named.field.strip()
-    if not field or len(field) > 200 or len(said.named) >= _MAX_NAMED or _NO_FIELD.search(field):
+def _add(error: ServerError, field: NamedField) -> None:
+    name = field.name.strip()
+    if not name or len(name) > 200 or len(error.fields) >= _MAX_FIELDS or _NO_FIELD.search(name):
         return
-    if named.structured and field.lower() in _NO_NAME:
+    if field.structured and name.lower() in _NO_NAME:
         return
-    if all(known.field != field for known in said.named):
-        named.field = field
-        said.named.append(named)
+    if all(known.name != name for known in error.fields):
+        field.name = name
+        error.fields.append(field)
 
 
-def _plain_text(text: str, said: Said) -> None:
+def _plain_text(text: str, error: ServerError) -> None:
     if "<" in text:
         for match in _XML_NAME.finditer(text):
-            _add(said, Named(match[1]))
+            _add(error, NamedField(match[1]))
         found = [match[1].strip() for match in _XML_TEXT.finditer(text)][:8]
-        said.messages.extend(piece for piece in found if piece)
+        error.messages.extend(piece for piece in found if piece)
         if not found:
-            said.messages.append(" ".join(_TAG.sub(" ", text[:20000]).split())[:1000])
+            error.messages.append(" ".join(_TAG.sub(" ", text[:20000]).split())[:1000])
     elif text.strip():
-        said.messages.append(" ".join(text.split())[:1000])
+        error.messages.append(" ".join(text.split())[:1000])
 
 
 class _Walk:
     """A bounded walk over the parsed error document, outermost first."""
 
-    def __init__(self, said: Said) -> None:
-        self.said = said
+    def __init__(self, error: ServerError) -> None:
+        self.error = error
         self.pending: list[tuple[Any, str, str]] = []
 
     def run(self, document: Any) -> None:
@@ -183,13 +191,13 @@ class _Walk:
 
     def _message(self, text: str) -> None:
         text = text.strip()
-        if text and text not in self.said.messages and len(self.said.messages) < 16:
-            self.said.messages.append(text[:1000])
+        if text and text not in self.error.messages and len(self.error.messages) < 16:
+            self.error.messages.append(text[:1000])
 
     def _array(self, items: list[Any], key: str, above: str) -> None:
         if items and all(isinstance(item, str) for item in items) and key in _LISTS_OF_NAMES:
-            for item in items[:_MAX_NAMED]:
-                _add(self.said, Named(item, above))
+            for item in items[:_MAX_FIELDS]:
+                _add(self.error, NamedField(item, above))
             return
         self.pending.extend((item, f"{key}[]", above) for item in items[:64] if isinstance(item, dict | list | str))
 
@@ -208,7 +216,7 @@ class _Walk:
         for name in _FIELD_KEYS:
             self._field(name, lower.get(name), message[:1000], location, bool(key))
         if texts and key and isinstance(lower.get("name"), str) and "reason" in lower:
-            _add(self.said, Named(lower["name"], message, location))
+            _add(self.error, NamedField(lower["name"], message, location))
         for text in texts:
             self._message(text)
         if key in _MAPS_OF_FIELDS or (not key and value and self._is_map_of_fields(value)):
@@ -231,7 +239,7 @@ class _Walk:
                 location = _LOCATIONS[parts[0]]
                 parts = parts[1:]
             if parts:
-                _add(self.said, Named(".".join(parts), message, location))
+                _add(self.error, NamedField(".".join(parts), message, location))
         elif isinstance(value, str) and value and (nested or key not in ("path", "key", "target", "location")):
             if key in ("location", "key", "path", "target") and (
                 " " in value or value.lower() in _LOCATIONS or "://" in value
@@ -241,7 +249,7 @@ class _Walk:
                 location = "header"
             elif key in ("parameter",):
                 location = location or "query"
-            _add(self.said, Named(value, message, location))
+            _add(self.error, NamedField(value, message, location))
 
     @staticmethod
     def _is_map_of_fields(value: dict[str, Any]) -> bool:
@@ -254,7 +262,7 @@ class _Walk:
         )
 
     def _map(self, value: dict[str, Any], message: str) -> None:
-        for name, item in list(value.items())[:_MAX_NAMED]:
+        for name, item in list(value.items())[:_MAX_FIELDS]:
             if name.lower() in _ENVELOPE or name.lower() in _FIELD_KEYS:
                 continue
             first = item[0] if isinstance(item, list) and item else item
@@ -264,4 +272,4 @@ class _Walk:
                     "",
                 )
             if isinstance(first, str):
-                _add(self.said, Named(name, first or message))
+                _add(self.error, NamedField(name, first or message))

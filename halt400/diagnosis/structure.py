@@ -1,6 +1,6 @@
-"""The structure of a body: each path with the type that stands there, bounded, without any value.
+"""The structure of a body: each path in it with its type, without any value; bounded in size.
 
-Paths are written ``data.attributes.name``; every element of an array is ``[]``.
+A path is written ``data.attributes.name``; all elements of an array are ``[]``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TYPES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "n
 
 
 def structure_of(exchange: Exchange) -> dict[str, str] | None:
-    """The paths and types of a JSON or form body; None where there is none to read.
+    """The paths and types of a JSON or form body; None where there is no such body.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def _walk(root: Any) -> dict[str, str]:
 
 
 def difference(sent: dict[str, str], good: dict[str, str]) -> tuple[list[str], list[tuple[str, str, str]], list[str]]:
-    """What `sent` lacks, has with another type, and has beyond `good`; children of a missing path are left out.
+    """The paths that `sent` lacks, has with another type, and has beyond `good`, without children of a missing path.
 
     Examples
     --------

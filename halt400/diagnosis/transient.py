@@ -1,9 +1,9 @@
-"""The cause transient: the request is good, and the refusal came from something that passes.
+"""The cause transient: the request is good, and a passing fault refused it.
 
-Sources: the profile's memory of exact requests that succeeded; the default 400 pages of load balancers and edges
+Sources: the exact requests that succeeded, from the profile; the default 400 pages of load balancers and edges
 (AWS ELB "400: Bad Request" in https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html,
-HAProxy "PR" termination states in https://docs.haproxy.org/3.0/configuration.html#8.5); the marks that proxies leave on
-answers of their own: RFC 9209 (Proxy-Status), Squid's X-Squid-Error, and
+HAProxy "PR" termination states in https://docs.haproxy.org/3.0/configuration.html#8.5); the fields by
+which proxies mark their own responses: RFC 9209 (Proxy-Status), Squid's X-Squid-Error, and
 https://docs.brightdata.com/proxy-networks/errorCatalog.
 """
 
@@ -48,10 +48,14 @@ _PROXY_FIELDS = (
 )
 _PROXY_STATUS = re.compile(r"\s{0,16}\"?([\w.:/ -]{1,80})\"?[^,]{0,400}?;\s{0,8}error=([a-z_]{1,40})", re.IGNORECASE)
 _EDGES = re.compile(r"cloudflare|akamai|fastly|cloudfront|google|varnish|envoy", re.IGNORECASE)
-_BY_HAND = "Compare the raw bytes with a good request, by hand and over another connection; nothing else is wrong."
-_LONGEST = 1 << 16
-_MOST = 1000
-"""A longer URL, or more fields, no server takes: no success of such a request is remembered."""
+_COMPARE_BY_HAND = (
+    "Compare the raw bytes with a good request, by hand and over another connection; nothing else is wrong."
+)
+_MAX_URL_CHARS = 1 << 16
+_MAX_HEADERS = 1000
+"""No server accepts a longer URL or more fields, and no profile holds a success of such a request."""
+_LATEST_MS = 253_402_300_799_000
+"""The end of the year 9999, the last that a datetime holds."""
 _PASSING = re.compile(
     r"(?:temporar|try again|retry|timed? ?out|timeout|connection (?:reset|closed)|upstream|service unavailable|overload"
     r"|throttl|race condition)",
@@ -73,23 +77,14 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[CauseFindin
     if exchange.status is None or exchange.status < 400:
         return []
     found: list[CauseFinding] = []
-    request = exchange.request
-    if profile is not None and profile.successes and len(request.url) <= _LONGEST and len(request.headers) <= _MOST:
-        success = profile.successes.get(fingerprint_request(request))
+    if profile is not None and profile.successes:
+        success = _same_request(exchange, profile)
         if success is not None:
-            when = datetime.fromtimestamp(min(success.time, 253_402_300_799_000) / 1000, UTC).strftime(
-                "%Y-%m-%d %H:%M:%S UTC"
-            )
-            where = f" from {success.where}" if success.where else ""
-            evidence = Evidence(where="response_body", detail=f"This exact request succeeded on {when}{where}.")
-            remedy = "Leave the request as it is; look at the proxy, the session and the target's state at that moment."
-            found.append(
-                CauseFinding(cause="transient", confidence=0.88, blame="transport", remedy=remedy, evidence=[evidence])
-            )
-    memo = exchange.answer.memo
-    if "not the target" not in memo:
-        memo["not the target"] = _by_proxy(exchange) or _by_balancer(exchange)
-    other: tuple[float, Blame, str, Evidence] | None = memo["not the target"]
+            found.append(success)
+    cache = exchange.parsed_response.cache
+    if "answered by another" not in cache:
+        cache["answered by another"] = _by_proxy(exchange) or _by_balancer(exchange)
+    other: tuple[float, Blame, str, Evidence] | None = cache["answered by another"]
     if other is not None:
         confidence, blame, remedy, evidence = other
         found.append(
@@ -106,8 +101,23 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[CauseFindin
     return found
 
 
+def _same_request(exchange: Exchange, profile: Profile) -> CauseFinding | None:
+    """That the exact request has succeeded."""
+    request = exchange.request
+    if len(request.url) > _MAX_URL_CHARS or len(request.headers) > _MAX_HEADERS:
+        return None
+    success = profile.successes.get(fingerprint_request(request))
+    if success is None:
+        return None
+    when = datetime.fromtimestamp(min(success.time, _LATEST_MS) / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    where = f" from {success.where}" if success.where else ""
+    evidence = Evidence(where="response_body", detail=f"This exact request succeeded on {when}{where}.")
+    remedy = "Leave the request as it is; look at the proxy, the session and the target's state at that moment."
+    return CauseFinding(cause="transient", confidence=0.88, blame="transport", remedy=remedy, evidence=[evidence])
+
+
 def _by_proxy(exchange: Exchange) -> tuple[float, Blame, str, Evidence] | None:
-    """What says that a proxy on the way answered by itself."""
+    """The sign that a proxy on the way answered by itself."""
     remedy = "Send it through another proxy; this one did not pass the request on."
     fields = exchange.response_fields
     for name, field in _PROXY_FIELDS:
@@ -122,23 +132,23 @@ def _by_proxy(exchange: Exchange) -> tuple[float, Blame, str, Evidence] | None:
         return (
             (0.55 if edge else 0.75),
             blame,
-            _BY_HAND if edge else remedy,
+            _COMPARE_BY_HAND if edge else remedy,
             Evidence(where="response_header", name="Proxy-Status", detail=detail),
         )
     return None
 
 
 def _by_balancer(exchange: Exchange) -> tuple[float, Blame, str, Evidence] | None:
-    if _origin_spoke(exchange):
+    if _origin_answered(exchange):
         return None
     text = " ".join(exchange.response_fields.get("server", ())) + "\n" + exchange.response_text[:8192]
     for name, sign in _BALANCERS:
         if sign.search(text) is not None:
             detail = f"The answer is {name}'s own page; the target itself did not speak."
-            return 0.55, "transport", _BY_HAND, Evidence(where="response_body", detail=detail)
+            return 0.55, "transport", _COMPARE_BY_HAND, Evidence(where="response_body", detail=detail)
     return None
 
 
-def _origin_spoke(exchange: Exchange) -> bool:
-    """An API's own answer in JSON comes from the origin, whichever proxy stands in `Server`."""
+def _origin_answered(exchange: Exchange) -> bool:
+    """Whether the response is JSON: it comes from the API itself then, even if `Server` names a proxy."""
     return exchange.response_json is not None

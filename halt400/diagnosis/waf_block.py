@@ -1,4 +1,4 @@
-"""The cause waf_block: the request is flawless and a firewall or bot manager answered.
+"""The cause waf_block: a firewall or bot manager refused a request without a defect.
 
 Sources: the block pages and headers that the vendors document, as collected in the signatures of
 EnableSecurity/wafw00f and 0xInfection/Awesome-WAF; https://developers.cloudflare.com/waf/troubleshooting/ (cf-mitigated),
@@ -95,7 +95,7 @@ _BODY_SIGNS = tuple(
         ),
     )
 )
-"""Vendor, the texts of which each of its pages holds one (in lower case), and what its pages look like."""
+"""Vendor, texts in lower case of which each of its pages holds one, and the expression that finds its pages."""
 _NEEDLES = [(one, (vendor, sign)) for vendor, needed, sign in _BODY_SIGNS for one in needed]
 _HEADER_SIGNS = (
     ("Cloudflare", "cf-mitigated", ""),
@@ -135,7 +135,7 @@ _REMEDY = "Slow down, and send what the claimed browser sends: the same hints, h
 
 
 def find(exchange: Exchange) -> list[CauseFinding]:
-    """Report a block page, a vendor's marker, or a browser disguise that contradicts itself.
+    """Report a block page, a vendor's marker, or header fields that contradict the claimed browser.
 
     Examples
     --------
@@ -149,7 +149,7 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     found: list[CauseFinding] = []
     if exchange.status is not None and exchange.status >= 400:
         found.extend(_block(exchange))
-    found.extend(_disguise(exchange))
+    found.extend(_claimed_browser(exchange))
     return found
 
 
@@ -158,15 +158,15 @@ def _finding(confidence: float, *evidence: Evidence) -> CauseFinding:
 
 
 def _block(exchange: Exchange) -> list[CauseFinding]:
-    memo = exchange.answer.memo
-    if "block page" not in memo:
-        memo["block page"] = _signs(exchange)
-    confidence, evidence = memo["block page"]
+    cache = exchange.parsed_response.cache
+    if "block page" not in cache:
+        cache["block page"] = _signs(exchange)
+    confidence, evidence = cache["block page"]
     return [_finding(confidence, *evidence)] if evidence else []
 
 
 def _signs(exchange: Exchange) -> tuple[float, list[Evidence]]:
-    """How surely a firewall wrote the answer, and what says so; nothing of the request is looked at."""
+    """The confidence that a firewall wrote the response, and the evidence; from the response alone."""
     fields = exchange.response_fields
     evidence: list[Evidence] = []
     confidence = 0.0
@@ -204,7 +204,7 @@ def _possible_signs(text: str) -> list[tuple[str, re.Pattern[str]]]:
     return [sign for needed, sign in _NEEDLES if needed in lowered]
 
 
-def _disguise(exchange: Exchange) -> list[CauseFinding]:
+def _claimed_browser(exchange: Exchange) -> list[CauseFinding]:
     agent = " ".join(exchange.fields.get("user-agent", ()))[:1024]
     if "Mozilla/" not in agent:
         return []
@@ -240,11 +240,11 @@ def _disguise(exchange: Exchange) -> list[CauseFinding]:
 
 
 def _order(exchange: Exchange) -> list[CauseFinding]:
-    """Chrome writes its fields in one order; a client library writes them in another."""
+    """Chrome sends its fields in one order; client libraries send them in others."""
     names = [name for name in (header.lower() for header, _ in exchange.headers) if name in _BROWSER_ORDER]
-    places = [_BROWSER_ORDER.index(name) for name in names]
-    swapped = next((index for index, (one, two) in enumerate(pairwise(places)) if one > two), None)
-    if swapped is None or len(places) < 3:
+    positions = [_BROWSER_ORDER.index(name) for name in names]
+    swapped = next((index for index, (one, two) in enumerate(pairwise(positions)) if one > two), None)
+    if swapped is None or len(positions) < 3:
         return []
     detail = f"{names[swapped + 1]} stands after {names[swapped]}; the browser of the User-Agent writes it before."
     return [_finding(0.4, Evidence(where="header", name=names[swapped], detail=detail))]

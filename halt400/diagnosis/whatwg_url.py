@@ -1,6 +1,6 @@
 """Which URLs no client can parse: the failures of the WHATWG URL parser (https://url.spec.whatwg.org/#url-parsing).
 
-Only failure is computed, not the serialised URL: what a client would repair is the business of `invalid_url_encoding`.
+Only the failure is computed, not the parsed URL: `invalid_url_encoding` reports what a client would repair.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def scheme_of(url: str) -> str | None:
 
 
 def parse_failure(url: str, base: str | None = None) -> str | None:
-    """Say why a URL cannot be parsed at all; None when a client can make sense of it.
+    """The reason why a URL cannot be parsed at all; None where clients can parse it.
 
     Parameters
     ----------

@@ -55,5 +55,5 @@ class KnownSecrets:
         """The text with every known secret replaced."""
         for secret in self._secrets:
             if secret in text:
-                text = text.replace(secret, replacer.replace(secret, Syntax.TEXT))
+                text = text.replace(secret, replacer.replace_echo(secret))
         return text

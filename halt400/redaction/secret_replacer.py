@@ -144,6 +144,21 @@ class SecretReplacer:
             return self._replace_units(value[:end], syntax, keep) + self._mask_beyond_quote(value[end:])
         return self._replace_units(value, syntax, keep)
 
+    def replace_echo(self, value: str) -> str:
+        """The replacement of a secret where it stands in other text: each run of readable characters has its own token.
+
+        What is around it there can end in the middle of `value`, and must end at a whole token when that text is
+        redacted again.
+        """
+        if _PLAIN.fullmatch(value):
+            return self.replace(value, Syntax.TEXT)
+        end = _end_of_string(value)
+        units = _UNITS[Syntax.TEXT].finditer(value, 0, end)
+        replaced = [
+            self._tokens.token(match[0]) if match.lastgroup == "readable" else self._masked(match) for match in units
+        ]
+        return "".join(replaced) + self._mask_beyond_quote(value[end:])
+
     def _replace_bare_word(self, value: str, keep: str) -> str:
         """Replace a word without quotes; a parser of JSON stops at the same character of it as before."""
         start = _BARE_START.match(value)

@@ -30,11 +30,11 @@ def test_a_field_that_every_good_request_had_is_missed():
 def test_two_successes_are_too_few_to_say_anything():
     profile = learned(get(headers=GOOD), times=2)
     assert find_defect(get(), None, profile) is None
-    assert header_mismatch(GOOD, profile.of(get())) is None
+    assert header_mismatch(GOOD, profile.template_for(get())) is None
 
 
 def test_the_mismatch_grows_with_absence_order_and_case():
-    known = learned(get(headers=GOOD)).of(get())
+    known = learned(get(headers=GOOD)).template_for(get())
     same = header_mismatch(GOOD, known)
     reversed_order = header_mismatch(GOOD[::-1], known)
     lower = header_mismatch([(name.lower(), value) for name, value in GOOD], known)

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.diagnosis_own import own_cases, own_diagnosis
-from halt400.diagnosis import answer, content, diagnose, excerpts
+from halt400.diagnosis import diagnose, excerpts, parsed_body, parsed_response
 from halt400.diagnosis.exchange import Exchange
-from halt400.diagnosis.message_names import _PATTERNS, _speaks_of_kinds
+from halt400.diagnosis.message_names import _PATTERNS, _mentions_a_field
 from halt400.diagnosis.missing_required_header import _NAMED, header_named
-from halt400.diagnosis.server_text import _NEEDED, PHRASES, says
+from halt400.diagnosis.server_phrases import _NEEDED, PHRASES, mentions
 from halt400.diagnosis.waf_block import _BODY_SIGNS, _possible_signs
 from halt400.records import Response
 from tests.diagnosis.builders import get, request
@@ -21,8 +21,8 @@ CASES = list(own_cases())
 
 
 def forget() -> None:
-    answer._known.cache_clear()
-    content._known.cache_clear()
+    parsed_response._parse_cached.cache_clear()
+    parsed_body._parse_cached.cache_clear()
     excerpts._clean.clear()
 
 
@@ -58,8 +58,8 @@ def test_a_diagnosis_does_not_change_when_another_one_is_changed():
 )
 def test_answers_that_differ_are_kept_apart(other):
     one = Response(status=400, headers=[("A", "1")], body="x")
-    assert answer.answer_of(one) is answer.answer_of(msgspec.structs.replace(one))
-    assert answer.answer_of(one) is not answer.answer_of(other)
+    assert parsed_response.parse_response(one) is parsed_response.parse_response(msgspec.structs.replace(one))
+    assert parsed_response.parse_response(one) is not parsed_response.parse_response(other)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_answers_that_differ_are_kept_apart(other):
 def test_nothing_long_is_kept(long):
     forget()
     diagnose(request('{"a": "' + "x" * 3_000 + '",}'), long)
-    assert answer._known.cache_info().currsize == content._known.cache_info().currsize == 0
+    assert parsed_response._parse_cached.cache_info().currsize == parsed_body._parse_cached.cache_info().currsize == 0
     assert max(map(len, excerpts._clean), default=0) <= excerpts._KEPT_CHARS
 
 
@@ -82,8 +82,8 @@ def test_what_is_kept_is_bounded():
     forget()
     for number in range(1_200):
         diagnose(request(f'{{"a": {number},}}'), Response(status=400, body=f"no, not {number}"))
-    assert answer._known.cache_info().currsize <= 128
-    assert content._known.cache_info().currsize <= 128
+    assert parsed_response._parse_cached.cache_info().currsize <= 128
+    assert parsed_body._parse_cached.cache_info().currsize <= 128
     assert len(excerpts._clean) <= 1_024
 
 
@@ -99,7 +99,7 @@ def test_no_text_that_held_a_secret_is_kept():
 @pytest.mark.parametrize("family", _NEEDED)
 def test_no_phrase_is_passed_over_for_its_words(family, data):
     phrase = data.draw(st.from_regex(f"(?i:{PHRASES[family]})", fullmatch=True))
-    assert says(Exchange(get(), Response(status=400, body=f"{{ {phrase} }}")), family)
+    assert mentions(Exchange(get(), Response(status=400, body=f"{{ {phrase} }}")), family)
 
 
 @settings(max_examples=20, deadline=None)
@@ -113,9 +113,9 @@ def test_no_block_page_is_passed_over_for_its_words(number, data):
 
 @settings(max_examples=20, deadline=None)
 @given(st.data())
-@pytest.mark.parametrize("pattern", [pattern for pattern, _, _, of_kind in _PATTERNS if of_kind])
+@pytest.mark.parametrize("pattern", [pattern for pattern, _, _, needs_field_word in _PATTERNS if needs_field_word])
 def test_no_sentence_is_passed_over_for_its_words(pattern, data):
-    assert _speaks_of_kinds(data.draw(st.from_regex(pattern)))
+    assert _mentions_a_field(data.draw(st.from_regex(pattern)))
 
 
 @settings(max_examples=20, deadline=None)

@@ -230,7 +230,7 @@ def test_profiles_learn_from_successes_with_headers_and_are_part_of_the_row() ->
     apply(after, record(4, event(400)))
     ((profile, ratio),) = seen
     assert profile is not None
-    assert profile.of(Request(method="GET", url="https://api.shop.example/a/9")).presence("x-client") == 1.0
+    assert profile.template_for(Request(method="GET", url="https://api.shop.example/a/9")).presence("x-client") == 1.0
     assert ratio == 1 / 5
 
 
@@ -243,4 +243,4 @@ def test_a_fold_adds_few_requests_to_profiles_so_that_counting_stays_fast() -> N
     (profile,) = [
         msgspec.msgpack.decode(decode_row(value).profile, type=Profile) for _, value in partition.take_changed()
     ]
-    assert profile.of(Request(method="GET", url="https://api.shop.example/a/9")).successes == 2
+    assert profile.template_for(Request(method="GET", url="https://api.shop.example/a/9")).successes == 2

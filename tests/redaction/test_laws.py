@@ -69,6 +69,7 @@ def test_redacting_headers_twice_is_redacting_them_once(given_headers: list[tupl
 @pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(texts, texts, headers, texts, st.binary(max_size=60))
+@example("", "tokens: 000000. 0\n", [], "", b"\x00")
 def test_redacting_an_event_twice_is_redacting_it_once(
     url: str, body: str, sent: list[tuple[str, str]], answer: str, raw: bytes
 ) -> None:

@@ -1,4 +1,4 @@
-"""A server's answer taken apart. In a storm one server gives the same answer thousands of times: it is read once."""
+"""A parsed response. In a storm a server sends the same response thousands of times; it is parsed only once."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 
 import orjson
 
-from halt400.diagnosis.cached_attribute import once
+from halt400.diagnosis.cached_attribute import cached_attribute
 from halt400.records import Request, Response
 
-__all__ = ["ServerAnswer", "answer_of", "body_bytes", "fields_of", "parsed"]
+__all__ = ["ParsedResponse", "body_bytes", "header_fields", "parse_json", "parse_response"]
 
 _LIMIT = 1 << 18
 _BASE64 = re.compile(rb"[A-Za-z0-9+/\s]{4,}+={0,2}\s*+")
 _KEPT_BODY_CHARS = 4096
 _KEPT_HEADER_CHARS = 2048
 _KEPT = 128
-"""Answers that are remembered, so long at most. Measured, with the bodies of `content`: 20 MB in all where each is as
-dear as text can be (empty objects by the thousand), 1 to 5 MB where it is otherwise hostile."""
+"""Limits of the cache. Measured together with that of `parsed_body`: 20 MB where all texts are as costly as can be
+(thousands of empty objects), 1 to 5 MB where they are hostile in other ways."""
 
 
 def body_bytes(message: Request | Response) -> bytes | None:
@@ -40,7 +40,7 @@ def _escaped(text: str) -> bool:
     return not text.isascii() and any("\udc80" <= character <= "\udcff" for character in text)
 
 
-def fields_of(headers: list[tuple[str, str]]) -> dict[str, list[str]]:
+def header_fields(headers: list[tuple[str, str]]) -> dict[str, list[str]]:
     """Header values by lower-case name, in order."""
     fields: dict[str, list[str]] = {}
     for name, value in headers:
@@ -52,8 +52,8 @@ def fields_of(headers: list[tuple[str, str]]) -> dict[str, list[str]]:
     return fields
 
 
-def parsed(data: bytes | None) -> Any:
-    """The bytes as parsed JSON, None where they are none."""
+def parse_json(data: bytes | None) -> Any:
+    """The bytes as parsed JSON, None where they are not JSON."""
     if not data:
         return None
     try:
@@ -62,32 +62,32 @@ def parsed(data: bytes | None) -> Any:
         return None
 
 
-class ServerAnswer:
-    """What is asked of a response, each computed at most once; nobody changes what it gives.
+class ParsedResponse:
+    """What the modules read of a response, each computed at most once. Its values must not be changed.
 
     Parameters
     ----------
     response
-        The record, which must not change any more; None where nothing was answered.
+        The record, which must not change any more; None where there is none.
 
     Attributes
     ----------
-    memo
-        What modules conclude from the response alone.
+    cache
+        What modules conclude from the response alone, by a name of their own.
     """
 
     def __init__(self, response: Response | None) -> None:
         self.response = response
-        self.memo: dict[str, Any] = {}
+        self.cache: dict[str, Any] = {}
 
-    @once
+    @cached_attribute
     def fields(self) -> dict[str, list[str]]:
         """The header values by lower-case name."""
-        return fields_of(self.response.headers) if self.response is not None else {}
+        return header_fields(self.response.headers) if self.response is not None else {}
 
-    @once
+    @cached_attribute
     def text(self) -> str:
-        """The beginning of the body as text; base64 text of a recorder is undone."""
+        """The beginning of the body as text, decoded where a recorder left it as base64."""
         if self.response is None:
             return ""
         raw = (body_bytes(self.response) or b"")[:_LIMIT]
@@ -100,40 +100,40 @@ class ServerAnswer:
                 raw = inner
         return raw.decode("utf-8", "replace")
 
-    @once
+    @cached_attribute
     def json(self) -> Any:
         """The body as parsed JSON, or None."""
         text = self.text.strip()
         if text.startswith("b'") and text.endswith("'"):
             text = text[2:-1]
-        return parsed(text.encode("utf-8", "replace")) if text[:1] in {"{", "["} else None
+        return parse_json(text.encode("utf-8", "replace")) if text[:1] in {"{", "["} else None
 
 
-_NOTHING = ServerAnswer(None)
+_NOTHING = ParsedResponse(None)
 
 
-def answer_of(response: Response | None) -> ServerAnswer:
-    """The answer of a response; the same for two responses with the same fields and the same short text.
+def parse_response(response: Response | None) -> ParsedResponse:
+    """The parsed response; the same object for two responses with the same fields and the same short body.
 
     Examples
     --------
     >>> one, two = (Response(status=400, body='{"error": "no"}') for _ in range(2))
-    >>> answer_of(one) is answer_of(two), answer_of(one).json
+    >>> parse_response(one) is parse_response(two), parse_response(one).json
     (True, {'error': 'no'})
     """
     if response is None:
         return _NOTHING
     body = response.body
     if response.body_base64 is not None or (body is not None and len(body) > _KEPT_BODY_CHARS):
-        return ServerAnswer(response)
+        return ParsedResponse(response)
     if sum([len(name) + len(value) for name, value in response.headers]) > _KEPT_HEADER_CHARS:
-        return ServerAnswer(response)
+        return ParsedResponse(response)
     try:
-        return _known(response.status, tuple(response.headers), body)
-    except TypeError:  # headers as lists, from a caller that reads JSON without the record's types
-        return ServerAnswer(response)
+        return _parse_cached(response.status, tuple(response.headers), body)
+    except TypeError:  # headers as lists, from a caller that reads JSON without the type of the record
+        return ParsedResponse(response)
 
 
 @lru_cache(maxsize=_KEPT)
-def _known(status: int, headers: tuple[tuple[str, str], ...], body: str | None) -> ServerAnswer:
-    return ServerAnswer(Response(status=status, headers=list(headers), body=body))
+def _parse_cached(status: int, headers: tuple[tuple[str, str], ...], body: str | None) -> ParsedResponse:
+    return ParsedResponse(Response(status=status, headers=list(headers), body=body))

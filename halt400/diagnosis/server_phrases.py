@@ -1,6 +1,6 @@
-"""What servers say in plain words, as families of phrases: one place for every module that listens.
+"""Phrases of servers' error messages, by the kind of fault that they name.
 
-A phrase only ever supports what the request itself shows; servers say "invalid json" about valid JSON.
+A phrase only supports what the request itself shows: servers say "invalid json" about valid JSON, too.
 """
 
 # ruff: noqa: E501 - a table of expressions or sources reads best with one entry a line
@@ -10,7 +10,7 @@ import re
 
 from halt400.diagnosis.exchange import Exchange
 
-__all__ = ["PHRASES", "says"]
+__all__ = ["PHRASES", "mentions"]
 
 _LIMIT = 8192
 
@@ -41,32 +41,33 @@ PHRASES = {
     "framing": r"content-length|transfer-encoding|chunked?\b.{0,20}(?:invalid|size|encod)|smuggl|framing|protocol error|malformed (?:http )?request|parse error|illegal request",
 }
 _NEEDED = {"host": ("host", "unknown "), "tls": ("http ", "ssl")}
-"""One of which every phrase of the two families holds that each 400 is asked for: looked for first, at a tenth."""
+"""Every phrase of these two families, which are searched for at each 400, holds one of these texts. They are searched
+for first, in a tenth of the time."""
 _COMPILED = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in PHRASES.items()}
 
 
-def says(exchange: Exchange, family: str) -> bool:
+def mentions(exchange: Exchange, family: str) -> bool:
     """Whether the beginning of the response body holds a phrase of the family.
 
     Examples
     --------
     >>> from halt400.records import Request, Response
     >>> refusal = Response(status=400, body="400 The plain HTTP request was sent to HTTPS port")
-    >>> says(Exchange(Request(method="GET", url="http://shop.example:443/"), refusal), "tls")
+    >>> mentions(Exchange(Request(method="GET", url="http://shop.example:443/"), refusal), "tls")
     True
     """
     if exchange.response is None:
         return False
-    memo = exchange.answer.memo
-    said: bool | None = memo.get(family)
-    if said is None:
-        said = memo[family] = _holds(exchange.response_text[:_LIMIT], family)
-    return said
+    cache = exchange.parsed_response.cache
+    found: bool | None = cache.get(family)
+    if found is None:
+        found = cache[family] = _holds(exchange.response_text[:_LIMIT], family)
+    return found
 
 
 def _holds(text: str, family: str) -> bool:
     needed = _NEEDED.get(family)
-    if needed is not None and text.isascii():  # beyond ASCII, an expression knows more letters of one kind than lower()
+    if needed is not None and text.isascii():  # beyond ASCII, an expression ignores more differences than lower()
         lowered = text.lower()
         if needed[0] not in lowered and needed[1] not in lowered:
             return False

@@ -1,4 +1,4 @@
-"""Places in a request: from the name of a field, or a value, to where it stands in the body, the URL or the headers."""
+"""Locate a field or a value, by its name or text, in the body, the URL or the headers of a request."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _parts(name: str) -> list[str]:
 
 
 def _members(body: bytes) -> Iterator[tuple[list[str], int, int]]:
-    """Each member of a JSON document: its path (array places as numbers), the offset of its key, the key's length."""
+    """Each member of a JSON document: its path (array indices as numbers), the offset of its key, the key's length."""
     path: list[str | int] = []
     stack: list[bool] = []
     key: str | None = None
@@ -54,16 +54,16 @@ def _members(body: bytes) -> Iterator[tuple[list[str], int, int]]:
                 path[-1] = int(path[-1]) + 1
         elif piece[2] is not None and stack and not stack[-1]:
             key = piece[1].decode("utf-8", "replace")
-            # Under an object, path[-1] is the name that led to it; of the outermost it is empty.
+            # Inside an object, path[-1] is its current key.
             path[-1] = key
             yield [str(part) for part in path], piece.start(), len(piece[1]) + 2
 
 
 def _by_last_name(exchange: Exchange, body: bytes) -> dict[str, list[tuple[list[str], int, int]]]:
-    """The members by the plain form of their own name; made once for an exchange, however many names are looked up."""
-    index: dict[str, list[tuple[list[str], int, int]]] | None = exchange.memo.get("members")
+    """The members by the plain form of their own name; built once per exchange, for any number of searches."""
+    index: dict[str, list[tuple[list[str], int, int]]] | None = exchange.cache.get("members")
     if index is None:
-        index = exchange.memo["members"] = {}
+        index = exchange.cache["members"] = {}
         for path, offset, length in _members(body):
             found = index.setdefault(_plain(path[-1]), [])
             if len(found) < 64:
@@ -72,7 +72,7 @@ def _by_last_name(exchange: Exchange, body: bytes) -> dict[str, list[tuple[list[
 
 
 def locate_name(exchange: Exchange, name: str, location: str | None, detail: str) -> Evidence | None:
-    """Find where the field `name` stands; None where the request does not hold it.
+    """Locate the field `name`; None where the request does not hold it.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def _in_query(exchange: Exchange, name: str, detail: str) -> Evidence | None:
 
 
 def locate_value(exchange: Exchange, value: str, detail: str) -> Evidence | None:
-    """Find where a value that the server repeats stands in the request, and under which name.
+    """Locate a value that the server repeats in the request, with the name of its field.
 
     Examples
     --------
