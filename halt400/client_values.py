@@ -170,7 +170,7 @@ def plain_http_version(version: Any) -> str:
     """Return a version as ``1.1`` or ``2``; ``HTTP/1.1`` and aiohttp's pairs of numbers are taken too."""
     if isinstance(version, tuple) and len(version) == 2:
         return f"{version[0]}.{version[1]}"
-    text = plain_text(version, "http_version")
+    text = plain_text(version, "http_version", longest=None)
     return text[5:] if text.startswith("HTTP/") else text
 
 

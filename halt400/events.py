@@ -154,7 +154,7 @@ def response_event(
         proxy=None if proxy_id is None else _proxy(proxy_id, proxy_pool),
         client=of_client,
         duration_ms=duration_ms if duration_ms is None or type(duration_ms) is float else _duration(duration_ms),
-        traceparent=None if traceparent is None else plain_text(traceparent, "traceparent"),
+        traceparent=None if traceparent is None else _optional(traceparent, "traceparent"),
     )
 
 
@@ -195,7 +195,8 @@ def _plain_names(
 
 
 def _optional(value: str | None, field: str) -> str | None:
-    return None if value is None else plain_text(value, field)
+    """A text that may be missing; an empty one is."""
+    return None if value is None or value == "" else plain_text(value, field, longest=None)
 
 
 def _proxy(proxy_id: str, pool: str | None) -> Proxy:

@@ -115,8 +115,8 @@ class RequestGuard:
         job_id = plain_text(job_id, "job_id")
         # Told here, once, rather than by every response: nothing would be published.
         for field, value in (("run_id", run_id), ("release", release), ("worker", worker), ("region", region)):
-            if value is not None:
-                plain_text(value, field)
+            if value:
+                plain_text(value, field, longest=None)
         self.publisher, self.gate = publisher, gate
         self.job_id, self.run_id, self.release, self.worker, self.region = job_id, run_id, release, worker, region
         self.client, self.client_version, self.target = client, client_version, target

@@ -168,9 +168,11 @@ def test_in_a_crawl_a_response_that_makes_no_event_is_logged_once_per_kind(caplo
         for _ in range(50):
             for headers in (7, [("A", 5)]):
                 sending = guard.admit("GET", "https://api.shop.example/")
-                sending.answered(400, response_headers=lambda headers=headers: headers)  # type: ignore[misc]
+                sending.received(400)
+                sending.publish(response_headers=lambda headers=headers: headers)  # type: ignore[misc]
             sending = guard.admit("GET", "https://api.shop.example/")
-            sending.answered(400, request_body=object())  # type: ignore[arg-type]
+            sending.received(400)
+            sending.publish(request_body=object())  # type: ignore[arg-type]
     assert [record.getMessage().partition("published: ")[2].partition(" ")[0] for record in caplog.records] == [
         "response_headers",
         "request_body",

@@ -16,7 +16,9 @@ from halt400 import KafkaConnection, SyncGuard
 
 def child(guard, name):
     for number in range(5):
-        guard.admit("GET", f"https://{name}.example/{number}").answered(400)
+        sending = guard.admit("GET", f"https://{name}.example/{number}")
+        sending.received(400)
+        sending.publish()
 
 if __name__ == "__main__":
     guard = SyncGuard(KafkaConnection(sys.argv[1], sys.argv[2]), job_id="extract-099", catch_up_s=0, local_hold=None)

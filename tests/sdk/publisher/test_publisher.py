@@ -122,7 +122,9 @@ async def test_events_wait_for_a_missing_topic_and_do_not_create_it(kafka: str, 
 @pytest.mark.usefixtures("topic")
 async def test_events_that_cannot_be_published_are_counted(kafka: str, prefix: str) -> None:
     async with Publisher(KafkaConnection(kafka, prefix), sampler=None) as publisher:
-        publisher.publish(event_of(1, worker="\ud800"))
+        broken = event_of(1)
+        broken.worker = "\ud800"
+        publisher.publish(broken)
         publisher.publish(event_of(2, worker="w" * 9_000_000))
         publisher.publish("no event")  # type: ignore[arg-type]
         publisher.publish(event_of(3))
