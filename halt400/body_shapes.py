@@ -1,7 +1,7 @@
 """Body shapes: the keys and types of a request body without any of its values.
 
-The rules stand in `docs/fingerprints.md`, so that another language can compute the same shape. Time and memory are
-bounded whatever the body holds: a body that is too long or too deep to walk has the shape of a malformed one.
+`docs/fingerprints.md` has the rules, so that another language can compute the same shape. Time and memory are bounded
+for any body: one that is too long or too deep to walk has the shape of a malformed one.
 """
 
 import json
@@ -21,9 +21,9 @@ MAX_SCANNED_BYTES: Final = 65_536
 MAX_DEPTH: Final = 16
 MAX_NODES: Final = 4_096
 MAX_NAMES: Final = 128
-KEPT_NAME_CHARS: Final = 64
-KEPT_BODY_BYTES: Final = 2_048
-"""Names and bodies up to here are remembered with their results: what is remembered is bounded in bytes, too."""
+CACHED_NAME_CHARS: Final = 64
+CACHED_BODY_BYTES: Final = 2_048
+"""Longest name and body whose result is cached, so that the caches are bounded in bytes, too."""
 
 _NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
 _STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"?(?:[ \t\r\n]*(:))?', re.DOTALL)
@@ -42,7 +42,7 @@ def _cached_quoted(name: str) -> str:
 
 
 def _quoted(name: str) -> str:
-    return _cached_quoted(name) if len(name) <= KEPT_NAME_CHARS else json.dumps(slot_name(name))
+    return _cached_quoted(name) if len(name) <= CACHED_NAME_CHARS else json.dumps(slot_name(name))
 
 
 def _listed(kind: str, names: set[str]) -> str:
@@ -92,7 +92,7 @@ def _too_deep(body: bytes) -> bool:
 
 
 def _json_shape(body: bytes) -> str | None:
-    """The shape of a well-formed document within the limits, else None."""
+    """The shape of a well-formed document within the limits, None for others."""
     if len(body) > MAX_PARSED_BYTES or _too_deep(body):
         return None
     try:
@@ -111,7 +111,7 @@ def _json_key(raw: bytes) -> str:
 
 
 def _malformed_json_shape(body: bytes) -> str:
-    """Malformed bodies group by the keys that they name: the defect itself may stand anywhere."""
+    """Malformed bodies are grouped by their keys, wherever the defect is."""
     strings = _STRING.finditer(body[:MAX_SCANNED_BYTES])
     return _listed("json!", {_json_key(match[1]) for match in strings if match[2]})
 
@@ -138,8 +138,8 @@ def body_shape(body: str | bytes | None, content_type: str | None) -> str:
     body
         The body as it was sent; None where there is none.
     content_type
-        The value of the Content-Type field; None where there is none. The first bytes decide where it does not name a
-        known kind.
+        The value of the Content-Type field; None where there is none. Where it names no known kind, the first bytes
+        decide.
 
     Examples
     --------
@@ -153,7 +153,7 @@ def body_shape(body: str | bytes | None, content_type: str | None) -> str:
     data = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
     if not data:
         return "empty"
-    short = len(data) <= KEPT_BODY_BYTES and len(content_type or "") <= KEPT_NAME_CHARS
+    short = len(data) <= CACHED_BODY_BYTES and len(content_type or "") <= CACHED_NAME_CHARS
     return _cached_shape(data, content_type) if short else _shape(data, content_type)
 
 
@@ -172,4 +172,4 @@ def _shape(data: bytes, content_type: str | None) -> str:
 
 
 _cached_shape = lru_cache(maxsize=128)(_shape)
-"""A scraper that sends a broken body sends it again and again."""
+"""Cached, because a scraper that sends a broken body sends it again and again."""

@@ -1,16 +1,15 @@
-"""Fingerprints: which exact request this is, and which group of like requests it belongs to.
+"""Fingerprints and signatures: digests that identify the exact request, and the group of like requests.
 
-Two digests, each the first 128 bits of a SHA-256 in hexadecimal, over a canonical form that `docs/fingerprints.md`
-defines for any language:
+Each is the first 128 bits of a SHA-256 in hexadecimal, over a canonical form that `docs/fingerprints.md` defines for
+any language:
 
-- the **request fingerprint** says that two sendings are one logical request: method, URL, ordered header names, the
-  header values that shape the answer, and the body's hash;
-- the **signature** groups requests of one kind: target, URL template, ordered header names and body shape.
+- the **request fingerprint** is equal for all attempts of one logical request: method, URL, ordered header names, the
+  header values that shape the response, and the hash of the body;
+- the **signature** is equal for requests of one kind: target, URL template, ordered header names and body shape.
 
-No secret enters in the clear. Only the values of the fields in `VALUE_HEADERS` (and of ``*-version``) are read at all;
-Authorization, Cookie, API keys, tokens and every other value is left out. Userinfo and the values of credentials in the
-query become a placeholder. Headers that differ between two sendings of one request (tracing, cookies) are left out by
-name.
+No secret enters in the clear. Only the values of the fields in `VALUE_HEADERS` (and of ``*-version``) are read;
+Authorization, Cookie, API keys, tokens and all other values are not. Userinfo and the values of credentials in the
+query become a placeholder. Headers that differ between two attempts (tracing, cookies) are left out.
 """
 
 import base64
@@ -59,7 +58,7 @@ VALUE_HEADERS: Final = frozenset(
         "x-requested-with",
     }
 )
-"""The fields whose values belong to the request's identity, besides every field that ends in ``-version``."""
+"""The fields whose values are part of the fingerprint, besides every field that ends in ``-version``."""
 
 TRANSIT_HEADERS: Final = frozenset(
     {
@@ -81,7 +80,7 @@ TRANSIT_HEADERS: Final = frozenset(
         "x-retry-count",
     }
 )
-"""The fields that a client sets anew for each sending, besides ``x-b3-*`` and ``x-datadog-*``: left out whole."""
+"""The fields that a client sets anew for each attempt, besides ``x-b3-*`` and ``x-datadog-*``: left out."""
 
 _SECRET_NAMES: Final = frozenset({"auth", "credential", "credentials", "jwt", "key", "pass", "pwd", "sid", "sig"})
 _SECRET_ENDINGS: Final = (
@@ -105,8 +104,8 @@ _NOT_NAME = re.compile(r"[^a-z0-9]+")
 _USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,31}://)[^/?#]*@")
 _NAME = re.compile(r"(?<![^&])([^&=]++)=")
 _PAIR = re.compile(r"(?<![^&])([^&=]++)=[^&]*+")
-_KEPT_NAME_CHARS: Final = 64
-"""Names up to here are remembered, longer ones judged each time: so what is remembered is bounded in bytes, too."""
+_CACHED_NAME_CHARS: Final = 64
+"""Longest name whose result is cached, so that the caches are bounded in bytes, too."""
 
 
 def _digest(parts: list[str]) -> str:
@@ -127,7 +126,7 @@ def _cached_secret_name(name: str) -> bool:
 
 
 def _is_secret_name(name: str) -> bool:
-    return _cached_secret_name(name) if len(name) <= _KEPT_NAME_CHARS else _cached_secret_name.__wrapped__(name[:256])
+    return _cached_secret_name(name) if len(name) <= _CACHED_NAME_CHARS else _cached_secret_name.__wrapped__(name[:256])
 
 
 def _url_without_secrets(url: str) -> str:
@@ -137,7 +136,7 @@ def _url_without_secrets(url: str) -> str:
     path, question, query = url.partition("?")
     if not question:
         return path
-    # A name is judged once, however often it stands there: a hostile query has hundreds of thousands.
+    # Each name is judged once: a hostile query repeats names hundreds of thousands of times.
     secret = {name for name in set(_NAME.findall(query)) if _is_secret_name(name)}
     if secret:
         query = _PAIR.sub(lambda pair: f"{pair[1]}={{secret}}" if pair[1] in secret else pair[0], query)
@@ -146,18 +145,18 @@ def _url_without_secrets(url: str) -> str:
 
 @lru_cache(maxsize=1_024)
 def _cached_header(name: str) -> tuple[str, bool, bool]:
-    """A header's name in lower case, whether two sendings share it, and whether its value belongs to the identity."""
+    """A header's name in lower case, whether all attempts have it, and whether its value is part of the fingerprint."""
     lower = name.strip().lower()
     lasting = lower not in TRANSIT_HEADERS and not lower.startswith(("x-b3-", "x-datadog-"))
     return lower, lasting, lasting and (lower in VALUE_HEADERS or lower.endswith("-version"))
 
 
 def _header(name: str) -> tuple[str, bool, bool]:
-    return _cached_header(name) if len(name) <= _KEPT_NAME_CHARS else _cached_header.__wrapped__(name)
+    return _cached_header(name) if len(name) <= _CACHED_NAME_CHARS else _cached_header.__wrapped__(name)
 
 
 def _body_bytes(request: Request) -> bytes | None:
-    """The body as it was sent, None where none came with the event."""
+    """The body as it was sent, None where the event has none."""
     if request.body is not None:
         return request.body.encode("utf-8", "surrogatepass")
     if request.body_base64 is not None:
@@ -176,12 +175,12 @@ def _body_hash(request: Request) -> str:
 
 
 def fingerprint_request(request: Request) -> str:
-    """The identity of the exact request, 32 hexadecimal digits: the same for every sending of it.
+    """The fingerprint of the exact request, 32 hexadecimal digits: the same for every attempt.
 
     Parameters
     ----------
     request
-        The request as it was sent. `body_sha256` is believed where it is set; else the body is hashed.
+        The request as it was sent. `body_sha256` is used where it is set; else the body is hashed.
 
     Examples
     --------
@@ -224,5 +223,5 @@ def signature(target: str, request: Request) -> str:
 
 
 def fingerprints(target: str, request: Request) -> Fingerprints:
-    """Both digests of `request`, as they stand on an offence."""
+    """Fingerprint and signature of `request`, as an offence has them."""
     return Fingerprints(request=fingerprint_request(request), signature=signature(target, request))

@@ -1,7 +1,7 @@
-"""Preflight: look at a request before it is sent, at well under 100 microseconds for a typical one.
+"""Preflight: diagnose a request before it is sent, in well under 100 microseconds for a typical one.
 
-The SDK's integrations call `preflight` when they are told ``preflight="warn"`` or ``"block"``. It is the diagnosis
-without a response: what it names would be refused, or worse, half understood.
+The SDK's integrations call `preflight` when they are set to ``preflight="warn"`` or ``"block"``. It is the diagnosis
+without a response.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["BLOCK_FROM", "Mode", "preflight"]
 
 Mode = Literal["warn", "block"]
 BLOCK_FROM = 0.8
-"""Confidence from which mode ``block`` stops a request; what is less sure is only logged."""
+"""Confidence from which mode ``block`` stops a request; a less sure defect is only logged."""
 
 _logger = logging.getLogger("halt400.preflight")
 
@@ -41,9 +41,9 @@ def preflight(
     method, url, headers, body, http_version
         The request; the headers in the order of sending.
     profile
-        What good requests to this target look like, where it is known.
+        What good requests to this target look like, if known.
     mode
-        ``"warn"`` logs a defect; ``"block"`` also raises for a sure one. Without a mode the diagnosis is only returned.
+        ``"warn"`` logs a defect; ``"block"`` raises for a sure one and logs others. Without a mode nothing is logged.
 
     Returns
     -------

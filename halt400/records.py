@@ -1,8 +1,8 @@
-"""The wire records: what travels on Kafka, one versioned ``msgspec.Struct`` per record.
+"""The records on Kafka, one versioned ``msgspec.Struct`` each.
 
-A record is decoded and validated in one pass (``msgspec.json.decode(data, type=ResponseEvent)``); what leaves this
-system is encoded as UTF-8 JSON. Changes within a version are additive: a reader accepts fields that it does not know.
-Everything else is a new topic version. `schemas/` is generated from this module.
+A record is decoded and validated in one pass (``msgspec.json.decode(data, type=ResponseEvent)``), and encoded as UTF-8
+JSON. Changes within a version only add fields: a reader ignores fields that it does not know. Any other change is a new
+version of the topic. `schemas/` is generated from this module.
 
 Field names follow the OpenTelemetry HTTP semantic conventions where one exists; `OTEL_ATTRIBUTES` holds the mapping.
 
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 UNDECODABLE = (DecodeError, UnicodeDecodeError, RecursionError, TypeError)
-"""What hostile bytes can raise while they are decoded; TypeError is a null value."""
+"""The exceptions that the decoding of hostile bytes can raise; TypeError is that of a null value."""
 
 OTEL_ATTRIBUTES = {
     "ResponseEvent.request.method": "http.request.method",
@@ -175,7 +175,7 @@ class RunnerUp(Struct, kw_only=True, omit_defaults=True):
 
 
 class BadRequestFigures(Struct, kw_only=True, omit_defaults=True):
-    """The three figures that stand on every diagnosis.
+    """The three figures of every diagnosis.
 
     `malformed_payload_ratio`: 400s / all responses of the target in the last hour, null where nothing was seen.
     `header_mismatch`: distance between the sent and the expected ordered header set, 0-1, null without a profile.
@@ -216,7 +216,7 @@ class Source(Struct, kw_only=True, frozen=True):
 
 
 class Scope(Struct, kw_only=True, omit_defaults=True, frozen=True):
-    """What a command speaks of: one request shape, one job on one target, or the target as a whole."""
+    """What a command holds for: one request, one job on one target, or the whole target."""
 
     kind: Literal["request", "job", "target"]
     target: Name
@@ -272,10 +272,10 @@ class Command(Struct, kw_only=True, omit_defaults=False):
 
 
 class Offence(Struct, kw_only=True, omit_defaults=True):
-    """A 400 with what was concluded from it. Topic `offences`, key = `target`.
+    """A 400 with its diagnosis and the command that it led to. Topic `offences`, key = `target`.
 
-    `command_id` is the command that this 400 led to, or the one that already held its job when it came. `opens` is true
-    where a command was issued for this very 400: its `archive_uri` points here, so this evidence is always kept.
+    `command_id` is the command that this 400 led to, or the one by which its job was quarantined already. `opens` is
+    true where the command was issued for this 400: its `archive_uri` points here, so this evidence is always kept.
     """
 
     version: Literal[1] = 1
@@ -291,7 +291,7 @@ class Offence(Struct, kw_only=True, omit_defaults=True):
 
 
 class Operation(Struct, kw_only=True, omit_defaults=True):
-    """What a person, or a probing scraper, asks of a scope. Topic `operations`, key = `scope.target`."""
+    """What a person or a gate requests for a scope. Topic `operations`, key = `scope.target`."""
 
     version: Literal[1] = 1
     operation_id: Name
@@ -309,7 +309,7 @@ class Savings(Struct, kw_only=True, omit_defaults=True):
     """How many requests one gate has not sent because of one quarantine. Topic `savings` (compacted).
 
     Key = `gate`, `opened_at` and the scope's id, with spaces between. `opened_at` is that of the scope's commands and
-    names the quarantine. `requests` is the gate's whole count of it: of one key the latest record says all.
+    names the quarantine. `requests` is the whole count of the gate: only the latest record of a key counts.
     """
 
     version: Literal[1] = 1

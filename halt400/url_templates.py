@@ -1,8 +1,8 @@
-"""URL templates: the address of an endpoint with everything that names one item replaced by a slot.
+"""URL templates: the URL of an endpoint, with each part that names one item replaced by a slot such as ``{n}``.
 
-The rules stand in `docs/fingerprints.md`, so that another language can compute the same template. They use no
-regular expression with look-around and read each character a bounded number of times: any string, however broken, has
-a template in linear time.
+`docs/fingerprints.md` has the rules, so that another language can compute the same template. They use no regular
+expression with look-around and read each character a bounded number of times: any string, however broken, has a
+template in linear time.
 """
 
 import re
@@ -15,9 +15,9 @@ MAX_URL_CHARS: Final = 16_384
 MAX_SEGMENTS: Final = 64
 MAX_QUERY_KEYS: Final = 64
 LONG_TOKEN_CHARS: Final = 32
-KEPT_NAME_CHARS: Final = 64
-KEPT_URL_CHARS: Final = 1_024
-"""Names and URLs up to here are remembered with their results: what is remembered is bounded in bytes, too."""
+CACHED_NAME_CHARS: Final = 64
+CACHED_URL_CHARS: Final = 1_024
+"""Longest name and URL whose result is cached, so that the caches are bounded in bytes, too."""
 SLUG_WORDS: Final = 4
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,31})://")
@@ -32,7 +32,7 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def _slot_token(token: str) -> str:
-    """One run of ASCII letters and digits, as it stands in a template."""
+    """One run of ASCII letters and digits, as it is in a template."""
     digits = len(_DIGIT.findall(token))
     if digits == len(token):
         return "{n}"
@@ -44,14 +44,14 @@ def _slot_token(token: str) -> str:
 
 
 def slot_name(name: str) -> str:
-    """Replace what names one item in `name`: a path segment, a query key or a key of a body.
+    """Replace what names one item in a path segment, a query key or a key of a body.
 
     Examples
     --------
     >>> [slot_name(name) for name in ("orders", "42", "order-12345.json", "2024-05-01", "9s6XKzkNRiz8i3")]
     ['orders', '{n}', 'order-{n}.json', '{date}', '{id}']
     """
-    return _cached_slot(name) if len(name) <= KEPT_NAME_CHARS else _slot(name[:MAX_URL_CHARS])
+    return _cached_slot(name) if len(name) <= CACHED_NAME_CHARS else _slot(name[:MAX_URL_CHARS])
 
 
 def _slot(name: str) -> str:
@@ -88,14 +88,14 @@ def url_template(url: str) -> str:
     Parameters
     ----------
     url
-        Any string. Of a longer one the first 16,384 characters count.
+        Any string; only the first 16,384 characters count.
 
     Examples
     --------
     >>> url_template("https://Bob:pw@API.shop.example:443/v1/orders/42?page=2&limit=10#top")
     'https://api.shop.example/v1/orders/{n}?limit&page'
     """
-    return _cached_template(url) if len(url) <= KEPT_URL_CHARS else _template(url[:MAX_URL_CHARS])
+    return _cached_template(url) if len(url) <= CACHED_URL_CHARS else _template(url[:MAX_URL_CHARS])
 
 
 def _template(url: str) -> str:
@@ -119,4 +119,4 @@ def _template(url: str) -> str:
 
 
 _cached_template = lru_cache(maxsize=64)(_template)
-"""The fingerprints of a request and its profile ask for the same template, one after the other."""
+"""The fingerprints of a request and its profile need the same template, one after the other."""

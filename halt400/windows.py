@@ -1,11 +1,11 @@
 """Windowed response counts of one target: a ring of event-time buckets, and sums over any window of it.
 
-The ring has two resolutions. Buckets of the recent past are `FINE_S` seconds wide; once they lie further back than
-`FINE_KEPT_S` they are merged into minutes, which are kept for a day. So one ring answers every window of `WINDOWS_S`
-exactly, at any moment: a window's end is rounded up to the resolution that the ring has at the window's start, and the
-answer says which [start, end) it counted.
+The ring has two resolutions. Recent buckets are `FINE_S` seconds wide; when they are older than `FINE_KEPT_S`, they are
+merged into minutes, which are kept for a day. So one ring gives every window of `WINDOWS_S` exactly, at any moment: the
+end of a window is rounded up to the resolution of the ring at its start, and the result has the [start, end) that was
+counted.
 
-Pure: the ring moves by the events' own times, never by a clock, and so a replay gives the same ring.
+Pure: the ring moves by the times of the events, never by a clock, so a replay gives the same ring.
 """
 
 from msgspec import Struct, msgpack
@@ -36,7 +36,7 @@ MINUTES_KEPT = 24 * 60
 WINDOWS_S = {"1m": 60, "5m": 300, "15m": 900, "1h": 3600, "6h": 21600, "24h": 86400}
 
 CLASSES = ("other", "400", "401", "403", "404", "422", "429", "5xx")
-"""What is counted apart, by slot; slot 0 is every status without a slot of its own."""
+"""The classes of statuses that are counted, by slot; slot 0 is every status without a slot of its own."""
 
 OTHER, BAD_REQUEST = 0, 1
 CLASS_OF_STATUS = bytes(
@@ -53,7 +53,7 @@ ROW_VERSION = 1
 
 
 class Row(Struct, array_like=True, gc=False):
-    """All that is known of one target: the state of the engine, and the value on the table's changelog.
+    """The state of one target, which is also the value on the changelog.
 
     Buckets are keyed by their start in units of `FINE_S` seconds since the epoch. A key below `fine_from` is a whole
     minute. `responses` counts every response; `classes` counts those with a slot of their own, keyed by
@@ -62,17 +62,17 @@ class Row(Struct, array_like=True, gc=False):
     Attributes
     ----------
     offset
-        Offset of the last source record that this row includes; replay skips what is at or below it.
+        Offset of the last source record that this row includes; replay skips records up to it.
     latest
-        Greatest bucket that was ever counted into.
+        Latest bucket with a count.
     fine_from
-        First bucket that is kept at the fine resolution; a multiple of a minute.
+        First bucket with the fine resolution; a multiple of a minute.
     expired
-        Counts by slot that have left the ring, so that lifetime totals survive.
+        Counts by slot of buckets that have left the ring, for the lifetime totals.
     late, late_bad_requests
-        Events (400s among them) that came after their bucket had left the ring; they are in no window.
+        Events, and the 400s among them, that came after their bucket had left the ring; they are in no window.
     skewed
-        Events whose time lay in the future of their Kafka timestamp, and were placed by the latter.
+        Events whose time was after their Kafka timestamp, so that the timestamp was used.
     bad_request_seen
         Time of the latest 400, milliseconds since the epoch; 0 for none.
     detection
@@ -96,7 +96,7 @@ class Row(Struct, array_like=True, gc=False):
     profile: bytes = b""
 
     def count(self, time_ms: int, status: int) -> bool:
-        """Count one response at its event time; false where its bucket has left the ring (then it is late).
+        """Count one response at its event time; false where it is late, because its bucket has left the ring.
 
         `status` is an HTTP status, 100-599.
         """
@@ -121,7 +121,7 @@ class Row(Struct, array_like=True, gc=False):
         return True
 
     def _advance(self, latest: int) -> None:
-        """Merge what is no longer recent into minutes and drop what is older than a day; once a minute at most."""
+        """Merge old fine buckets into minutes and drop those older than a day; at most once a minute."""
         minute = latest // _PER_MINUTE
         fine_from = minute * _PER_MINUTE - _FINE_KEPT
         kept_from = (minute - MINUTES_KEPT) * _PER_MINUTE
@@ -180,7 +180,7 @@ class WindowCounts(Struct, kw_only=True, frozen=True):
         return self.bad_requests / self.responses if self.responses else None
 
     def figures(self) -> WindowFigures:
-        """The short form that a command carries."""
+        """The short form for a command."""
         return WindowFigures(
             window_s=self.window_s,
             start=self.start,
@@ -194,8 +194,8 @@ class WindowCounts(Struct, kw_only=True, frozen=True):
 def window_counts(row: Row, window_s: int, at_ms: int) -> WindowCounts:
     """Sum the window of `window_s` seconds that ends at `at_ms`.
 
-    The end is rounded up to 5 s where the ring holds the whole window at that resolution, else to a minute. What was
-    counted is in ``start`` and ``end`` of the answer, always exactly `window_s` apart.
+    The end is rounded up to 5 s where the ring has the whole window at that resolution, else to a minute. ``start`` and
+    ``end`` of the result say what was counted, always exactly `window_s` apart.
 
     Raises
     ------

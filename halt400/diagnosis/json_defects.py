@@ -106,7 +106,7 @@ class DefectNamer:
             "control_character", end, f"A raw control character ({name}) inside a string; it must be escaped."
         )
 
-    def _value(self, at: int, state: str) -> JsonDefect:
+    def _value(self, at: int) -> JsonDefect:
         data = self.data
         byte = data[at]
         inside = chr(self.stack[-1]) if self.stack else ""
@@ -161,7 +161,7 @@ class DefectNamer:
             return JsonDefect("unexpected_colon", at, "A colon where a value must stand.")
         return JsonDefect("unexpected_character", at, f"{_shown(data, at)} where a value must stand.")
 
-    def _key(self, at: int, state: str) -> JsonDefect:
+    def _key(self, at: int) -> JsonDefect:
         data = self.data
         byte = data[at]
         if byte == 0x22:
@@ -182,7 +182,7 @@ class DefectNamer:
             return JsonDefect("unquoted_key", at, f"The key {shown} is not in double quotes.", len(word[0]))
         return JsonDefect("bad_key", at, f"{_shown(data, at)} where a key in double quotes must stand.")
 
-    def _colon(self, key: int, end: int, colon: int) -> JsonDefect:
+    def _colon(self, colon: int) -> JsonDefect:
         data = self.data
         if colon >= len(data):
             return JsonDefect("truncated", len(data), "The body ends after a key.", 0)

@@ -94,12 +94,7 @@ class _Scanner(DefectNamer):
                     at, state = at + 1, "after"
                     continue
                 if byte == 0x5B:
-                    run = _OPEN_RUN.match(data, at)
-                    end = run.end() if run is not None else at + 1
-                    count = data.count(b"[", at, end)
-                    self.stack.extend(b"[" * count)
-                    self.opened.extend([at] * count)
-                    at, state = end, "first"
+                    at, state = self._open_arrays(at), "first"
                     continue
                 if byte == 0x7B:
                     self.stack.append(0x7B)
@@ -108,7 +103,7 @@ class _Scanner(DefectNamer):
                     continue
                 scalar = _SCALAR.match(data, at)
                 if scalar is None:
-                    return self._value(at, state)
+                    return self._value(at)
                 at, state = scalar.end(), "after"
             elif state in ("key", "first_key"):
                 if state == "first_key" and byte == 0x7D:
@@ -117,10 +112,10 @@ class _Scanner(DefectNamer):
                     continue
                 key = _KEY.match(data, at)
                 if key is None:
-                    return self._key(at, state)
+                    return self._key(at)
                 colon = _WS.match(data, key.end()).end()  # type: ignore[union-attr]
                 if data[colon : colon + 1] != b":":
-                    return self._colon(at, key.end(), colon)
+                    return self._colon(colon)
                 at, state = colon + 1, "value"
             else:
                 if not self.stack:
@@ -129,16 +124,25 @@ class _Scanner(DefectNamer):
                     at, state = at + 1, ("key" if self.stack[-1] == 0x7B else "value")
                 elif byte in (0x5D, 0x7D):
                     if (byte == 0x5D) != (self.stack[-1] == 0x5B):
-                        opener = chr(self.stack[-1])
-                        return JsonDefect(
-                            "bracket_mismatch",
-                            at,
-                            f"{chr(byte)!r} closes here, but {opener!r} is open (byte {self.opened[-1]}).",
-                        )
+                        return self._mismatch(at)
                     self._close()
                     at += 1
                 else:
                     return self._after(at)
+
+    def _open_arrays(self, at: int) -> int:
+        """Open the run of arrays that starts at `at`; the end of the run."""
+        run = _OPEN_RUN.match(self.data, at)
+        end = run.end() if run is not None else at + 1
+        count = self.data.count(b"[", at, end)
+        self.stack.extend(b"[" * count)
+        self.opened.extend([at] * count)
+        return end
+
+    def _mismatch(self, at: int) -> JsonDefect:
+        closer, opener = chr(self.data[at]), chr(self.stack[-1])
+        detail = f"{closer!r} closes here, but {opener!r} is open (byte {self.opened[-1]})."
+        return JsonDefect("bracket_mismatch", at, detail)
 
     def _close(self) -> None:
         self.stack.pop()
