@@ -136,6 +136,7 @@ ROOMS = (
 SDK_ROOMS = (
     "__main__",
     "cli",
+    "tail",
     "integrations",
     "guard",
     "sync",
@@ -161,6 +162,7 @@ SDK_ROOMS = (
     "backoff",
     "forks",
     "start_stop",
+    "state_dir",
 )
 """The same for `halt400`."""
 

@@ -41,6 +41,7 @@ def test_the_command_line_shows_what_is_installed_and_names_the_extra_of_the_res
     assert environment.halt400("--version") == "halt400 0.1.0\n"
     shown = environment.halt400("--help")
     assert "diagnose" in shown
+    assert "tail" in shown
     assert "worker" not in shown
     assert shown.count("pip install 'halt400[service]'") == 1
     for typed in (["worker"], ["topics", "apply"], ["run", "--help"]):

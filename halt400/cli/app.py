@@ -13,14 +13,14 @@ import typer
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from halt400.cli import diagnose
+from halt400.cli import diagnose, tail
 
 __all__ = ["build"]
 
 
 def build() -> typer.Typer:
     """Assemble the command line from the commands of this package and of every installed one."""
-    registers = [diagnose.register]
+    registers = [diagnose.register, tail.register]
     lacking: dict[str, str] = {}
     for entry_point in sorted(metadata.entry_points(group="halt400.commands"), key=lambda found: found.name):
         register = entry_point.load()

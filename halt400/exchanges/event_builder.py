@@ -52,17 +52,24 @@ class EventBuilder:
         self._previous_ms = modified_ms - 1
         self.untimed = 0
 
-    def event(self, exchange: RecordedExchange) -> ResponseEvent:
+    def event(self, exchange: RecordedExchange, event_id: str | None = None) -> ResponseEvent:
         """Make the event of an exchange that has a response.
 
         A `ResponseEvent` stays as it is; where the caller names its target or job it gets a new id.
+
+        Parameters
+        ----------
+        exchange
+            With a response, and without a fault.
+        event_id
+            The id of an event that is made, or gets a new one; default: from the record, its number, target and job.
 
         Raises
         ------
         InvalidRecord
             The exchange makes no valid event; the message says why.
         """
-        event = self._own(exchange) if exchange.event is not None else self._made(exchange)
+        event = self._own(exchange, event_id) if exchange.event is not None else self._made(exchange, event_id)
         if "/" in event.target or event.target != event.target.strip() or not event.target.isprintable():
             raise InvalidRecord(f"target {event.target!r}: no slash, control character or outer space")
         try:
@@ -74,17 +81,16 @@ class EventBuilder:
         self._previous_ms = checked.time
         return checked
 
-    def _own(self, exchange: RecordedExchange) -> ResponseEvent:
+    def _own(self, exchange: RecordedExchange, event_id: str | None) -> ResponseEvent:
         event = exchange.event
         assert event is not None
         if self._target is None and self._job_id is None:
             return event
         target, job_id = shortened(self._target or event.target), shortened(self._job_id or event.job_id)
-        return msgspec.structs.replace(
-            event, target=target, job_id=job_id, id=_event_id(exchange.number, exchange.content, target, job_id)
-        )
+        event_id = event_id or _event_id(exchange.number, exchange.content, target, job_id)
+        return msgspec.structs.replace(event, target=target, job_id=job_id, id=event_id)
 
-    def _made(self, exchange: RecordedExchange) -> ResponseEvent:
+    def _made(self, exchange: RecordedExchange, event_id: str | None) -> ResponseEvent:
         request, response, missing = exchange.request, exchange.response, exchange.missing
         assert response is not None
         method, url, target, job_id = request.method, request.url, None, exchange.job_id
@@ -110,7 +116,7 @@ class EventBuilder:
             status=response.status,
             job_id=job_id,
             target=target,
-            event_id=_event_id(exchange.number, exchange.content, target, job_id),
+            event_id=event_id or _event_id(exchange.number, exchange.content, target, job_id),
             time_ms=time_ms,
             # HTTP/2's pseudo-headers repeat the request line.
             request_headers=[header for header in request.headers if not header[0].startswith(":")],

@@ -8,22 +8,15 @@ from pathlib import Path
 
 from halt400.errors import SettingError
 from halt400.redaction import KEY_MIN_BYTES
+from halt400.state_dir import state_dir
 from streams.settings import ArchiveSettings
 
-__all__ = ["key_path", "redaction_key", "state_dir", "warn_of_own_key"]
+__all__ = ["key_path", "redaction_key", "warn_of_own_key"]
 
 log = logging.getLogger("halt400.archive")
 
 VARIABLE = "HALT400_ARCHIVE_REDACTION_KEY"
 MEND = f"Set {VARIABLE}, or {VARIABLE}_FILE, to the output of `openssl rand -hex 32`."
-
-
-def state_dir() -> Path:
-    """The directory for state of this machine: ``HALT400_STATE_DIR``, or ``halt400`` in the XDG state directory."""
-    chosen = os.environ.get("HALT400_STATE_DIR")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state").absolute() / "halt400"
 
 
 def key_path() -> Path:
