@@ -9,7 +9,6 @@ a crawl instead, and checks that the crawl shows nothing of it.
 import argparse
 import asyncio
 import json
-import multiprocessing
 import os
 import resource
 import statistics
@@ -17,12 +16,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from benchmarks.pages import pages_server
 from streams.local import LocalKafka
 from streams.settings import load_settings
 from streams.topics import apply_topics
@@ -46,43 +44,6 @@ CONTENDERS: dict[str, dict[str, str]] = {
         "SPIDERMON_SPIDER_CLOSE_MONITORS": "spidermon.contrib.scrapy.monitors.SpiderCloseMonitorSuite",
     },
 }
-
-
-class _Pages(asyncio.Protocol):
-    """The least of an HTTP/1.1 server: it must not be what is measured."""
-
-    _GOOD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2000\r\n\r\n" + b"<p>page</p>".ljust(2000)
-    _BAD = b'HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"error": "no"}'
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport, self._read = transport, b""
-
-    def data_received(self, data: bytes) -> None:
-        self._read += data
-        while b"\r\n\r\n" in self._read:
-            head, _, self._read = self._read.partition(b"\r\n\r\n")
-            self._transport.write(self._BAD if head.startswith(b"GET /bad") else self._GOOD)  # type: ignore[attr-defined]
-
-
-def _serve(ports: "multiprocessing.Queue[int]") -> None:
-    async def serve() -> None:
-        server = await asyncio.get_running_loop().create_server(_Pages, "127.0.0.1", 0)
-        ports.put(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
-
-    asyncio.run(serve())
-
-
-@contextmanager
-def _server() -> Iterator[str]:
-    ports: multiprocessing.Queue[int] = multiprocessing.Queue()
-    process = multiprocessing.Process(target=_serve, args=(ports,), daemon=True)
-    process.start()
-    try:
-        yield f"http://127.0.0.1:{ports.get(timeout=30)}"
-    finally:
-        process.terminate()
-        process.join()
 
 
 def _command(url: str, settings: dict[str, str]) -> list[str]:
@@ -186,7 +147,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     import spidermon  # noqa: F401 - told at once where it is missing
 
-    with LocalKafka() as broker, _server() as url:
+    with LocalKafka() as broker, pages_server() as url:
         os.environ["HALT400_KAFKA_BOOTSTRAP_SERVERS"] = broker.bootstrap_servers
         asyncio.run(apply_topics(load_settings().kafka))
         kafka = {"HALT400_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers}

@@ -113,7 +113,7 @@ class Sending:
                 request_body = sent.body
         return {
             "http_version": _HTTP_VERSIONS.get(int(response.http_version), "1.1"),
-            "request_headers": None if head is None else lambda: head.headers,
+            "request_headers": None if head is None else head.headers,
             "request_body": request_body,
             "response_headers": lambda: _items(headers),
             "proxy_id": _proxy_id(self._session, self.options, guarded.url),

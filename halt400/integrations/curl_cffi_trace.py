@@ -6,7 +6,7 @@ import re
 from collections.abc import ItemsView, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any
 
 from curl_cffi import Curl, CurlOpt
 
@@ -19,11 +19,23 @@ _HEADER_OUT = 2
 _REQUEST_LINE = re.compile(rb"([A-Z]+) \S+ HTTP/[0-9.]+\r\n")
 
 
-class SentHead(NamedTuple):
-    """A request's method and headers, as curl sent them."""
+class SentHead:
+    """The head of a request, as curl sent it; taken apart only where it is needed."""
 
-    method: str
-    headers: list[tuple[str, str]]
+    __slots__ = ("_head",)
+
+    def __init__(self, head: bytes) -> None:
+        self._head = head
+
+    @property
+    def method(self) -> str:
+        """The request's method."""
+        return self._head.partition(b" ")[0].decode("latin-1")
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Return names and values, in their order."""
+        _, *fields = self._head.decode("latin-1").split("\r\n")
+        return [(name, value.strip()) for name, colon, value in (field.partition(":") for field in fields) if colon]
 
 
 class Trace:
@@ -48,7 +60,7 @@ class Trace:
     def take(self) -> list[SentHead]:
         """Return the heads of the requests in the order in which they were sent, without those to a proxy itself."""
         parts, self._parts = self._parts, []
-        return [head for head in map(_parsed, _joined(parts)) if head.method != "CONNECT"]
+        return [SentHead(head) for head in _joined(parts) if not head.startswith(b"CONNECT ")]
 
 
 _free: list[Trace] = []
@@ -80,12 +92,6 @@ def _joined(parts: list[bytes]) -> list[bytes]:
         else:
             heads.append(part)
     return heads
-
-
-def _parsed(head: bytes) -> SentHead:
-    line, *fields = head.decode("latin-1").split("\r\n")
-    headers = [(name, value.strip()) for name, colon, value in (field.partition(":") for field in fields) if colon]
-    return SentHead(line.partition(" ")[0], headers)
 
 
 class TracedOptions(dict[CurlOpt, Any]):

@@ -1,0 +1,46 @@
+"""A local HTTP server for benchmarks of clients: as little work a request as there can be."""
+
+import asyncio
+import multiprocessing
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["pages_server"]
+
+
+class _Pages(asyncio.Protocol):
+    """The least of an HTTP/1.1 server: it must not be what is measured."""
+
+    _GOOD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2000\r\n\r\n" + b"<p>page</p>".ljust(2000)
+    _BAD = b'HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"error": "no"}'
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport, self._read = transport, b""
+
+    def data_received(self, data: bytes) -> None:
+        self._read += data
+        while b"\r\n\r\n" in self._read:
+            head, _, self._read = self._read.partition(b"\r\n\r\n")
+            self._transport.write(self._BAD if head.startswith(b"GET /bad") else self._GOOD)  # type: ignore[attr-defined]
+
+
+def _serve(ports: "multiprocessing.Queue[int]") -> None:
+    async def serve() -> None:
+        server = await asyncio.get_running_loop().create_server(_Pages, "127.0.0.1", 0)
+        ports.put(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(serve())
+
+
+@contextmanager
+def pages_server() -> Iterator[str]:
+    """A server in a process of its own; its URL. ``/bad...`` gets a 400, everything else a page of 2,000 bytes."""
+    ports: multiprocessing.Queue[int] = multiprocessing.Queue()
+    process = multiprocessing.Process(target=_serve, args=(ports,), daemon=True)
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{ports.get(timeout=30)}"
+    finally:
+        process.terminate()
+        process.join()

@@ -1,0 +1,130 @@
+"""What Halt400 adds to a request: ``python -m benchmarks sdk [--rounds N] [--requests N] [--client NAME]``.
+
+Each client sends requests to a local server, one at a time, in blocks: alone, and with its integration, which
+publishes to a real Kafka; in turn, in one process. After a block its events are waited for, so that none are sent in a
+block of the client alone. "Added" is time by the clock around each request; "own" is processor time of the thread that
+sends, with all that runs in its event loop meanwhile; CPU is the whole process's. Where others use the machine only
+"own" tells anything: an aim is missed where both miss it. `python -m benchmarks scrapy` measures the Scrapy add-on.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import statistics
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.pages import pages_server
+from benchmarks.sdk_clients import CLIENTS, Send, opened
+from streams.local import LocalKafka
+from streams.settings import load_settings
+from streams.topics import apply_topics
+
+__all__ = ["main"]
+
+AIMS_US = {50: 100.0, 99: 300.0}
+"""Percentile to the time that may be added to a request, in microseconds."""
+FAR = 3.0
+"""An aim missed by this factor fails the run."""
+
+
+@dataclass
+class Side:
+    """The client alone, or with its integration."""
+
+    times_us: list[float] = field(default_factory=list)
+    own_us: list[float] = field(default_factory=list)
+    cpu_us: list[float] = field(default_factory=list)
+
+    def percentile(self, percent: int) -> float:
+        return _percentile(self.times_us, percent)
+
+
+def _percentile(values: list[float], percent: int) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+async def _block(send: Send, url: str, requests: int, side: Side | None) -> None:
+    clock, own_clock, times, own_times = time.perf_counter, time.thread_time, [], []
+    gc.collect()
+    cpu = time.process_time()
+    for _ in range(requests):
+        began, own_began = clock(), own_clock()
+        answer = send(url)
+        if asyncio.iscoroutine(answer):
+            await answer
+        times.append((clock() - began) * 1e6)
+        own_times.append((own_clock() - own_began) * 1e6)
+    if side is not None:
+        side.times_us += times
+        side.own_us += own_times
+        side.cpu_us.append((time.process_time() - cpu) / requests * 1e6)
+
+
+async def _compare(name: str, url: str, rounds: int, requests: int) -> dict[str, float]:
+    alone, guarded = Side(), Side()
+    async with opened(name) as (send_alone, send_guarded, settle):
+        for number in range(rounds + 1):
+            sides = [(send_alone, alone), (send_guarded, guarded)]
+            for send, side in sides if number % 2 else reversed(sides):
+                await _block(send, f"{url}/page?number={number}", requests, side if number else None)
+                assert await settle()
+    return {
+        "alone p50": alone.percentile(50),
+        "added p50": guarded.percentile(50) - alone.percentile(50),
+        "alone p99": alone.percentile(99),
+        "added p99": guarded.percentile(99) - alone.percentile(99),
+        "ratio p50": guarded.percentile(50) / alone.percentile(50),
+        "own p50": _percentile(guarded.own_us, 50) - _percentile(alone.own_us, 50),
+        "own p99": _percentile(guarded.own_us, 99) - _percentile(alone.own_us, 99),
+        "added CPU": statistics.median(guarded.cpu_us) - statistics.median(alone.cpu_us),
+    }
+
+
+def _told(found: dict[str, dict[str, float]]) -> int:
+    """Print the table, and return the exit code."""
+    columns = list(next(iter(found.values())))
+    print(f"{'us a request':<16}" + "".join(f"{column:>12}" for column in columns))
+    for name, row in found.items():
+        cells = (f"{row[column]:12.2f}" if column.startswith("ratio") else f"{row[column]:12.0f}" for column in columns)
+        print(f"{name:<16}" + "".join(cells))
+    print("Scrapy, in pages a second: python -m benchmarks scrapy")
+    missed = 0.0
+    for name, row in found.items():
+        for percent, aim in AIMS_US.items():
+            added = min(row[f"added p{percent}"], row[f"own p{percent}"])
+            if added > aim:
+                print(f"{name}: {added:.0f} us are added at p{percent}; the aim is {aim:.0f} us.")
+                missed = max(missed, added / aim)
+    return 1 if missed > FAR else 0
+
+
+async def _measure(names: list[str], url: str, rounds: int, requests: int) -> dict[str, dict[str, float]]:
+    await apply_topics(load_settings().kafka)
+    found = {}
+    await _compare(names[0], url, 5, requests)  # a broker is slow at first
+    for name in names:
+        print(f"  {name} …", file=sys.stderr)
+        found[name] = await _compare(name, url, rounds, requests)
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """Run it; exit code 1 where an aim is missed by far."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks sdk", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=20, help="counted pairs of blocks, after one that warms up")
+    parser.add_argument("--requests", type=int, default=200, help="requests of each block")
+    parser.add_argument("--client", choices=CLIENTS, action="append", help="only this one; may be repeated")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options: Any = parser.parse_args(arguments)
+    with LocalKafka() as broker, pages_server() as url:
+        os.environ["HALT400_KAFKA_BOOTSTRAP_SERVERS"] = broker.bootstrap_servers
+        found = asyncio.run(_measure(options.client or list(CLIENTS), url, options.rounds, options.requests))
+    if options.json:
+        print(json.dumps(found))
+        return 0
+    return _told(found)
