@@ -1,4 +1,4 @@
-"""The ring of one target against counting by hand."""
+"""The ring of one target, compared with simple counting."""
 
 import pytest
 from hypothesis import given, settings
@@ -35,7 +35,7 @@ def name_of(status: int) -> str:
 
 
 @given(recent, st.sampled_from(list(WINDOWS_S.values())), st.integers(0, 3_600_000))
-def test_a_window_holds_exactly_the_events_in_its_start_and_end(
+def test_a_window_counts_exactly_the_events_between_its_start_and_end(
     events: list[tuple[int, int]], window_s: int, ago_ms: int
 ) -> None:
     row = ring_of(events)
@@ -69,13 +69,13 @@ def test_counts_are_conserved_however_late_events_come(events: list[tuple[int, i
 
 
 @given(recent)
-def test_a_row_survives_the_changelog(events: list[tuple[int, int]]) -> None:
+def test_a_row_is_the_same_after_encoding_and_decoding(events: list[tuple[int, int]]) -> None:
     row = ring_of(events)
     row.offset, row.detection = 12, b"state"
     assert decode_row(encode_row(row)) == row
 
 
-def test_short_windows_end_within_five_seconds_of_the_moment_asked_for() -> None:
+def test_short_windows_end_within_five_seconds_of_the_requested_moment() -> None:
     row = ring_of([(second * 1000, 200) for second in range(1800)])
     for name in ("1m", "5m", "15m"):
         counted = window_counts(row, WINDOWS_S[name], NOW + 1)
@@ -99,7 +99,7 @@ def test_memory_is_bounded_by_the_buckets_of_a_day() -> None:
     assert row.totals()["400"] == 3 * 86_400 / 5
 
 
-def test_a_window_that_was_never_offered_is_refused_by_name() -> None:
+def test_an_unknown_window_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="'2m': choose one of 1m, 5m"):
         window_seconds("2m")
     with pytest.raises(ValueError, match="at most 86400"):

@@ -1,4 +1,4 @@
-"""What each cause module says, in tables: the broken form, and the exact place."""
+"""The findings of each cause module, in tables: the defect and its exact place."""
 
 import pytest
 
@@ -39,7 +39,7 @@ from tests.diagnosis.builders import REFUSED, get, request
         ('{"a": 1}'.encode("utf-16"), "encoding", 0),
     ],
 )
-def test_a_json_mistake_is_named_at_its_byte(text, kind, offset):
+def test_a_json_defect_is_named_at_its_byte(text, kind, offset):
     found = scan(text)
     assert found is not None
     assert (found.kind, found.offset) == (kind, offset)
@@ -48,7 +48,7 @@ def test_a_json_mistake_is_named_at_its_byte(text, kind, offset):
 @pytest.mark.parametrize(
     "text", [b"{}", b"[]", b" 1 ", b'"\\ud83d\\ude00"', b"[" * 2000 + b"]" * 2000, b'{"a":1,"a":2}']
 )
-def test_valid_json_is_left_alone(text):
+def test_valid_json_has_no_defect(text):
     assert scan(text) is None
 
 
@@ -68,13 +68,13 @@ def test_duplicate_keys_are_a_remark_and_never_the_cause():
     assert "twice" in found.runners_up[0].detail
 
 
-def test_a_server_that_says_invalid_json_about_valid_json_is_not_believed():
+def test_a_server_that_says_invalid_json_about_valid_json_is_contradicted():
     found = diagnose(request('{"id": 1}'), Response(status=400, body='{"message": "invalid json"}'))
     assert found.cause == "schema_violation"
     assert "valid JSON" in found.evidence[0].detail
 
 
-def test_elasticsearch_bulk_is_newline_delimited_by_design():
+def test_newline_delimited_json_of_elasticsearch_bulk_is_no_defect():
     bulk = request('{"index":{}}\n{"a":1}\n', url="https://search.example/orders/_bulk")
     assert find_defect(bulk) is None
 
@@ -83,7 +83,7 @@ def test_elasticsearch_bulk_is_newline_delimited_by_design():
     ("document", "offset"),
     [(b"<a><b></a>", 8), (b"<a>&nbsp;</a>", 3), (b'<a x="1" x="2"/>', 9), (b"<a/><b/>", 4), (b"<a>", 3)],
 )
-def test_an_xml_mistake_has_its_byte(document, offset):
+def test_an_xml_defect_has_its_byte(document, offset):
     found = check_xml(document)
     assert found is not None
     assert found.offset == offset
@@ -135,7 +135,7 @@ def test_the_figure_counts_the_characters_that_should_have_been_escaped(url, cou
         ("", "", False),
     ],
 )
-def test_media_types_are_taken_apart_with_their_mistakes(value, essence, sound):
+def test_media_types_are_parsed_with_their_mistakes(value, essence, sound):
     found = parse_media_type(value)
     assert found.essence == essence
     assert (found.problem is None) == sound
@@ -177,7 +177,7 @@ def test_a_host_that_ends_in_a_number_and_is_no_address_is_unparsable(url):
         ("eyJpZCI6N30=", "The body is base64; decoded it is JSON."),
     ],
 )
-def test_json_in_another_dress_is_named_for_what_it_is(body, detail):
+def test_a_body_that_is_something_well_known_is_named_so(body, detail):
     found = diagnose(request(body), REFUSED)
     assert (found.cause, found.evidence[0].detail) == ("malformed_json", detail)
 
@@ -191,7 +191,7 @@ def test_a_prefix_without_a_namespace_is_named_only_where_a_server_refused_it():
 @pytest.mark.parametrize(
     "content_type", ["application/geojson", "application/yaml", "application/json5", "application/vnd.x"]
 )
-def test_a_type_of_its_own_is_no_misspelling(content_type):
+def test_a_registered_type_is_no_misspelling(content_type):
     assert find_defect(request('{"id": 7}', content_type=content_type)) is None
 
 
@@ -217,6 +217,6 @@ def test_a_proxy_is_not_blamed_for_a_broken_request():
     assert [runner.cause for runner in found.runners_up] == ["transient"]
 
 
-def test_the_text_of_python_bytes_is_called_that_and_no_misspelling():
+def test_the_text_of_python_bytes_is_named_so_and_is_no_misspelling():
     found = diagnose(request('{"id": 7}', content_type="b'application/json'"), REFUSED)
     assert [item.detail for item in found.evidence] == ["Content-Type is the text of a Python bytes object."]

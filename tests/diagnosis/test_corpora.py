@@ -1,4 +1,4 @@
-"""The bars of the benchmark hold; each corpus that is absent is skipped and named."""
+"""The required scores of the benchmark are reached; a corpus that is absent is skipped and named."""
 
 from collections import Counter
 
@@ -10,7 +10,7 @@ from halt400.diagnosis import parse_failure
 
 
 @pytest.mark.parametrize(("name", "suite"), SUITES, ids=[name for name, _ in SUITES])
-def test_every_bar_on_a_shared_corpus_holds(name, suite):
+def test_every_required_score_on_a_shared_corpus_is_reached(name, suite):
     if not (CORPORA / name).exists():
         pytest.skip(f"the corpus {name} is not in {CORPORA}")
     below = [(score.name, score.good, score.total, score.misses[:10]) for score in suite(Counter()) if not score.passed]
@@ -25,7 +25,7 @@ def test_our_corpus_covers_every_cause_with_a_citation_each():
     assert all(case["source"].startswith("https://") for case in cases)
 
 
-def test_our_corpus_is_diagnosed_and_its_twins_are_left_alone():
+def test_our_corpus_is_diagnosed_and_its_corrected_requests_have_no_defect():
     below = [(score.name, score.misses) for score in own_suite(Counter()) if not score.passed]
     assert not below
 
@@ -38,6 +38,6 @@ def test_the_evidence_names_the_field_or_header(case):
     assert all(name in named for name in case["names"])
 
 
-def test_a_url_is_only_unparsable_against_its_base():
+def test_a_relative_url_is_parsed_against_its_base():
     assert parse_failure("cart?page=2") is not None
     assert parse_failure("cart?page=2", base="https://shop.example/") is None

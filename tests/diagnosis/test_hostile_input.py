@@ -129,7 +129,7 @@ def test_no_url_crashes_the_parser(url, base):
 
 
 @given(TEXT)
-def test_no_text_crashes_what_reads_texts(text):
+def test_no_text_crashes_the_readers_of_texts(text):
     parse_media_type(text)
     names_in(text)
     value_in(text)
@@ -168,7 +168,7 @@ RESPONSES = st.one_of(
     RESPONSES,
     st.booleans(),
 )
-def test_every_exchange_gets_a_diagnosis_whose_places_exist(one, response, as_sent):
+def test_every_exchange_gets_a_diagnosis_with_offsets_inside_the_request(one, response, as_sent):
     found = diagnose(one, response, profile(), as_sent=as_sent)
     assert 0.0 <= found.confidence <= 1.0
     assert found.remedy
@@ -218,6 +218,6 @@ def test_no_secret_reaches_the_evidence(one):
     ],
     ids=range(7),
 )
-def test_half_a_surrogate_pair_leaves_the_diagnosis_writable(one, response):
+def test_a_diagnosis_with_half_a_surrogate_pair_can_be_encoded(one, response):
     for found in (diagnose(one, response, profile()), find_defect(one, response)):
         msgspec.json.encode(found)

@@ -1,4 +1,4 @@
-"""Every 400 of the stream carries its diagnosis, against what good requests of its target look like."""
+"""In the worker, every 400 has its diagnosis, made with the profile of its target."""
 
 import msgspec
 
@@ -54,7 +54,7 @@ def test_every_offence_and_every_command_carries_a_diagnosis():
         assert 0 < (diagnosis.figures.malformed_payload_ratio or 0) <= 1
 
 
-def test_a_field_that_every_good_request_had_is_missed_after_a_restart_too():
+def test_a_field_of_every_good_request_is_reported_missing_after_a_restart_too():
     before = partition()
     for offset in range(4):
         before.apply([record(offset, 200, HEADERS)], NOW + offset)

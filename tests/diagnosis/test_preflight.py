@@ -1,4 +1,4 @@
-"""Before sending: warn, block, and cost next to nothing."""
+"""Preflight: it warns, blocks, and costs next to nothing."""
 
 import logging
 
@@ -16,7 +16,7 @@ def test_a_good_request_passes():
     assert preflight("POST", URL, JSON, b'{"page": 1}', mode="block") is None
 
 
-def test_warn_logs_and_lets_it_go(caplog):
+def test_warn_logs_and_does_not_stop_the_request(caplog):
     with caplog.at_level(logging.WARNING, logger="halt400.preflight"):
         found = preflight("POST", URL, JSON, '{"page": 1,}', mode="warn")
     assert found is not None
@@ -38,7 +38,7 @@ def test_block_only_warns_where_it_is_not_sure(caplog):
     assert "content_type_mismatch" in caplog.text
 
 
-def test_bytes_that_are_no_text_are_looked_at_too():
+def test_a_body_that_is_not_text_is_diagnosed_too():
     found = preflight("POST", URL, JSON, b'{"a": "\xff"}')
     assert found is not None
     assert found.cause == "malformed_json"

@@ -1,4 +1,4 @@
-"""The learned profile: what it remembers, what it says, and that it stays small."""
+"""The learned profile: what it holds, what it finds, and that it stays small."""
 
 import msgspec
 import pytest
@@ -18,7 +18,7 @@ def learned(*requests, times=6):
     return profile
 
 
-def test_a_field_that_every_good_request_had_is_missed():
+def test_a_field_of_every_good_request_is_reported_missing():
     profile = learned(get(headers=GOOD))
     found = diagnose(get("https://api.shop.example/v1/orders", GOOD[:1] + GOOD[2:]), REFUSED, profile)
     assert found.cause == "missing_required_header"
@@ -27,13 +27,13 @@ def test_a_field_that_every_good_request_had_is_missed():
     assert found.figures.header_mismatch == pytest.approx(0.15)
 
 
-def test_two_successes_are_too_few_to_say_anything():
+def test_two_successes_are_too_few_for_a_profile():
     profile = learned(get(headers=GOOD), times=2)
     assert find_defect(get(), None, profile) is None
     assert header_mismatch(GOOD, profile.template_for(get())) is None
 
 
-def test_the_mismatch_grows_with_absence_order_and_case():
+def test_the_mismatch_grows_with_missing_names_order_and_case():
     known = learned(get(headers=GOOD)).template_for(get())
     same = header_mismatch(GOOD, known)
     reversed_order = header_mismatch(GOOD[::-1], known)
@@ -42,14 +42,14 @@ def test_the_mismatch_grows_with_absence_order_and_case():
     assert header_mismatch([("Z", "1")], known) == pytest.approx(0.6)
 
 
-def test_a_silent_schema_change_shows_as_a_structural_difference():
+def test_a_silent_change_of_the_schema_is_a_difference_in_structure():
     profile = learned(request('{"id": 7, "customer": {"name": "x"}}'))
     found = diagnose(request('{"id": "7", "customer": {}}'), REFUSED, profile)
     assert found.cause == "schema_violation"
     assert {item.name for item in found.evidence} >= {"id", "customer.name"}
 
 
-def test_a_key_that_good_bodies_sometimes_lack_is_not_missed():
+def test_a_key_that_good_bodies_sometimes_lack_is_not_reported_missing():
     profile = learned(request('{"id": 7, "note": "x"}'), request('{"id": 7}'))
     assert find_defect(request('{"id": 9}'), None, profile) is None
 
@@ -62,7 +62,7 @@ def test_the_exact_request_that_succeeded_elsewhere_is_transient():
     assert "proxy eu-7" in found.evidence[0].detail
 
 
-def test_a_profile_survives_encoding():
+def test_a_profile_is_the_same_after_encoding_and_decoding():
     profile = learned(get(headers=GOOD), request('{"id": 7}'))
     for encode, decode in (
         (msgspec.json.encode, msgspec.json.decode),
@@ -77,7 +77,7 @@ def test_a_profile_holds_no_value_of_any_request():
     assert b"hunter2" not in msgspec.json.encode(profile)
 
 
-def test_a_profile_is_bounded_whatever_traffic_does():
+def test_a_profile_is_bounded_for_any_traffic():
     profile = Profile()
     for number in range(400):
         letters = "".join(chr(97 + int(digit)) for digit in str(number))

@@ -1,4 +1,4 @@
-"""Fingerprints are the same everywhere, ignore what a resend changes, and hold no secret."""
+"""Fingerprints are the same everywhere and for every attempt, and hold no secret."""
 
 import hashlib
 import json
@@ -119,7 +119,7 @@ def test_another_process_with_another_hash_seed_computes_the_same() -> None:
     ],
     ids=["key", "fragment", "trace", "cookie", "case", "credentials", "hash only", "base64"],
 )
-def test_a_resend_has_the_same_fingerprint(resent: Request) -> None:
+def test_another_attempt_has_the_same_fingerprint(resent: Request) -> None:
     assert fingerprint_request(resent) == fingerprint_request(GOOD)
 
 
@@ -268,7 +268,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_megabyte_of_malice_takes_bounded_time(text: str) -> None:
+def test_a_hostile_megabyte_takes_bounded_time(text: str) -> None:
     for content_type in ("application/json", "text/xml", "application/x-www-form-urlencoded", "multipart/form-data"):
         request = Request(method="GET", url="http://h/" + text, headers=[("Content-Type", content_type)], body=text)
         start = time.process_time()

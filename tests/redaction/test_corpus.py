@@ -1,4 +1,4 @@
-"""Every secret in every position: gone from the output, and everything else where it was."""
+"""Every secret in every position is replaced, and nothing else changes."""
 
 import base64
 import json
@@ -26,17 +26,17 @@ def assert_gone(secret: str, before: str, after: str) -> None:
     """Gone in whole and in part, nothing has moved, and everything outside is as it was."""
     assert secret not in after, after
     at = before.index(secret)
-    sealed = after[at : at + len(secret)]
+    replaced = after[at : at + len(secret)]
     if "%" not in secret:
-        kept = sum(a == b and a.isalnum() for a, b in zip(secret, sealed, strict=True))
+        kept = sum(a == b and a.isalnum() for a, b in zip(secret, replaced, strict=True))
         assert kept <= max(1, len(secret) // 3), after
     assert len(after.encode()) == len(before.encode())
-    assert before.replace(secret, "") == after.replace(sealed, "")
+    assert before.replace(secret, "") == after.replace(replaced, "")
 
 
 @pytest.mark.parametrize("name", PARAMETER_NAMES)
 @pytest.mark.parametrize("template", BODIES)
-def test_a_secret_under_a_telling_name_is_sealed_in_any_body(template: str, name: str) -> None:
+def test_a_secret_under_a_secret_name_is_replaced_in_any_body(template: str, name: str) -> None:
     if "[" in name and ("<" in template or "--{name}" in template or "login({name}" in template):
         return  # no name in that grammar
     for secret in NAMED:
@@ -49,7 +49,7 @@ def test_a_secret_under_a_telling_name_is_sealed_in_any_body(template: str, name
 
 @pytest.mark.parametrize("secret", NAMED)
 @pytest.mark.parametrize("name", PARAMETER_NAMES)
-def test_a_secret_in_a_query_fragment_or_form_is_sealed(name: str, secret: str) -> None:
+def test_a_secret_in_a_query_fragment_or_form_is_replaced(name: str, secret: str) -> None:
     for value in (quote(secret, safe=""), secret.replace("&", "%26")):
         for written in (name, quote(name, safe="")):
             query = f"page=3&{written}={value}&sort=price"
@@ -66,7 +66,7 @@ def test_a_secret_in_a_query_fragment_or_form_is_sealed(name: str, secret: str) 
 
 
 @pytest.mark.parametrize("name", HEADER_NAMES)
-def test_a_secret_in_a_telling_header_is_sealed(name: str) -> None:
+def test_a_secret_in_a_header_with_a_secret_name_is_replaced(name: str) -> None:
     for secret in [*NAMED[:8], *SHAPED.values()]:
         value = f"session={secret}" if "ookie" in name else secret
         [(after_name, after)] = redactor.headers([(name, value)])
@@ -77,7 +77,7 @@ def test_a_secret_in_a_telling_header_is_sealed(name: str) -> None:
 
 
 @pytest.mark.parametrize("secret", SHAPED.values(), ids=SHAPED.keys())
-def test_a_secret_of_a_known_shape_is_sealed_wherever_it_stands(secret: str) -> None:
+def test_a_secret_of_a_known_format_is_replaced_wherever_it_stands(secret: str) -> None:
     places = [
         "GET /v1/{} failed",
         '{{"note": "use {} for this"}}',
@@ -98,7 +98,7 @@ def test_a_secret_of_a_known_shape_is_sealed_wherever_it_stands(secret: str) -> 
     assert_gone(secret, f"is {secret}.", value)
 
 
-def test_a_sealed_secret_keeps_its_kind() -> None:
+def test_a_replaced_secret_keeps_its_kind() -> None:
     assert redactor.text(SHAPED["stripe_live"]).startswith("sk_live_")
     assert redactor.text(SHAPED["jwt"]).startswith("eyJ")
     assert redactor.text(SHAPED["jwt"]).count(".") == 2
@@ -109,7 +109,7 @@ def test_a_sealed_secret_keeps_its_kind() -> None:
 
 
 @pytest.mark.parametrize("written", ["{}", '{{"key": "{}"}}', "signing with {}"])
-def test_a_private_key_is_sealed_with_and_without_its_end(written: str) -> None:
+def test_a_private_key_is_replaced_with_and_without_its_end(written: str) -> None:
     for key in (PRIVATE_KEY, PRIVATE_KEY.replace("\n", "\\n"), PRIVATE_KEY[:-20]):
         before = written.format(key)
         after = redactor.text(before)
@@ -122,7 +122,7 @@ def test_a_private_key_is_sealed_with_and_without_its_end(written: str) -> None:
 @pytest.mark.parametrize(
     "card", ["4111 1111 1111 1111", "4111-1111-1111-1111", "4111+1111+1111+1111", "3782 822463 10005"]
 )
-def test_a_card_number_in_groups_is_sealed_and_keeps_its_groups(card: str) -> None:
+def test_a_card_number_in_groups_is_replaced_and_keeps_its_groups(card: str) -> None:
     before = f"pay with {card} please"
     after = redactor.text(before)
     assert card not in after
@@ -147,7 +147,7 @@ def test_a_long_number_that_is_no_card_is_left_alone(number: str) -> None:
         "http://ann:pa/{}@api.shop.example/",
     ],
 )
-def test_userinfo_is_sealed_in_urls_texts_and_proxies(url: str) -> None:
+def test_userinfo_is_replaced_in_urls_texts_and_proxies(url: str) -> None:
     secret = "s3cret-Passw0rd"
     before = url.format(secret)
     for text in (before, f"via {before} failed", f'{{"proxy": "{before}"}}'):
@@ -197,7 +197,7 @@ def test_credentials_keep_their_scheme_and_lose_their_secrets(value: str, kept: 
     assert len(after) == len(value)
 
 
-def test_an_unknown_scheme_is_sealed_with_its_credentials() -> None:
+def test_an_unknown_scheme_is_replaced_with_its_credentials() -> None:
     [(_, after)] = redactor.headers([("Authorization", "open-sesame now")])
     assert "sesame" not in after
     assert "now" not in after
@@ -227,7 +227,7 @@ def exchange(**request: object) -> ResponseEvent:
     )
 
 
-def test_an_echo_of_a_sealed_secret_is_sealed_in_the_whole_event() -> None:
+def test_an_echo_of_a_secret_is_replaced_in_the_whole_event() -> None:
     for request in (
         {"headers": [("X-Api-Key", "zq-81-Klm-99")], "body": "about zq-81-Klm-99"},
         {"headers": [("X-Note", "zq-81-Klm-99")], "body": '{"api_key": "zq-81-Klm-99"}'},
@@ -248,9 +248,9 @@ def test_a_body_of_bytes_is_redacted_in_its_encoding(encoding: str, secret: str)
     if encoding == "latin-1":
         raw = b'\xff"' + raw
     event = exchange(body_base64=base64.b64encode(raw).decode(), body_sha256="0" * 64, body_size=len(raw))
-    sealed = redactor.event(event).request
-    assert sealed.body_base64 is not None
-    after = base64.b64decode(sealed.body_base64)
+    replaced = redactor.event(event).request
+    assert replaced.body_base64 is not None
+    after = base64.b64decode(replaced.body_base64)
     assert len(after) == len(raw)
     assert (
         secret.encode(
@@ -264,7 +264,7 @@ def test_a_body_of_bytes_is_redacted_in_its_encoding(encoding: str, secret: str)
         "ann".encode("utf-16-be" if encoding == "utf-16-be" else "utf-16-le" if encoding == "utf-16" else "ascii")
         in after
     )
-    assert sealed.body_sha256 not in {None, "0" * 64}
+    assert replaced.body_sha256 not in {None, "0" * 64}
 
 
 def test_a_compressed_body_is_redacted_inside_and_left_alone_without_secrets() -> None:
@@ -289,7 +289,7 @@ def test_a_compressed_body_is_redacted_inside_and_left_alone_without_secrets() -
         assert broken[20:] not in after
 
 
-def test_a_body_in_a_compression_that_cannot_be_read_is_covered() -> None:
+def test_a_body_in_a_compression_that_cannot_be_read_is_masked() -> None:
     raw = bytes(range(128, 256)) * 3
     event = exchange(body_base64=base64.b64encode(raw).decode(), headers=[("Content-Encoding", "br")])
     assert base64.b64decode(redactor.event(event).request.body_base64 or "") == b"x" * len(raw)

@@ -1,4 +1,4 @@
-"""A redacted request is as broken as the one that was sent: same cause, same places, on cases nobody here wrote."""
+"""A redacted request has the same diagnosis as the one that was sent: same cause, same places, on recorded cases."""
 
 import json
 from collections.abc import Iterator
@@ -77,11 +77,11 @@ def place(evidence: Evidence) -> tuple[object, ...]:
 def test_the_diagnosis_holds_after_redaction(cases: object) -> None:
     changed, differing = 0, []
     for request, response in cases():  # type: ignore[operator]
-        sealed = redactor.request(request)
-        changed += sealed != request
-        before, after = diagnose(request, response), diagnose(sealed, response)
+        replaced = redactor.request(request)
+        changed += replaced != request
+        before, after = diagnose(request, response), diagnose(replaced, response)
         found = (before.cause, [place(one) for one in before.evidence])
         if found != (after.cause, [place(one) for one in after.evidence]):
-            differing.append((request, sealed, before, after))
+            differing.append((request, replaced, before, after))
     assert changed > 3
     assert not differing, "\n\n".join("\n".join(map(str, case)) for case in differing[:5])

@@ -1,4 +1,4 @@
-"""The redaction key: given, or made once for this machine, and nobody else's."""
+"""The redaction key: configured, or created once for this machine and readable only by its owner."""
 
 import logging
 import stat
@@ -22,12 +22,12 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HALT400_STATE_DIR", str(tmp_path / "state" / "halt400"))
 
 
-def test_a_key_that_is_given_is_used_and_none_is_made() -> None:
+def test_a_configured_key_is_used_and_none_is_created() -> None:
     assert redaction_key(ArchiveSettings(redaction_key=SecretStr(GIVEN))) == GIVEN.encode()
     assert not key_path().exists()
 
 
-def test_without_one_a_key_is_made_once_and_only_its_owner_can_read_it() -> None:
+def test_without_one_a_key_is_created_once_and_only_its_owner_can_read_it() -> None:
     with ThreadPoolExecutor(8) as threads:
         keys = set(threads.map(lambda _: redaction_key(ArchiveSettings()), range(8)))
     keys.add(redaction_key(ArchiveSettings()))
@@ -59,7 +59,7 @@ def test_a_key_that_is_too_short_is_refused() -> None:
         redaction_key(ArchiveSettings())
 
 
-def test_where_none_can_be_kept_the_error_says_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_where_none_can_be_stored_the_error_says_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HALT400_STATE_DIR", str(tmp_path / "file" / "below"))
     with pytest.raises(SettingError) as caught:
@@ -67,7 +67,7 @@ def test_where_none_can_be_kept_the_error_says_what_to_set(monkeypatch: pytest.M
     assert "HALT400_ARCHIVE_REDACTION_KEY" in caught.value.mend
 
 
-def test_a_shared_archive_with_a_machines_own_key_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_warning_is_logged_for_a_shared_archive_with_the_key_of_one_machine(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     made = redaction_key(ArchiveSettings()).decode()
     warn_of_own_key(ArchiveSettings(uri="s3://evidence/halt400"))

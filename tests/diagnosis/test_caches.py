@@ -1,4 +1,4 @@
-"""What is read once for equal answers and equal bodies changes no diagnosis, is bounded, and holds no secret."""
+"""The caches of the diagnosis: they change no diagnosis, are bounded, and hold no secret."""
 
 import base64
 
@@ -20,7 +20,7 @@ from tests.diagnosis.builders import get, request
 CASES = list(own_cases())
 
 
-def forget() -> None:
+def clear_caches() -> None:
     parsed_response._parse_cached.cache_clear()
     parsed_body._parse_cached.cache_clear()
     excerpts._clean.clear()
@@ -30,7 +30,7 @@ def test_a_diagnosis_is_the_same_after_any_other():
     alone = []
     for case in CASES:
         for side in ("broken", "fine"):
-            forget()
+            clear_caches()
             alone.append(msgspec.json.encode(own_diagnosis(case, side)))
     for _ in range(2):
         assert [
@@ -56,7 +56,7 @@ def test_a_diagnosis_does_not_change_when_another_one_is_changed():
         Response(status=400, headers=[("A", "1")]),
     ],
 )
-def test_answers_that_differ_are_kept_apart(other):
+def test_different_responses_have_different_cache_entries(other):
     one = Response(status=400, headers=[("A", "1")], body="x")
     assert parsed_response.parse_response(one) is parsed_response.parse_response(msgspec.structs.replace(one))
     assert parsed_response.parse_response(one) is not parsed_response.parse_response(other)
@@ -71,15 +71,15 @@ def test_answers_that_differ_are_kept_apart(other):
         Response(status=400, headers=[("A" * 3_000, "x")]),
     ],
 )
-def test_nothing_long_is_kept(long):
-    forget()
+def test_nothing_long_is_cached(long):
+    clear_caches()
     diagnose(request('{"a": "' + "x" * 3_000 + '",}'), long)
     assert parsed_response._parse_cached.cache_info().currsize == parsed_body._parse_cached.cache_info().currsize == 0
     assert max(map(len, excerpts._clean), default=0) <= excerpts._KEPT_CHARS
 
 
-def test_what_is_kept_is_bounded():
-    forget()
+def test_the_caches_are_bounded():
+    clear_caches()
     for number in range(1_200):
         diagnose(request(f'{{"a": {number},}}'), Response(status=400, body=f"no, not {number}"))
     assert parsed_response._parse_cached.cache_info().currsize <= 128
@@ -87,8 +87,8 @@ def test_what_is_kept_is_bounded():
     assert len(excerpts._clean) <= 1_024
 
 
-def test_no_text_that_held_a_secret_is_kept():
-    forget()
+def test_no_text_with_a_secret_is_cached():
+    clear_caches()
     diagnose(get("https://a.example/?q=a b&api_key=hunter2hunter2"), Response(status=400))
     assert excerpts._clean
     assert not any("hunter2" in text for text in excerpts._clean)
@@ -97,7 +97,7 @@ def test_no_text_that_held_a_secret_is_kept():
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 @pytest.mark.parametrize("family", _NEEDED)
-def test_no_phrase_is_passed_over_for_its_words(family, data):
+def test_the_quick_test_for_a_phrase_skips_none(family, data):
     phrase = data.draw(st.from_regex(f"(?i:{PHRASES[family]})", fullmatch=True))
     assert mentions(Exchange(get(), Response(status=400, body=f"{{ {phrase} }}")), family)
 
@@ -105,7 +105,7 @@ def test_no_phrase_is_passed_over_for_its_words(family, data):
 @settings(max_examples=20, deadline=None)
 @given(st.data())
 @pytest.mark.parametrize("number", range(len(_BODY_SIGNS)))
-def test_no_block_page_is_passed_over_for_its_words(number, data):
+def test_the_quick_test_for_a_block_page_skips_none(number, data):
     vendor, _, sign = _BODY_SIGNS[number]
     page = data.draw(st.from_regex(sign))
     assert (vendor, sign) in _possible_signs(page)
@@ -114,12 +114,12 @@ def test_no_block_page_is_passed_over_for_its_words(number, data):
 @settings(max_examples=20, deadline=None)
 @given(st.data())
 @pytest.mark.parametrize("pattern", [pattern for pattern, _, _, needs_field_word in _PATTERNS if needs_field_word])
-def test_no_sentence_is_passed_over_for_its_words(pattern, data):
+def test_the_quick_test_for_a_sentence_with_a_field_skips_none(pattern, data):
     assert _mentions_a_field(data.draw(st.from_regex(pattern)))
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.data())
 @pytest.mark.parametrize("pattern", _NAMED)
-def test_no_header_is_passed_over_for_its_words(pattern, data):
+def test_the_quick_test_for_a_header_skips_none(pattern, data):
     assert header_named(data.draw(st.from_regex(pattern, fullmatch=True))) is not None
