@@ -5,8 +5,10 @@
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -43,12 +45,38 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[_SERVERS].close()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
     """Mark every test by the servers that it uses, so that ``-m "not broker and not s3"`` needs neither."""
     for item in items:
         for fixture, marker in _MARKERS.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(marker)
+    yield
+    if hasattr(config, "workerinput"):
+        items[:] = spread(items)
+
+
+def spread(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Lay the tests that wait evenly between those that compute: each process begins with a share of the list."""
+    units = [list(found) for _, found in groupby(items, key=unit)]
+    placed = []
+    for kind in (True, False):
+        of_kind = [found for found in units if waits(found[0]) is kind]
+        placed += [((number + 0.5) / len(of_kind), found) for number, found in enumerate(of_kind)]
+    return [item for _, found in sorted(placed, key=itemgetter(0)) for item in found]
+
+
+def waits(item: pytest.Item) -> bool:
+    """Whether a test spends most of its time on servers and other processes."""
+    return any(item.get_closest_marker(name) for name in ("broker", "s3", "slow"))
+
+
+def unit(item: pytest.Item) -> str:
+    """The module of a test that shares a fixture with others of its module, which stay together; else the test."""
+    fixtures = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]
+    shares = any(found[-1].baseid and found[-1].scope in ("module", "class") for found in fixtures)
+    return item.nodeid.partition("::")[0] if shares else item.nodeid
 
 
 @pytest.fixture(scope="session", autouse=True)
