@@ -75,9 +75,12 @@ class Groups:
     async def _committed(self, group: str, tps: list[TopicPartition]) -> dict[TopicPartition, Any]:
         while True:
             try:
-                return await self._admin.list_consumer_group_offsets(group, partitions=tps)
+                found = await self._admin.list_consumer_group_offsets(group, partitions=tps)
             except KafkaError as error:
-                # The first group of a new broker has no coordinator for a moment.
                 if not error.retriable:
                     raise
-                await asyncio.sleep(0.05)
+                found = {}
+            if len(found) == len(tps):
+                return found
+            # The first group of a new broker has no coordinator for a moment, or one that is still loading: no answer.
+            await asyncio.sleep(0.05)

@@ -11,7 +11,7 @@ __all__ = ["until"]
 
 async def until(
     condition: Callable[[], Any],
-    deadline_s: float = 40.0,
+    deadline_s: float = 90.0,
     *,
     hopeless: Callable[[], bool] = lambda: False,
     explain: Callable[[], str] | None = None,

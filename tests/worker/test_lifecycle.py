@@ -195,6 +195,7 @@ async def main(kafka, prefix, report):
     async with Gate(KafkaConnection(kafka, prefix)) as gate:
         await gate.wait_caught_up()
         print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
         while gate.check("api.shop.example", "job-0") is not None:
             await asyncio.sleep(0.02)
         print("sends", flush=True)
@@ -208,22 +209,25 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 async def start_gate(cluster: Cluster, report: str) -> asyncio.subprocess.Process:
-    gate = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", GATE, cluster.bootstrap_servers, cluster.prefix, report, stdout=asyncio.subprocess.PIPE
-    )
+    """Start a gate in a process of its own; with a line on its standard input it begins to ask whether it may send."""
+    command = [sys.executable, "-c", GATE, cluster.bootstrap_servers, cluster.prefix, report]
+    gate = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
     assert gate.stdout is not None
     assert await gate.stdout.readline() == b"ready\n"
     return gate
 
 
 async def test_a_probe_is_single_across_three_gates_with_one_killed_while_it_holds_the_lease(cluster: Cluster) -> None:
-    cluster.write_policies("[defaults]\nhold_s = 4\nlease_s = 5\nexpiry_grace_s = 60\n")
+    cluster.write_policies("[defaults]\nhold_s = 2\nlease_s = 5\nexpiry_grace_s = 60\n")
     cluster.start_worker()
     await cluster.publish([event(400)])
     await cluster.until_idle()
     async with asyncio.timeout(60):
         # The first holder never reports, as a scraper would that hangs; then it is killed.
-        gates = [await start_gate(cluster, "hang") for _ in range(3)]
+        gates = await asyncio.gather(*(start_gate(cluster, "hang") for _ in range(3)))
+        for gate in gates:
+            assert gate.stdin is not None
+            gate.stdin.write(b"begin\n")
         outputs = [asyncio.create_task(gate.stdout.readline()) for gate in gates if gate.stdout is not None]
         done, waiting = await asyncio.wait(outputs, return_when=asyncio.FIRST_COMPLETED)
         assert [task.result() for task in done] == [b"sends\n"]
