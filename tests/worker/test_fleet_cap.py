@@ -56,7 +56,7 @@ async def states(cluster: Cluster) -> dict[str, TrackedTarget]:
 
 async def quarantined_targets(cluster: Cluster) -> list[Command]:
     found = [command for command in await cluster.commands() if command.scope.kind == "target"]
-    return sorted(found, key=lambda command: command.issued_at)
+    return sorted(found, key=lambda command: (command.issued_at, command.scope.id))
 
 
 async def faults(cluster: Cluster) -> list[Finding]:
