@@ -4,7 +4,7 @@ WORKDIR /src
 RUN python -m venv /opt/halt400
 COPY requirements-service.lock .
 RUN /opt/halt400/bin/pip install --no-cache-dir --require-hashes -r requirements-service.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY halt400 halt400
 COPY streams streams
 RUN /opt/halt400/bin/pip install --no-cache-dir --no-deps --no-build-isolation .

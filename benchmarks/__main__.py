@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
         print(USAGE, file=sys.stderr)
         return 2
     try:
-        measurement = import_module(f"benchmarks.{name}")
+        exit_code: int = import_module(f"benchmarks.{name}").main(arguments[1:])
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package in ("", "benchmarks", "halt400", "streams"):
@@ -33,7 +33,6 @@ def main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 1
-    exit_code: int = measurement.main(arguments[1:])
     return exit_code
 
 
