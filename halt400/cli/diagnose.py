@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
@@ -15,12 +16,18 @@ from halt400.diagnosis.excerpts import mask
 from halt400.errors import InputError
 from halt400.exchanges import (
     DIAGNOSIS_FORMS,
+    FORMAT_NAMES,
     LARGEST_INPUT_BYTES,
     DiagnosisForm,
+    EventBuilder,
+    Format,
     InputFile,
     RecordedExchange,
+    Unread,
+    chosen_format,
     read_for_diagnosis,
 )
+from halt400.exchanges.formats import server_log_format
 from halt400.records import Diagnosis
 
 __all__ = ["register"]
@@ -36,20 +43,28 @@ def register(app: typer.Typer) -> None:
         file: Annotated[str, typer.Argument(metavar="FILE|-", help="What to read; - is standard input.")],
         form: Annotated[
             str,
-            typer.Option("--input", metavar="FORM", help="auto, har, raw (bytes as they were sent), curl or jsonl."),
+            typer.Option(
+                "--input",
+                metavar="FORM",
+                help="auto, har, raw (bytes as they were sent), curl, jsonl, or a format of `halt400 replay`.",
+            ),
         ] = "auto",
+        log_format: Annotated[
+            str | None,
+            typer.Option(metavar="TEXT", help="The log_format of an nginx, copied from nginx.conf, in single quotes."),
+        ] = None,
         output: Annotated[
             str, typer.Option("--format", metavar="FORMAT", help="text, or json: one object for each exchange.")
         ] = "text",
     ) -> None:
         """Say what is wrong with a request, before or after it was refused.
 
-        Reads a HAR, a raw HTTP/1.1 request, a curl command line, or JSON lines of exchanges. Exit code 0: no defect
-        found, 3: defects found, 1: the input cannot be read.
+        Reads a HAR, a raw HTTP/1.1 request, a curl command line, JSON lines of exchanges, flows of mitmproxy, or a
+        server's log. Exit code 0: no defect found, 3: defects found, 1: the input cannot be read.
         """
         if output not in ("text", "json"):
             raise InputError(f"--format {output} is unknown.", "Known are text and json.")
-        exchanges = read_for_diagnosis(_read(file), _known(form))
+        exchanges = _read(file, form, log_format)
         found = [(one, find_defect(one.request, one.response, as_sent=one.as_sent)) for one in exchanges]
         if output == "json":
             for number, (one, diagnosis) in enumerate(found):
@@ -60,16 +75,36 @@ def register(app: typer.Typer) -> None:
             raise typer.Exit(DEFECTS_FOUND)
 
 
+def _read(path: str, form: str, log_format: str | None) -> list[RecordedExchange]:
+    with InputFile(path) as file:
+        if log_format is not None or (form in FORMAT_NAMES and form not in DIAGNOSIS_FORMS):
+            log = chosen_format(form if form != "auto" else None, log_format)
+        else:
+            log = server_log_format(file) if form == "auto" else None
+        if log is not None:
+            return list(_read_log(log, file))
+        return read_for_diagnosis(file.byte_order_mark + file.read_all(LARGEST_INPUT_BYTES), _known(form))
+
+
+def _read_log(log: Format, file: InputFile) -> Iterator[RecordedExchange]:
+    """Yield the exchanges of a log, each with its whole URL; the first line that cannot be read is an error."""
+    builder = EventBuilder(file.label, file.modified_ms)
+    for found in log.read(file):
+        if isinstance(found, Unread):
+            if not found.harmless:
+                raise InputError(f"{found}.", found.mend)
+            continue
+        if found.server_log:
+            _, found.request.url = builder.logged_target(found)
+        yield found
+
+
 def _known(form: str) -> DiagnosisForm:
     for known in DIAGNOSIS_FORMS:
         if form == known:
             return known
-    raise InputError(f"--input {form} is unknown.", f"Known are {', '.join(DIAGNOSIS_FORMS)}.")
-
-
-def _read(path: str) -> bytes:
-    with InputFile(path) as file:
-        return file.byte_order_mark + file.read_all(LARGEST_INPUT_BYTES)
+    known_forms = dict.fromkeys((*DIAGNOSIS_FORMS, *FORMAT_NAMES))
+    raise InputError(f"--input {form} is unknown.", f"Known are {', '.join(known_forms)}.")
 
 
 def as_object(number: int, one: RecordedExchange, diagnosis: Diagnosis | None) -> dict[str, object]:

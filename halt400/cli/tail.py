@@ -21,8 +21,7 @@ __all__ = ["register"]
 
 _INTERRUPTED = 130
 _GIVE_UP_S = 5.0
-_NAMES = [name for name, known in FORMATS.items() if known.parse_line is not None]
-_HELP = """Follow logs of servers and proxies, or JSON lines, and publish every line as a response event, once.
+_HELP = """Follow logs of servers and proxies, JSON lines, HAR files or flows of mitmproxy; publish every response once.
 
 Knows files again when they are rotated (renamed, or copied and truncated), takes up files that come later, and after a
 restart goes on where it stopped. No line is lost or published twice; while Kafka is away it waits.
@@ -58,8 +57,8 @@ def register(app: typer.Typer) -> None:
             str | None,
             typer.Option(
                 "--input",
-                metavar="|".join([*_NAMES, "nginx"]),
-                help="Format of the lines.",
+                metavar="|".join([*FORMATS, "nginx"]),
+                help="Format of the files.",
                 show_default="recognized file by file",
             ),
         ] = None,

@@ -95,7 +95,7 @@ class EventBuilder:
         assert response is not None
         method, url, target, job_id = request.method, request.url, None, exchange.job_id
         if exchange.server_log:
-            target, url = self._logged_target(exchange)
+            target, url = self.logged_target(exchange)
             job_id = job_id or self._logged_job(exchange)
         elif exchange.page is not None:
             job_id = job_id or f"{self._label}/{exchange.page}"
@@ -127,8 +127,8 @@ class EventBuilder:
             duration_ms=exchange.duration_ms,
         )
 
-    def _logged_target(self, exchange: RecordedExchange) -> tuple[str, str]:
-        """Target and URL of a line in a server's log."""
+    def logged_target(self, exchange: RecordedExchange) -> tuple[str, str]:
+        """Target and whole URL of a line in a server's log, which may have only a path."""
         url = exchange.request.url
         target = exchange.host or _absolute_target(exchange) or self._label.lower()
         if url.startswith("/"):

@@ -15,7 +15,16 @@ from halt400.exchanges.input_file import InputFile
 from halt400.exchanges.nginx import NginxLog
 from halt400.exchanges.recorded import RecordedExchange, Unread
 
-__all__ = ["FORMATS", "FORMAT_NAMES", "Format", "chosen_format", "detect_format", "read_exchanges", "unrecognized"]
+__all__ = [
+    "FORMATS",
+    "FORMAT_NAMES",
+    "Format",
+    "chosen_format",
+    "detect_format",
+    "read_exchanges",
+    "server_log_format",
+    "unrecognized",
+]
 
 _LINES_LOOKED_AT = 100
 _SHOWN = 80
@@ -187,6 +196,17 @@ def detect_format(file: InputFile) -> Format:
     if _ARRAY_START.match(start):
         raise InputError(f"{file.path}: is a JSON array.", "Write one object per line: jq -c '.[]'.")
     raise unrecognized(file.path, start)
+
+
+def server_log_format(file: InputFile) -> Format | None:
+    """Recognize a server's log, or flows, by the first line that is not blank; None where it is neither."""
+    line = b""
+    for _ in range(_LINES_LOOKED_AT):
+        line = file.look_ahead()
+        if line.strip() or not line:
+            break
+    logs = [known for name, known in FORMATS.items() if name not in ("har", "jsonl")]
+    return next((known for known in logs if known.looks_like(line.strip())), None)
 
 
 def unrecognized(path: str, start: bytes) -> InputError:

@@ -13,7 +13,7 @@ from halt400.exchanges import EventBuilder, Format
 from halt400.exchanges.input_file import LONGEST_LINE_BYTES
 from halt400.tail.state_file import Position
 
-__all__ = ["BEGINNING_BYTES", "FollowedFile", "Line", "Truncated", "begins_like", "fits"]
+__all__ = ["BEGINNING_BYTES", "FollowedFile", "Line", "Truncated", "begins_like", "fits", "is_a_copy"]
 
 BEGINNING_BYTES = 1024
 END_BYTES = 256
@@ -187,10 +187,17 @@ class FollowedFile:
 def fits(descriptor: int, position: Position) -> bool:
     """Whether an open file has the content that was read up to this position."""
     offset = position.offset
+    if position.document:
+        return True
     if os.fstat(descriptor).st_size < offset:
         return False
     beginning, end = _read_marks(descriptor, offset)
     return offset == 0 or (begins_like(beginning, position) and _digest(end) == position.end)
+
+
+def is_a_copy(descriptor: int, position: Position) -> bool:
+    """Whether an open file can be known by its content as a copy of what was read."""
+    return position.offset > 0 and not position.document and fits(descriptor, position)
 
 
 def begins_like(beginning: bytes, position: Position) -> bool:

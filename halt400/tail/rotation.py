@@ -60,7 +60,7 @@ def find_rest(position: Position) -> Rest | None:
                 return rest
         elif rotated_name(entry.name, path.name):
             copies.append(Path(entry.path))
-    if position.offset:
+    if position.offset and not position.document:
         for copy in copies:
             if (rest := _opened(copy, position)) is not None:
                 return rest

@@ -33,7 +33,9 @@ class Position(Struct, kw_only=True, omit_defaults=True):
     device, inode
         The file that it is in, whatever its name.
     offset
-        Bytes of it that were published.
+        Bytes of it that were published; of a document, records.
+    document
+        It is a HAR or flows, and is known by device and inode alone.
     beginning, end
         Digests of the first and of the last of these bytes, see `halt400.tail.followed_file`.
     closed
@@ -49,6 +51,7 @@ class Position(Struct, kw_only=True, omit_defaults=True):
     offset: int = 0
     beginning: str = ""
     end: str = ""
+    document: bool = False
     closed: bool = False
     seen_ms: int = 0
 

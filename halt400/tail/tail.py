@@ -10,13 +10,14 @@ from pathlib import Path
 
 import msgspec
 
-from halt400.errors import InvalidRecord
-from halt400.exchanges import EventBuilder, Format, Unread
+from halt400.errors import InputError, InvalidRecord
+from halt400.exchanges import EventBuilder, Format, RecordedExchange, Unread
 from halt400.exchanges.input_file import LONGEST_LINE_BYTES
 from halt400.kafka.connection import KafkaConnection
 from halt400.records import ResponseEvent
+from halt400.tail.file_formats import FileFormats
+from halt400.tail.followed_document import FollowedDocument
 from halt400.tail.followed_file import FollowedFile, Line, Truncated
-from halt400.tail.line_format import LineFormats
 from halt400.tail.sending import ExactSender, Outgoing
 from halt400.tail.state_file import Note, Span, StateFile
 from halt400.tail.watcher import Watcher
@@ -116,9 +117,16 @@ class Tail:
     ) -> None:
         self._state_file, self._once, self._tell = state_file, once, tell
         self._target, self._job_id = target and target.lower(), job_id
-        self._formats = LineFormats(file_format)
+        self._formats = FileFormats(file_format)
         absolute = [str(Path(pattern).absolute()) for pattern in patterns]
-        self._watcher = Watcher(absolute, state_file.state, from_start=from_start, once=once, tell=tell)
+        self._watcher = Watcher(
+            absolute,
+            state_file.state,
+            from_start=from_start,
+            once=once,
+            document=self._formats.document,
+            tell=tell,
+        )
         self._sender = ExactSender(kafka, kafka.topic("responses"), tell)
         self._told: Counter[str] = Counter()
         self._next_file = 0
@@ -182,12 +190,17 @@ class Tail:
         files = self._watcher.files[self._next_file :] + self._watcher.files[: self._next_file]
         for file in files:
             is_last = self._once or self._watcher.is_finished(file, time.monotonic())
+            if self._watcher.is_document(file):
+                batch.is_incomplete = True
+                break
             try:
                 lines = file.read(MOST_LINES - batch.lines, to_the_end=is_last)
             except Truncated:
                 self._watcher.truncated(file)
                 batch.is_incomplete = True
                 break
+            if isinstance(file, FollowedDocument) and file.fault is not None:
+                self._tell_fault(file, file.fault)
             self._add(batch, file, lines, whole=not self._once)
             if batch.lines >= MOST_LINES or batch.size_bytes >= MOST_BYTES:
                 break
@@ -215,6 +228,23 @@ class Tail:
     def _event(self, file: FollowedFile, line: Line) -> ResponseEvent | Unread | None:
         """The event of a line, None of a blank one."""
         path = file.position.path
+        try:
+            found = file.record(line) if isinstance(file, FollowedDocument) else self._parsed(file, line)
+            if found is None or isinstance(found, Unread):
+                return found
+            if found.no_response or found.fault:
+                return Unread(path, found.where, found.no_response or found.fault, harmless=bool(found.no_response))
+            if found.time_ms is None:
+                found.time_ms = time.time_ns() // 1_000_000
+            if file.builder is None:
+                file.builder = EventBuilder(file.label, 0, self._target, self._job_id)
+            return file.builder.event(found, _event_id(file, line, found.content))
+        except InvalidRecord as error:
+            return Unread(path, "", error.message, mend=error.mend)
+
+    def _parsed(self, file: FollowedFile, line: Line) -> RecordedExchange | Unread | None:
+        """What a line says; raises `InvalidRecord`."""
+        path = file.position.path
         if line.content is None:
             return Unread(path, "", f"longer than {LONGEST_LINE_BYTES} bytes")
         if not line.content.strip():
@@ -222,17 +252,7 @@ class Tail:
         found = self._formats.of(file, line.content)
         if found is None or found.parse_line is None:
             return Unread(path, "", f"of no known format: {line.content[:80].decode(errors='replace')!r}")
-        if file.builder is None:
-            file.builder = EventBuilder(file.label, 0, self._target, self._job_id)
-        try:
-            exchange = found.parse_line(line.content, 0)
-            if exchange.no_response or exchange.fault:
-                return Unread(path, "", exchange.no_response or exchange.fault, harmless=bool(exchange.no_response))
-            if exchange.time_ms is None:
-                exchange.time_ms = time.time_ns() // 1_000_000
-            return file.builder.event(exchange, _event_id(file, line))
-        except InvalidRecord as error:
-            return Unread(path, "", error.message, mend=error.mend)
+        return found.parse_line(line.content, 0)
 
     async def _publish(self, batch: _Batch, note: Note | None = None) -> None:
         """Note what is about to be sent, send it, and take note that it was."""
@@ -286,7 +306,15 @@ class Tail:
         self.stats.unread += 1
         self._told[unread.file] += 1
         if self._told[unread.file] <= MOST_TOLD:
-            self._tell(str(unread._replace(where=f"line {file.line_number(line.begin)}")))
+            is_line = not isinstance(file, FollowedDocument)
+            self._tell(str(unread._replace(where=f"line {file.line_number(line.begin)}") if is_line else unread))
+
+    def _tell_fault(self, file: FollowedDocument, fault: InputError) -> None:
+        """Tell of a document that cannot be read; it may become one that can."""
+        file.fault = None
+        if self._once:
+            raise fault
+        self._tell(fault.message)
 
     def _tell_rest(self) -> None:
         for path, count in self._told.items():
@@ -294,8 +322,8 @@ class Tail:
                 self._tell(f"{path}: {count - MOST_TOLD} more lines cannot be read.")
 
 
-def _event_id(file: FollowedFile, line: Line) -> str:
+def _event_id(file: FollowedFile, line: Line, content: bytes) -> str:
     """An id that a line gets again when it is read again."""
     identity = blake2b(f"{file.position.identity}\n{line.begin}\n".encode(), digest_size=16)
-    identity.update(line.content or b"")
+    identity.update(content)
     return identity.hexdigest()

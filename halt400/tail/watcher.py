@@ -1,15 +1,14 @@
 """The files of a tail: found by path or pattern, followed through rotation, truncation and restarts."""
 
-import glob
 import os
-import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from fnmatch import fnmatch
 from pathlib import Path
 
 from halt400.errors import InputError
-from halt400.tail.followed_file import FollowedFile, fits
+from halt400.tail.followed_document import FollowedDocument, ReadDocument
+from halt400.tail.followed_file import FollowedFile, fits, is_a_copy
+from halt400.tail.patterns import Key, is_matched, matches
 from halt400.tail.rotation import find_rest, is_packed, newer_rotations, open_unpacked, rotated_name
 from halt400.tail.state_file import Position, State
 
@@ -20,8 +19,6 @@ RETIRED_S = 30.0
 ALIKE_BYTES = 64 * 1024
 _LONGEST_PARTIAL_BYTES = 8 * 1024 * 1024
 _NEVER = float("-inf")
-
-Key = tuple[int, int]
 
 
 class Watcher:
@@ -37,6 +34,8 @@ class Watcher:
         Read files that are there from their beginning, also where they were never followed before.
     once
         Read to the end that each file has when it is opened.
+    document
+        ``document(descriptor)``: how an open file is read whole; None where it is read line by line.
     tell
         Called with what a person should know.
 
@@ -47,10 +46,17 @@ class Watcher:
     """
 
     def __init__(
-        self, patterns: Iterable[str], state: State, *, from_start: bool, once: bool, tell: Callable[[str], None]
+        self,
+        patterns: Iterable[str],
+        state: State,
+        *,
+        from_start: bool,
+        once: bool,
+        document: Callable[[int], ReadDocument | None],
+        tell: Callable[[str], None],
     ) -> None:
         self._patterns = list(patterns)
-        self._state, self._once, self._tell = state, once, tell
+        self._state, self._once, self._tell, self._document = state, once, tell, document
         self._known_patterns = frozenset(state.patterns)
         self._from_start = from_start or once
         self._has_looked = False
@@ -69,7 +75,7 @@ class Watcher:
         self._now_s = now_s
         for file in [file for file in self.files if file.is_truncated]:
             self.truncated(file)
-        matched = self._matched()
+        matched = matches(self._patterns, self._tell_unreadable)
         followed = {file.position.key: file for file in self.files}
         for file in list(self.files):
             if file.position.key in matched:
@@ -121,28 +127,23 @@ class Watcher:
         self._skip_hole(descriptor, anew)
         self._follow(descriptor, anew)
 
+    def is_document(self, file: FollowedFile) -> bool:
+        """Whether a file that was empty before turns out to be read whole; then it is, from now on.
+
+        It changes `files`.
+        """
+        if file.position.offset or self._document(file.descriptor) is None or isinstance(file, FollowedDocument):
+            return False
+        descriptor = os.dup(file.descriptor)
+        self._drop(file)
+        self._follow(descriptor, file.position, retired_s=file.retired_s)
+        return True
+
     def close(self) -> None:
         """Close all files."""
         for file in self.files:
             file.close()
         self.files.clear()
-
-    def _matched(self) -> dict[Key, tuple[Path, str]]:
-        """The regular files that there are, with the pattern that each is found by."""
-        found: dict[Key, tuple[Path, str]] = {}
-        for pattern in self._patterns:
-            for name in sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else [pattern]:  # noqa: PTH207
-                try:
-                    status = os.stat(name)  # noqa: PTH116
-                except OSError as error:
-                    if not isinstance(error, FileNotFoundError):
-                        self._tell_once(name, f"cannot be read ({error.strerror}).")
-                    continue
-                if stat.S_ISREG(status.st_mode):
-                    found.setdefault((status.st_dev, status.st_ino), (Path(name), pattern))
-                elif not glob.has_magic(pattern):
-                    raise InputError(f"{name}: is no file.", "Name files, or a pattern such as 'logs/*.log'.")
-        return found
 
     def _open(self, key: Key, path: Path, *, is_new: bool) -> None:
         try:
@@ -151,7 +152,7 @@ class Watcher:
             if not self._has_looked:
                 raise InputError(f"{path}: cannot be read ({error.strerror}).", "Name a file that can be.") from error
             if not isinstance(error, FileNotFoundError):
-                self._tell_once(str(path), f"cannot be read ({error.strerror}).")
+                self._tell_unreadable(str(path), error)
             return
         if _key(descriptor) != key:  # rotated since
             os.close(descriptor)
@@ -186,7 +187,7 @@ class Watcher:
 
     def _is_copy(self, descriptor: int, path: Path, original: FollowedFile) -> bool:
         """Whether a new file seems to be a copy of one that is followed, as copytruncate makes it."""
-        if original.retired_s is not None or original.copy_of is not None:
+        if original.retired_s is not None or original.copy_of is not None or original.position.document:
             return False
         followed = Path(original.position.path)
         if path.parent != followed.parent or not rotated_name(path.name, followed.name):
@@ -195,7 +196,7 @@ class Watcher:
         if beginning == os.pread(original.descriptor, len(beginning), 0):
             return True
         # The original may have been truncated since the look began.
-        return original.position.offset > 0 and fits(descriptor, original.position)
+        return is_a_copy(descriptor, original.position)
 
     def _follow_copies(self) -> None:
         """Pass over what a copy has in common with its original."""
@@ -213,12 +214,9 @@ class Watcher:
         """At the first look: find files that were rotated since the state was written."""
         followed = {file.position.identity for file in self.files}
         for position in [found for found in self._state.files.values() if not found.closed]:
-            unseen = position.identity not in followed and self._is_wanted(position.path)
+            unseen = position.identity not in followed and is_matched(position.path, self._patterns)
             if unseen and not self._read_rest(position):
                 self._lost(position)
-
-    def _is_wanted(self, path: str) -> bool:
-        return any(path == pattern or fnmatch(path, pattern) for pattern in self._patterns)
 
     def _read_rest(self, position: Position) -> bool:
         """Read on where the rest of a rotated or truncated file is now."""
@@ -253,14 +251,17 @@ class Watcher:
                 descriptor = open_unpacked(newer)
             except OSError:
                 continue
-            if any(known.offset and fits(descriptor, known) for known in self._state.files.values()):
-                os.close(descriptor)  # a copy of what was read
+            if any(is_a_copy(descriptor, known) for known in self._state.files.values()):
+                os.close(descriptor)
             else:
                 self._follow(descriptor, self._new_position(key, path), retired_s=self._now_s)
 
     def _follow(self, descriptor: int, position: Position, *, retired_s: float | None = None) -> FollowedFile:
-        until = os.fstat(descriptor).st_size if self._once else None
-        file = FollowedFile(descriptor, position, Path(position.path).name, until)
+        label, read_document = Path(position.path).name, self._document(descriptor)
+        if read_document is not None:
+            file: FollowedFile = FollowedDocument(descriptor, position, label, read_document)
+        else:
+            file = FollowedFile(descriptor, position, label, os.fstat(descriptor).st_size if self._once else None)
         file.retired_s = retired_s
         self._state.files[position.identity] = position
         self.files.append(file)
@@ -278,8 +279,8 @@ class Watcher:
         """What was read of the file at this path before it got another inode, as on a disk that was mounted anew."""
         followed = {file.position.identity for file in self.files}
         for position in self._state.files.values():
-            fitting = position.path == str(path) and position.offset and position.identity not in followed
-            if fitting and not position.closed and fits(descriptor, position):
+            is_lost = position.path == str(path) and not position.closed and position.identity not in followed
+            if is_lost and is_a_copy(descriptor, position):
                 position.device, position.inode = key
                 return position
         return None
@@ -305,6 +306,9 @@ class Watcher:
             f"after byte {position.offset} it was truncated or removed, and no copy is there: what was written to it "
             "since it was read last is lost.",
         )
+
+    def _tell_unreadable(self, path: str, error: OSError) -> None:
+        self._tell_once(path, f"cannot be read ({error.strerror}).")
 
     def _tell_once(self, path: str, what: str) -> None:
         if (path, what) not in self._told:

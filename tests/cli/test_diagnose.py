@@ -72,6 +72,30 @@ def test_bad_input_is_one_clear_error(text, options):
     assert result.exit_code == 1
 
 
+LOG = '203.0.113.9 - - [17/May/2015:10:05:03 +0000] "GET /a%zz HTTP/1.1" 400 226 "-" "me"\n'
+
+
+def test_a_servers_log_is_recognized_and_its_lines_have_no_headers_to_miss():
+    result = run(LOG + LOG.replace("%zz", ""), "--format", "json")
+    first, second = (json.loads(line) for line in result.stdout.splitlines())
+    assert (first["cause"], first["url"], first["exchange"]) == ("invalid_url_encoding", "http://stdin/a%zz", "line 1")
+    assert second["cause"] == "unknown"
+
+
+def test_a_log_format_is_taken():
+    result = run(
+        "GET https://a.example/a%zz 400\n", "--log-format", "$request_method $scheme://$host$request_uri $status"
+    )
+    assert result.exit_code == 3
+    assert "Invalid URL encoding" in result.stdout
+
+
+def test_a_line_of_a_log_that_cannot_be_read_is_one_clear_error():
+    result = run(f"{LOG}nonsense\n")
+    assert isinstance(result.exception, InputError)
+    assert "line 2: no line of a common or combined access log: found 'nonsense'" in str(result.exception)
+
+
 def test_a_file_that_is_not_there_is_one_clear_error():
     result = CliRunner().invoke(build(), ["diagnose", "/nowhere/at/all"])
     assert isinstance(result.exception, InputError)

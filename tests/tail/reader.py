@@ -28,7 +28,12 @@ class Reader:
         """Begin a run with what the last one wrote."""
         self.state = msgspec.json.decode(self._state, type=State)
         self.watcher = Watcher(
-            self._patterns, self.state, from_start=self._from_start, once=self._once, tell=self.told.append
+            self._patterns,
+            self.state,
+            from_start=self._from_start,
+            once=self._once,
+            document=lambda _descriptor: None,
+            tell=self.told.append,
         )
 
     def restart(self) -> None:

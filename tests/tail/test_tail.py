@@ -108,6 +108,39 @@ async def _has(topic: Topic, target: str) -> bool:
     return target in {event.target for event in await topic.events()}
 
 
+async def test_a_har_is_read_when_it_is_whole_and_what_is_new_when_it_is_written_again(
+    tmp_path: Path, topic: Topic, command: Command
+) -> None:
+    def har(count: int) -> str:
+        entries = [
+            {
+                "request": {"method": "GET", "url": f"https://shop.example/items/{number}", "headers": []},
+                "response": {"status": 400, "headers": [], "content": {"text": "bad"}},
+            }
+            for number in range(count)
+        ]
+        return json.dumps({"log": {"version": "1.2", "entries": entries}})
+
+    captures = tmp_path / "captures"
+    captures.mkdir()
+    process = await command.start(captures / "*.har", "--job", "capture")
+    try:
+        await until(lambda: command.state.exists())
+        whole, path = har(3), captures / "session.har"
+        append(path, whole[:200])
+        append(path, whole[200:])
+        await until(lambda: _count(topic, 3))
+        os.truncate(path, 0)
+        append(path, har(5))
+        await until(lambda: _count(topic, 5))
+    finally:
+        await ended(process, signal.SIGTERM)
+    assert (await command.run(captures / "*.har", "--once", "--job", "capture")).err.startswith("0 lines read")
+    events = await topic.events()
+    assert paths(events) == [0, 1, 2, 3, 4]
+    assert {(event.job_id, event.response.body) for event in events} == {("capture", "bad")}
+
+
 async def test_lines_that_cannot_be_read_are_told_with_their_numbers_and_counted(
     log: Path, topic: Topic, command: Command
 ) -> None:
@@ -137,9 +170,8 @@ async def test_an_event_without_a_time_gets_that_of_its_reading_and_a_log_format
     ("content", "arguments", "message"),
     [
         ("nonsense\n", [], "is neither a HAR"),
-        ('{"log": {"entries": []}}\n', [], "is a HAR, which is read whole and cannot be followed. Publish it with"),
+        ('{"log": {"entries": []\n', ["--once"], "is no HAR"),
         ("", ["--log-format", "$request"], "has no $status"),
-        ("", ["--input", "har"], "cannot be followed"),
         (None, ["-"], "standard input cannot be followed"),
         (None, ["."], "is no file"),
     ],
