@@ -17,7 +17,7 @@ PARALLEL := -n $(WORKERS) --dist worksteal --durations=15 --durations-min=1
 MINUTES ?= 10
 
 help: ## This list.
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 setup: .venv/.ready ## Python environment, dependencies, the local servers' jars. Quick when nothing changed.
 
@@ -47,6 +47,9 @@ format: setup ## Put the code in shape.
 
 bench: setup ## The whole worker's throughput beside a bare consumer and a naive Faust agent.
 	$(BIN)/python -m benchmarks throughput
+
+example-%: setup ## A scraper that is halted: example-requests, -httpx, -aiohttp, …; see examples/.
+	@$(BIN)/python -m examples $*
 
 docs: setup ## The generated pages, schemas and examples, from the code.
 	$(BIN)/python -m streams.contracts

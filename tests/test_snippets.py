@@ -68,7 +68,9 @@ def run(environment: Environment, folder: Path, snippet: Snippet) -> tuple[str, 
 
 
 def test_readme_and_the_pages_of_the_sdk_have_snippets() -> None:
-    assert {"README.md", "docs/sdk.md", "docs/sdk/scrapy.md"} <= {snippet.name.partition(":")[0] for snippet in ALL}
+    clients = ("aiohttp", "curl_cffi", "httpx", "requests", "scrapy")
+    pages = {"README.md", "docs/sdk.md", *(f"docs/sdk/{client}.md" for client in clients)}
+    assert pages <= {snippet.name.partition(":")[0] for snippet in ALL}
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,8 @@ An adapter translates one HTTP client's requests and responses, and leaves the r
    `JobQuarantined` where the request must not be sent; raise what the client's users expect in its place.
 2. When the status is there: ``sending.received(status)``. It says whether this is a 400, whose body is evidence.
 3. Then ``sending.publish(...)``, once: at once, or for a 400 when its body has been read or was closed. A body that
-   streams is kept by a `BodyCapture` while it passes.
+   streams is kept by a `BodyCapture` while it passes. A finalizer, for a 400 that nobody read or closed, publishes with
+   ``from_finalizer=True``.
 4. A request that got no response needs nothing.
 5. The same request is never sent again after a 400: ``admit(..., answered_400=True)`` refuses it, so the adapter marks
    requests that were answered 400.

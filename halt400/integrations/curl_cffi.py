@@ -36,6 +36,8 @@ SomeSession = TypeVar("SomeSession", bound="Session[Any] | AsyncSession[Any]")
 def protect(session: SomeSession, guard: RequestGuard, *, target: Target = None, trace: bool = True) -> SomeSession:
     """Ask the guard for each request of a session, and publish each response; return the session.
 
+    A session that is protected keeps its guard.
+
     Parameters
     ----------
     guard
@@ -46,12 +48,14 @@ def protect(session: SomeSession, guard: RequestGuard, *, target: Target = None,
         Whether curl tells which headers it sends. Without, the events have those of session and request, and lack
         what curl adds.
     """
+    if isinstance(getattr(session.request, "__self__", None), _Requests):
+        return session
     if guard.client is None:
         guard.client, guard.client_version = "curl_cffi", version("curl_cffi")
     if trace:
         trace_session(session)
-    guarded = _AsyncRequests(session, guard, target) if isinstance(session, AsyncSession) else None
-    requests: Any = guarded or _SyncRequests(session, guard, target)
+    kind = _AsyncRequests if isinstance(session, AsyncSession) else _SyncRequests
+    requests: Any = kind(session, guard, target)
     session.request, session._request_once = requests.request, requests.once  # type: ignore[method-assign]
     return session
 

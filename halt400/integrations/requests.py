@@ -14,18 +14,20 @@ Examples
 
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.utils import select_proxy
-from urllib3.response import BaseHTTPResponse
 
 from halt400.guard import BodyCapture, GuardedRequest, RequestGuard
 from halt400.guard.content_coding import without_content_coding
 from halt400.integrations.requests_bodies import BodyWatch, known_body, seen_body, watch
 from halt400.integrations.requests_retries import responses_told_to, watched
 from halt400.proxies import proxy_id_of
+
+if TYPE_CHECKING:
+    from urllib3.response import BaseHTTPResponse
 
 __all__ = ["Halt400Adapter", "protect"]
 
@@ -39,7 +41,7 @@ _BAD_REQUEST = "_halt400_bad_request"
 def protect(session: SomeSession, guard: RequestGuard, *, target: Target = None) -> SomeSession:
     """Ask the guard for each HTTP request of a session, and publish each response; return the session.
 
-    It holds for the adapters that are mounted and for those that will be.
+    It holds for the adapters that are mounted and for those that will be. A session that is protected keeps its guard.
 
     Parameters
     ----------
@@ -84,7 +86,9 @@ class Halt400Adapter(BaseAdapter):
 
     def __getattr__(self, name: str) -> Any:
         # What is asked of an adapter besides sending, such as its pool manager.
-        return getattr(self.__dict__["wrapped"], name)
+        if "wrapped" not in self.__dict__:
+            raise AttributeError(name)
+        return getattr(self.wrapped, name)
 
     def send(
         self,
@@ -159,7 +163,7 @@ class _Sending:
         body = self._request.body
         return seen_body(body, self._body) if isinstance(self._body, BodyCapture) else body
 
-    def retried(self, response: BaseHTTPResponse) -> None:
+    def retried(self, response: "BaseHTTPResponse") -> None:
         """Publish a response that urllib3 does not hand out; it is no 400, for that one is not retried."""
         guarded, self._guarded = self._guarded, None
         if guarded is not None:

@@ -5,10 +5,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry
+
+if TYPE_CHECKING:
+    from urllib3.response import BaseHTTPResponse
 
 __all__ = ["responses_told_to", "watched"]
 
@@ -16,7 +18,7 @@ __all__ = ["responses_told_to", "watched"]
 class Sending(Protocol):
     """Who is told what becomes of a request that is sent several times."""
 
-    def retried(self, response: BaseHTTPResponse) -> None:
+    def retried(self, response: "BaseHTTPResponse") -> None:
         """Take in a response that urllib3 does not hand out."""
 
     def begin(self) -> None:
@@ -62,7 +64,7 @@ class _WatchedRetry(Retry):
             sending.retried(response)
         return super().increment(method, url, response, *rest, **more)
 
-    def sleep(self, response: BaseHTTPResponse | None = None) -> None:
+    def sleep(self, response: "BaseHTTPResponse | None" = None) -> None:
         super().sleep(response)
         sending: Sending | None = getattr(_current, "sending", None)
         if sending is not None:

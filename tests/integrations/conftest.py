@@ -1,5 +1,6 @@
 """A cluster's topics without a worker, a real server, and commands written as a worker writes them."""
 
+import secrets
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -11,7 +12,7 @@ from tests.sdk.commands import record
 from tests.sdk.conftest import unused_port
 from tests.sdk.strict_server import Server, serve
 
-__all__ = ["JOB", "Halt400Topics", "unused_port"]
+__all__ = ["JOB", "Halt400Topics", "JobTopics", "unused_port"]
 
 JOB = "extract-099"
 
@@ -50,12 +51,60 @@ class Halt400Topics:
         return issued
 
 
+class SharedTopics(Halt400Topics):
+    """The topics of all tests of this process that need but a job of their own: topics take time to make."""
+
+    read_to = 0
+
+    def for_job(self, job_id: str) -> "JobTopics":
+        return JobTopics(self, job_id)
+
+
+class JobTopics:
+    """What one job does on the shared topics."""
+
+    def __init__(self, shared: SharedTopics, job_id: str) -> None:
+        self.shared, self.job_id = shared, job_id
+        self._events: list[ResponseEvent] = []
+
+    async def events(self) -> list[ResponseEvent]:
+        """Every event of the job so far."""
+        shared = self.shared
+        values = await topics.read(shared.servers, f"{shared.prefix}responses", shared.read_to)
+        shared.read_to += len(values)
+        events = [msgspec.json.decode(value, type=ResponseEvent) for value in values]
+        self._events += [event for event in events if event.job_id == self.job_id]
+        return self._events
+
+    async def command(self, target: str) -> Command:
+        """Quarantine the job on a target."""
+        return await self.shared.command(target, job_id=self.job_id)
+
+
+_shared: dict[str, SharedTopics] = {}
+
+
+async def _create(kafka: str, prefix: str) -> None:
+    await topics.create(kafka, f"{prefix}control", f"{prefix}savings", partitions=1)
+    await topics.create(kafka, f"{prefix}responses", f"{prefix}operations", partitions=1, compacted=False)
+
+
 @pytest.fixture
 async def halt400_topics(kafka: str, prefix: str) -> Halt400Topics:
-    await topics.create(kafka, f"{prefix}control", partitions=1)
-    await topics.create(kafka, f"{prefix}savings", partitions=1)
-    await topics.create(kafka, f"{prefix}responses", f"{prefix}operations", partitions=1, compacted=False)
+    await _create(kafka, prefix)
     return Halt400Topics(kafka, prefix)
+
+
+@pytest.fixture
+async def job(kafka: str, prefix: str, monkeypatch: pytest.MonkeyPatch) -> JobTopics:
+    """A job of this test on the shared topics, which the environment names."""
+    if kafka not in _shared:
+        await _create(kafka, prefix)
+        _shared[kafka] = SharedTopics(kafka, prefix)
+    shared = _shared[kafka]
+    for name, value in shared.variables.items():
+        monkeypatch.setenv(name, value)
+    return shared.for_job(f"extract-{secrets.token_hex(4)}")
 
 
 @pytest.fixture

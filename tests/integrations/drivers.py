@@ -82,6 +82,12 @@ class Driver(ABC):
         publisher: Any = self.guard.publisher
         assert await (asyncio.to_thread(publisher.flush, 20.0) if self.is_sync else publisher.flush(20.0))
 
+    async def give_up(self) -> None:
+        """Do not wait for Kafka at the end."""
+        assert self.guard is not None
+        publisher: Any = self.guard.publisher
+        await (asyncio.to_thread(publisher.close, 0.0) if self.is_sync else publisher.close(0.0))
+
     @abstractmethod
     async def open(self) -> None: ...
 

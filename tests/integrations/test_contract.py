@@ -13,7 +13,7 @@ import pytest
 
 from halt400.errors import JobQuarantined
 from halt400.events import target_of
-from tests.integrations.conftest import JOB, Halt400Topics
+from tests.integrations.conftest import JobTopics
 from tests.integrations.drivers import DRIVERS, UPLOAD, Driver
 from tests.sdk.strict_server import Server
 from tests.waiting import until
@@ -31,15 +31,8 @@ def kind(request: pytest.FixtureRequest) -> type[Driver]:
 
 
 @pytest.fixture
-def configured(halt400_topics: Halt400Topics, monkeypatch: pytest.MonkeyPatch) -> Halt400Topics:
-    for name, value in halt400_topics.variables.items():
-        monkeypatch.setenv(name, value)
-    return halt400_topics
-
-
-@pytest.fixture
-async def client(kind: type[Driver], configured: Halt400Topics) -> AsyncIterator[Driver]:
-    async with kind.protected(JOB, release="2.4.0", worker="w-1", local_hold=None) as client:
+async def client(kind: type[Driver], job: JobTopics) -> AsyncIterator[Driver]:
+    async with kind.protected(job.job_id, release="2.4.0", worker="w-1", local_hold=None, catch_up_s=0) as client:
         yield client
 
 
@@ -53,14 +46,14 @@ async def outcome(client: Driver, path: str, server: Server) -> tuple[object, ..
 
 
 async def test_each_response_is_published_once_with_a_body_only_for_a_400(
-    client: Driver, configured: Halt400Topics, server: Server
+    client: Driver, job: JobTopics, server: Server
 ) -> None:
     for status in (200, 204, 404, 429, 500, 503, 400):
         answer = await client.send("GET", f"{server.url}/items?status={status}")
         assert answer.status == status
     assert (await client.send("POST", f"{server.url}/moved", body="{}")).status == 200
     await client.flush()
-    events = await configured.events()
+    events = await job.events()
     found = [
         (event.request.method, event.request.url.removeprefix(server.url), event.response.status) for event in events
     ]
@@ -82,7 +75,7 @@ async def test_each_response_is_published_once_with_a_body_only_for_a_400(
     assert all(event.response.headers == [] for event in others)
 
 
-async def test_a_400_is_published_whole(client: Driver, configured: Halt400Topics, server: Server) -> None:
+async def test_a_400_is_published_whole(client: Driver, job: JobTopics, server: Server) -> None:
     answer = await client.send(
         "POST",
         f"{server.url}/graphql",
@@ -91,7 +84,7 @@ async def test_a_400_is_published_whole(client: Driver, configured: Halt400Topic
     )
     assert answer.status == 400
     await client.flush()
-    [event] = await configured.events()
+    [event] = await job.events()
     assert event.request.body == BROKEN
     assert event.request.body_sha256 == hashlib.sha256(BROKEN.encode()).hexdigest()
     assert event.response.body == answer.body.decode()
@@ -105,36 +98,36 @@ async def test_a_400_is_published_whole(client: Driver, configured: Halt400Topic
     assert [name for name, _ in event.response.headers] == server.sent_headers[-1]
 
 
-async def test_the_headers_are_those_that_were_sent(client: Driver, configured: Halt400Topics, server: Server) -> None:
+async def test_the_headers_are_those_that_were_sent(client: Driver, job: JobTopics, server: Server) -> None:
     await client.send("GET", f"{server.url}/items?status=400", headers=[("X-B", "1"), ("X-A", "2")])
     await client.flush()
-    [event] = await configured.events()
+    [event] = await job.events()
     assert [(name.lower(), value) for name, value in event.request.headers] == [
         (name.lower(), value) for name, value in server.received_headers[-1]
     ]
 
 
-async def test_a_halted_job_sends_nothing(client: Driver, configured: Halt400Topics, server: Server) -> None:
-    await configured.command(target_of(server.url))
+async def test_a_halted_job_sends_nothing(client: Driver, job: JobTopics, server: Server) -> None:
+    await job.command(target_of(server.url))
     assert client.guard is not None
     gate = client.guard.gate
     assert gate is not None
-    await until(lambda: not gate.is_open(target_of(server.url), JOB))
+    await until(lambda: not gate.is_open(target_of(server.url), job.job_id))
     for _ in range(3):
         with pytest.raises(JobQuarantined):
             await client.send("GET", f"{server.url}/items")
     await client.flush()
     assert server.hits == []
     assert client.guard.stats.refused == 3
-    assert await configured.events() == []
+    assert await job.events() == []
 
 
 async def test_a_400_is_not_retried_and_the_attempts_of_others_are_numbered(
-    client: Driver, configured: Halt400Topics, server: Server
+    client: Driver, job: JobTopics, server: Server
 ) -> None:
     assert await client.send_with_retries("GET", f"{server.url}/items?status=503") == 503
     await client.flush()
-    assert [(event.response.status, event.attempt) for event in await configured.events()] == [
+    assert [(event.response.status, event.attempt) for event in await job.events()] == [
         (503, 1),
         (503, 2),
         (503, 3),
@@ -144,18 +137,18 @@ async def test_a_400_is_not_retried_and_the_attempts_of_others_are_numbered(
         assert await client.send_with_retries("POST", f"{server.url}/graphql", BROKEN) == 400
     await client.flush()
     assert Counter(server.hits) == {"GET /items?status=503": 3, "POST /graphql": 1}
-    assert [event.response.status for event in await configured.events()] == [503, 503, 503, 400]
+    assert [event.response.status for event in await job.events()] == [503, 503, 503, 400]
 
 
 async def test_streamed_bodies_pass_through_and_their_beginnings_are_kept(
-    client: Driver, configured: Halt400Topics, server: Server
+    client: Driver, job: JobTopics, server: Server
 ) -> None:
     answer = await client.upload(f"{server.url}/large?status=400")
     assert answer.body == b"x" * 2_000_000
     assert await client.read_some(f"{server.url}/large?status=400", 1) >= 1
     assert await client.read_some(f"{server.url}/large?status=200", None) == 2_000_000
     await client.flush()
-    events = await configured.events()
+    events = await job.events()
     assert sorted(event.response.status for event in events) == [200, 400, 400]
     whole = next(event for event in events if event.request.method == "POST")
     uploaded = b"".join(UPLOAD)
@@ -181,38 +174,38 @@ async def test_a_stream_of_100_megabytes_takes_no_memory(client: Driver, server:
 
 @pytest.mark.parametrize("path", ["/broken", "/broken-gzip?status=200", "/broken-gzip?status=400", "/nothing-listens"])
 async def test_what_the_client_raises_passes_through(
-    kind: type[Driver], client: Driver, configured: Halt400Topics, server: Server, unused_port: int, path: str
+    kind: type[Driver], client: Driver, job: JobTopics, server: Server, unused_port: int, path: str
 ) -> None:
     if path == "/nothing-listens":
         server.url = f"http://127.0.0.1:{unused_port}"
     async with kind.alone() as bare:
         assert await outcome(client, path, server) == await outcome(bare, path, server)
     await client.flush()
-    statuses = [event.response.status for event in await configured.events()]
+    statuses = [event.response.status for event in await job.events()]
     assert statuses == ([int(path[-3:])] if "status" in path else [])
 
 
 @pytest.mark.parametrize("status", [200, 400])
 async def test_an_endless_stream_is_left_when_the_scraper_leaves_it(
-    client: Driver, configured: Halt400Topics, server: Server, status: int
+    client: Driver, job: JobTopics, server: Server, status: int
 ) -> None:
     assert await asyncio.wait_for(client.read_some(f"{server.url}/endless?status={status}", 300_000), 30) >= 300_000
     await client.flush()
-    [event] = await configured.events()
+    [event] = await job.events()
     assert (event.response.status, event.response.body is None) == (status, status == 200)
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_400_that_is_neither_read_nor_closed_is_published(
-    client: Driver, configured: Halt400Topics, server: Server
+    client: Driver, job: JobTopics, server: Server
 ) -> None:
     assert await client.drop(f"{server.url}/items?status=400") == 400
     await until(lambda: gc.collect() >= 0 and client.guard is not None and client.guard.stats.published == 1)
     await client.flush()
-    assert [event.response.status for event in await configured.events()] == [400]
+    assert [event.response.status for event in await job.events()] == [400]
 
 
-async def test_a_cancelled_request_is_none(client: Driver, configured: Halt400Topics, server: Server) -> None:
+async def test_a_cancelled_request_is_none(client: Driver, job: JobTopics, server: Server) -> None:
     if client.is_sync:
         pytest.skip("a blocking call cannot be cancelled")
     sending = asyncio.create_task(client.send("GET", f"{server.url}/silent"))
@@ -222,10 +215,10 @@ async def test_a_cancelled_request_is_none(client: Driver, configured: Halt400To
         await sending
     assert (await client.send("GET", f"{server.url}/items")).status == 200
     await client.flush()
-    assert [event.response.status for event in await configured.events()] == [200]
+    assert [event.response.status for event in await job.events()] == [200]
 
 
-async def test_the_proxy_is_named(client: Driver, configured: Halt400Topics, server: Server) -> None:
+async def test_the_proxy_is_named(client: Driver, job: JobTopics, server: Server) -> None:
     if not client.names_proxies:
         pytest.skip("its proxies are transports of their own: see tests/sdk/test_httpx.py")
     # An origin server answers requests in absolute form too (RFC 9112, section 3.2.2): proxy enough for this.
@@ -233,7 +226,7 @@ async def test_the_proxy_is_named(client: Driver, configured: Halt400Topics, ser
     await client.send("GET", f"{server.url}/items", proxy=proxy)
     await client.send("GET", f"{server.url}/items?status=400", proxy=proxy)
     await client.flush()
-    proxies = [event.proxy and event.proxy.id for event in await configured.events()]
+    proxies = [event.proxy and event.proxy.id for event in await job.events()]
     assert proxies == [server.url.removeprefix("http://")] * 2
 
 
@@ -241,7 +234,7 @@ async def test_without_kafka_the_scraper_goes_on_and_only_a_run_of_400s_is_stopp
     kind: type[Driver], server: Server, unused_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HALT400_KAFKA_BOOTSTRAP_SERVERS", f"127.0.0.1:{unused_port}")
-    async with kind.protected(JOB, catch_up_s=0) as client:
+    async with kind.protected("extract-099", catch_up_s=0) as client:
         for _ in range(10):
             assert (await client.send("GET", f"{server.url}/items")).status == 200
         statuses: list[int] = []
@@ -253,3 +246,4 @@ async def test_without_kafka_the_scraper_goes_on_and_only_a_run_of_400s_is_stopp
         assert (await client.send("GET", f"{server.url}/items")).status == 200
         assert client.guard is not None
         assert (client.guard.stats.refused_locally, client.guard.stats.published) == (15, 16)
+        await client.give_up()

@@ -57,7 +57,39 @@ async def _note_headers(request: web.Request, response: web.StreamResponse) -> N
     request.app[SERVER].sent_headers.append(list(response.headers))
 
 
-_HOSTILE = {"/broken-gzip": _broken_gzip, "/endless": _endless, "/silent": _silent}
+async def _late(request: web.Request) -> web.StreamResponse:
+    """Sends its body a while after its headers."""
+    answer = web.StreamResponse(status=int(request.query["status"]))
+    await answer.prepare(request)
+    await asyncio.sleep(0.1)
+    await answer.write(b"later")
+    return answer
+
+
+async def _silent_body(request: web.Request) -> web.StreamResponse:
+    """Begins its body, and never ends it."""
+    answer = web.StreamResponse(status=int(request.query["status"]))
+    await answer.prepare(request)
+    await answer.write(b"begun")
+    await request.app[GOING_DOWN].wait()
+    return answer
+
+
+async def _digest(request: web.Request) -> web.StreamResponse:
+    """Asks for digest authentication, and takes any."""
+    if "Authorization" in request.headers:
+        return web.Response(text="ok")
+    return web.Response(status=401, headers={"WWW-Authenticate": 'Digest realm="shop", nonce="1", qop="auth"'})
+
+
+_SPECIAL = {
+    "/broken-gzip": _broken_gzip,
+    "/digest": _digest,
+    "/endless": _endless,
+    "/late": _late,
+    "/silent": _silent,
+    "/silent-body": _silent_body,
+}
 
 
 async def _answer(request: web.Request) -> web.StreamResponse:
@@ -80,10 +112,11 @@ async def _answer(request: web.Request) -> web.StreamResponse:
         for _ in range(int(request.query.get("mb", "2")) * 10):
             await answer.write(_PART)
         return answer
-    if request.path in _HOSTILE:
-        return await _HOSTILE[request.path](request)
+    if request.path in _SPECIAL:
+        return await _SPECIAL[request.path](request)
     if request.path == "/moved":
-        return web.Response(status=302, headers={"Location": "/items"})
+        status, to = request.query.get("status", "302"), request.query.get("to", "/items")
+        return web.Response(status=int(status), headers={"Location": to})
     if request.path == "/broken":
         assert request.transport is not None
         request.transport.close()

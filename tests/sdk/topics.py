@@ -42,13 +42,14 @@ async def write(kafka: str, topic: str, records: Iterable[tuple[bytes, bytes | N
             await sent
 
 
-async def read(kafka: str, topic: str) -> list[bytes]:
-    """Everything that a topic of one partition holds at this moment."""
+async def read(kafka: str, topic: str, start: int = 0) -> list[bytes]:
+    """Everything that a topic of one partition holds at this moment, from an offset on."""
     place = TopicPartition(topic, 0)
     values: list[bytes] = []
-    async with AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
+    async with AIOKafkaConsumer(bootstrap_servers=kafka) as consumer:
         consumer.assign([place])
         end = (await consumer.end_offsets([place]))[place]
+        consumer.seek(place, start)
         while await consumer.position(place) < end:
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 values += [record.value for record in records]

@@ -1,0 +1,35 @@
+"""The examples run as their pages say, on the real broker without a worker: the scraper's own breaker stops them."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integrations.conftest import Halt400Topics
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/scrape.py"))
+pytestmark = pytest.mark.broker
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_an_example_publishes_every_response_and_is_stopped(name: str, halt400_topics: Halt400Topics) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", "scrape.py"),
+        cwd=EXAMPLES / name,
+        env=os.environ | halt400_topics.variables,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output = (await asyncio.wait_for(process.communicate(), 90))[0].decode()
+    assert process.returncode == 0, output
+    statuses = [event.response.status for event in await halt400_topics.events()]
+    assert statuses == [200] * 10 + [400] * 5, output
+    assert "2.4.0: request 6 is not sent" in output
+    assert "Traceback" not in output
+
+
+def test_the_examples_have_the_same_shop() -> None:
+    assert len({path.read_text() for path in EXAMPLES.glob("*/shop.py")}) == 1
