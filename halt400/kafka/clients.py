@@ -31,6 +31,7 @@ __all__ = [
     "end_offsets",
     "load_partitions",
     "missing_topic",
+    "start_client",
 ]
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ DURABLE = {"acks": "all", "enable_idempotence": True}
 """Producer options: a record is acknowledged when every in-sync replica has it, and is stored once per producer."""
 
 _DEADLINE_S = 2.0
+_START_ENDS_S = 0.5
 
 
 class CachedPartitioner(DefaultPartitioner):  # type: ignore[misc]
@@ -90,6 +92,20 @@ async def closed_on_failure(client: AIOKafkaConsumer | AIOKafkaProducer, kafka: 
         raise BrokerUnavailable(
             f"Kafka at {kafka.servers} does not answer ({error!r}).", "Start the broker, or correct the address."
         ) from error
+
+
+async def start_client(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    """Start a client; when cancelled, wait a moment for its start to end.
+
+    A start that is cancelled while it asks for the brokers loses its first connection, which nobody closes then.
+    """
+    starting = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait([starting], timeout=_START_ENDS_S)
+        await _cancel(starting)
+        raise
 
 
 def missing_topic(topic: str, kafka: KafkaConnection) -> TopicMismatch:

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from halt400.errors import BrokerUnavailable
-from halt400.kafka.clients import DURABLE, close_producer, closed_on_failure
+from halt400.kafka.clients import DURABLE, close_producer, closed_on_failure, start_client
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.quiet import quiet
 from halt400.start_stop import StartStop
@@ -75,6 +75,6 @@ class RecordSender(StartStop):
             if self._producer is None:
                 producer = AIOKafkaProducer(**self._options)
                 async with closed_on_failure(producer, self._kafka):
-                    await producer.start()
+                    await start_client(producer)
                 self._producer = producer
             return self._producer

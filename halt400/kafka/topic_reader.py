@@ -9,7 +9,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
 from halt400.errors import BrokerUnavailable
-from halt400.kafka.clients import close_consumer, closed_on_failure, end_offsets, load_partitions, missing_topic
+from halt400.kafka.clients import (
+    close_consumer,
+    closed_on_failure,
+    end_offsets,
+    load_partitions,
+    missing_topic,
+    start_client,
+)
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.quiet import quiet
 
@@ -90,7 +97,7 @@ class TopicReader:
             return
         consumer = AIOKafkaConsumer(**self._consumer_options)
         async with closed_on_failure(consumer, self.kafka):
-            await consumer.start()
+            await start_client(consumer)
             if self.topic not in await consumer.topics():
                 raise missing_topic(self.topic, self.kafka)
             await self._assign(consumer, await load_partitions(consumer, self.topic) or 1)

@@ -216,6 +216,7 @@ class Publisher(StartStop):
         bool
             Whether that happened within `timeout_s` seconds.
         """
+        await asyncio.sleep(0)  # what finalizers have published by `publish_soon` comes first
         target = self._buffer.last_sequence
         self._send_now.set()
         with suppress(TimeoutError):
@@ -227,6 +228,7 @@ class Publisher(StartStop):
 
     async def close(self, timeout_s: float = 5.0) -> None:
         """Flush for at most `timeout_s` seconds, then stop; events that remain are counted as dropped."""
+        await asyncio.sleep(0)
         self._accepting = False
         task, self._task = self._task, None
         if task is None:

@@ -13,7 +13,14 @@ from aiokafka.structs import RecordMetadata
 
 from halt400.backoff import Backoff
 from halt400.errors import BrokerUnavailable, Halt400Error
-from halt400.kafka.clients import DURABLE, CachedPartitioner, close_producer, closed_on_failure, missing_topic
+from halt400.kafka.clients import (
+    DURABLE,
+    CachedPartitioner,
+    close_producer,
+    closed_on_failure,
+    missing_topic,
+    start_client,
+)
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.quiet import quiet_task
 from halt400.publisher.buffer import Buffer, BufferedEvent
@@ -123,7 +130,7 @@ class SendingLoop:
         producer = AIOKafkaProducer(**self._producer_options)
         async with closed_on_failure(producer, self._kafka):
             async with asyncio.timeout(self._stale_after_s):
-                await producer.start()
+                await start_client(producer)
                 # Checked first: sending to a missing topic can create it, with settings that are not ours.
                 topics = (await producer.client.fetch_all_metadata()).topics()
             if self._topic not in topics:

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import threading
 import time
 
@@ -84,6 +85,29 @@ async def test_a_400_with_the_largest_bodies_arrives_complete(kafka: str, prefix
     ((_, _, event),) = await responses(kafka, prefix)
     assert event.request.body_truncated
     assert event.request.body_size == len(worst)
+
+
+@pytest.mark.broker
+@pytest.mark.usefixtures("topic")
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_one_that_stops_while_it_connects_leaves_no_connection(
+    kafka: str, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for wait_ms in range(30):
+        async with Publisher(KafkaConnection(kafka, prefix)):
+            await asyncio.sleep(wait_ms / 1000)
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+async def test_what_a_finalizer_publishes_is_flushed(unused_port: int) -> None:
+    publisher = Publisher(f"127.0.0.1:{unused_port}")
+    publisher.start()
+    publisher.publish_soon(event_of(1, 400))
+    assert not await publisher.flush(0.01)
+    publisher.publish_soon(event_of(2, 400))
+    await publisher.close(0)
+    assert (publisher.stats.published, publisher.stats.rejected, publisher.stats.dropped_bad_requests) == (2, 0, 2)
 
 
 async def test_without_kafka_publishing_never_waits_and_keeps_the_400s(unused_port: int) -> None:
