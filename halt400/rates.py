@@ -4,11 +4,12 @@ The service writes one row per target to the compacted topic ``rates``; a `RateC
 any target. The HTTP API uses the same class.
 """
 
+import re
 import time
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from typing import Literal
 
 from msgspec import MsgspecError
@@ -31,6 +32,7 @@ __all__ = ["RateClient", "counts_at", "end_of_window_ms", "kept_from_ms"]
 
 _ROWS_KEPT = 1024
 _NEIGHBOURS = 500
+_SIMILAR = 0.6
 
 
 class RateClient(StartStop):
@@ -150,14 +152,17 @@ class RateClient(StartStop):
         return list(self._sorted())
 
     def near(self, target: str, limit: int = 5) -> list[str]:
-        """Return known targets with a name similar to `target`, the most similar first; for a mistyped name."""
+        """Return known targets with a name similar to `target`, the most similar first; for a mistyped name.
+
+        Labels that two names share at either end do not count: ``maps.example`` is not similar to ``shop.example``.
+        """
         names, wanted = self._sorted(), target.lower()
-        inside = [name for name in names if wanted in name.lower() or name.lower() in wanted][:_NEIGHBOURS]
+        inside = [name for name in names if _has_labels(name.lower(), wanted)][:_NEIGHBOURS]
         place = bisect_left(names, target)
         around = names[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS]
-        lowered = {name.lower(): name for name in [*around, *inside]}
-        close = [lowered[found] for found in get_close_matches(wanted, lowered, n=limit, cutoff=0.6)]
-        return list(dict.fromkeys([*close, *inside]))[:limit]
+        similar = {name: _similarity(wanted, name.lower()) for name in [*around, *inside]}
+        close = [name for name, found in similar.items() if found >= _SIMILAR]
+        return list(dict.fromkeys([*sorted(close, key=lambda name: -similar[name]), *inside]))[:limit]
 
     def _sorted(self) -> list[str]:
         if self._names is None:
@@ -168,6 +173,29 @@ class RateClient(StartStop):
     def _on_changes(self, changes: Changes) -> None:
         if self._names is not None and (not changes.keys() <= self._keys or None in changes.values()):
             self._names = None
+
+
+def _similarity(wanted: str, name: str) -> float:
+    """How similar two names are, 0 to 1; 0 where the labels that they do not share at their ends are not similar."""
+    left, right = wanted.split("."), name.split(".")
+    while left and right and left[-1] == right[-1]:
+        del left[-1], right[-1]
+    while left and right and left[0] == right[0]:
+        del left[0], right[0]
+    differing = SequenceMatcher(None, ".".join(left), ".".join(right))
+    if differing.quick_ratio() < _SIMILAR or differing.ratio() < _SIMILAR:
+        return 0.0
+    return SequenceMatcher(None, wanted, name).ratio()
+
+
+def _has_labels(name: str, wanted: str) -> bool:
+    """Whether one of two names consists of whole labels of the other."""
+    longer, shorter = (name, wanted) if len(name) >= len(wanted) else (wanted, name)
+    return (
+        bool(shorter)
+        and shorter in longer
+        and re.search(rf"(?<![\w-]){re.escape(shorter)}(?![\w-])", longer) is not None
+    )
 
 
 def end_of_window_ms(row: Row, now_ms: int) -> int:

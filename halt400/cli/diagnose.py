@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import orjson
@@ -54,16 +54,14 @@ def register(app: typer.Typer) -> None:
             typer.Option(metavar="TEXT", help="The log_format of an nginx, copied from nginx.conf, in single quotes."),
         ] = None,
         output: Annotated[
-            str, typer.Option("--format", metavar="FORMAT", help="text, or json: one object for each exchange.")
+            Literal["text", "json"], typer.Option("--format", help="json: one object for each exchange.")
         ] = "text",
     ) -> None:
         """Say what is wrong with a request, before or after it was refused.
 
         Reads a HAR, a raw HTTP/1.1 request, a curl command line, JSON lines of exchanges, flows of mitmproxy, or a
-        server's log. Exit code 0: no defect found, 3: defects found, 1: the input cannot be read.
+        server's log. Exit code 0: no defect found, 3: defects found, 1: the input cannot be read, 2: wrong arguments.
         """
-        if output not in ("text", "json"):
-            raise InputError(f"--format {output} is unknown.", "Known are text and json.")
         exchanges = _read(file, form, log_format)
         found = [(one, find_defect(one.request, one.response, as_sent=one.as_sent)) for one in exchanges]
         if output == "json":
@@ -104,7 +102,7 @@ def _known(form: str) -> DiagnosisForm:
         if form == known:
             return known
     known_forms = dict.fromkeys((*DIAGNOSIS_FORMS, *FORMAT_NAMES))
-    raise InputError(f"--input {form} is unknown.", f"Known are {', '.join(known_forms)}.")
+    raise typer.BadParameter(f"{form!r} is none of {', '.join(known_forms)}", param_hint="--input")
 
 
 def as_object(number: int, one: RecordedExchange, diagnosis: Diagnosis | None) -> dict[str, object]:

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 
 from streams.alerts.delivery import Sink
 from streams.alerts.routing import Owner, QuietHours, Route, Routing
-from streams.alerts.sink_settings import SinkSettings, StdoutSettings, make_sink, renewal_s
+from streams.alerts.sink_settings import SINK_KINDS, SinkSettings, StdoutSettings, make_sink, renewal_s
 from streams.detection.findings import Severity
 from streams.toml_file import Place, TomlFile
 
@@ -240,8 +240,11 @@ def _convert(source: TomlFile, value: Any, kind: Any, place: Place) -> Any:
         unknown = re.search(r"unknown field `([^`]*)`", reason)
         if unknown is not None:
             inner.append(unknown[1])
+        mend = "docs/alerts.md lists what is allowed there."
+        if kind is SinkSettings and (inner == ["kind"] or "`kind`" in reason):
+            mend = f"Choose one of {', '.join(SINK_KINDS)}; docs/alerts.md has their keys."
         raise source.error(
-            [*place, *inner], reason[0].lower() + reason[1:], "docs/alerts.md lists what is allowed there.",
+            [*place, *inner], reason[0].lower() + reason[1:], mend,
             value=None if unknown is not None else _value_at(value, inner),
         ) from None  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 import msgspec
@@ -14,7 +14,7 @@ from streams.alerts.sinks.alertmanager import RENEWAL_S
 from streams.alerts.sinks.pagerduty import EVENTS_URL
 from streams.toml_file import TomlFile
 
-__all__ = ["SinkSettings", "make_sink", "renewal_s"]
+__all__ = ["SINK_KINDS", "SinkSettings", "make_sink", "renewal_s"]
 
 Seconds = Annotated[float, Meta(gt=0, le=300)]
 MIN_SECRET = 16
@@ -77,6 +77,9 @@ class StdoutSettings(_SinkSettings, tag="stdout", kw_only=True, frozen=True):
 SinkSettings = (
     PagerDutySettings | SlackSettings | AlertmanagerSettings | WebhookSettings | EmailSettings | StdoutSettings
 )
+
+SINK_KINDS = tuple(sorted(str(settings.__struct_config__.tag) for settings in get_args(SinkSettings)))
+"""What `kind` may be."""
 
 
 def renewal_s(settings: SinkSettings) -> float | None:

@@ -53,7 +53,17 @@ class ApiClient:
         """Return a page of the quarantines."""
         return self._get("/v1/quarantines", query)
 
-    def _get(self, path: str, query: dict[str, Any]) -> dict[str, Any]:
+    def staleness(self) -> str | None:
+        """Say how far the answers are behind, None while Kafka answers the API."""
+        late = [found for found in self._get("/readyz", {}, statuses=(200, 503))["followers"] if not found["healthy"]]
+        if not late:
+            return None
+        ages = [found["last_contact_age_s"] for found in late]
+        since = "since its start" if None in ages else f"for {max(ages):.0f} s"
+        topics = ", ".join(sorted(found["topic"] for found in late))
+        return f"Kafka has not answered the API at {self.url} {since} ({topics}): what happened meanwhile is not shown."
+
+    def _get(self, path: str, query: dict[str, Any], statuses: tuple[int, ...] = (200,)) -> dict[str, Any]:
         """Send a GET request, without the parameters that are None.
 
         Raises
@@ -76,7 +86,7 @@ class ApiClient:
                 f"What answers at {self.url} is no Halt400 API (status {response.status_code}, not JSON).",
                 "Give the API's address by --url.",
             ) from error
-        if response.status_code == 200:
+        if response.status_code in statuses:
             found: dict[str, Any] = answer
             return found
         problem = answer if isinstance(answer, dict) else {}

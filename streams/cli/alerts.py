@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 from rich.text import Text
 
+from halt400.errors import SettingError
 from streams.cli.output import span, tables_on
 
 if TYPE_CHECKING:
@@ -22,11 +23,11 @@ __all__ = ["register"]
 
 T = TypeVar("T")
 
-DEFAULT_FILE = Path("halt400.toml")
-
 File = Annotated[
     Path | None,
-    typer.Option("--file", help=r"The file with the section \[alerts].", show_default="halt400.toml, if there"),
+    typer.Option(
+        "--file", help=r"The file with the section \[alerts].", show_default="HALT400_CONFIG_PATH, halt400.toml"
+    ),
 ]
 
 _OUTCOMES = {"accepted": "green", "refused": "red", "unavailable": "red"}
@@ -140,9 +141,24 @@ def _run_with_sinks(config: "AlertsConfig", work: "Callable[[dict[str, Sink]], A
 
 
 def _load(file: Path | None) -> "AlertsConfig":
-    from streams.alerts.config import load_alerts
+    """The section of the file that the worker reads too.
 
-    return load_alerts(file or (DEFAULT_FILE if DEFAULT_FILE.exists() else None))
+    Raises
+    ------
+    SettingError
+        There is no file with it, so nobody is alerted.
+    """
+    from streams.alerts.config import has_alerts, load_alerts
+    from streams.settings import load_settings
+
+    path = file or load_settings().config.found
+    if not has_alerts(path):
+        reason = f"{path} has no section [alerts]" if path is not None else "there is no halt400.toml here"
+        raise SettingError(
+            f"No alerts are sent: {reason}.",
+            "docs/alerts.md has what to write; the line [alerts] alone writes alerts to the worker's output.",
+        )
+    return load_alerts(path)
 
 
 def _kafka() -> "KafkaSettings":

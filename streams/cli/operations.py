@@ -86,7 +86,7 @@ def _send(
     if output == "json":
         print_json(to_builtins(command))
         return
-    until = "" if command.state == "released" else f" until {moment(command.expires_at, now_ms=command.issued_at)} UTC"
+    until = "" if command.state == "released" else f" until {moment(command.expires_at, now_ms=command.issued_at)}"
     typer.echo(f"{command.scope.id} is {command.state}{until}: {command.reason} ({command.issued_by})")
 
 

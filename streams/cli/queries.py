@@ -1,19 +1,28 @@
 """`halt400 rates` and `halt400 quarantines`: the answers of the HTTP API as tables in the terminal."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streams.api.choices import SortKey, WindowName
+from streams.api.choices import SortKey, State, WindowName
 from streams.cli.output import OutputFormat, moment, print_json, ratio, span, tables_on
 
 if TYPE_CHECKING:
     from streams.api.client import ApiClient
 
 __all__ = ["register"]
+
+
+def _state(text: str) -> str:
+    """One state of a quarantine, as an option gives it."""
+    states = get_args(State)
+    if text not in states:
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(states)}")
+    return text
+
 
 UrlOption = Annotated[
     str | None, typer.Option(help="Address of the API.", show_default="of HALT400_API_HOST and HALT400_API_PORT")
@@ -53,11 +62,13 @@ def rates(
     """Show how many responses one target or all targets sent, and how many of them were 400s."""
     if target is None and at is not None:
         raise typer.BadParameter("needs a TARGET", param_hint="--at")
+    _check_time(at)
     with _client(url) as client:
         if target is not None:
             answer = client.rates(target, window=window, at=at)
         else:
             answer = client.targets(window=window, prefix=prefix or None, sort=sort, limit=limit)
+        _warn_if_stale(client)
     if output == "json":
         print_json(answer)
     elif target is not None:
@@ -70,7 +81,9 @@ def quarantines(
     state: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only quarantined, probing or released ones; may be repeated.",
+            help="Only these; may be repeated.",
+            metavar="|".join(get_args(State)),
+            parser=_state,
             show_default="quarantined and probing",
         ),
     ] = None,
@@ -87,10 +100,29 @@ def quarantines(
         answer = client.quarantines(
             state=states, target=target, job_id=job_id, expired="true" if expired else None, limit=limit
         )
+        _warn_if_stale(client)
     if output == "json":
         print_json(answer)
     else:
         _print_quarantines(answer)
+
+
+def _check_time(text: str | None) -> None:
+    from streams.api.query_parameters import parse_time
+
+    try:
+        if text is not None:
+            parse_time(text)
+    except ValueError as error:
+        mend = "give milliseconds since the Unix epoch, or RFC 3339 such as 2026-01-31T12:00:00Z"
+        raise typer.BadParameter(f"{error}: {mend}", param_hint="--at") from None
+
+
+def _warn_if_stale(client: "ApiClient") -> None:
+    """Say on stderr, where JSON is not disturbed, that Kafka does not answer the API."""
+    stale = client.staleness()
+    if stale is not None:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(Text(f"Stale: {stale}", "bold yellow"))
 
 
 def _client(url: str | None) -> "ApiClient":

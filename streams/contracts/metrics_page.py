@@ -24,7 +24,8 @@ Each process counts only its own work: sum over the processes.
 
 _TAIL = """
 Alert on these with Prometheus, since Halt400 cannot report them itself: no worker answers (`up == 0`),
-`halt400_events_behind` grows, `halt400_archive_away_seconds > 300`, and `halt400_alert_dead_letters_total` rises.
+`halt400_events_behind` grows, `halt400_refusals_total` rises (a producer sends what cannot be counted),
+`halt400_archive_away_seconds > 300`, and `halt400_alert_dead_letters_total` rises.
 """
 
 

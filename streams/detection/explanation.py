@@ -4,15 +4,16 @@ from datetime import UTC, datetime
 from math import log
 from typing import Final
 
-from msgspec import Struct, field
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from halt400.records import Milliseconds
 from streams.detection.mixture import Mixture
 from streams.detection.policy import Policies
-from streams.detection.target_state import LastDecision, TargetState
+from streams.detection.target_state import TargetState
 from streams.quarantine.lifecycle import QuarantineState
 
-__all__ = ["Explanation", "ScopeReading", "TierReading", "explain"]
+__all__ = ["Explanation", "LastReading", "ScopeReading", "TierReading", "explain"]
 
 MOST_JOBS_EXPLAINED: Final = 20
 
@@ -63,6 +64,25 @@ class ScopeReading(Struct, kw_only=True, frozen=True):
     reason: str | None = None
 
 
+class LastReading(Struct, kw_only=True, frozen=True):
+    """What the last 400 of a target led to.
+
+    Attributes
+    ----------
+    at_ms
+        When the worker read it.
+    fired
+        Whether a command was issued, the one named by `command_id`.
+    """
+
+    at_ms: Milliseconds
+    event_id: str
+    scope_id: str
+    fired: bool
+    why: str
+    command_id: str | None = None
+
+
 class Explanation(Struct, kw_only=True, frozen=True):
     """All that decides on one target; `lines` is for people.
 
@@ -86,8 +106,8 @@ class Explanation(Struct, kw_only=True, frozen=True):
     suspect_jobs: tuple[str, ...]
     suspect_signatures: tuple[str, ...]
     is_wide: bool
-    last: LastDecision | None
-    requested_at: Milliseconds | None = field(default=None, name="wished_at")
+    last: LastReading | None
+    requested_at: Milliseconds | None = None
     refused_at: Milliseconds | None = None
 
     def lines(self) -> list[str]:
@@ -201,7 +221,7 @@ def explain(state: TargetState, policies: Policies, now_ms: int) -> Explanation:
         suspect_jobs=tuple(state.alarm.jobs),
         suspect_signatures=tuple(state.alarm.signatures),
         is_wide=state.alarm.is_wide,
-        last=state.last,
+        last=LastReading(**asdict(state.last)) if state.last is not None else None,
         requested_at=state.alarm.requested_at if state.pending_grant is not None else None,
         refused_at=state.alarm.refused_at or None,
     )

@@ -77,6 +77,29 @@ async def test_a_mistake_in_the_file_is_one_line_that_names_the_place(tmp_path: 
     found = await run("alerts", "routes", "--file", str(file))
     assert found.code == 1
     assert "halt400.toml, line 2: alerts.sink.x.kind = 'fax'" in found.err
+    assert "one of alertmanager, email, pagerduty, slack, stdout, webhook" in found.err
+
+
+@pytest.mark.parametrize("command", ["routes", "test", "resend"])
+@pytest.mark.parametrize("text", [None, '[policy]\ndefault = "strict"\n'], ids=["no file", "no section"])
+async def test_where_nobody_is_alerted_no_command_says_otherwise(
+    command: str, text: str | None, tmp_path: Path
+) -> None:
+    variables = {}
+    if text is not None:
+        (tmp_path / "halt400.toml").write_text(text)
+        variables["HALT400_CONFIG_PATH"] = str(tmp_path / "halt400.toml")
+    found = await run("alerts", command, **variables)
+    assert (found.code, found.out) == (1, "")
+    assert found.err.startswith("halt400: No alerts are sent: ")
+    assert len(found.err.splitlines()) == 1
+
+
+async def test_the_file_of_the_worker_is_that_of_the_commands(tmp_path: Path) -> None:
+    file = tmp_path / "other.toml"
+    file.write_text("[alerts]\n")
+    listed = await run("alerts", "routes", HALT400_CONFIG_PATH=str(file))
+    assert (listed.code, "stdout (stdout)" in listed.out) == (0, True)
 
 
 async def test_routes_are_listed_and_a_target_shows_its_sinks(tmp_path: Path) -> None:

@@ -64,11 +64,23 @@ async def test_a_window_up_to_the_present_misses_nothing_where_this_clock_is_beh
 
 async def test_similar_names_are_found_among_many(settings: Settings) -> None:
     one = encode_row(row(1, (1_000, 200, 1)))
-    names = [f"api-{number}.example" for number in range(300)] + ["api.shop.example:8443", "API.Maps.example"]
+    names = [f"api-{number}.example" for number in range(300)]
+    names += ["api.shop.example:8443", "API.Maps.example", "www.bank.example", "shop"]
     await write(settings.kafka, "rates", [(name.encode(), one) for name in names])
     async with client(settings) as rates, asyncio.timeout(20):
         await rates.wait_caught_up()
         assert rates.near("api.shop.example")[0] == "api.shop.example:8443"
         assert rates.near("api.maps.example")[0] == "API.Maps.example"
         assert rates.near("api-12.exmple")[0] == "api-12.example"
-        assert rates.near("zzz") == []
+        assert rates.near("https://api.shop.example:8443/v1")[0] == "api.shop.example:8443"
+        assert rates.near("maps") == ["API.Maps.example"]
+
+
+async def test_an_unrelated_host_of_the_same_domain_is_not_similar(settings: Settings) -> None:
+    one = encode_row(row(1, (1_000, 200, 1)))
+    names = ["maps.example", "www.bank.example", "api.forum.example", "shop"]
+    await write(settings.kafka, "rates", [(name.encode(), one) for name in names])
+    async with client(settings) as rates, asyncio.timeout(20):
+        await rates.wait_caught_up()
+        for unknown in ("nowhere.example", "www.news.example", "api.other.example", "workshop.example", "zzz", ""):
+            assert rates.near(unknown) == [], unknown

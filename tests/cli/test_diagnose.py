@@ -64,7 +64,7 @@ def test_no_colour_means_no_escape_codes():
 
 @pytest.mark.parametrize(
     ("text", "options"),
-    [("nonsense", []), ("", []), (FINE, ["--input", "xml"]), (FINE, ["--format", "xml"]), (FINE, ["--input", "har"])],
+    [("nonsense", []), ("", []), (FINE, ["--input", "har"])],
 )
 def test_bad_input_is_one_clear_error(text, options):
     result = run(text, *options)
@@ -94,6 +94,13 @@ def test_a_line_of_a_log_that_cannot_be_read_is_one_clear_error():
     result = run(f"{LOG}nonsense\n")
     assert isinstance(result.exception, InputError)
     assert "line 2: no line of a common or combined access log: found 'nonsense'" in str(result.exception)
+
+
+@pytest.mark.parametrize("options", [["--input", "xml"], ["--format", "xml"]])
+def test_a_wrong_argument_ends_with_two_and_lists_the_right_ones(options):
+    result = run(FINE, *options)
+    assert result.exit_code == 2
+    assert "json" in result.stderr
 
 
 def test_a_file_that_is_not_there_is_one_clear_error():

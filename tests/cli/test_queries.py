@@ -67,9 +67,7 @@ async def test_quarantines_are_shown_with_what_is_wrong_and_how_long_they_hold(a
     ("arguments", "said"),
     [
         (["rates", "api.shp.example"], "Did you mean api.shop.example?"),
-        (["rates", "api.shop.example", "--at", "yesterday"], "RFC 3339"),
         (["rates", "api.shop.example", "--window", "24h", "--at", "2025-12-11T05:00:00Z"], "kept from"),
-        (["quarantines", "--state", "gone"], "quarantined, probing, released"),
         (["rates", "--url", "http://127.0.0.1:1"], "--url"),
         (["rates", "--url", "nonsense"], "--url"),
     ],
@@ -79,6 +77,37 @@ async def test_what_goes_wrong_is_one_line_that_says_what_to_do(api: Api, argume
     assert outcome.code == 1
     assert len(outcome.err.splitlines()) == 1
     assert said in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["quarantines", "--state", "gone"], "quarantined, probing, released"),
+        (["rates", "--window", "7m"], "24h"),
+        (["rates", "api.shop.example", "--at", "yesterday"], "RFC 3339"),
+        (["rates", "--at", "1"], "TARGET"),
+        (["diagnose", "-", "--input", "xml"], "har"),
+        (["release", "job/", "--reason", "r"], "job/TARGET/JOB"),
+    ],
+)
+async def test_a_wrong_argument_ends_with_two_and_says_what_is_right(arguments: list[str], said: str) -> None:
+    outcome = await run(*arguments)
+    assert outcome.code == 2
+    assert said in " ".join(outcome.err.replace("│", " ").split())
+
+
+async def test_an_unrelated_host_is_not_offered_for_an_unknown_target(api: Api) -> None:  # noqa: F811
+    outcome = await ask(api, "rates", "nowhere.example")
+    assert outcome.code == 1
+    assert "Did you mean" not in outcome.err
+
+
+async def test_two_states_of_quarantines_are_shown_together(api: Api) -> None:  # noqa: F811
+    outcome = await ask(api, "quarantines", "--state", "probing", "--state", "released")
+    assert sorted(word for line in outcome.lines for word in line.split() if word in ("probing", "released")) == [
+        "probing",
+        "released",
+    ]
 
 
 async def test_the_api_serves_until_it_is_interrupted(api: Api, settings: Settings) -> None:  # noqa: F811

@@ -50,7 +50,7 @@ def test_explain_keeps_its_keys() -> None:
         "suspect_signatures",
         "is_wide",
         "last",
-        "wished_at",
+        "requested_at",
         "refused_at",
     ]
     assert list(found["reading"]) == [
@@ -71,5 +71,6 @@ def test_explain_keeps_its_keys() -> None:
         "reached_ratio",
         "bad_requests_to_fire",
     ]
-    assert found["last"][1:4] == ["event-7", f"job/{TARGET}/b", False]
-    assert (found["wished_at"], found["refused_at"]) == (1_700_000_960_000, None)
+    assert list(found["last"]) == ["at_ms", "event_id", "scope_id", "fired", "why", "command_id"]
+    assert list(found["last"].values())[1:4] == ["event-7", f"job/{TARGET}/b", False]
+    assert (found["requested_at"], found["refused_at"]) == (1_700_000_960_000, None)
