@@ -22,6 +22,7 @@ __all__ = [
     "WINDOWS_S",
     "Row",
     "WindowCounts",
+    "bucket_counts",
     "decode_row",
     "encode_row",
     "row_offset",
@@ -223,6 +224,25 @@ def window_counts(row: Row, window_s: int, at_ms: int) -> WindowCounts:
         responses=total,
         classes=dict(zip(CLASSES, by_slot, strict=True)),
     )
+
+
+def bucket_counts(row: Row, start_ms: int, step_s: int, steps: int) -> dict[str, list[int]]:
+    """Count steps of `step_s` seconds, the first from `start_ms` on: ``responses``, and one list for each of `CLASSES`.
+
+    Both are multiples of 5 s, and of a minute where the steps begin before the fine resolution; see `Row.fine_from`.
+    """
+    width, first = step_s // FINE_S, start_ms // _FINE_MS
+    by_slot = [[0] * steps for _ in CLASSES]
+    responses = [0] * steps
+    for bucket, count in row.responses.items():
+        if 0 <= (place := (bucket - first) // width) < steps:
+            responses[place] += count
+    for key, count in row.classes.items():
+        bucket, slot = divmod(key, _SLOTS)
+        if 0 <= (place := (bucket - first) // width) < steps:
+            by_slot[slot][place] += count
+    by_slot[OTHER] = [total - sum(counts) for total, *counts in zip(responses, *by_slot[1:], strict=True)]
+    return {"responses": responses, **dict(zip(CLASSES, by_slot, strict=True))}
 
 
 def window_seconds(name: str) -> int:

@@ -40,6 +40,8 @@ class TopicReader:
     ----------
     consumer_options
         Arguments for ``aiokafka.AIOKafkaConsumer`` in addition to those of the connection.
+    newest
+        Begin this many records before the end of each partition; ``None``: at its beginning.
     stale_after_s
         Seconds without an answer of the broker after which `advance` raises.
     clock
@@ -59,8 +61,10 @@ class TopicReader:
         *,
         stale_after_s: float,
         clock: Callable[[], float],
+        newest: int | None = None,
     ) -> None:
         self.kafka, self.topic = kafka, topic
+        self._newest = newest
         self.positions: dict[int, int] = {}
         self._consumer_options = {
             **consumer_options,
@@ -151,6 +155,17 @@ class TopicReader:
         elif now - self._last_contact > self._stale_after_s:
             raise BrokerUnavailable(f"Kafka at {self.kafka.servers} has not answered for {self._stale_after_s:g} s.")
 
+    def skip_to_newest(self) -> int:
+        """Seek partitions that are more than `newest` records behind; returns how many records are not read."""
+        consumer, skipped = self._connection(), 0
+        for partition in self._assigned:
+            end, position = consumer.highwater(partition), self.positions[partition.partition]
+            if self._newest is not None and end is not None and end - self._newest > position:
+                skipped += end - self._newest - position
+                self.positions[partition.partition] = end - self._newest
+                consumer.seek(partition, end - self._newest)
+        return skipped
+
     async def assign_new_partitions(self) -> None:
         """Assign partitions that were added to the topic."""
         consumer = self._connection()
@@ -195,6 +210,9 @@ class TopicReader:
         missing = [TopicPartition(self.topic, number) for number in range(partitions) if number not in self.positions]
         if missing:
             beginnings = await consumer.beginning_offsets(missing)
+            if self._newest is not None:
+                ends = await consumer.end_offsets(missing)
+                beginnings = {found: max(first, ends[found] - self._newest) for found, first in beginnings.items()}
             self.positions.update({found.partition: offset for found, offset in beginnings.items()})
         # No await from here on: the fetcher must not run before every partition has its position.
         self._assigned = [TopicPartition(self.topic, number) for number in range(partitions)]

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from halt400.errors import QueryError
+from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.follower import Changes, Follower
 from halt400.kafka.record_sender import RecordSender
 from halt400.records import UNDECODABLE
@@ -31,14 +32,14 @@ _decode_revision = msgspec.json.Decoder(_Revision).decode
 
 
 def follow_alerts(
-    kafka: KafkaSettings,
+    kafka: KafkaConnection,
     *,
     at_start: Literal["wait", "raise"] = "wait",
     on_changes: Callable[[Changes], None] | None = None,
 ) -> Follower:
     """Make the follower of the topic; of two rows of one incident that of the greater revision counts."""
     return Follower(
-        kafka.connection,
+        kafka,
         kafka.topic(topics.ALERTS),
         on_changes=on_changes,
         newer=_newer,
@@ -82,7 +83,7 @@ async def acknowledge(kafka: KafkaSettings, key: str, acknowledgement: Acknowled
     BrokerUnavailable
         Kafka does not answer.
     """
-    async with follow_alerts(kafka, at_start="raise") as follower:
+    async with follow_alerts(kafka.connection, at_start="raise") as follower:
         await follower.wait_caught_up()
         row = follower.values.get(key.encode())
         incident = decode_incident(row) if row is not None and not key.startswith(ACKNOWLEDGEMENT_PREFIX) else None

@@ -78,7 +78,7 @@ async def resend(
     BrokerUnavailable
         Kafka does not answer.
     """
-    follower = follow_alerts(kafka, at_start="raise")
+    follower = follow_alerts(kafka.connection, at_start="raise")
     async with follower as alerts, _clients(kafka) as (consumer, producer):
         await alerts.wait_caught_up()
         found: list[ResendResult] = []

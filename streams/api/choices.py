@@ -2,9 +2,12 @@
 
 from typing import Literal
 
-__all__ = ["SortKey", "State", "WindowName"]
+__all__ = ["DlqName", "SortKey", "SpanName", "State", "StepName", "WindowName"]
 
 WindowName = Literal["1m", "5m", "15m", "1h", "6h", "24h"]
+SpanName = Literal["15m", "1h", "6h", "24h"]
+StepName = Literal["5s", "1m", "5m", "15m", "1h"]
+DlqName = Literal["responses.dlq", "alerts.dlq"]
 State = Literal["quarantined", "probing", "released"]
 SortKey = Literal[
     "target",

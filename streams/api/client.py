@@ -63,6 +63,30 @@ class ApiClient:
         topics = ", ".join(sorted(found["topic"] for found in late))
         return f"Kafka has not answered the API at {self.url} {since} ({topics}): what happened meanwhile is not shown."
 
+    def commands(self, **query: Any) -> dict[str, Any]:
+        """Return a page of the commands that are still known."""
+        return self._get("/v1/commands", query)
+
+    def offences(self, **query: Any) -> dict[str, Any]:
+        """Return a page of the recent offences."""
+        return self._get("/v1/offences", query)
+
+    def findings(self, **query: Any) -> dict[str, Any]:
+        """Return a page of the recent findings."""
+        return self._get("/v1/findings", query)
+
+    def dead_letters(self, **query: Any) -> dict[str, Any]:
+        """Return a page of the recent dead letters."""
+        return self._get("/v1/dead-letters", query)
+
+    def incidents(self, **query: Any) -> dict[str, Any]:
+        """Return a page of the incidents."""
+        return self._get("/v1/incidents", query)
+
+    def alerts(self, **query: Any) -> dict[str, Any]:
+        """Return a page of what was sent."""
+        return self._get("/v1/alerts", query)
+
     def _get(self, path: str, query: dict[str, Any], statuses: tuple[int, ...] = (200,)) -> dict[str, Any]:
         """Send a GET request, without the parameters that are None.
 

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
+from streams.api import log_models as logs
 from streams.api import models as answers
+from streams.api import policy_models as policies
 from streams.api import query_parameters as queries
+from streams.api import series
 
 __all__ = ["ENDPOINTS", "Endpoint"]
 
@@ -46,8 +49,11 @@ class Endpoint:
     data: bool = True
 
 
+_TARGET = "The target as its events name it, percent-encoded; `host:port` needs no encoding."
+_PLACE = "Partition and offset of the record on its topic, such as `3-4711`."
+
 ENDPOINTS = (
-    Endpoint("index", "/", "Where everything is.", answers.Index, data=False),
+    Endpoint("index", "/v1", "Where everything is.", answers.Index, data=False),
     Endpoint(
         "targets",
         "/v1/targets",
@@ -63,7 +69,16 @@ ENDPOINTS = (
         answers.TargetRates,
         query=queries.RatesQuery,
         problems=(400, 404),
-        parameters={"target": "The target as its events name it, percent-encoded; `host:port` needs no encoding."},
+        parameters={"target": _TARGET},
+    ),
+    Endpoint(
+        "series",
+        "/v1/targets/{target}/series",
+        "Counts of one target over time, for a chart.",
+        series.Series,
+        query=queries.SeriesQuery,
+        problems=(400, 404),
+        parameters={"target": _TARGET},
     ),
     Endpoint(
         "quarantines",
@@ -80,6 +95,87 @@ ENDPOINTS = (
         answers.Quarantine,
         problems=(404,),
         parameters={"scope": "The scope's id, such as `job/api.shop.example/extract-099`; its slashes may stay."},
+    ),
+    Endpoint(
+        "commands",
+        "/v1/commands",
+        "Every command that is still known, the latest first: the history of the quarantines.",
+        answers.CommandPage,
+        query=queries.CommandQuery,
+        problems=(400,),
+    ),
+    Endpoint(
+        "offences",
+        "/v1/offences",
+        "The recent 400s with their diagnosis, the newest first.",
+        logs.OffencePage,
+        query=queries.OffenceQuery,
+        problems=(400,),
+    ),
+    Endpoint(
+        "offence",
+        "/v1/offences/{id}",
+        "One 400 with its request and response, redacted as in the archive.",
+        logs.OffenceAnswer,
+        problems=(404,),
+        parameters={"id": _PLACE},
+    ),
+    Endpoint(
+        "findings",
+        "/v1/findings",
+        "The recent findings, the newest first.",
+        logs.FindingPage,
+        query=queries.FindingQuery,
+        problems=(400,),
+    ),
+    Endpoint(
+        "dead_letters",
+        "/v1/dead-letters",
+        "The recent dead letters, the newest first.",
+        logs.DeadLetterPage,
+        query=queries.DeadLetterQuery,
+        problems=(400,),
+    ),
+    Endpoint(
+        "dead_letter",
+        "/v1/dead-letters/{topic}/{id}",
+        "One dead letter with its value, redacted.",
+        logs.DeadLetterAnswer,
+        problems=(404,),
+        parameters={"topic": "`responses.dlq` or `alerts.dlq`.", "id": _PLACE},
+    ),
+    Endpoint(
+        "incidents",
+        "/v1/incidents",
+        "The open incidents, each with its key, scopes and what was sent of it.",
+        logs.IncidentPage,
+        query=queries.IncidentQuery,
+        problems=(400,),
+    ),
+    Endpoint(
+        "incident",
+        "/v1/incidents/{incident}",
+        "One incident.",
+        logs.IncidentAnswer,
+        problems=(404,),
+        parameters={"incident": "Its key, such as `api.shop.example/malformed_json`; its slashes may stay."},
+    ),
+    Endpoint(
+        "alerts",
+        "/v1/alerts",
+        "What each sink was sent last of each incident, the newest first.",
+        logs.AlertPage,
+        query=queries.AlertQuery,
+        problems=(400,),
+    ),
+    Endpoint(
+        "policies",
+        "/v1/policies",
+        "The policies that this process reads, and the rule for one target.",
+        policies.PolicyAnswer,
+        query=queries.PolicyQuery,
+        problems=(400,),
+        data=False,
     ),
     Endpoint("alive", "/healthz", "Whether the process is alive.", answers.Health, open=True, data=False),
     Endpoint(

@@ -12,9 +12,14 @@ from streams.api.choices import WindowName
 from streams.quarantine.not_sent import NotSent
 
 __all__ = [
+    "Answer",
+    "AsOf",
     "ClassCounts",
+    "CommandPage",
+    "Count",
     "Health",
     "Index",
+    "Page",
     "Problem",
     "Quarantine",
     "QuarantinePage",
@@ -30,6 +35,25 @@ Count = Annotated[int, Meta(ge=0)]
 AsOf = Annotated[
     int, Meta(ge=0, description="The answer includes what the service had written by this time; milliseconds, UTC.")
 ]
+
+
+Stale = Annotated[bool, Meta(description="Whether Kafka has not answered for 10 s, so that the answer may be old.")]
+
+
+class Answer(Struct, kw_only=True):
+    """What every answer with data says of its age; the headers Halt400-As-Of and Age say it too."""
+
+    as_of: AsOf
+    stale: Stale
+
+
+class Page(Answer, kw_only=True):
+    """A page of a list; `total` counts all that match the filter, `next` is the next page's address."""
+
+    total: Count
+    limit: Count
+    offset: Count
+    next: str | None
 
 
 class ClassCounts(Struct, kw_only=True):
@@ -68,7 +92,7 @@ class Totals(Struct, kw_only=True):
     classes: ClassCounts
 
 
-class TargetRates(Struct, kw_only=True):
+class TargetRates(Answer, kw_only=True):
     """One target's counts in the requested windows, by the windows' names.
 
     `late` events arrived more than a day after their time; they are in no window. `skewed` events had a time after
@@ -76,7 +100,6 @@ class TargetRates(Struct, kw_only=True):
     """
 
     target: str
-    as_of: AsOf
     windows: dict[str, Window]
     totals: Totals
     late: Count
@@ -98,14 +121,9 @@ class Target(Struct, kw_only=True):
     last_bad_request: Annotated[int | None, Meta(description="Time of the latest 400; null for none.")]
 
 
-class TargetPage(Struct, kw_only=True):
-    """A page of targets; `total` counts all that match the filter, `next` is the next page's address."""
+class TargetPage(Page, kw_only=True):
+    """A page of targets."""
 
-    as_of: AsOf
-    total: Count
-    limit: Count
-    offset: Count
-    next: str | None
     targets: list[Target]
 
 
@@ -121,15 +139,16 @@ class Quarantine(Command, kw_only=True):
     not_sent: NotSent | None
 
 
-class QuarantinePage(Struct, kw_only=True):
-    """A page of quarantines, the latest command first; `total` and `next` as in TargetPage."""
+class QuarantinePage(Page, kw_only=True):
+    """A page of quarantines, the latest command first."""
 
-    as_of: AsOf
-    total: Count
-    limit: Count
-    offset: Count
-    next: str | None
     quarantines: list[Quarantine]
+
+
+class CommandPage(Page, kw_only=True):
+    """A page of commands, the latest first: the history of the quarantines, as far back as the topic keeps it."""
+
+    commands: list[Command]
 
 
 class FollowerState(Struct, kw_only=True):

@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from halt400.errors import Halt400Error
+from halt400.errors import BrokerUnavailable, Halt400Error
 from streams.api.models import Problem
 
 __all__ = ["PROBLEM_JSON", "TITLES", "ProblemError", "problem_middleware", "problem_response", "raise_problem"]
@@ -24,6 +24,9 @@ TITLES = {
     "unknown_path": "There is nothing at this address",
     "unknown_target": "No such target",
     "unknown_quarantine": "No such quarantine",
+    "unknown_incident": "No such incident",
+    "unknown_record": "No such record",
+    "broker_unavailable": "Kafka does not answer",
     "method_not_allowed": "This method is not allowed here",
     "request_refused": "The request cannot be served",
     "not_caught_up": "This process has not read its topics to the end yet",
@@ -88,6 +91,8 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
             return await handler(request)
         except web.HTTPException as error:
             _raise_as_problem(error, request)
+        except BrokerUnavailable as error:
+            raise_problem(503, "broker_unavailable", error.message, error.mend, headers={"Retry-After": "5"})
         except Halt400Error as error:
             log.error("%s %s: %s", request.method, request.path, error)
             code = error.code if error.code in TITLES else "internal_error"
@@ -114,5 +119,5 @@ def _raise_as_problem(error: web.HTTPException, request: web.Request) -> NoRetur
             allowed=allowed,
         )
     if error.status == 404:
-        raise_problem(404, "unknown_path", f"There is nothing at {request.path}.", "/ lists the addresses.")
+        raise_problem(404, "unknown_path", f"There is nothing at {request.path}.", "/v1 lists the addresses.")
     raise_problem(error.status, "request_refused", f"{error.reason}.")

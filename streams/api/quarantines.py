@@ -1,7 +1,7 @@
 """The latest command of every scope, followed on the compacted topic `control`, and the list of quarantines."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -10,10 +10,12 @@ from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.follower import Changes, Follower
 from halt400.records import Command
 from streams import topics
+from streams.api.command_log import CommandLog
 from streams.api.models import Quarantine
+from streams.api.shown_texts import ShownTexts
 from streams.savings import SavingsBook
 
-__all__ = ["Quarantines", "as_quarantine"]
+__all__ = ["Quarantines"]
 
 log = logging.getLogger(__name__)
 
@@ -31,34 +33,71 @@ class Quarantines:
         The present, in milliseconds since the Unix epoch.
     savings
         Counts of the requests that gates did not send.
+    texts
+        Removes secrets from reasons and diagnoses.
+    on_new
+        Called with the ids of the scopes that have a new command.
+
+    Attributes
+    ----------
+    history
+        The commands that are still on the topic.
     """
 
-    def __init__(self, kafka: KafkaConnection, *, clock_ms: Callable[[], int], savings: SavingsBook) -> None:
-        self.follower = Follower(kafka, kafka.topic(topics.CONTROL), newer=_is_later, on_changes=self._on_changes)
-        self._clock_ms, self._savings = clock_ms, savings
+    def __init__(
+        self,
+        kafka: KafkaConnection,
+        *,
+        clock_ms: Callable[[], int],
+        savings: SavingsBook,
+        texts: ShownTexts,
+        on_new: Callable[[list[str]], None] = lambda scope_ids: None,
+    ) -> None:
+        self.history = CommandLog()
+        self.follower = Follower(
+            kafka,
+            kafka.topic(topics.CONTROL),
+            newer=_is_later,
+            on_changes=self._on_changes,
+            on_records=self.history.add,
+        )
+        self._clock_ms, self._savings, self._on_new = clock_ms, savings, on_new
+        self._texts = texts
         self._commands: dict[str, Command] = {}
         self._scopes_of: dict[str, set[str]] = {}
 
     def get(self, scope_id: str) -> Quarantine | None:
         """Return the state of one scope; None where there was never a command."""
         command = self._commands.get(scope_id)
-        return None if command is None else as_quarantine(command, self._clock_ms(), self._savings)
+        return None if command is None else self._shown(command, self._clock_ms())
 
-    def find(
-        self, *, states: tuple[str, ...], target: str | None, job_id: str | None, expired: bool
-    ) -> list[Quarantine]:
-        """Return the quarantines that match, the latest command first; `expired`: include those that have expired."""
+    def find(self, *, states: tuple[str, ...], target: str | None, job_id: str | None, expired: bool) -> list[Command]:
+        """Return the commands of the quarantines that match, the latest first; `expired`: also of those that have."""
         now_ms = self._clock_ms()
         scopes = self._commands if target is None else self._scopes_of.get(target, ())
         found = [
-            as_quarantine(command, now_ms, self._savings)
+            command
             for command in map(self._commands.__getitem__, scopes)
             if command.state in states
             and (job_id is None or command.scope.job_id == job_id)
             and (expired or command.state == "released" or command.expires_at > now_ms)
         ]
-        found.sort(key=lambda quarantine: (-quarantine.issued_at, quarantine.id))
+        found.sort(key=lambda command: (-command.issued_at, command.scope.id))
         return found
+
+    def shown(self, commands: Iterable[Command]) -> list[Quarantine]:
+        """Return commands as the API shows them."""
+        now_ms = self._clock_ms()
+        return [self._shown(command, now_ms) for command in commands]
+
+    def without_secrets(self, command: Command) -> Command:
+        """Return a command without secrets in its reason and diagnosis."""
+        diagnosis = command.diagnosis
+        return msgspec.structs.replace(
+            command,
+            reason=self._texts.text(command.reason),
+            diagnosis=None if diagnosis is None else self._texts.diagnosis(diagnosis),
+        )
 
     def in_force_on(self, target: str) -> int:
         """Return the number of quarantines in force on one target."""
@@ -70,6 +109,16 @@ class Quarantines:
     def targets(self) -> set[str]:
         """Return the targets that have a quarantine in force."""
         return {target for target in self._scopes_of if self.in_force_on(target)}
+
+    def _shown(self, command: Command, now_ms: int) -> Quarantine:
+        """A command with whether it is in force at `now_ms`, and what it has saved."""
+        shown = self.without_secrets(command)
+        return Quarantine(
+            id=command.scope.id,
+            in_force=_in_force(command, now_ms),
+            not_sent=self._savings.not_sent([(command.scope.id, command.opened_at)]),
+            **{name: getattr(shown, name) for name in _COMMAND_FIELDS},
+        )
 
     def _on_changes(self, changes: Changes) -> None:
         for key, value in changes.items():
@@ -89,16 +138,7 @@ class Quarantines:
                 continue
             self._commands[scope_id] = command
             self._scopes_of.setdefault(command.scope.target, set()).add(scope_id)
-
-
-def as_quarantine(command: Command, now_ms: int, savings: SavingsBook) -> Quarantine:
-    """Build the API's answer from a command: its fields, whether it is in force at `now_ms`, and what it has saved."""
-    return Quarantine(
-        id=command.scope.id,
-        in_force=_in_force(command, now_ms),
-        not_sent=savings.not_sent([(command.scope.id, command.opened_at)]),
-        **{name: getattr(command, name) for name in _COMMAND_FIELDS},
-    )
+        self._on_new([key.decode(errors="replace") for key in changes])
 
 
 def _in_force(command: Command, now_ms: int) -> bool:

@@ -1,6 +1,7 @@
 """The query parameters of each endpoint as types, which parse a request and document it in OpenAPI."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
@@ -8,19 +9,53 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from streams.api.choices import SortKey, State, WindowName
+from halt400.records import Cause
+from streams.api.choices import DlqName, SortKey, SpanName, State, StepName, WindowName
 from streams.api.problems import raise_problem
+from streams.detection.findings import FindingKind, Severity
 
-__all__ = ["QuarantineQuery", "RatesQuery", "TargetQuery", "parse_time", "read_query"]
+__all__ = [
+    "AlertQuery",
+    "CommandQuery",
+    "DeadLetterQuery",
+    "FindingQuery",
+    "IncidentQuery",
+    "OffenceQuery",
+    "PolicyQuery",
+    "QuarantineQuery",
+    "RatesQuery",
+    "SeriesQuery",
+    "TargetQuery",
+    "between",
+    "parse_time",
+    "read_query",
+    "time_parameter",
+]
 
 Limit = Annotated[int, Meta(ge=1, le=1000, description="Most entries of the page.")]
 Offset = Annotated[int, Meta(ge=0, le=10**9, description="Entries before the page.")]
+OnTarget = Annotated[str | UnsetType, Meta(description="Only on this target.")]
+OfJob = Annotated[str | UnsetType, Meta(description="Only of this job.")]
+
+
+def _time(meaning: str) -> Meta:
+    return Meta(
+        description=f"{meaning}: milliseconds since the Unix epoch, or RFC 3339 with offset.",
+        examples=["1765432100000", "2026-01-31T12:00:00Z"],
+        extra_json_schema={"anyOf": [{"pattern": "^[0-9]{1,14}$"}, {"format": "date-time"}]},
+    )
+
+
+At = Annotated[str | UnsetType, _time("End of what is counted, now where it is not given")]
+Since = Annotated[str | UnsetType, _time("Only from this time on")]
+Until = Annotated[str | UnsetType, _time("Only before this time")]
 
 
 class TargetQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     """Query of the list of targets."""
 
     prefix: Annotated[str, Meta(description="Only targets whose name begins with this.")] = ""
+    search: Annotated[str, Meta(description="Only targets whose name has this in it; case is ignored.")] = ""
     quarantined: Annotated[
         bool | UnsetType, Meta(description="Only targets with (true) or without (false) a quarantine in force.")
     ] = UNSET
@@ -39,14 +74,7 @@ class RatesQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     window: Annotated[
         list[WindowName], Meta(description="The windows to count; repeat it, or separate by commas. Default: all.")
     ] = []
-    at: Annotated[
-        str | UnsetType,
-        Meta(
-            description="End of the windows: milliseconds since the Unix epoch, or RFC 3339 with offset. Default: now.",
-            examples=["1765432100000", "2026-01-31T12:00:00Z"],
-            extra_json_schema={"anyOf": [{"pattern": "^[0-9]{1,14}$"}, {"format": "date-time"}]},
-        ),
-    ] = UNSET
+    at: At = UNSET
 
 
 class QuarantineQuery(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -65,7 +93,104 @@ class QuarantineQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     offset: Offset = 0
 
 
-_Query = TypeVar("_Query", TargetQuery, RatesQuery, QuarantineQuery)
+class SeriesQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Query of one target's counts over time."""
+
+    span: Annotated[SpanName, Meta(description="How far back.")] = "1h"
+    step: Annotated[
+        StepName | UnsetType,
+        Meta(description="Length of one step. Default: 5s, 1m, 5m or 15m, by the span; at least 1m beyond 20 minutes."),
+    ] = UNSET
+    at: At = UNSET
+
+
+class CommandQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Query of the commands that are still known: the history of the quarantines."""
+
+    scope: Annotated[
+        str | UnsetType, Meta(description="Only of this scope, such as `job/api.shop.example/extract-099`.")
+    ] = UNSET
+    target: OnTarget = UNSET
+    job_id: OfJob = UNSET
+    state: Annotated[list[State], Meta(description="Only these states; repeat it, or separate by commas.")] = []
+    since: Since = UNSET
+    until: Until = UNSET
+    limit: Limit = 100
+    offset: Offset = 0
+
+
+class OffenceQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Query of the recent offences."""
+
+    target: OnTarget = UNSET
+    job_id: OfJob = UNSET
+    cause: Annotated[Cause | UnsetType, Meta(description="Only with this diagnosed cause.")] = UNSET
+    command_id: Annotated[str | UnsetType, Meta(description="Only those of this command.")] = UNSET
+    opens: Annotated[
+        bool | UnsetType, Meta(description="Only those for which a command was issued (true), or not (false).")
+    ] = UNSET
+    since: Since = UNSET
+    until: Until = UNSET
+    limit: Limit = 100
+    offset: Offset = 0
+
+
+class FindingQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Query of the recent findings."""
+
+    kind: Annotated[list[FindingKind], Meta(description="Only these kinds; repeat it, or separate by commas.")] = []
+    severity: Annotated[Severity | UnsetType, Meta(description="Only of this severity.")] = UNSET
+    target: OnTarget = UNSET
+    job_id: OfJob = UNSET
+    since: Since = UNSET
+    until: Until = UNSET
+    limit: Limit = 100
+    offset: Offset = 0
+
+
+class DeadLetterQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Query of the recent dead letters."""
+
+    topic: Annotated[list[DlqName], Meta(description="Only of this topic; repeat it, or separate by commas.")] = []
+    error: Annotated[str | UnsetType, Meta(description="Only with this code, such as `invalid_event`.")] = UNSET
+    key: Annotated[str | UnsetType, Meta(description="Only records with this key.")] = UNSET
+    since: Since = UNSET
+    until: Until = UNSET
+    limit: Limit = 100
+    offset: Offset = 0
+
+
+class IncidentQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Query of the incidents."""
+
+    state: Annotated[Literal["open", "closed", "all"], Meta(description="A closed incident is kept for a day.")] = (
+        "open"
+    )
+    target: OnTarget = UNSET
+    cause: Annotated[str | UnsetType, Meta(description="Only of this cause, or kind of finding.")] = UNSET
+    limit: Limit = 100
+    offset: Offset = 0
+
+
+class AlertQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Query of what was sent."""
+
+    target: OnTarget = UNSET
+    sink: Annotated[str | UnsetType, Meta(description="Only to this sink.")] = UNSET
+    undelivered: Annotated[
+        bool | UnsetType, Meta(description="Only what no sink accepted (true), or what was accepted (false).")
+    ] = UNSET
+    limit: Limit = 100
+    offset: Offset = 0
+
+
+class PolicyQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Query of the policies in force."""
+
+    target: Annotated[str | UnsetType, Meta(description="The target whose rule is wanted.")] = UNSET
+
+
+_Query = TypeVar("_Query", bound=Struct)
 
 
 def read_query(request: web.Request, query: type[_Query]) -> _Query:
@@ -129,6 +254,27 @@ def parse_time(text: str) -> int:
     if time_ms < 0:
         raise ValueError(f"{text!r} is before 1970")
     return time_ms
+
+
+def time_parameter(text: str, name: str) -> int:
+    """Parse a parameter that is a time, to milliseconds; what is none is a 400."""
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise_problem(
+            400,
+            "bad_parameter",
+            f"{name}: {error}.",
+            "Give milliseconds since the Unix epoch, or RFC 3339 such as 2026-01-31T12:00:00Z.",
+            parameter=name,
+        )
+
+
+def between(since: str | UnsetType, until: str | UnsetType) -> Callable[[int], bool]:
+    """Return whether a time, milliseconds, is in [since, until); what is no time is a 400."""
+    first = 0 if since is UNSET else time_parameter(since, "since")
+    end = None if until is UNSET else time_parameter(until, "until")
+    return lambda time_ms: first <= time_ms and (end is None or time_ms < end)
 
 
 def _choices(hint: Any) -> tuple[Any, ...]:

@@ -6,18 +6,28 @@ target.
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from halt400.errors import InvalidRecord
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.follower import Follower
 from halt400.rates import RateClient, counts_at, end_of_window_ms
+from halt400.redaction import RedactionRules, Redactor
 from halt400.start_stop import StartStop
 from halt400.windows import CLASSES, WINDOWS_S, Row, WindowCounts, decode_row, window_counts
+from streams.api.incidents import IncidentBook
+from streams.api.log_records import LogRecords
 from streams.api.models import ClassCounts, FollowerState, Target, TargetRates, Totals, Window
 from streams.api.quarantines import Quarantines
+from streams.api.recent_records import RecentRecords
+from streams.api.series import Series, series_of
+from streams.api.shown_texts import ShownTexts
+from streams.detection import Policies
+from streams.processing.policy_file import PolicyFile
 from streams.savings import SavingsBook
 
 __all__ = ["ReadModel"]
@@ -37,27 +47,46 @@ def wall_clock_ms() -> int:
 
 
 class ReadModel(StartStop):
-    """Follows `rates`, `control` and `savings`, and answers from memory.
+    """Follows `rates`, `control`, `savings` and `alerts`, and the newest records of the logs; answers from memory.
 
     Parameters
     ----------
     kafka
         Where Kafka is.
+    partitions
+        Partitions of each topic.
+    redactor
+        Removes secrets from requests and responses; where None, one with a key of its own.
+    policies
+        The policies in force; where None, the built-in ones.
     clock_ms
         The current time, in milliseconds since the Unix epoch.
     """
 
-    def __init__(self, kafka: KafkaConnection, *, clock_ms: Callable[[], int] = wall_clock_ms) -> None:
+    def __init__(
+        self,
+        kafka: KafkaConnection,
+        *,
+        partitions: int = 12,
+        redactor: Redactor | None = None,
+        policies: PolicyFile | None = None,
+        clock_ms: Callable[[], int] = wall_clock_ms,
+    ) -> None:
         self.rates = RateClient(kafka, clock_ms=clock_ms)
         self.savings = SavingsBook(kafka, clock_ms=clock_ms)
-        self.quarantines = Quarantines(kafka, clock_ms=clock_ms, savings=self.savings)
+        texts = ShownTexts(redactor or Redactor(RedactionRules(), secrets.token_bytes(32)))
+        self.quarantines = Quarantines(kafka, clock_ms=clock_ms, savings=self.savings, texts=texts)
+        self.incidents = IncidentBook(kafka, savings=self.savings, texts=texts)
+        self.logs = LogRecords(kafka, partitions, texts)
         self.clock_ms = clock_ms
+        self._policies = policies
         self._overviews: dict[str, asyncio.Task[Overview]] = {}
 
     async def start(self) -> None:
         """Begin to follow, and return at once: connecting to the broker goes on in the background."""
         for follower in self.followers:
             await follower.start()
+        self.logs.start()
 
     async def stop(self) -> None:
         """Stop following."""
@@ -66,16 +95,17 @@ class ReadModel(StartStop):
         self._overviews.clear()
         for follower in self.followers:
             await follower.stop()
+        await self.logs.stop()
 
     async def wait_caught_up(self) -> None:
-        """Wait until everything that was in the topics at the time of this call has been read."""
+        """Wait until everything that was in the followed topics at the time of this call has been read."""
         for follower in self.followers:
             await follower.wait_caught_up()
 
     @property
     def followers(self) -> tuple[Follower, ...]:
-        """The followers of `rates`, `control` and `savings`."""
-        return self.rates.follower, self.quarantines.follower, self.savings.follower
+        """The followers of `rates`, `control`, `savings` and `alerts`."""
+        return self.rates.follower, self.quarantines.follower, self.savings.follower, self.incidents.follower
 
     @property
     def caught_up(self) -> bool:
@@ -90,8 +120,19 @@ class ReadModel(StartStop):
     @property
     def as_of(self) -> int:
         """When the broker last confirmed that all was read, for the topic where that is longest ago; milliseconds."""
-        ages = [follower.last_contact_age_s for follower in self.followers]
+        return self.as_of_these(self.followers)
+
+    def as_of_these(self, readers: Iterable[Follower | RecentRecords[Any]]) -> int:
+        """Return the same for some topics only."""
+        ages = [reader.last_contact_age_s for reader in readers]
         return self.clock_ms() - int(1000 * max((age for age in ages if age is not None), default=0.0))
+
+    def policies(self) -> tuple[Policies, str | None]:
+        """Return the policies that this process reads, and the file; None for the built-in ones."""
+        if self._policies is None:
+            return Policies(), None
+        self._policies.refresh()
+        return self._policies.policies, self._policies.file
 
     def follower_states(self) -> list[FollowerState]:
         """Return how far each topic has been read."""
@@ -123,12 +164,29 @@ class ReadModel(StartStop):
         return TargetRates(
             target=target,
             as_of=self.as_of,
+            stale=not self.healthy,
             windows={name: _window(name, counts_at(row, WINDOWS_S[name], end_ms)) for name in windows},
             totals=_totals(row),
             late=row.late,
             late_bad_requests=row.late_bad_requests,
             skewed=row.skewed,
             last_bad_request=row.bad_request_seen or None,
+        )
+
+    def series(self, target: str, span_s: int, step_s: int | None, at_ms: int | None) -> Series | None:
+        """Return one target's counts over time; None for an unknown target.
+
+        Raises
+        ------
+        InvalidRecord
+            The row was written by a later release.
+        """
+        row = self.rates.row(target)
+        if row is None:
+            return None
+        end_ms = end_of_window_ms(row, self.clock_ms()) if at_ms is None else at_ms
+        return series_of(
+            target, row, span_s=span_s, step_s=step_s, end_ms=end_ms, as_of=self.as_of, stale=not self.healthy
         )
 
     def targets(self, names: Iterable[str], window: str) -> list[Target]:

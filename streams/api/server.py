@@ -10,6 +10,8 @@ from halt400.errors import SettingError
 from halt400.start_stop import StartStop
 from streams.api.app import build_api
 from streams.api.read_model import ReadModel, wall_clock_ms
+from streams.archive.redaction import redactor_of
+from streams.processing.policy_file import PolicyFile
 from streams.settings import ApiSettings, Settings
 
 __all__ = ["ApiServer"]
@@ -42,8 +44,21 @@ class ApiServer(StartStop):
 
     @classmethod
     def of(cls, settings: Settings, *, clock_ms: Callable[[], int] = wall_clock_ms) -> Self:
-        """Build the server from the settings; `clock_ms` returns the current time, milliseconds since the epoch."""
-        return cls(ReadModel(settings.kafka.connection, clock_ms=clock_ms), settings.api)
+        """Build the server from the settings; `clock_ms` returns the current time, milliseconds since the epoch.
+
+        Raises
+        ------
+        SettingError
+            halt400.toml cannot be read, or something in it is wrong.
+        """
+        read_model = ReadModel(
+            settings.kafka.connection,
+            partitions=settings.kafka.partitions,
+            redactor=redactor_of(settings),
+            policies=PolicyFile(settings),
+            clock_ms=clock_ms,
+        )
+        return cls(read_model, settings.api)
 
     async def start(self) -> None:
         """Listen and begin to follow; until the topics have been read, requests for data are answered with 503.

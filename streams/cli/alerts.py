@@ -1,4 +1,4 @@
-"""`halt400 alerts`: test the routes, list them, send again what no sink accepted, acknowledge an incident."""
+"""`halt400 alerts`: list incidents and routes, test the routes, send again what no sink took, acknowledge."""
 
 import asyncio
 import getpass
@@ -6,13 +6,13 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 from rich.text import Text
 
 from halt400.errors import SettingError
-from streams.cli.output import span, tables_on
+from streams.cli.output import OutputFormat, moment, print_json, span, tables_on
 
 if TYPE_CHECKING:
     from streams.alerts.config import AlertsConfig
@@ -38,9 +38,54 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     alerts = typer.Typer(name="alerts", no_args_is_help=True, help="Who is alerted of a quarantine, and how.")
     app.add_typer(alerts)
+    alerts.command("list")(list_incidents)
     alerts.command("test")(send_tests)
     for command in (routes, resend, ack):
         alerts.command()(command)
+
+
+def list_incidents(
+    state: Annotated[Literal["open", "closed", "all"], typer.Option(help="Closed ones are kept for a day.")] = "open",
+    target: Annotated[str | None, typer.Option(help="Only on this target.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most lines to show.")] = 50,
+    output: Annotated[OutputFormat, typer.Option("--format", help="A table, or the API's answer as JSON.")] = "table",
+    url: Annotated[
+        str | None, typer.Option(help="Address of the API.", show_default="of HALT400_API_HOST and HALT400_API_PORT")
+    ] = None,
+) -> None:
+    """List the incidents that alerts are about: the key that `ack` takes, what is halted, who was sent it.
+
+    Exit codes: 0 listed, 1 the API does not answer.
+    """
+    from streams.api.client import ApiClient
+    from streams.settings import load_settings
+
+    with ApiClient(load_settings().api, url) as client:
+        answer = client.incidents(state=state, target=target, limit=limit)
+    if output == "json":
+        print_json(answer)
+    else:
+        _print_incidents(answer)
+
+
+def _print_incidents(answer: dict[str, Any]) -> None:
+    now_ms, found = answer["as_of"], answer["incidents"]
+    if found:
+        console, table = tables_on("Incident", "Since", "State", "Halted", "Sent to", "Reason", numbers=("Halted",))
+        for one in found:
+            acknowledged = one["acknowledged"]
+            by = f"closed by {one['closed_by']}" if one["closed_at"] else None
+            by = by or (f"acknowledged by {acknowledged['by']}" if acknowledged else "open")
+            sent = ", ".join(f"{a['sink']}{' (undelivered)' if a['undelivered'] else ''}" for a in one["sent"])
+            summaries = [finding["summary"] for finding in one["findings"]]
+            reason = one["closing_reason"] or one["reason"] or (summaries[0] if summaries else "-")
+            since = moment(one["opened_at"], now_ms=now_ms)
+            halted = str(one["open_scopes"])
+            table.add_row(Text(one["key"], "bold"), since, Text(by), halted, Text(sent or "nobody"), Text(reason))
+        console.print(table)
+    what = f"{len(found)} of {answer['total']}" if len(found) < answer["total"] else str(answer["total"])
+    stale = " Kafka does not answer: this may be old." if answer["stale"] else ""
+    typer.echo(f"{what} incident{'' if answer['total'] == 1 else 's'}; as of {moment(now_ms, now_ms=now_ms)}.{stale}")
 
 
 def send_tests(

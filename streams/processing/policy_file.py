@@ -42,6 +42,11 @@ class PolicyFile:
         self._seen = self._stamp()
         self.policies = self._read()
 
+    @property
+    def file(self) -> str | None:
+        """The file that is read; None where it is not there."""
+        return str(self._path) if self._seen is not None else None
+
     def current(self) -> Policies:
         """The policies in force."""
         return self.policies

@@ -9,6 +9,7 @@ import pytest_asyncio
 from streams.api.server import ApiServer
 from streams.settings import Settings, load_settings
 from streams.topics import apply_topics
+from tests.waiting import until
 
 from .fleet import NOW_MS, write_fleet
 
@@ -52,4 +53,22 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
     await write_fleet(settings.kafka)
     async with ApiServer.of(settings, clock_ms=lambda: NOW_MS) as server, aiohttp.ClientSession() as http:
         await server.read_model.wait_caught_up()
+        await until(lambda: all(reader.caught_up for reader in server.read_model.logs.readers))
         yield Api(server, http)
+
+
+def known_place(api: Api, path: str) -> str:
+    """Fill in the parameters of a path with what exists."""
+    logs = api.server.read_model.logs
+    (letter, *_) = logs.dead_letters["responses.dlq"].newest(lambda letter: letter.size_bytes)
+    (offence, *_) = logs.offences.newest(lambda offence: offence.time)
+    if "{topic}" in path:
+        return path.format(topic="responses.dlq", id=letter.id)
+    return path.format(
+        target="maps.example",
+        scope="target/maps.example",
+        incident="api.shop.example/malformed_json",
+        id=offence.id,
+        offence=offence.id,
+        dead_letter=letter.id,
+    )

@@ -4,8 +4,24 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from halt400.gate.savings_reporter import savings_key
-from halt400.records import Command, Diagnosis, Evidence, Savings, Scope, Source
+from halt400.records import (
+    Command,
+    Diagnosis,
+    Evidence,
+    Offence,
+    Proxy,
+    Request,
+    Response,
+    ResponseEvent,
+    Savings,
+    Scope,
+    Source,
+)
 from halt400.windows import Row, encode_row, window_counts
+from streams.alerts.alerts_topic import acknowledgement_key
+from streams.alerts.incident import Incident, LastSent, encode_incident
+from streams.alerts.incidents import Incidents
+from streams.detection import Finding
 from streams.settings import KafkaSettings
 
 NOW_MS = 1_765_432_100_000
@@ -98,16 +114,108 @@ REPORTS = [
 ]
 
 
+SECRET = "sk-live-4f9a8b7c6d5e4f3a2b1c"
+
+
+def offence(number: int, **changes: object) -> Offence:
+    """A 400 of the job extract-099, its request with a secret in address, header and body."""
+    event = ResponseEvent(
+        id=f"ev-{number}",
+        time=NOW_MS - 10_000 + number,
+        target="api.shop.example",
+        job_id="extract-099",
+        release="2025.12.1",
+        proxy=Proxy(id="proxy-7"),
+        request=Request(
+            method="POST",
+            url=f"https://api.shop.example/v2/search?api_key={SECRET}&page={number}",
+            headers=[("Content-Type", "application/json"), ("Authorization", f"Bearer {SECRET}")],
+            body='{"page": ' + str(number) + ', "password": "' + SECRET + '",}',
+        ),
+        response=Response(status=400, headers=[("Content-Type", "text/plain")], body="bad request"),
+    )
+    source = Source(topic="halt400.responses", partition=1, offset=4711 + number)
+    fields = {
+        "target": event.target,
+        "event": event,
+        "source": source,
+        "archive_uri": f"file:///var/lib/halt400/archive/api.shop.example/{number}.har",
+        "seen_at": event.time + 500,
+        "command_id": COMMANDS[0].command_id,
+        "opens": number == 0,
+        "diagnosis": COMMANDS[0].diagnosis,
+        **changes,
+    }
+    return Offence(**fields)
+
+
+OFFENCES = [offence(0), offence(1), offence(2, diagnosis=None, command_id=None)]
+FINDINGS = [
+    Finding(
+        finding_id="fnd-1", kind="poison_item", severity="ticket", at_ms=NOW_MS - 9_000, summary="One job fails.",
+        target="api.shop.example", jobs=("extract-099",),
+    ),
+    Finding(
+        finding_id="fnd-2", kind="fleet_fault", severity="page", at_ms=NOW_MS - 8_000, summary="Many targets fail.",
+        targets=("api.shop.example", "maps.example"),
+    ),
+]  # fmt: skip
+DEAD_LETTERS = [
+    (b"api.shop.example", b'{"id": 1, "password": "' + SECRET.encode() + b'"}', "invalid_event"),
+    (b"\xff", b"\xff\x00" * 40_000, "undecodable"),
+]
+
+
+def incidents() -> list[Incident]:
+    """One open incident of two jobs that one sink was sent, and one that is closed, for which a sink was away."""
+    opened = Incidents(0)
+    opened.apply(COMMANDS[0], NOW_MS)
+    (key,) = opened.by_key
+    opened.record_sent(key, "channel", sent(NOW_MS - 50_000))
+    closed = Incidents(1)
+    closed.apply(COMMANDS[4], NOW_MS - 1_000)
+    (other,) = closed.by_key
+    closed.record_sent(other, "oncall", sent(NOW_MS - 40_000, undelivered=True))
+    released = msgspec.structs.replace(COMMANDS[4], state="released", sequence=2, issued_by="alice", reason="mended")
+    closed.apply(released, NOW_MS)
+    return [opened.by_key[key], closed.by_key[other]]
+
+
+def sent(at: int, **changes: object) -> LastSent:
+    """What a sink was sent at a time."""
+    fields = {"route": "all", "action": "trigger", "severity": "ticket", "digest": "d", "episode": 1, "first_at": at}
+    return LastSent(at=at, **{**fields, **changes})
+
+
 async def write_fleet(kafka: KafkaSettings) -> None:
     """Write rows and commands, keyed and partitioned as the worker does."""
     rows = [(name.encode(), encode_row(row)) for name, row in ROWS.items()]
     await write(kafka, "rates", rows)
     await write(kafka, "control", [(found.scope.id.encode(), msgspec.json.encode(found)) for found in COMMANDS])
     await write(kafka, "savings", [(savings_key(found), msgspec.json.encode(found)) for found in REPORTS])
+    await write(kafka, "alerts", [(found.key.encode(), encode_incident(found)) for found in incidents()])
+    await write(kafka, "alerts", [(acknowledgement_key("api.shop.example/none"), b'{"by":"alice","at":1}')])
+    await write(kafka, "offences", [(found.target.encode(), msgspec.json.encode(found)) for found in OFFENCES])
+    await write(
+        kafka, "findings", [((found.target or "fleet").encode(), msgspec.json.encode(found)) for found in FINDINGS]
+    )
+    for key, value, code in DEAD_LETTERS:
+        await write(kafka, "responses.dlq", [(key, value)], headers(code))
 
 
-async def write(kafka: KafkaSettings, topic: str, records: list[tuple[bytes, bytes | None]]) -> None:
+def headers(code: str) -> list[tuple[str, bytes]]:
+    """The headers of a dead letter, as the worker writes them."""
+    found = {"error": code, "message": f"{code}: not taken", "topic": "responses", "partition": "2", "offset": "17"}
+    return [(f"halt400.{name}", value.encode()) for name, value in found.items()]
+
+
+async def write(
+    kafka: KafkaSettings,
+    topic: str,
+    records: list[tuple[bytes, bytes | None]],
+    headers: list[tuple[str, bytes]] | None = None,
+) -> None:
     """Write records and wait for the broker's acknowledgement."""
     async with AIOKafkaProducer(**kafka.connection.client_options(), acks="all") as producer:
-        for sent in [await producer.send(kafka.topic(topic), value, key) for key, value in records]:
+        for sent in [await producer.send(kafka.topic(topic), value, key, headers=headers) for key, value in records]:
             await sent

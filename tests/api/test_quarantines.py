@@ -1,12 +1,14 @@
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import msgspec
 import pytest
 
 from halt400.records import Command
+from streams.api.command_log import CommandLog
 
 from .conftest import Api
-from .fleet import COMMANDS, NOW_MS
+from .fleet import COMMANDS, NOW_MS, command
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -79,3 +81,32 @@ async def test_an_unknown_scope_is_a_problem(api: Api) -> None:
     problem = await api.get(f"/v1/quarantines/{SHOP}098", 404)
     assert problem["code"] == "unknown_quarantine"
     assert f"{SHOP}098" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("query", "states"),
+    [
+        (f"scope={SHOP}101", ["released"]),
+        ("target=maps.example", ["quarantined", "quarantined"]),
+        ("job_id=extract-100", ["probing"]),
+        ("state=released,probing", ["probing", "released"]),
+        (f"since={NOW_MS - 1_000}", ["probing"]),
+        ("target=none.example", []),
+    ],
+)
+async def test_the_history_of_commands_is_filtered(api: Api, query: str, states: list[str]) -> None:
+    assert [command["state"] for command in (await api.get(f"/v1/commands?{query}"))["commands"]] == states
+
+
+async def test_the_latest_commands_are_kept_once() -> None:
+    log = CommandLog(most=3)
+    records = [
+        SimpleNamespace(value=msgspec.json.encode(command("target", "a", command_id=f"c{number}", issued_at=number)))
+        for number in range(1, 6)
+    ]
+    log.add(records[:4])
+    log.add(records[2:])
+    found = [decode() for decode in log.find(lambda scope, state, at: True)]
+    assert [known.command_id for known in found if known] == ["c5", "c4", "c3"]
+    assert log.get("c4") is not None
+    assert log.get("c1") is None

@@ -14,13 +14,14 @@ from streams.api.read_model import ReadModel
 from streams.api.server import ApiServer
 from streams.settings import ApiSettings, Settings
 from streams.topics import apply_topics
+from tests.waiting import until
 
-from .conftest import MODULE, Api, settings_for
+from .conftest import MODULE, Api, known_place, settings_for
 from .fleet import command, row, write
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-ADDRESSES = [endpoint.path.format(target="maps.example", scope="target/maps.example") for endpoint in ENDPOINTS]
+ADDRESSES = [endpoint.path for endpoint in ENDPOINTS]
 
 
 @pytest_asyncio.fixture(**MODULE)
@@ -37,7 +38,8 @@ def nowhere() -> KafkaConnection:
 
 @pytest.mark.parametrize("address", ADDRESSES)
 async def test_every_address_answers_get_and_head_alike_and_forbids_caching(api: Api, address: str) -> None:
-    async with api.http.get(api.server.url + address) as got, api.http.head(api.server.url + address) as head:
+    url = api.server.url + known_place(api, address)
+    async with api.http.get(url) as got, api.http.head(url) as head:
         assert got.status == head.status == 200
         assert await head.read() == b""
         assert head.content_type == got.content_type == "application/json"
@@ -47,7 +49,7 @@ async def test_every_address_answers_get_and_head_alike_and_forbids_caching(api:
 
 
 async def test_the_index_links_to_every_address(api: Api) -> None:
-    index = await api.get("/")
+    index = await api.get("/v1")
     assert set(index["links"].values()) == {endpoint.path for endpoint in ENDPOINTS}
 
 
@@ -63,7 +65,12 @@ async def test_an_unknown_path_and_a_wrong_method_are_problems(api: Api) -> None
 async def test_a_process_that_has_caught_up_is_ready(api: Api) -> None:
     ready = await api.get("/readyz")
     assert ready["status"] == "ready"
-    assert [follower["topic"].rpartition(".")[2] for follower in ready["followers"]] == ["rates", "control", "savings"]
+    assert [follower["topic"].rpartition(".")[2] for follower in ready["followers"]] == [
+        "rates",
+        "control",
+        "savings",
+        "alerts",
+    ]
 
 
 async def test_without_kafka_it_is_alive_and_not_ready_and_refuses_requests_for_data(
@@ -125,9 +132,14 @@ async def test_undecodable_records_do_not_affect_the_others(kafka: str, http: ai
     good = encode_row(row(5, (1_000, 200, 1)))
     await write(settings.kafka, "rates", [(b"good", good), (b"good", b"?"), (b"bad", b"?"), (b"\xff", good)])
     await write(settings.kafka, "control", [(b"target/a", b"{"), (b"target/b", encoded(target="b"))])
+    for topic in ("offences", "findings", "alerts"):
+        await write(settings.kafka, topic, [(b"a", b"{"), (b"b", None), (b"c", b"null"), (b"d", b"\xff")])
     async with ApiServer.of(settings) as server, asyncio.timeout(30):
         api = Api(server, http)
         await server.read_model.wait_caught_up()
+        await until(lambda: all(reader.caught_up for reader in server.read_model.logs.readers))
+        for path in ("/v1/offences", "/v1/findings", "/v1/incidents"):
+            assert (await api.get(path))["total"] == 0
         for sort in ("target", "-responses"):
             assert [found["target"] for found in (await api.get(f"/v1/targets?sort={sort}"))["targets"]] == ["good"]
         assert (await api.get("/v1/targets/bad/rates", 500))["code"] == "invalid_record"

@@ -171,3 +171,49 @@ async def test_a_wrong_parameter_is_named_with_what_is_allowed(
     assert problem["parameter"] == parameter
     assert problem.get("allowed") == allowed
     assert problem["mend"]
+
+
+async def test_the_course_of_a_target_has_a_count_for_every_step(api: Api) -> None:
+    answer = await api.get("/v1/targets/api.shop.example/series?span=1h")
+    assert answer["step_s"] == 60
+    assert len(answer["start"]) == len(answer["responses"]) == len(answer["bad_request_ratio"]) == 60
+    assert sum(answer["responses"]) == 1100
+    assert sum(answer["bad_requests"]) == 20
+    assert answer["bad_request_ratio"].count(None) == sum(count == 0 for count in answer["responses"])
+    assert answer["start"] == sorted(answer["start"])
+    assert {name: sum(counts) for name, counts in answer["classes"].items()}["429"] == 2
+    assert answer["kept_from"] is not None
+
+
+@pytest.mark.parametrize(
+    ("query", "step_s", "steps", "bad_requests"),
+    [
+        ("span=15m", 5, 180, 10),
+        ("span=1h&step=5s", 60, 60, 20),
+        ("span=24h&step=1h", 3600, 24, 21),
+        ("span=6h", 300, 72, 20),
+    ],
+)
+async def test_a_course_has_the_step_that_is_kept(
+    api: Api, query: str, step_s: int, steps: int, bad_requests: int
+) -> None:
+    answer = await api.get(f"/v1/targets/api.shop.example/series?{query}")
+    assert (answer["step_s"], len(answer["start"])) == (step_s, steps)
+    assert sum(answer["bad_requests"]) == bad_requests
+    assert [counts for counts in answer["classes"].values() if len(counts) != steps] == []
+
+
+async def test_the_course_of_an_unknown_target_is_a_problem(api: Api) -> None:
+    assert (await api.get("/v1/targets/api.shp.example/series", 404))["near"][0] == "api.shop.example"
+
+
+async def test_targets_are_searched_anywhere_in_their_name(api: Api) -> None:
+    assert names(await api.get("/v1/targets?search=SHOP")) == ["api.shop.example", "api.shop.example:8443"]
+    assert names(await api.get("/v1/targets?search=shop&sort=-bad_requests&limit=1")) == ["api.shop.example"]
+
+
+async def test_the_policies_name_the_rule_of_a_target(api: Api) -> None:
+    answer = await api.get("/v1/policies?target=api.shop.example")
+    assert answer["rule"]["policy"] == answer["default"]["policy"] == "strict"
+    assert answer["rules"] == []
+    assert (await api.get("/v1/policies"))["rule"] is None

@@ -127,3 +127,15 @@ async def test_the_api_serves_until_it_is_interrupted(api: Api, settings: Settin
     assert process.returncode == 0
     assert out.decode().strip() == "Stopped."
     assert "Traceback" not in err.decode()
+
+
+async def test_alerts_list_shows_the_key_that_ack_takes(api: Api) -> None:  # noqa: F811
+    outcome = await ask(api, "alerts", "list", "--state", "all")
+    assert outcome.code == 0, outcome.err
+    row = next(line for line in outcome.lines if line.startswith("api.shop.example/malformed_json"))
+    assert row.split()[1:4] == ["05:47:20Z", "open", "1"]
+    assert "channel" in row
+    assert any("closed by alice" in line and "oncall (undelivered)" in line for line in outcome.lines)
+    assert outcome.lines[-1].startswith("2 incidents; as of 05:48:")
+    answered = await ask(api, "alerts", "list", "--format", "json")
+    assert [found["key"] for found in json.loads(answered.out)["incidents"]] == ["api.shop.example/malformed_json"]

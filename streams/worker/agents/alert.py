@@ -98,7 +98,7 @@ def _new_dispatcher(
         sinks,
         AlertTopics(kafka.topic(topics.ALERTS), kafka.topic(topics.ALERTS_DLQ)),
         send=app.send_acknowledged,
-        follower=follow_alerts(kafka, on_changes=lambda changes: dispatcher.read_acknowledgements(changes)),
+        follower=follow_alerts(kafka.connection, on_changes=lambda changes: dispatcher.read_acknowledgements(changes)),
         savings=SavingsBook(kafka.connection, clock_ms=lambda: int(clock() * 1000)),
         redact=redact,
         on_failure=partial(end_process, app),
