@@ -19,14 +19,27 @@ __all__ = [
     "FINDINGS",
     "FLUSH_SECONDS",
     "INCIDENTS_OPEN",
+    "PARTITION_STALLED_SECONDS",
+    "READY",
     "REFUSALS",
+    "REQUESTS_NOT_SENT",
     "ROWS",
+    "TARGET_BAD_REQUESTS",
+    "TARGET_QUARANTINES",
+    "TARGET_RESPONSES",
 ]
 
 EVENTS = Counter("halt400_events", "Response events read by this worker, replayed ones included.")
 EVENTS_BEHIND = Gauge(
     "halt400_events_behind",
     "Response events on the partitions of this worker that it has not fetched yet; measured every 5 s.",
+)
+READY = Gauge("halt400_ready", "1 while this worker has recovered its partitions and reads them, else 0.")
+PARTITION_STALLED_SECONDS = Gauge(
+    "halt400_partition_stalled_seconds",
+    "For how long a partition of this worker with records to read or apply has made no progress without a reason; "
+    "the worker ends at 60 s.",
+    ["topic", "partition"],
 )
 BAD_REQUESTS = Counter(
     "halt400_bad_requests", "400s read by this worker; a rise means that a scraper sends broken requests."
@@ -42,6 +55,21 @@ ROWS = Counter("halt400_rows", "Rows that the broker acknowledged on the topic r
 FLUSH_SECONDS = Histogram(
     "halt400_flush_seconds",
     "Seconds of a checkpoint, from taking the changed rows to the broker's last acknowledgement of them.",
+)
+
+TARGET_RESPONSES = Counter(
+    "halt400_target_responses",
+    "Responses of a target since its first; only of the targets on this worker that had a 400 last, "
+    "`HALT400_METRICS_TARGETS` of them.",
+    ["target"],
+)
+TARGET_BAD_REQUESTS = Counter("halt400_target_bad_requests", "400s among the responses of these targets.", ["target"])
+TARGET_QUARANTINES = Gauge("halt400_target_quarantines", "Quarantines in force on these targets.", ["target"])
+
+REQUESTS_NOT_SENT = Counter(
+    "halt400_requests_not_sent",
+    "Requests that gates did not send because of a quarantine, as they reported since this process started. Every "
+    "process counts all of them: take the maximum, not the sum.",
 )
 
 ARCHIVED = Counter("halt400_archived", "Objects of evidence that were written to the archive.")

@@ -9,7 +9,7 @@ from msgspec import Struct
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.follower import Changes, Follower
 from halt400.records import Savings
-from streams import topics
+from streams import metrics, topics
 from streams.quarantine.not_sent import NotSent
 
 __all__ = ["SavingsBook"]
@@ -53,7 +53,7 @@ class SavingsBook:
 
     def _on_changes(self, changes: Changes) -> None:
         for key, value in changes.items():
-            self._drop(key)
+            old = self._drop(key)
             if value is None:
                 continue
             try:
@@ -61,6 +61,8 @@ class SavingsBook:
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 log.error("The record %r of %s cannot be decoded and is ignored: %s", key, self.follower.topic, error)
                 continue
+            if self.follower.caught_up:
+                metrics.REQUESTS_NOT_SENT.inc(max(0, savings.requests - (old.requests if old is not None else 0)))
             self._known[key] = savings
             self._of.setdefault((savings.scope.id, savings.opened_at), {})[savings.gate] = savings.requests
         now_ms = self._clock_ms()
@@ -68,15 +70,17 @@ class SavingsBook:
             self._prune_at_ms = now_ms + PRUNE_INTERVAL_MS
             self._prune(now_ms - topics.SAVINGS_KEPT_MS)
 
-    def _drop(self, key: bytes) -> None:
+    def _drop(self, key: bytes) -> Savings | None:
+        """Forget the record of a key, and return it."""
         savings = self._known.pop(key, None)
         if savings is None:
-            return
+            return None
         quarantine = savings.scope.id, savings.opened_at
         counts = self._of.get(quarantine, {})
         counts.pop(savings.gate, None)
         if not counts:
             self._of.pop(quarantine, None)
+        return savings
 
     def _prune(self, before_ms: int) -> None:
         old = [key for key, savings in self._known.items() if savings.time < before_ms]

@@ -122,6 +122,7 @@ ROOMS = (
     "fleet_cap",
     "detection",
     "savings",
+    "logs",
     "quarantine",
     "transport",
     "local",

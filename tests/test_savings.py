@@ -5,6 +5,7 @@ import msgspec
 from halt400.gate.savings_reporter import savings_key
 from halt400.kafka.connection import KafkaConnection
 from halt400.records import Savings, Scope
+from streams import metrics
 from streams.quarantine.not_sent import NotSent
 from streams.savings import SavingsBook
 from streams.topics import SAVINGS_KEPT_MS
@@ -60,3 +61,16 @@ def test_what_the_topic_has_deleted_is_let_go() -> None:
     found = book(old, fresh)
     assert found.not_sent([(JOB.id, 1000)]) == NotSent(requests=2, gates=1)
     assert list(found.follower.values) == [savings_key(fresh)]
+
+
+def not_sent() -> float:
+    return metrics.REQUESTS_NOT_SENT._value.get()
+
+
+def test_the_metric_counts_each_request_once_from_when_the_topic_was_read_to_its_end() -> None:
+    before, found = not_sent(), book(report("a", 100))
+    assert not_sent() == before
+    found.follower._caught_up = True
+    hear(found, report("a", 103), report("b", 4))
+    hear(found, report("b", 2), report("b", 4))
+    assert not_sent() == before + 7

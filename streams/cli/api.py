@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import signal
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -32,15 +31,13 @@ def register(app: typer.Typer) -> None:
 
         It answers for all targets. A worker serves the API too, unless HALT400_API_ENABLED is false.
         """
+        from streams.archive.redaction import redactor_of
+        from streams.logs import log_to_stderr
         from streams.settings import load_settings
 
         given: dict[str, Any] = {"host": host, "port": port}
         settings = load_settings(api={name: value for name, value in given.items() if value is not None})
-        logging.basicConfig(
-            level=settings.worker.log_level,
-            format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-            stream=sys.stderr,
-        )
+        log_to_stderr(settings, redactor_of(settings), "api")
         for chatty in ("kafka", "aiohttp"):
             logging.getLogger(chatty).setLevel(logging.CRITICAL)
         asyncio.run(_serve(settings))

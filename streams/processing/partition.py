@@ -212,6 +212,10 @@ class PartitionState:
         """Number of targets, active or not."""
         return len(self._targets)
 
+    def loaded_targets(self) -> list[TrackedTarget]:
+        """The targets in memory: those with a response since the partition was recovered, or a scope that was due."""
+        return list(self._targets.loaded.values())
+
     def active_targets(self, since_ms: int) -> int:
         """Number of targets with a response since `since_ms`."""
         return self._targets.count_active(since_ms)

@@ -21,6 +21,7 @@ __all__ = [
     "ConfigSettings",
     "DetectionSettings",
     "KafkaSettings",
+    "LogSettings",
     "MetricsSettings",
     "Settings",
     "WorkerSettings",
@@ -159,6 +160,9 @@ class MetricsSettings(_Section):
         description="Port of /metrics of the detect process; the follow-up process takes the next, 0 any free port.",
     )
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all of this machine's.")
+    targets: int = Field(
+        500, ge=0, description="So many targets of a worker have series of their own: those with the latest 400s."
+    )
 
 
 class ConfigSettings(_Section):
@@ -172,6 +176,14 @@ class ConfigSettings(_Section):
     def found(self) -> Path | None:
         """The file to read, None where there is none."""
         return self.path or (DEFAULT_CONFIG_PATH if DEFAULT_CONFIG_PATH.is_file() else None)
+
+
+class LogSettings(_Section):
+    """The log of the worker and of `halt400 api`, on standard error."""
+
+    format: Literal["text", "json"] = Field(
+        "text", description="Lines for people, or one JSON object a line; HALT400_WORKER_LOG_LEVEL says what is logged."
+    )
 
 
 class WorkerSettings(_Section):
@@ -225,6 +237,7 @@ class Settings(BaseSettings):
     api: ApiSettings = Field(default_factory=lambda: ApiSettings())
     metrics: MetricsSettings = Field(default_factory=lambda: MetricsSettings())
     worker: WorkerSettings = Field(default_factory=lambda: WorkerSettings())
+    log: LogSettings = Field(default_factory=lambda: LogSettings())
     config: ConfigSettings = Field(default_factory=lambda: ConfigSettings())
 
     @classmethod

@@ -65,7 +65,13 @@ def build_detect_app(settings: Settings) -> Halt400App:
     agents.detect.register(app, *inputs, engine)
     _handle_rebalances(app, engine, assignment, table)
     add_detect_loops(
-        app, engine, assignment, followers, policies, checkpoint_interval_s=settings.worker.flush_interval_s
+        app,
+        engine,
+        assignment,
+        followers,
+        policies,
+        checkpoint_interval_s=settings.worker.flush_interval_s,
+        targets_measured=settings.metrics.targets if settings.metrics.port is not None else 0,
     )
     return app
 

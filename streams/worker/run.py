@@ -10,9 +10,9 @@ from typing import Literal, NoReturn, cast
 
 import faust
 
-from halt400.redaction import RedactingFormatter, Redactor
 from streams.api.server import ApiServer
 from streams.archive.redaction import redactor_of
+from streams.logs import log_to_stderr
 from streams.settings import Settings
 from streams.topics import await_group_coordinator, check_topics
 from streams.worker.child_process import ChildProcess
@@ -21,7 +21,7 @@ from streams.worker.failure import EXIT_FAILURE, end_process
 from streams.worker.faust_app import Halt400App
 from streams.worker.follow_up_process import FOLLOW_UP_GROUP, build_follow_up_app
 
-__all__ = ["Role", "log_to_stderr", "run_worker"]
+__all__ = ["Role", "run_worker"]
 
 FOLLOW_UP_NICENESS = 10
 """Where processors are scarce, detection runs first."""
@@ -49,7 +49,7 @@ def run_worker(settings: Settings, role: Role = "all") -> NoReturn:
     Halt400Error
         The broker does not answer, or a topic is not as declared: the worker is not started.
     """
-    log_to_stderr(settings.worker.log_level, redactor_of(settings))
+    _log(settings, role)
     asyncio.run(check_topics(settings.kafka))
     asyncio.run(await_group_coordinator(settings.kafka, FOLLOW_UP_GROUP if role == "follow-up" else DETECT_GROUP))
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
@@ -104,12 +104,8 @@ class _Worker(faust.Worker):
         await cast(Halt400App, self.app).stop_services()
 
 
-def log_to_stderr(level: str, redactor: Redactor) -> None:
-    """Log to standard error what an operator needs; secrets are taken out of every line and traceback."""
-    handler = logging.StreamHandler(sys.stderr)
-    lines = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    handler.setFormatter(RedactingFormatter(redactor, lines))
-    logging.basicConfig(level=level, handlers=[handler])
+def _log(settings: Settings, role: Role) -> None:
+    log_to_stderr(settings, redactor_of(settings), "follow-up" if role == "follow-up" else "detect")
     quiet = max(logging.WARNING, logging.getLogger().level)
     # Faust's services log under the module of their class, ours included.
     for name in ("boto3", "botocore", "faust", "mode", "streams.worker.faust_app", "streams.transport", "urllib3"):

@@ -74,6 +74,10 @@ class Watchdog:
         if stalled:
             raise self._stalled(f"({_list(stalled)})")
 
+    def stalled_s(self, now_s: float) -> dict[TP, float]:
+        """For how long each partition of the last observation has had work and made no progress; 0 while it moves."""
+        return {tp: now_s - self._since.get(tp, now_s) for tp in self._offsets}
+
     def _stalled(self, where: str) -> StalledWorker:
         return StalledWorker(
             f"No progress for {self._patience_s:g} s although the broker answers {where}.",

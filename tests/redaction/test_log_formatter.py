@@ -60,8 +60,9 @@ def test_the_log_of_a_worker_is_redacted_with_its_tracebacks() -> None:
     script = """
 import logging
 from halt400.redaction import Redactor, RedactionRules
-from streams.worker.run import log_to_stderr
-log_to_stderr("INFO", Redactor(RedactionRules(), b"the key of the log's tests"))
+from streams.logs import log_to_stderr
+from streams.settings import load_settings
+log_to_stderr(load_settings(), Redactor(RedactionRules(), b"the key of the log's tests"), "detect")
 log = logging.getLogger("halt400.worker")
 log.info("GET https://t/?api_key=%s", "qz-81-Klm-99")
 try:

@@ -37,6 +37,14 @@ def beside_another(progress: PartitionProgress) -> Callable[[int], dict[TP, Part
     }
 
 
+def test_it_says_for_how_long_each_partition_has_not_moved() -> None:
+    watchdog = Watchdog(PATIENCE_S)
+    observe(watchdog, range(0, 45, INTERVAL_S), beside_another(UNREAD))
+    assert watchdog.stalled_s(40.0) == {STUCK: 35.0, TP("responses", 0): 0.0}
+    observe(watchdog, range(45, 50, INTERVAL_S), beside_another(READ))
+    assert watchdog.stalled_s(45.0)[STUCK] == 0.0
+
+
 def test_work_without_progress_ends_the_worker() -> None:
     with pytest.raises(StalledWorker, match=r"No progress for 60 s .*reading; responses partition 3: fetched to 5"):
         observe(Watchdog(), range(0, 75, 5), alone(UNREAD))

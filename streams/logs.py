@@ -1,0 +1,62 @@
+"""The log of a process of the service: lines for people or JSON for programs, on standard error, without secrets."""
+
+import logging
+import sys
+from datetime import UTC, datetime
+
+import orjson
+
+from halt400.redaction import RedactingFormatter, Redactor
+from streams.settings import Settings
+
+__all__ = ["JsonFormatter", "log_to_stderr"]
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats a log record as one JSON object on one line; message and traceback are redacted.
+
+    Parameters
+    ----------
+    redactor
+        Replaces the secrets.
+    process
+        Which process of the service logs: detect, follow-up or api.
+    """
+
+    def __init__(self, redactor: Redactor, process: str) -> None:
+        super().__init__()
+        self._redactor, self._process = redactor, process
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as JSON."""
+        found = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:23] + "Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "process": self._process,
+            "pid": record.process,
+            "message": self._redactor.text(record.getMessage()),
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            found["exception"] = self._redactor.text(self.formatException(record.exc_info))
+        if record.stack_info:
+            found["stack"] = self._redactor.text(record.stack_info)
+        # A lone surrogate of a hostile text is no UTF-8.
+        return orjson.dumps(
+            {
+                name: value.encode(errors="replace").decode() if isinstance(value, str) else value
+                for name, value in found.items()
+            }
+        ).decode()
+
+
+def log_to_stderr(settings: Settings, redactor: Redactor, process: str) -> None:
+    """Log to standard error what an operator needs, at the level and in the format that are set."""
+    formatter: logging.Formatter
+    if settings.log.format == "json":
+        formatter = JsonFormatter(redactor, process)
+    else:
+        formatter = RedactingFormatter(redactor, logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=settings.worker.log_level, handlers=[handler])
