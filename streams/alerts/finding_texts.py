@@ -23,6 +23,7 @@ CAUSE_TEXTS: Final = {
     "retry_loop": "a request is sent again after its retry was aborted",
     "poison_item": "one item of one job, not the target",
     "target_alarm": "the target answers 400 far more often than it used to",
+    "refused_records": "what is published is not counted and halts nothing",
 }
 """What the cause of an incident means where it is a kind of finding."""
 
@@ -32,6 +33,14 @@ _FLEET_REMEDIES: Final = {
     "client": "Go back to the version of the client library before {value}.",
     "region": "Look at network and proxies of region {value}.",
     None: "Look at what every job passes: proxies, DNS, network, clocks.",
+}
+
+_REFUSAL_REMEDIES: Final = {
+    "wrong_partition": "Publish with the murmur2 partitioner: with librdkafka (confluent-kafka, node-rdkafka, "
+    "rust-rdkafka, kcat, .NET) set partitioner=murmur2_random; schemas/README.md has the setting of other clients.",
+    "key_mismatch": "Publish with the target as key.",
+    "invalid_target": "Use the host as target: no slash, control character or outer space.",
+    None: "Validate what is published against the schemas in schemas/.",
 }
 
 
@@ -62,6 +71,8 @@ def title_text(findings: Sequence[Finding], wasted: int | None = None) -> str:
         case "fleet_fault":
             shared = f": they share {_common(finding)}" if finding.attribute is not None else ""
             return f"The fleet is at fault, many targets fail at once{shared}"
+        case "refused_records":
+            return f"Records that are published are refused, and not counted: {finding.value}"
 
 
 def remedy_text(finding: Finding) -> str:
@@ -90,6 +101,9 @@ def remedy_text(finding: Finding) -> str:
                 f"{what} Until it clears the machine halts no further target as a whole; jobs are halted as before, "
                 'and a person can halt a target: `halt400 quarantine target/NAME --reason "..."`.'
             )
+        case "refused_records":
+            what = _REFUSAL_REMEDIES.get(finding.value, _REFUSAL_REMEDIES[None])
+            return f"{what} The refused records are on the dead-letter topic, each with its reason."
 
 
 def in_common(findings: Sequence[Finding]) -> str | None:

@@ -205,7 +205,7 @@ def wide_key(target: str, cause: str) -> str:
 
 
 def finding_key(finding: Finding) -> str:
-    """The key of a finding's own incident: retry loops by release, poison items by job.
+    """The key of a finding's own incident: retry loops by release, poison items by job, refused records by code.
 
     Releases and jobs have any name, so the key has their digest.
 
@@ -215,7 +215,11 @@ def finding_key(finding: Finding) -> str:
     'fleet/fleet_fault'
     """
     parts = [finding.target if finding.target is not None else "fleet", finding.kind]
-    apart = {"retry_loop": finding.release or finding.worker or "", "poison_item": "\n".join(finding.jobs)}
+    apart = {
+        "retry_loop": finding.release or finding.worker or "",
+        "poison_item": "\n".join(finding.jobs),
+        "refused_records": finding.value or "",
+    }
     if finding.kind in apart:
         parts.append(blake2b(apart[finding.kind].encode(errors="replace"), digest_size=4).hexdigest())
     return _bounded("/".join(parts))

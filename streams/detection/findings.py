@@ -1,4 +1,4 @@
-"""Findings: conclusions for people besides commands: alarms, poison items, retry loops, faults of the whole fleet."""
+"""Findings: what people should know besides commands: alarms, poison items, retry loops, refused records."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from halt400.records import Milliseconds
 
 __all__ = ["Finding", "FindingKind", "Severity"]
 
-FindingKind = Literal["target_alarm", "poison_item", "retry_loop", "fleet_fault"]
+FindingKind = Literal["target_alarm", "poison_item", "retry_loop", "fleet_fault", "refused_records"]
 Severity = Literal["page", "ticket"]
 
 
@@ -23,6 +23,7 @@ class Finding(Struct, kw_only=True, omit_defaults=True, frozen=True):
         ``target_alarm``: the target's detector reached a tier over several jobs or signatures. ``poison_item``: over
         one job and fewer than three signatures. ``retry_loop``: a worker repeats a request whose retry was aborted.
         ``fleet_fault``: more targets fail than the machine may quarantine, so the fault is in the fleet itself.
+        ``refused_records``: what someone publishes is refused, so that it is not counted and halts nothing.
     at_ms
         When it was concluded.
     summary
@@ -33,7 +34,8 @@ class Finding(Struct, kw_only=True, omit_defaults=True, frozen=True):
         Attempts of a retry loop after its retry was aborted.
     attribute, value, lift, coverage_ratio
         What the failing jobs of a fleet fault have in common: the attribute and its value, how many times more common
-        it is among failing jobs than among all, and the part of the failing jobs that have it.
+        it is among failing jobs than among all, and the part of the failing jobs that have it. Of refused records
+        `value` is the code of the refusal.
     """
 
     finding_id: str

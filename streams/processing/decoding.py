@@ -18,6 +18,12 @@ __all__ = [
 ]
 
 
+USE_MURMUR2 = (
+    "publish with the murmur2 partitioner; with librdkafka (confluent-kafka, node-rdkafka, rust-rdkafka, kcat, .NET) "
+    "set partitioner=murmur2_random"
+)
+
+
 class Record(NamedTuple):
     """The parts of a Kafka record that the worker reads; aiokafka's records have the same attributes."""
 
@@ -101,8 +107,9 @@ class RecordReader:
             return Refusal(record, "invalid_target", message)
         belongs = self._partition_of(key)
         if belongs != self._partition:
-            message = f"target {target!r} belongs to partition {belongs}: publish with the murmur2 partitioner"
-            return Refusal(record, "wrong_partition", message)
+            return Refusal(
+                record, "wrong_partition", f"target {target!r} belongs to partition {belongs}: {USE_MURMUR2}"
+            )
         return None
 
 

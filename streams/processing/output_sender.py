@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from streams import metrics
+from streams.detection import Finding
 from streams.fleet_cap.log import FleetRecord, encode_fleet_record
 from streams.processing.assignment import Assignment, DetectPartition
 from streams.processing.decoding import Refusal
 from streams.processing.outcome import Outcome
+from streams.processing.refusal_findings import RefusalFindings
 from streams.processing.refusal_log import RefusalLog
 
 __all__ = ["FLEET_KEY", "OutputSender", "OutputTopics"]
@@ -52,11 +54,12 @@ class OutputSender:
     ) -> None:
         self._outputs, self._send, self._assignment = outputs, send, assignment
         self.refusals = RefusalLog(outputs.dead_letters)
+        self._refusal_findings = RefusalFindings()
 
     async def send(self, partition: DetectPartition, outcome: Outcome, source_topic: str) -> None:
         """Send an outcome of a partition; `source_topic` is the topic of its refused records."""
         sends, send, number = partition.open_sends, self._send, partition.number
-        control, offences, _, findings, _ = self._outputs
+        control, offences = self._outputs.control, self._outputs.offences
         for command in outcome.commands:
             sends.append(await send(control, command.scope.id.encode(), _encode(command), number, None))
         for scope_id in outcome.forgotten:
@@ -65,11 +68,12 @@ class OutputSender:
             sends.append(await send(offences, offence.target.encode(), _encode(offence), number, None))
         for finding in outcome.findings:
             log.warning("%s (%s): %s", finding.kind, finding.severity, finding.summary)
-            key, place = (finding.target.encode(), number) if finding.target is not None else (FLEET_KEY, None)
-            sends.append(await send(findings, key, _encode(finding), place, None))
-            metrics.FINDINGS.labels(finding.kind).inc()
+            sends.append(await self._send_finding(finding, number))
         for refusal in outcome.refusals:
             sends.append(await self._send_dead_letter(refusal, source_topic, number))
+            found = self._refusal_findings.find(source_topic, number, refusal)
+            if found is not None:
+                sends.append(await self._send_finding(found, number))
         if outcome.refusals:
             self.refusals.report()
         await self.send_fleet_records(partition, outcome.grant_requests)
@@ -86,6 +90,12 @@ class OutputSender:
                 return
             sent = await self._send(self._outputs.fleet, None, encode_fleet_record(record), 0, None)
             partition.open_sends.append(sent)
+
+    async def _send_finding(self, finding: Finding, number: int) -> Awaitable[Any]:
+        key, place = (finding.target.encode(), number) if finding.target is not None else (FLEET_KEY, None)
+        sent = await self._send(self._outputs.findings, key, _encode(finding), place, None)
+        metrics.FINDINGS.labels(finding.kind).inc()
+        return sent
 
     async def _send_dead_letter(self, refusal: Refusal, topic: str, number: int) -> Awaitable[Any]:
         record, code, message = refusal

@@ -105,6 +105,11 @@ def finding(kind: str = "target_alarm", number: int = 1, *, at: int = T0, **chan
             "coverage_ratio": 0.92,
             "summary": "37 targets fail at once: your own release, proxy pool or network.",
         },
+        "refused_records": {
+            "severity": "ticket",
+            "value": "wrong_partition",
+            "summary": "Records on responses are refused (wrong_partition): they are not counted and halt nothing.",
+        },
     }[kind]
     named: dict[str, Any] = {"finding_id": f"fnd-{kind}-{number}", "kind": kind, "at_ms": at}
     return Finding(**named | about | changes)

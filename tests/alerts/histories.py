@@ -24,7 +24,7 @@ def command_histories(draw: st.DrawFn) -> list[Command]:
 
 
 def finding_histories() -> st.SearchStrategy[list[Finding]]:
-    kinds = st.sampled_from(["target_alarm", "poison_item", "retry_loop", "fleet_fault"])
+    kinds = st.sampled_from(["target_alarm", "poison_item", "retry_loop", "fleet_fault", "refused_records"])
     return st.lists(
         st.builds(finding, kinds, st.integers(1, 6), severity=st.sampled_from(["page", "ticket"])), max_size=15
     )

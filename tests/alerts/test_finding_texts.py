@@ -51,10 +51,18 @@ def test_an_alarm_alone_says_that_nothing_is_halted_and_how_to_halt_it() -> None
     assert f"`halt400 quarantine target/{TARGET} --reason" in found["Remedy"]
 
 
+def test_refused_records_name_the_code_and_the_setting_to_change() -> None:
+    found = texts(only(incidents(finding("refused_records"))))
+    assert found["title"] == "Records that are published are refused, and not counted: wrong_partition"
+    assert "set partitioner=murmur2_random" in found["Remedy"]
+    other = texts(only(incidents(finding("refused_records", value="invalid_event"))))
+    assert other["Remedy"].startswith("Validate what is published")
+
+
 def test_every_text_of_a_finding_is_redacted() -> None:
     secret = "hunter2-hunter2"
     secrets = dict.fromkeys(("summary", "worker", "release", "job_id", "fingerprint", "signature"), f"x {secret}")
-    for kind in ("retry_loop", "fleet_fault", "poison_item", "target_alarm"):
+    for kind in ("retry_loop", "fleet_fault", "poison_item", "target_alarm", "refused_records"):
         named = secrets | {"value": secret, "attribute": "release", "jobs": (secret,), "targets": (secret,)}
         incident = only(incidents(finding(kind, **named)))
         found = compose(

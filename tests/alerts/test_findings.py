@@ -34,6 +34,12 @@ def test_a_fault_of_the_fleet_is_one_page_however_many_workers_report_it() -> No
     assert severities(found) == {FLEET_FAULT: "page"}
 
 
+def test_refused_records_are_one_ticket_for_each_code_however_long_they_come() -> None:
+    found = incidents(finding("refused_records", 1), finding("refused_records", 2, value="not_json"))
+    found.apply_finding(finding("refused_records", 3, at=T0 + 12 * HOUR), T0 + 12 * HOUR)
+    assert list(severities(found).values()) == ["ticket", "ticket"]
+
+
 def test_retry_loops_of_two_releases_are_two_tickets_and_of_one_job_no_part_of_its_quarantine() -> None:
     found = incidents(command("extract-099"), finding("retry_loop", 1), finding("retry_loop", 2, release="2.5.0"))
     assert sorted(severities(found).values()) == ["ticket"] * 3

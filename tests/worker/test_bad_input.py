@@ -1,4 +1,4 @@
-"""Hostile and broken input on the real broker: it becomes a dead letter, and the worker goes on."""
+"""Hostile, broken and misplaced input on the real broker: it becomes a dead letter, and the worker goes on."""
 
 import re
 import time
@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 from aiokafka.structs import ConsumerRecord
+from confluent_kafka import Producer
 
-from tests.worker.conftest import Cluster, totals
+from streams.topics import partition_of
+from tests.worker.conftest import PARTITIONS, Cluster, totals
 
 TARGET = "api.shop.example"
 KEY = TARGET.encode()
@@ -95,15 +97,42 @@ async def test_invalid_events_become_dead_letters_and_the_counts_are_exact(clust
     assert len(await cluster.offences()) == 1
 
 
-async def test_a_dead_letter_keeps_the_headers_that_it_came_with(cluster: Cluster) -> None:
-    from aiokafka import AIOKafkaProducer
+LIBRDKAFKA_TARGETS = [f"shop-{number}.example" for number in range(12)]
 
-    cluster.start_worker()
-    producer = AIOKafkaProducer(bootstrap_servers=cluster.bootstrap_servers)
-    await producer.start()
-    await producer.send_and_wait(f"{cluster.prefix}responses", b"{", key=KEY, headers=[("traceparent", b"00-1-2-01")])
-    await producer.stop()
+
+def publish_by_librdkafka(cluster: Cluster, headers: list[tuple[str, bytes]], **settings: str) -> None:
+    """A 400 of each target, by a producer of librdkafka."""
+    producer = Producer({"bootstrap.servers": cluster.bootstrap_servers, "acks": "all", **settings})
+    for target in LIBRDKAFKA_TARGETS:
+        value = event(id=f"{target}-{settings}", target=target, response={"status": 400})
+        producer.produce(f"{cluster.prefix}responses", value, key=target, headers=headers)
+    assert producer.flush(30) == 0
+
+
+async def test_the_partitioner_of_librdkafka_is_told_at_once_with_the_setting_that_mends_it(cluster: Cluster) -> None:
+    worker = cluster.start_worker()
+    publish_by_librdkafka(cluster, [("traceparent", b"00-1-2-01")])
     await cluster.until_idle()
-    (letter,) = await cluster.read("responses.dlq")
-    assert dict(letter.headers)["traceparent"] == b"00-1-2-01"
-    assert header(letter, "error") == "not_json"
+    assert worker.poll() is None, cluster.log_text()
+
+    refused = {
+        (record.key or b"").decode()
+        for record in await cluster.read("responses")
+        if record.partition != partition_of(record.key or b"", PARTITIONS)
+    }
+    assert 1 <= len(refused) < len(LIBRDKAFKA_TARGETS)
+    letters = await cluster.read("responses.dlq")
+    assert sorted((letter.key or b"").decode() for letter in letters) == sorted(refused)
+    assert {header(letter, "error") for letter in letters} == {"wrong_partition"}
+    assert {dict(letter.headers)["traceparent"] for letter in letters} == {b"00-1-2-01"}
+    assert "(wrong_partition) and sent them to" in cluster.log_text()
+    assert "set partitioner=murmur2_random" in cluster.log_text()
+    [finding] = await cluster.findings()
+    assert (finding.kind, finding.severity, finding.value) == ("refused_records", "ticket", "wrong_partition")
+    assert "set partitioner=murmur2_random" in finding.summary
+
+    publish_by_librdkafka(cluster, [], partitioner="murmur2_random")
+    await cluster.until_idle()
+    counted = {target: row["400"] for target, row in totals(await cluster.rows()).items()}
+    assert counted == {target: 1 if target in refused else 2 for target in LIBRDKAFKA_TARGETS}
+    assert len(await cluster.read("responses.dlq")) == len(refused)

@@ -23,6 +23,7 @@ ALERT_NAMES = {
     "retry_loop": "Halt400RetryLoop",
     "poison_item": "Halt400PoisonItem",
     "target_alarm": "Halt400TargetAlarm",
+    "refused_records": "Halt400RefusedRecords",
 }
 """By the incident's cause, which stays the same while it is open; every other cause has `ALERT_NAME`."""
 ALERT_NAME = "Halt400Quarantine"
