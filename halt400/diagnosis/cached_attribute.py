@@ -10,7 +10,7 @@ __all__ = ["cached_attribute"]
 T = TypeVar("T")
 
 
-class cached_attribute(Generic[T]):  # noqa: N801 - it stands where `property` stands
+class cached_attribute(Generic[T]):  # noqa: N801 - used like `property`
     """`functools.cached_property` without its lock, which costs more than the computation here (gh-87634).
 
     Two threads may compute the value twice; both results are the same.

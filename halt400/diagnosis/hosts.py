@@ -167,7 +167,7 @@ def _check_label(text: str) -> str | None:
         if character in "\u200c\u200d":
             after_virama = index > 0 and unicodedata.combining(text[index - 1]) == 9
             if not after_virama and (character == "\u200d" or not _joining(text, index)):
-                return "a joiner stands where it joins nothing"
+                return "a joiner is where it joins nothing"
         elif category in {"Cn", "Co", "Cs", "Cc", "Zs", "Zl", "Zp", "Cf"} or character in "\ufffc\ufffd\u2ff0":
             return f"the host holds the forbidden character U+{ord(character):04X}"
     return None

@@ -33,7 +33,7 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     >>> headers = [("accept", "*/*"), (":method", "GET"), (":scheme", "https"), (":path", "/")]
     >>> request = Request(method="GET", url="https://a.example/", http_version="2", headers=headers)
     >>> find(Exchange(request))[0].evidence[0].detail
-    'The pseudo-header :method stands after a regular field.'
+    'The pseudo-header :method comes after a regular field.'
     """
     pseudo = [(index, name) for index, (name, _) in enumerate(exchange.headers) if name.startswith(":")]
     version = exchange.request.http_version.upper().removeprefix("HTTP/").removeprefix("H")
@@ -91,7 +91,7 @@ def _pseudo(exchange: Exchange, pseudo: list[tuple[int, str]]) -> list[CauseFind
         elif name in seen:
             found.append(report(0.95, f"The pseudo-header {name} is there twice.", name, value))
         elif first_regular is not None and index > first_regular:
-            found.append(report(0.95, f"The pseudo-header {name} stands after a regular field.", name, value))
+            found.append(report(0.95, f"The pseudo-header {name} comes after a regular field.", name, value))
         seen.add(name)
     connect = exchange.method.upper() == "CONNECT"
     required = () if connect else (":method", ":scheme", ":path")

@@ -1,6 +1,6 @@
 """The cause invalid_url_encoding: characters of the URL that must be escaped, or broken escapes.
 
-Sources: RFC 3986 sections 2 and 3 (what may stand where), the percent-encode sets of https://url.spec.whatwg.org/
+Sources: RFC 3986 sections 2 and 3 (which characters are allowed where), the percent-encode sets of https://url.spec.whatwg.org/
 (what browsers escape before they send), RFC 3629 (UTF-8, overlong forms). A character that browsers send raw although
 RFC 3986 forbids it (``[ ] | ^ ` { }``) counts in the figure, and is a defect because Tomcat, IIS and strict gateways
 refuse it.

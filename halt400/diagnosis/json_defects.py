@@ -1,4 +1,4 @@
-"""Names of the defects in JSON, such as a trailing comma, by what stands where the text breaks RFC 8259.
+"""Names of the defects in JSON, such as a trailing comma, by the characters where the text breaks RFC 8259.
 
 `json_scanner` finds the place; `DefectNamer` names the defect there.
 """
@@ -64,7 +64,7 @@ def nearby(data: bytes, position: int) -> str:
     if not got:
         return "The body ends in the middle of a value."
     shown = got.decode("latin-1")
-    return f"JSON stops at {shown!r}: no value, key, comma or bracket of JSON may stand here."
+    return f"JSON stops at {shown!r}: no value, key, comma or bracket of JSON may be here."
 
 
 class DefectNamer:
@@ -99,7 +99,7 @@ class DefectNamer:
             escape = data[end : end + 2].decode("utf-8", "replace")
             if len(data) - end < 2 or (data[end + 1] == 0x75 and len(data) - end < 6 and b'"' not in data[end:]):
                 return JsonDefect("truncated", len(data), "The body ends inside an escape.", 0)
-            return JsonDefect("bad_escape", end, f"{escape!r} is no escape of JSON.", 2)
+            return JsonDefect("bad_escape", end, f"{escape!r} is not an escape of JSON.", 2)
         names = {0x0A: "line feed", 0x0D: "carriage return", 0x09: "tab", 0x00: "NUL"}
         name = names.get(byte, f"0x{byte:02X}")
         return JsonDefect(
@@ -128,7 +128,7 @@ class DefectNamer:
                 return JsonDefect("missing_value", at, "A key without a value.")
             return JsonDefect("unexpected_bracket", at, f"{chr(byte)!r} closes nothing.")
         if byte == 0x2C:
-            return JsonDefect("extra_comma", at, "A comma where a value must stand.")
+            return JsonDefect("extra_comma", at, "A comma where a value must be.")
         found = self._comment(at)
         if found is not None:
             return found
@@ -156,10 +156,10 @@ class DefectNamer:
             ):
                 return JsonDefect("truncated", len(data), f"The body ends inside {text.decode()!r}.", 0)
             shown = text[:24].decode()
-            return JsonDefect("bare_word", at, f"The bare word {shown!r}; text stands in double quotes.", len(text))
+            return JsonDefect("bare_word", at, f"The bare word {shown!r}; text must be in double quotes.", len(text))
         if byte == 0x3A:
-            return JsonDefect("unexpected_colon", at, "A colon where a value must stand.")
-        return JsonDefect("unexpected_character", at, f"{_shown(data, at)} where a value must stand.")
+            return JsonDefect("unexpected_colon", at, "A colon where a value must be.")
+        return JsonDefect("unexpected_character", at, f"{_shown(data, at)} where a value must be.")
 
     def _key(self, at: int) -> JsonDefect:
         data = self.data
@@ -172,7 +172,7 @@ class DefectNamer:
             comma = data.rfind(b",", 0, at)
             return JsonDefect("trailing_comma", comma, "A comma before '}': the last member has none after it.")
         if byte == 0x2C:
-            return JsonDefect("extra_comma", at, "A comma where a key must stand.")
+            return JsonDefect("extra_comma", at, "A comma where a key must be.")
         found = self._comment(at)
         if found is not None:
             return found
@@ -180,7 +180,7 @@ class DefectNamer:
         if word is not None:
             shown = word[0][:24].decode()
             return JsonDefect("unquoted_key", at, f"The key {shown} is not in double quotes.", len(word[0]))
-        return JsonDefect("bad_key", at, f"{_shown(data, at)} where a key in double quotes must stand.")
+        return JsonDefect("bad_key", at, f"{_shown(data, at)} where a key in double quotes must be.")
 
     def _colon(self, colon: int) -> JsonDefect:
         data = self.data
@@ -190,7 +190,7 @@ class DefectNamer:
             return JsonDefect("missing_value", colon, "A key without a value.")
         if data[colon : colon + 1] == b"=":
             return JsonDefect("missing_colon", colon, "'=' between key and value; JSON writes ':'.")
-        return JsonDefect("missing_colon", colon, f"No colon after the key; {_shown(data, colon)} stands there.")
+        return JsonDefect("missing_colon", colon, f"No colon after the key; {_shown(data, colon)} is there.")
 
     def _after(self, at: int) -> JsonDefect:
         """`at` follows a whole value inside an array or an object, and is no comma and no bracket."""
@@ -209,9 +209,9 @@ class DefectNamer:
             return JsonDefect("missing_comma", at, "No comma between this value and the one before it.")
         if byte == 0x3A:
             if self.stack and self.stack[-1] == 0x5B:
-                return JsonDefect("unexpected_colon", at, "A colon inside an array: key and value stand in an object.")
+                return JsonDefect("unexpected_colon", at, "A colon inside an array: keys belong in an object.")
             return JsonDefect("unexpected_colon", at, "A second colon in one member.")
-        return JsonDefect("unexpected_character", at, f"{_shown(data, at)} where a comma or a bracket must stand.")
+        return JsonDefect("unexpected_character", at, f"{_shown(data, at)} where a comma or a bracket must be.")
 
     def _extra(self, at: int) -> JsonDefect:
         data = self.data
@@ -234,12 +234,12 @@ def _number_detail(literal: bytes) -> str:
     if literal.startswith(b"+"):
         return f"{shown}: a number has no plus sign."
     if digits.startswith((b"0x", b"0X")):
-        return f"{shown}: hexadecimal is no number of JSON."
+        return f"{shown}: JSON has no hexadecimal numbers."
     if digits.startswith(b".") or b".e" in digits.lower() or digits.endswith(b"."):
-        return f"{shown}: digits stand on both sides of the point."
+        return f"{shown}: digits must be on both sides of the point."
     if len(digits) > 1 and digits.startswith(b"0") and digits[1:2].isdigit():
         return f"{shown}: a number has no leading zero."
-    return f"{shown} is no number of JSON."
+    return f"{shown} is not a number of JSON."
 
 
 def _shown(data: bytes, at: int) -> str:

@@ -131,7 +131,7 @@ def _recognise(body: bytes, defect: JsonDefect) -> JsonDefect:
         if is_base64_json(body):
             return JsonDefect("base64", 0, "The body is base64; decoded it is JSON.", min(len(body), 64))
         if _FORM.fullmatch(body[:65536]):
-            return JsonDefect("form", 0, "A form (name=value&...) stands where JSON is declared.", min(len(body), 64))
+            return JsonDefect("form", 0, "The body is a form (name=value&...); JSON is declared.", min(len(body), 64))
     return defect
 
 

@@ -37,7 +37,7 @@ _REMEDIES = {
     expat.errors.codes[expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT]: "Send one root element and nothing after it.",
     expat.errors.codes[
         expat.errors.XML_ERROR_MISPLACED_XML_PI
-    ]: "Start the body with the XML declaration: nothing, not even white space, stands before it.",
+    ]: "Start the body with the XML declaration: nothing, not even white space, may be before it.",
     expat.errors.codes[expat.errors.XML_ERROR_UNBOUND_PREFIX]: 'Declare the namespace prefix with xmlns:prefix="...".',
     expat.errors.codes[
         expat.errors.XML_ERROR_INCORRECT_ENCODING

@@ -133,7 +133,7 @@ def _by_server(exchange: Exchange) -> list[CauseFinding]:
         detail = f"The server names the header {name}, which was sent: its value is not what the server takes."
         evidence = Evidence(where="header", name=name, detail=detail)
         return [_finding(0.75, f"Correct the value of {name}.", evidence)]
-    evidence = Evidence(where="header", name=name, detail=f"The server asks for the header {name}; it was not sent.")
+    evidence = Evidence(where="header", name=name, detail=f"The server requires the header {name}; it was not sent.")
     return [_finding(0.93 if missing else 0.85, f"Send {name}.", evidence)]
 
 
@@ -148,7 +148,7 @@ def _csrf(exchange: Exchange) -> list[CauseFinding]:
                 0.8, remedy, Evidence(where="header" if sent else "body", name=sent or "csrf token", detail=detail)
             )
         ]
-    detail = "The server asks for a CSRF token; the request carries none."
+    detail = "The server requires a CSRF token; the request has none."
     remedy = "Read the token from the page or cookie that issues it, and send it in X-CSRF-Token."
     return [_finding(0.88, remedy, Evidence(where="header", name="X-CSRF-Token", detail=detail))]
 

@@ -236,7 +236,7 @@ def _repeated(exchange: Exchange) -> list[CauseFinding]:
             "header",
             values[1],
             0,
-            f"{shown} is there {len(values)} times; it may stand once.",
+            f"{shown} is there {len(values)} times; only one is allowed.",
             name=shown,
             secret=secret,
         )
@@ -268,7 +268,7 @@ def _websocket(exchange: Exchange) -> list[CauseFinding]:
 def _plain_to_tls(exchange: Exchange) -> CauseFinding:
     url = exchange.url
     if re.search("no required ssl certificate|ssl certificate", exchange.response_text[:8192], re.IGNORECASE):
-        detail = "The server asks for a client certificate, and none was presented."
+        detail = "The server requires a client certificate, and none was presented."
         return _finding(
             0.9, "Present the client certificate that the API requires.", Evidence(where="response_body", detail=detail)
         )

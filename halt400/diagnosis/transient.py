@@ -92,7 +92,7 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[CauseFindin
         )
     passing = _PASSING.search(exchange.response_text[:2048])
     if passing is not None and not found:
-        detail = f"The server speaks of something that passes: {passing[0]!r}."
+        detail = f"The server says that the fault is temporary: {passing[0]!r}."
         remedy = "Nothing in the request needs to change; let the target recover."
         evidence = Evidence(where="response_body", detail=detail)
         found.append(
@@ -144,7 +144,7 @@ def _by_balancer(exchange: Exchange) -> tuple[float, Blame, str, Evidence] | Non
     text = " ".join(exchange.response_fields.get("server", ())) + "\n" + exchange.response_text[:8192]
     for name, sign in _BALANCERS:
         if sign.search(text) is not None:
-            detail = f"The answer is {name}'s own page; the target itself did not speak."
+            detail = f"The response is {name}'s own page, not the target's."
             return 0.55, "transport", _COMPARE_BY_HAND, Evidence(where="response_body", detail=detail)
     return None
 

@@ -246,7 +246,7 @@ def _order(exchange: Exchange) -> list[CauseFinding]:
     swapped = next((index for index, (one, two) in enumerate(pairwise(positions)) if one > two), None)
     if swapped is None or len(positions) < 3:
         return []
-    detail = f"{names[swapped + 1]} stands after {names[swapped]}; the browser of the User-Agent writes it before."
+    detail = f"{names[swapped + 1]} comes after {names[swapped]}; the browser of the User-Agent sends it before."
     return [_finding(0.4, Evidence(where="header", name=names[swapped], detail=detail))]
 
 

@@ -137,7 +137,7 @@ _PROXY_PAIR = re.compile(
 
 
 def userinfo_spans(text: str, replace: Replace, most: int) -> list[tuple[int, int, str]]:
-    """Where user names and passwords stand in URLs, percent-encoded URLs and ``user:password@proxy:8080``.
+    """The places of user names and passwords in URLs, percent-encoded URLs and ``user:password@proxy:8080``.
 
     Parameters
     ----------

@@ -74,7 +74,7 @@ _LEAF = re.compile(
     r"""|(?P<bare>[^\s"'`,:{}\[\]\\]+)""",
     re.DOTALL,
 )
-# A quote that closes a string of JSON: what follows it stands between strings.
+# A quote that closes a string of JSON: what follows it is between strings.
 _CLOSES = re.compile(r'(?:\\\\)*"(?=\s{0,16}+[,:}\]])')
 _KEY = re.compile(r"\s{0,16}+:")
 
@@ -215,7 +215,7 @@ class _Scan:
         opened = _OPEN.match(text, at)
         if opened is not None:
             field = self._quoted(name, opened.end(), opened["quote"])
-            # The quote may close the string that the name stands in: then the value is what follows the string.
+            # The quote may close the string that the name is in: then the value is what follows the string.
             closes = close != '"' and _CLOSES.match(text, opened.start("quote"))
             return [field._replace(name="", start=at) if closes else field]
         if text[at : at + 1] in {"[", "{"} and text[at + 1 : at + 2] != "{":

@@ -18,7 +18,7 @@ _MIN_LETTERS_ONLY_CHARS = 12
 
 
 class KnownSecrets:
-    """The secrets of one exchange, without short ones and plain words: these also stand where they are no secret."""
+    """The secrets of one exchange, without short ones and plain words: these also occur where they are no secret."""
 
     __slots__ = ("_secrets",)
 

@@ -1,4 +1,4 @@
-"""Masks: characters that stand for others of the same kind and length, and say nothing of a secret."""
+"""Masks: replace characters by others of the same kind and length, which do not depend on the secret."""
 
 import re
 

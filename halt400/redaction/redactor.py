@@ -120,7 +120,7 @@ class Redactor:
         return self._echoes(changed, known)
 
     def _echoes(self, request: Request, known: KnownSecrets) -> Request:
-        """Replace secrets that stand in a part that was redacted before they were found."""
+        """Replace secrets in a part that was redacted before they were found."""
         if known:
             replacer = self._text.replacer
             request.headers = [(name, known.replace_echoes(value, replacer)) for name, value in request.headers]

@@ -1,4 +1,4 @@
-"""Secrets that are known by their format, such as tokens of GitHub, wherever they stand; and card numbers.
+"""Secrets that are known by their format, such as tokens of GitHub, anywhere in a text; and card numbers.
 
 Each format has a few literal hints. A text without a hint cannot hold the format. A search for a literal takes a tenth
 of a microsecond, so most texts are never searched with a regular expression. Every expression is linear: it starts at
@@ -128,7 +128,7 @@ def _is_card(digits: str) -> bool:
 
 
 def card_spans(text: str, replace: Callable[[str], str]) -> list[tuple[int, int, str]]:
-    """Where card numbers stand, as (start, end, replacement) in order.
+    """The places of card numbers, as (start, end, replacement) in order.
 
     Groups of three digits and more may be joined by a space, plus, hyphen or ``%20``. After 20,000 groups every digit
     of the rest is masked.

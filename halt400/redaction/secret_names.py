@@ -112,7 +112,7 @@ def lower(text: str) -> str:
 
 
 def contains_any(needles: tuple[str, ...], text: str) -> bool:
-    """Whether one of `needles` stands in `text`."""
+    """Whether `text` contains one of `needles`."""
     for needle in needles:  # noqa: SIM110 - a generator costs twice the time
         if needle in text:
             return True

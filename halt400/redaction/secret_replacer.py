@@ -80,7 +80,7 @@ _PLACEHOLDER = re.compile(
 
 
 def _end_of_string(text: str) -> int:
-    """Where the first quote without a backslash stands."""
+    """The index of the first quote without a backslash."""
     match = _TO_QUOTE.match(text)
     return match.end() if match else 0
 
@@ -106,7 +106,7 @@ class SecretReplacer:
         self._latin1 = latin1
 
     def is_placeholder(self, value: str) -> bool:
-        """Whether the value stands where a secret should be (``null``, ``{{api_key}}``)."""
+        """Whether the value is one that stands for a missing secret (``null``, ``{{api_key}}``)."""
         if len(value) > 64:
             return False
         match = _PLACEHOLDER.fullmatch(value)
@@ -145,7 +145,7 @@ class SecretReplacer:
         return self._replace_units(value, syntax, keep)
 
     def replace_echo(self, value: str) -> str:
-        """The replacement of a secret where it stands in other text: each run of readable characters has its own token.
+        """The replacement of a secret in other text: each run of readable characters has its own token.
 
         What is around it there can end in the middle of `value`, and must end at a whole token when that text is
         redacted again.
