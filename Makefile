@@ -27,6 +27,7 @@ run: setup ## Kafka, topics, worker and the demonstration on this machine; Ctrl-
 test: setup ## Every test, those on the real Kafka and S3 server included; WORKERS=0 runs them one by one.
 	@$(BIN)/pytest $(PARALLEL)
 
+test-quick: WORKERS = 2
 test-quick: setup ## The tests that need no server and little processor time.
 	@$(BIN)/pytest $(PARALLEL) -m "not broker and not s3 and not slow"
 

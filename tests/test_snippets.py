@@ -14,6 +14,8 @@ import pytest
 
 from tests.bare_environment import Environment, build_wheel
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[1]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 DEADLINE_S = 60.0

@@ -8,11 +8,12 @@ from streams import metrics
 from streams.alerts.alert_writer import AlertWriter
 from streams.alerts.assigned_partition import AssignedPartition
 from streams.alerts.compose import Redact, compose
-from streams.alerts.delivery import DeliveryResult, LimitedSink, Sink, deliver_with_retries
+from streams.alerts.delivery import AttemptResult, DeliveryResult, LimitedSink, Sink, deliver_with_retries
 from streams.alerts.in_flight import InFlight
+from streams.alerts.incident import Incident
 from streams.alerts.incidents import Incidents
 from streams.alerts.notification import Notification, last_sent_after
-from streams.alerts.routing import Routing
+from streams.alerts.routing import PlannedDelivery, Routing
 from streams.savings import SavingsBook
 
 __all__ = ["Deliveries"]
@@ -70,30 +71,53 @@ class Deliveries:
         await asyncio.gather(*(sink.close() for sink in self._sinks.values()))
 
     async def _deliver(self, partition: AssignedPartition, key: str, sink: str) -> None:
+        attempts: list[AttemptResult] = []
         with self._in_flight:
             try:
+                is_first = await self._record_first_attempt(partition, key, sink)
                 result = await deliver_with_retries(
                     self._sinks[sink],
                     lambda: self._compose(partition.incidents, key, sink),
                     clock=self._monotonic,
                     sleep=lambda seconds: self._in_flight.pause(seconds, self._sleep),
+                    on_attempt=attempts.append,
                 )
-                if result is not None and not partition.revoked:
+                if partition.revoked:
+                    return
+                if result is not None:
                     await self._record(partition, key, sink, result)
+                elif is_first and not any(attempt.uncertain for attempt in attempts):
+                    partition.incidents.forget_first_attempt(key, sink)
+                    await self._writer.write_changed(partition)
             except Exception as error:
                 await self._on_failure(error)
             finally:
                 del partition.deliveries[key, sink]
                 partition.due[key] = 0
 
+    def _due(self, incident: Incident, sink: str, now_ms: int) -> PlannedDelivery | None:
+        planned = self._routing.planned(incident, now_ms)
+        return next((found for found in planned if found.sink == sink and found.at_ms <= now_ms), None)
+
+    async def _record_first_attempt(self, partition: AssignedPartition, key: str, sink: str) -> bool:
+        """Record in the row that a sink may get its first message, before it is sent; False where it is not the first.
+
+        Without it, a worker that dies before it records what it sent leaves an alert open for ever: if the incident
+        closes before the next worker starts, nothing says that the sink needs a resolve.
+        """
+        incident = partition.incidents.by_key.get(key)
+        due = self._due(incident, sink, self._now_ms()) if incident is not None else None
+        if incident is None or due is None or incident.last_sent_to(sink) or incident.first_attempt_at(sink):
+            return False
+        partition.incidents.record_first_attempt(key, sink, due.route.name)
+        await self._writer.write_changed(partition)
+        return True
+
     def _compose(self, incidents: Incidents, key: str, sink: str) -> Notification | None:
         """Compose what is due for a sink now, None where nothing is."""
         incident, now_ms = incidents.by_key.get(key), self._now_ms()
-        if incident is None:
-            return None
-        planned = self._routing.planned(incident, now_ms)
-        due = next((found for found in planned if found.sink == sink and found.at_ms <= now_ms), None)
-        if due is None:
+        due = self._due(incident, sink, now_ms) if incident is not None else None
+        if incident is None or due is None:
             return None
         quarantines = [(name, scope.opened_at) for name, scope in incident.episode_scopes().items()]
         not_sent = self._savings.not_sent(quarantines)

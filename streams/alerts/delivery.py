@@ -31,12 +31,16 @@ ATTEMPTS_AT_ONCE = 4
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """The result of one attempt. `detail` is for people and holds no secret."""
+    """The result of one attempt. `detail` is for people and holds no secret.
+
+    `uncertain`: the sink may have accepted it, but its answer did not arrive.
+    """
 
     outcome: Literal["accepted", "refused", "unavailable"]
     detail: str
     retry_after_s: float | None = None
     throttled: bool = False
+    uncertain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,7 @@ async def deliver_with_retries(
     clock: Callable[[], float],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     jitter: Callable[[], float] = random.random,
+    on_attempt: Callable[[AttemptResult], None] = lambda result: None,
 ) -> DeliveryResult | None:
     """Deliver until the sink accepts or refuses, or until it is time to give up.
 
@@ -112,6 +117,8 @@ async def deliver_with_retries(
         Monotonic seconds, and how to wait for some.
     jitter
         A number in [0, 1).
+    on_attempt
+        Called with the result of every attempt.
     """
     policy, started, attempts = sink.retry, clock(), 0
     backoff = Backoff(policy.longest_s, policy.first_s, jitter)
@@ -120,6 +127,7 @@ async def deliver_with_retries(
         if notification is None:
             return None
         result = await sink.deliver(notification)
+        on_attempt(result)
         attempts += 1
         pause_s = backoff.next_s()
         if result.throttled:

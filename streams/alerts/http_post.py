@@ -14,6 +14,8 @@ __all__ = ["HttpPoster"]
 
 LONGEST_ANSWER_BYTES = 4096
 LONGEST_DETAIL = 300
+NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.InvalidURL, httpx.UnsupportedProtocol)
+"""Errors that arise before the request has left this process."""
 
 
 class HttpPoster:
@@ -50,9 +52,11 @@ class HttpPoster:
                     if len(answer) >= LONGEST_ANSWER_BYTES:
                         break
         except TimeoutError:
-            return AttemptResult("unavailable", f"no answer within {self._timeout_s:g} s")
+            return AttemptResult("unavailable", f"no answer within {self._timeout_s:g} s", uncertain=True)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            return AttemptResult("unavailable", self._detail(f"{type(error).__name__} {error}"))
+            never_sent = isinstance(error, NEVER_SENT)
+            detail = self._detail(f"{type(error).__name__} {error}")
+            return AttemptResult("unavailable", detail, uncertain=not never_sent)
         return self._result(response, answer)
 
     def _result(self, response: httpx.Response, answer: bytes) -> AttemptResult:

@@ -19,6 +19,7 @@ __all__ = [
     "Acknowledgement",
     "Action",
     "ActiveFinding",
+    "FirstAttempt",
     "Incident",
     "LastSent",
     "ScopeState",
@@ -75,6 +76,13 @@ class LastSent(Struct, kw_only=True, omit_defaults=True):
     undelivered: bool = False
 
 
+class FirstAttempt(Struct, kw_only=True):
+    """A first message that one sink may have got: it is recorded before it is sent, and until `LastSent` says more."""
+
+    route: str
+    episode: int
+
+
 class ActiveFinding(Struct, kw_only=True):
     """A finding; where nothing is quarantined, it closes at `ends_at` unless it is reported again."""
 
@@ -95,7 +103,8 @@ class Incident(Struct, kw_only=True, omit_defaults=True):
     `episode` counts how often it has opened; `revision` every change of the row. `lead` is the command that messages
     are about: the broadest of the episode, else its first; None while nothing is quarantined. `findings` are those of
     the episode, `finding_ids` those that were applied, of earlier episodes too. `covered_by_fleet_fault`: the page of a
-    fault of the fleet covers its alarm, which is then only a ticket.
+    fault of the fleet covers its alarm, which is then only a ticket. `first_attempts` are sinks that may have got a
+    first message, though no answer of theirs is recorded: they get the resolve too.
     """
 
     version: Literal[1] = 1
@@ -116,6 +125,7 @@ class Incident(Struct, kw_only=True, omit_defaults=True):
     finding_ids: list[str] = []
     covered_by_fleet_fault: bool = field(default=False, name="subsumed")
     last_sent: dict[str, LastSent] = field(default_factory=dict, name="told")
+    first_attempts: dict[str, FirstAttempt] = {}
     escalated_to: list[str] = []
 
     def episode_scopes(self) -> dict[str, ScopeState]:
@@ -157,6 +167,11 @@ class Incident(Struct, kw_only=True, omit_defaults=True):
         """What `sink` was sent last of this episode, None where nothing."""
         sent = self.last_sent.get(sink)
         return sent if sent is not None and sent.episode == self.episode else None
+
+    def first_attempt_at(self, sink: str) -> FirstAttempt | None:
+        """The first message of this episode that `sink` may have got, None where none was tried."""
+        attempt = self.first_attempts.get(sink)
+        return attempt if attempt is not None and attempt.episode == self.episode else None
 
     def was_sent(self) -> bool:
         """Whether any sink was sent this episode."""

@@ -10,7 +10,15 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from halt400.records import Command
-from streams.alerts.incident import FLEET, Acknowledgement, Incident, LastSent, encode_incident, incident_cause
+from streams.alerts.incident import (
+    FLEET,
+    Acknowledgement,
+    FirstAttempt,
+    Incident,
+    LastSent,
+    encode_incident,
+    incident_cause,
+)
 from streams.alerts.incident_index import IncidentIndex
 from streams.alerts.incident_updates import (
     DELETE_CLOSED_AFTER_MS,
@@ -114,10 +122,23 @@ class Incidents:
             incident.covered_by_fleet_fault = True
             self._mark_changed(incident)
 
+    def record_first_attempt(self, key: str, sink: str, route: str) -> None:
+        """Record that a sink may get the first message of this episode from now on."""
+        incident = self.by_key[key]
+        incident.first_attempts = incident.first_attempts | {sink: FirstAttempt(route=route, episode=incident.episode)}
+        self._mark_changed(incident)
+
+    def forget_first_attempt(self, key: str, sink: str) -> None:
+        """Record that a sink surely did not get the first message."""
+        incident = self.by_key[key]
+        incident.first_attempts = _without(incident.first_attempts, sink)
+        self._mark_changed(incident)
+
     def record_sent(self, key: str, sink: str, sent: LastSent) -> None:
         """Record what a sink was sent."""
         incident = self.by_key[key]
         incident.last_sent = incident.last_sent | {sink: sent}
+        incident.first_attempts = _without(incident.first_attempts, sink)
         self._mark_changed(incident)
 
     def close_expired(self, now_ms: int) -> list[str]:
@@ -209,3 +230,7 @@ class Incidents:
         else:
             incident.revision += 1
         self._changed[incident.key] = None
+
+
+def _without(attempts: dict[str, FirstAttempt], sink: str) -> dict[str, FirstAttempt]:
+    return {name: attempt for name, attempt in attempts.items() if name != sink}

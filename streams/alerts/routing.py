@@ -162,8 +162,8 @@ class Routing:
                 for sink in route.sinks:
                     found.setdefault(sink, route)
         known = {sink for route in self.routes for sink in route.sinks}
-        for sink in incident.last_sent:
-            sent = incident.last_sent_to(sink)
+        for sink in {**incident.last_sent, **incident.first_attempts}:
+            sent = incident.last_sent_to(sink) or incident.first_attempt_at(sink)
             if sent is not None and sink in known and sink not in found:
                 # A sink that got the trigger also gets the resolve, even if the routes have changed meanwhile.
                 found[sink] = self.route(sent.route) or Route(sent.route, (sink,))
@@ -184,7 +184,9 @@ class Routing:
             return PlannedDelivery(sink, route, action, at, raised)
 
         if incident.closed_at is not None:
-            needs_resolve = sent is not None and sent.action != "resolve"
+            needs_resolve = (
+                sent.action != "resolve" if sent is not None else incident.first_attempt_at(sink) is not None
+            )
             return plan("resolve", incident.closed_at + RESOLVE_DELAY_MS) if needs_resolve else None
         alarm_at = incident.paging_alarm_at()
         if severity == "page" and alarm_at is not None and (sent is None or sent.severity == "ticket"):

@@ -27,10 +27,11 @@ SIGNING_SECRET = "a-signing-secret-of-32-characters"
 BEARER = "alertmanager-bearer-token"
 SLACK_PATH = "/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX"
 HANG = "hang"
+SILENT = "silent"
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
 
 Answer = tuple[int, Mapping[str, str], bytes]
-"""Status, headers, body; or `HANG`."""
+"""Status, headers, body; or `HANG`, or `SILENT`: it accepts, and its answer never arrives."""
 
 
 class Receiver:
@@ -70,7 +71,9 @@ class HttpReceiver(Receiver):
         answer = self.next_answer()
         found = self.check(request, body)
         self.received.append(found)
-        if answer == HANG:
+        if answer in (HANG, SILENT):
+            if answer == SILENT:
+                self.keep(found)
             await self.released.wait()
             return web.Response(status=503)
         assert not isinstance(answer, str)

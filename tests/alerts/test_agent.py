@@ -11,13 +11,13 @@ from halt400.records import Command
 from streams.alerts.alerts_topic import acknowledge
 from streams.alerts.config import load_alerts
 from streams.alerts.dead_letters import resend
-from streams.alerts.incident import FLEET_FAULT, Acknowledgement
+from streams.alerts.incident import FLEET_FAULT, Acknowledgement, decode_incident
 from streams.alerts.notification import decode_notification
 from streams.quarantine.not_sent import NotSent
 from tests.alerts.conftest import AlertBench
 from tests.alerts.examples import TARGET, finding
 from tests.alerts.examples import command as make
-from tests.alerts.servers import HANG, ROUTING_KEY, SIGNING_SECRET
+from tests.alerts.servers import HANG, ROUTING_KEY, SIGNING_SECRET, SILENT
 from tests.waiting import until
 
 PAGES = 'name = "pages"\nsinks = ["pager"]'
@@ -98,6 +98,40 @@ async def test_a_worker_killed_at_the_worst_moment_pages_under_the_same_key_and_
     await until(lambda: bench.hook.received[-1].action == "resolve")
     assert bench.pager.incidents == [f"halt400/{KEY}"]
     assert len({found.id for found in bench.hook.received if found.action == "trigger"}) == 1
+
+
+async def test_a_page_that_arrived_unrecorded_is_resolved_though_its_quarantine_ended_before_the_next_worker(
+    bench: AlertBench,
+) -> None:
+    bench.configure(PAGES)
+    bench.pager.always = SILENT
+    async with bench.worker():
+        await bench.publish(command(None))
+        await until(lambda: bench.pager.open)
+    bench.pager.always = None
+    await bench.publish(command(None, "released", sequence=2))
+    async with bench.worker():
+        await until(lambda: not bench.pager.open)
+    assert [event["event_action"] for event in bench.pager.received] == ["trigger", "resolve"]
+
+
+async def test_a_page_that_surely_did_not_arrive_is_not_resolved(bench: AlertBench) -> None:
+    bench.configure(PAGES)
+    bench.pager.always = (503, {}, b"")
+
+    async def closed() -> bool:
+        rows = [decode_incident(record.value) for record in await bench.read("alerts") if record.value is not None]
+        return bool(rows) and rows[-1].closed_at is not None and not rows[-1].first_attempts
+
+    async with bench.worker():
+        await bench.publish(command(None))
+        await until(lambda: bench.pager.received)
+        await bench.publish(command(None, "released", sequence=2))
+        await until(closed)
+        bench.pager.always = None
+        await bench.publish(command(None, target="other.example"))
+        await until(lambda: bench.pager.open)
+    assert {event["event_action"] for event in bench.pager.received} == {"trigger"}
 
 
 async def test_partitions_move_between_workers_with_their_incidents(bench: AlertBench) -> None:

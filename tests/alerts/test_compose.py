@@ -2,6 +2,7 @@
 
 import shlex
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -173,6 +174,7 @@ def test_the_same_message_has_the_same_id_and_another_another() -> None:
     assert first.dedup_key == end.dedup_key == f"halt400/{TARGET}/malformed_json"
 
 
+@pytest.mark.slow
 @given(st.text(max_size=80), st.text(min_size=1, max_size=80))
 def test_no_text_forges_a_line_or_turns_the_reading_direction(reason: str, job: str) -> None:
     found = texts_of(command(job, reason=reason))

@@ -1,5 +1,6 @@
 """The indices follow from the rows: after any history they are those of a restart."""
 
+import pytest
 from hypothesis import given
 
 from halt400.records import Command
@@ -10,6 +11,7 @@ from tests.alerts.examples import T0, TARGET, command, finding, incidents
 from tests.alerts.histories import mixed_histories
 
 
+@pytest.mark.slow
 @given(mixed_histories())
 def test_the_indices_of_a_history_are_those_of_its_rows(history: list[Command | Finding]) -> None:
     applied = incidents(*history)

@@ -88,6 +88,19 @@ def test_what_is_over_before_anyone_was_notified_is_sent_to_nobody() -> None:
     assert planned(routing(Route("all", ("slack",))), only(found)) == []
 
 
+def test_what_a_sink_may_have_got_is_resolved_and_what_it_did_not_get_is_not() -> None:
+    table, found = routing(Route("all", ("slack",))), incidents(command("a"))
+    (key,) = found.by_key
+    found.record_first_attempt(key, "slack", "all")
+    assert planned(table, only(found)) == [("slack", "trigger", 30 * SECOND)]
+    found.apply(command("a", "released", sequence=2), T0)
+    assert planned(table, only(found)) == [("slack", "resolve", RESOLVE_DELAY_MS)]
+    renamed = routing(Route("other", ("slack",), targets=("other.example",)))
+    assert planned(renamed, only(found)) == [("slack", "resolve", RESOLVE_DELAY_MS)]
+    found.forget_first_attempt(key, "slack")
+    assert planned(table, only(found)) == []
+
+
 def test_a_ticket_that_becomes_a_page_is_sent_at_once() -> None:
     table, found = routing(Route("all", ("slack",), group_wait_s=0)), incidents(command("a"))
     send_due(found, table, T0)

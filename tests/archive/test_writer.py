@@ -61,6 +61,7 @@ async def test_a_slow_store_is_written_in_parallel() -> None:
     assert 640 / spent >= 25, spent
 
 
+@pytest.mark.slow
 async def test_writes_to_an_unavailable_store_are_retried_and_nothing_is_lost(scripted_s3: ScriptedS3) -> None:
     scripted_s3.answers = [503, 500] * 2
     writer = writer_to(scripted_s3.server_port, 4)
@@ -86,6 +87,7 @@ async def test_an_upload_that_was_cut_on_its_way_is_sent_again(scripted_s3: Scri
     await writer.stop()
 
 
+@pytest.mark.slow
 async def test_while_a_store_is_unavailable_only_a_few_uploads_are_tried_at_once(scripted_s3: ScriptedS3) -> None:
     scripted_s3.answers = [503] * 100_000
     scripted_s3.delay_s = 0.5

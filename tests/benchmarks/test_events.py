@@ -1,6 +1,7 @@
 from collections import Counter
 
 import msgspec
+import pytest
 
 from benchmarks.events import generate
 from halt400.records import ResponseEvent
@@ -17,11 +18,13 @@ def test_events_are_valid_and_hold_what_is_said_of_them() -> None:
     assert len(ids) == 20_000
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_ids() -> None:
     assert list(generate(3000, seed=1)) == list(generate(3000, seed=1))
     assert not {event.value for event in generate(3000, seed=1)} & {event.value for event in generate(3000, seed=2)}
 
 
+@pytest.mark.slow
 def test_the_mix_is_as_asked_for() -> None:
     events = list(generate(100_000, targets=1000, bad_request_ratio=0.01))
     statuses = Counter(event.status for event in events)

@@ -69,6 +69,7 @@ def other(entry: SettingEntry) -> str:
         return "other"
 
 
+@pytest.mark.slow
 async def test_the_command_shows_what_is_in_effect_and_hides_secrets(tmp_path: Path) -> None:
     secret = tmp_path / "token"
     secret.write_text("s3cret\n")
@@ -94,6 +95,7 @@ async def test_the_command_shows_what_is_in_effect_and_hides_secrets(tmp_path: P
     ]
 
 
+@pytest.mark.slow
 async def test_a_wrong_setting_is_one_line_with_its_name_value_and_mend() -> None:
     outcome = await run("settings", HALT400_API_PORT="many")
     assert outcome.code == 1
@@ -103,6 +105,7 @@ async def test_a_wrong_setting_is_one_line_with_its_name_value_and_mend() -> Non
     assert "HALT400_API_PROT: there is no such setting" in unknown.err
 
 
+@pytest.mark.slow
 async def test_a_secret_is_never_in_the_error_of_its_section() -> None:
     outcome = await run("settings", HALT400_KAFKA_SECURITY_PROTOCOL="SASL_SSL", HALT400_KAFKA_SASL_PASSWORD="hunter2")
     assert outcome.code == 1

@@ -116,6 +116,7 @@ async def test_a_command_without_a_broker_is_one_line_that_names_it(command: str
     assert "127.0.0.1:1" in outcome.err
 
 
+@pytest.mark.slow
 async def test_the_declarations_are_listed_without_a_broker() -> None:
     outcome = await run("topics", "list", HALT400_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
     assert outcome.code == 0

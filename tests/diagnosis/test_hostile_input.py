@@ -155,6 +155,7 @@ RESPONSES = st.one_of(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(
     st.builds(

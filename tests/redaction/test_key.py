@@ -80,6 +80,7 @@ def test_a_warning_is_logged_for_a_shared_archive_with_the_key_of_one_machine(ca
     assert not caplog.records
 
 
+@pytest.mark.slow
 async def test_the_key_is_in_no_output(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     redactor = redactor_of(Settings())
     key = key_path().read_text().strip()

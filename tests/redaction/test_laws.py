@@ -91,6 +91,7 @@ def test_redacting_an_event_twice_is_redacting_it_once(
     assert msgspec.json.encode(event) == before, "the event that was given is left as it was"
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(
     st.text(st.characters(codec="ascii", categories=("L", "N", "P", "S")), min_size=1, max_size=60), st.text(max_size=8)
@@ -112,6 +113,7 @@ def json_error(text: str) -> str:
     return "none"
 
 
+@pytest.mark.slow
 @settings(max_examples=800, deadline=None)
 @given(
     st.sampled_from([template for template in BODIES if template.startswith(("{{", "[{{"))]),

@@ -56,6 +56,7 @@ def test_a_traceback_is_redacted(stream: io.StringIO) -> None:
     assert "ValueError: cannot decode" in written
 
 
+@pytest.mark.slow
 def test_the_log_of_a_worker_is_redacted_with_its_tracebacks() -> None:
     script = """
 import logging

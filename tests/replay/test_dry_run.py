@@ -20,6 +20,7 @@ def _report(replay: Replay, *arguments: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_every_job_of_the_recorded_apis_with_a_400_is_quarantined_once(corpora: Path, replay: Replay) -> None:
     files = sorted((corpora / "recorded_api").glob("*.jsonl"))
     recorded = [json.loads(line) for path in files for line in path.read_text().splitlines()]
@@ -69,6 +70,7 @@ def test_bytes_of_a_tls_handshake_halt_no_other_job(tmp_path: Path, replay: Repl
     assert found["job_id"] == "access.log (unreadable request line)"
 
 
+@pytest.mark.slow
 def test_standard_input_is_read() -> None:
     packed = gzip.compress(exchange(source=None, file=None).encode())
     call = [

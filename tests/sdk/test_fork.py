@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import msgspec
+import pytest
 
 from halt400.records import ResponseEvent
 from tests.broker import read_to_end
@@ -44,6 +45,7 @@ def run(servers: str, prefix: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_nothing_hangs_at_the_end_of_a_child_while_kafka_is_away(unused_port: int) -> None:
     assert run(f"127.0.0.1:{unused_port}", "t.") == "[0, 0, 0]"
 

@@ -143,6 +143,7 @@ def test_no_worker_is_ended_before_the_patience_is_over(
     assert all(moment(watchdog, second, one) for second, one in zip(seconds, seen, strict=False))
 
 
+@pytest.mark.slow
 @given(observations)
 def test_a_stuck_partition_is_noticed_whatever_came_before(
     seen: list[tuple[bool, bool, int, dict[int, PartitionProgress]]],

@@ -5,6 +5,7 @@ Contract: RFC 5321 and RFC 5322. A reply of 4yz may be tried again, one of 5yz n
 
 import asyncio
 import smtplib
+import socket
 import ssl
 from email.message import EmailMessage
 from email.utils import formatdate
@@ -58,7 +59,8 @@ class EmailSink:
             async with asyncio.timeout(self._timeout_s * 1.5):
                 return await asyncio.to_thread(self._send, mail)
         except TimeoutError:
-            return AttemptResult("unavailable", f"no answer within {self._timeout_s * 1.5:g} s")
+            detail = f"no answer within {self._timeout_s * 1.5:g} s"
+            return AttemptResult("unavailable", detail, uncertain=True)
 
     async def close(self) -> None:
         """Nothing is kept open between mails."""
@@ -80,7 +82,8 @@ class EmailSink:
         except ssl.SSLCertVerificationError as error:
             return AttemptResult("refused", f"the server's certificate is invalid: {error.verify_message}")
         except (smtplib.SMTPException, OSError) as error:
-            return AttemptResult("unavailable", shorten(f"{type(error).__name__} {error}", 300))
+            uncertain = not isinstance(error, (ConnectionRefusedError, socket.gaierror))
+            return AttemptResult("unavailable", shorten(f"{type(error).__name__} {error}", 300), uncertain=uncertain)
         if refused:
             return AttemptResult("accepted", f"accepted, but not for {', '.join(sorted(refused))}")
         return AttemptResult("accepted", "250")
