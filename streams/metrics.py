@@ -34,7 +34,7 @@ EVENTS_BEHIND = Gauge(
     "halt400_events_behind",
     "Response events on the partitions of this worker that it has not fetched yet; measured every 5 s.",
 )
-READY = Gauge("halt400_ready", "1 while this worker has recovered its partitions and reads them, else 0.")
+READY = Gauge("halt400_ready", "1 while a process has recovered its partitions and reads them, else 0.", ["process"])
 PARTITION_STALLED_SECONDS = Gauge(
     "halt400_partition_stalled_seconds",
     "For how long a partition of this worker with records to read or apply has made no progress without a reason; "

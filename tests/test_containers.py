@@ -27,7 +27,7 @@ def environment(service: str) -> dict[str, str]:
 
 
 def test_all_parts_are_there() -> None:
-    assert set(SERVICES) == {"kafka", "s3", "bucket", "topics", "worker", "demo"}
+    assert set(SERVICES) == {"kafka", "s3", "bucket", "topics", "worker", "demo", "prometheus", "grafana"}
     assert OURS == ["bucket", "demo", "topics", "worker"]
 
 
@@ -89,11 +89,12 @@ def test_nothing_starts_before_what_it_needs_is_healthy_or_done(service: str) ->
         assert how["condition"] == ("service_completed_successfully" if done else "service_healthy")
 
 
-def test_the_demonstration_runs_only_when_asked_for() -> None:
-    assert [name for name, service in SERVICES.items() if "profiles" in service] == ["demo"]
+def test_the_demonstration_and_the_dashboards_run_only_when_asked_for() -> None:
+    profiles = {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service}
+    assert profiles == {"demo": ["demo"], "prometheus": ["monitoring"], "grafana": ["monitoring"]}
 
 
-@pytest.mark.parametrize("service", OURS)
+@pytest.mark.parametrize("service", [*OURS, "prometheus", "grafana"])
 def test_our_containers_have_no_privileges(service: str) -> None:
     assert SERVICES[service]["cap_drop"] == ["ALL"]
     assert SERVICES[service]["security_opt"] == ["no-new-privileges:true"]
@@ -110,7 +111,7 @@ def test_the_image_is_built_from_pinned_packages_and_does_not_run_as_root() -> N
     or subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode != 0,
     reason="Docker Compose is not installed",
 )
-@pytest.mark.parametrize("profile", [[], ["--profile", "demo"]], ids=["default", "demo"])
+@pytest.mark.parametrize("profile", [[], ["--profile", "demo"], ["--profile", "monitoring"]], ids="-".join)
 def test_docker_compose_accepts_the_file(profile: list[str]) -> None:
     command = ["docker", "compose", "--file", str(REPOSITORY / "docker-compose.yml"), *profile, "config", "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

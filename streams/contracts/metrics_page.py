@@ -23,24 +23,16 @@ Each process counts only its own work: sum over the processes.
 """
 
 _TAIL = """
-Alert on these with Prometheus, since Halt400 cannot report them itself: no worker answers (`up == 0`),
+`deploy/prometheus/rules.yml` has the alerts and [the runbook](runbook.md) says what to do; `deploy/grafana/dashboards/`
+shows all of it, with `docker compose --profile monitoring up` at <http://127.0.0.1:3000>.
+
+Alert at least on these with Prometheus, since Halt400 cannot report them itself: no worker answers (`up == 0`),
 `halt400_events_behind` grows, `halt400_refusals_total` rises,
 `halt400_archive_away_seconds > 300`, and `halt400_alert_dead_letters_total` rises.
 
 Where `halt400_refusals_total` rises, someone publishes what is not counted and halts nothing. The worker's log says
 what is wrong and how to mend it, and so does [an alert](alerts.md#findings), once a day. The code `wrong_partition` is
-a producer with another partitioner than murmur2: [its setting](../schemas/README.md#the-partitioner). A rule for it:
-
-```yaml
-groups:
-  - name: halt400
-    rules:
-      - alert: Halt400RecordsRefused
-        expr: sum by (code) (increase(halt400_refusals_total[10m])) > 0
-        labels: {severity: warning}
-        annotations:
-          summary: "Records are refused and not counted ({{ $labels.code }}): see the worker's log"
-```
+a producer with another partitioner than murmur2: [its setting](../schemas/README.md#the-partitioner). The rule is `Halt400Refusals`.
 """
 
 

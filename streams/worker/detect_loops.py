@@ -61,7 +61,7 @@ async def _watch(app: Halt400App, watchdog: Watchdog, assignment: Assignment, fo
         raise followers.fleet.failure
     consumer = cast(FoldingConsumer, app.consumer)
     metrics.EVENTS_BEHIND.set(consumer.unfetched(assignment.inputs.responses))
-    metrics.READY.set(app.ready)
+    metrics.READY.labels("detect").set(app.ready)
     now_s = time.monotonic()
     watchdog.check(
         now_s,
