@@ -32,7 +32,8 @@ Alert at least on these with Prometheus, since Halt400 cannot report them itself
 
 Where `halt400_refusals_total` rises, someone publishes what is not counted and halts nothing. The worker's log says
 what is wrong and how to mend it, and so does [an alert](alerts.md#findings), once a day. The code `wrong_partition` is
-a producer with another partitioner than murmur2: [its setting](../schemas/README.md#the-partitioner). The rule is `Halt400Refusals`.
+a producer with another partitioner than murmur2: [its setting](../schemas/README.md#the-partitioner). The rule is
+`Halt400Refusals`.
 """
 
 
