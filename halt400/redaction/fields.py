@@ -51,11 +51,14 @@ _ENCODED_QUOTED = {
 }
 _LINE = re.compile(r"(?:(?!\\[rn])[^\r\n])*+")
 _LINE_TO_QUOTE = re.compile(r"""(?:(?!\\[rn])[^\r\n"'`])*+""")
+# Backslashes with the character that they escape, unless that is white space or a quote, which end a word.
+_ESCAPED = r"""\\++[^\snrt"'`]"""
+_ESCAPED_LINES = re.compile(r"""(?:\\++[nrt]\s{0,16}+){1,8}(?=[^\s"'`\\])""")
 _WORD = re.compile(
     rf"""(?i:(?:{SCHEME})[ ]+)?"""
-    r"""(?:[^\s&"'`<>;,{}\[\]()\\]|;(?!\s{0,4}[\w .-]{1,40}=)|[,)](?=[^\s"'`&<>{}\[\]]))*+"""
+    rf"""(?:[^\s&"'`<>;,{{}}\[\]()\\]|{_ESCAPED}|;(?!\s{{0,4}}[\w .-]{{1,40}}=)|[,)](?=[^\s"'`&<>{{}}\[\]]))*+"""
 )
-_FORM = re.compile(r"""[^&\s"'`<>\\]*+""")
+_FORM = re.compile(rf"""(?:[^&\s"'`<>\\]|{_ESCAPED})*+""")
 _ENCODED = re.compile(r"""(?:(?!%(?:25){0,3}(?:26|23))[^&\s"'`<>#])*+""")
 _SIGNS = re.compile(r"[+.-]*+(?=[^\s])")
 _NUMBER = re.compile(r"-?0*([0-9][0-9.eE+-]*)")
@@ -77,6 +80,7 @@ _LEAF = re.compile(
 # A quote that closes a string of JSON: what follows it is between strings.
 _CLOSES = re.compile(r'(?:\\\\)*"(?=\s{0,16}+[,:}\]])')
 _KEY = re.compile(r"\s{0,16}+:")
+_KEY_END = re.compile(rf"(?:{_QUOTE})\s{{0,16}}+:")
 
 
 def find_fields(
@@ -157,10 +161,15 @@ class _Scan:
             pair = _PAIR.match(text, end) or (_HEADER_PAIR.match(text, end) if known or "-" in name else None)
             if pair is None and (lowered[start] == "-" or text[max(0, start - 1) : start] == "-"):
                 pair = _FLAG_VALUE.match(text, end)
-            return self._value(name, pair.end(), verdict, pair.groupdict().get("close") or "") if pair else []
+            if pair is None:
+                return []
+            at = _end(_ESCAPED_LINES, text, pair.end())
+            found = self._value(name, at, verdict, pair.groupdict().get("close") or "")
+            # A name that is a value itself, and the key of the next member of the object.
+            return [] if found and _KEY_END.match(text, found[-1].end) else found
         if lowered[max(0, start - 11) : start].endswith(("unexpected ", "illegal ")):
             return []
-        at, separator = after.end(), after["separator"]
+        at, separator = _end(_ESCAPED_LINES, text, after.end()), after["separator"]
         if separator.startswith("%"):
             opened = _OPEN.match(text, at)
             if opened is not None:
@@ -241,7 +250,7 @@ class _Scan:
         return [Field(name, number.start(1), end, Syntax.NUMBER)]
 
     def _quoted(self, name: str, start: int, quote: str) -> Field:
-        """The field inside a quote; where the quote is never closed, up to the end of the line."""
+        """The field inside a quote; where it is never closed, up to the end of the text, or of the line of a URL."""
         text = self._text
         if quote in "\"'":
             end = _end(_UNQUOTED if quote == '"' else _UNTICKED, text, start)
@@ -251,7 +260,9 @@ class _Scan:
             end = _end(_ENCODED_QUOTED[quote], text, start)
         else:
             end = text.find(quote, start)
-        if end < 0 or end >= len(text):
+        if end < 0:
+            end = len(text)
+        if end == len(text) and quote.startswith("%"):
             end = _end(_LINE, text, start)
         return Field(name, start, end, Syntax.URL if quote.startswith("%") else Syntax.JSON)
 
