@@ -140,7 +140,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "version": "Version of this record.",
         "operation_id": "Unique per operation; sending it again must repeat it.",
         "time": "When it was requested.",
-        "kind": "release, extend or quarantine by hand, or the result of a probe.",
+        "kind": "release, extend, quarantine or probe now by hand, or a gate's claim or result of a probe.",
         "scope": "What it is for; `scope.target` is the record's key.",
         "actor": "Who requests it: a person, or the scraper that probed.",
         "reason": "The reason.",

@@ -296,7 +296,7 @@ class Operation(Struct, kw_only=True, omit_defaults=True):
     version: Literal[1] = 1
     operation_id: Name
     time: Milliseconds
-    kind: Literal["release", "extend", "quarantine", "probe_result"]
+    kind: Literal["release", "extend", "quarantine", "probe", "probe_result"]
     scope: Scope
     actor: Name
     reason: str

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from streams.api.access.access import token_book
 from streams.settings import load_settings
 
 REPOSITORY = Path(__file__).parents[1]
@@ -63,6 +64,16 @@ def test_worker_and_s3_server_sign_with_the_same_keys() -> None:
     server, worker = environment("s3"), environment("worker")
     assert server["ROOT_ACCESS_KEY"] == worker["HALT400_ARCHIVE_ACCESS_KEY_ID"]
     assert server["ROOT_SECRET_KEY"] == worker["HALT400_ARCHIVE_SECRET_ACCESS_KEY"]
+
+
+def test_the_token_of_the_workers_commands_may_operate(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in environment("worker").items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert settings.api.token is not None
+    token = token_book(settings.api).recognize(settings.api.token.get_secret_value())
+    assert token is not None
+    assert (token.name, token.role) == ("compose", "operate")
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -16,7 +16,14 @@ from streams import topics
 from streams.alerts.incident import Acknowledgement, Incident, decode_incident
 from streams.settings import KafkaSettings
 
-__all__ = ["ACKNOWLEDGEMENT_PREFIX", "acknowledge", "acknowledgement_key", "follow_alerts", "incidents_of"]
+__all__ = [
+    "ACKNOWLEDGEMENT_PREFIX",
+    "acknowledge",
+    "acknowledge_open",
+    "acknowledgement_key",
+    "follow_alerts",
+    "incidents_of",
+]
 
 ACKNOWLEDGEMENT_PREFIX = "ack/"
 """Prefix of the key of an acknowledgement; a target holds no slash, so no incident has such a key."""
@@ -83,15 +90,30 @@ async def acknowledge(kafka: KafkaSettings, key: str, acknowledgement: Acknowled
     BrokerUnavailable
         Kafka does not answer.
     """
-    async with follow_alerts(kafka.connection, at_start="raise") as follower:
+    follower = follow_alerts(kafka.connection, at_start="raise")
+    async with follower, RecordSender(kafka.connection) as sender:
         await follower.wait_caught_up()
-        row = follower.values.get(key.encode())
-        incident = decode_incident(row) if row is not None and not key.startswith(ACKNOWLEDGEMENT_PREFIX) else None
-        if incident is None or incident.closed_at is not None:
-            raise QueryError(f"No incident {key!r} is open.", "Its key is the dedup key of the alert, less `halt400/`.")
+        return await acknowledge_open(follower, sender, key, acknowledgement)
+
+
+async def acknowledge_open(
+    follower: Follower, sender: RecordSender, key: str, acknowledgement: Acknowledgement
+) -> Incident:
+    """Do what `acknowledge` does, over connections that are there; the follower must have caught up.
+
+    Raises
+    ------
+    QueryError
+        No such incident is open.
+    BrokerUnavailable
+        Kafka does not answer.
+    """
+    row = follower.values.get(key.encode(errors="replace"))
+    incident = decode_incident(row) if row is not None and not key.startswith(ACKNOWLEDGEMENT_PREFIX) else None
+    if incident is None or incident.closed_at is not None:
+        raise QueryError(f"No incident {key!r} is open.", "`halt400 alerts list` shows the key of each.")
     record = acknowledgement_key(key), msgspec.json.encode(acknowledgement)
-    async with RecordSender(kafka.connection) as sender:
-        await sender.send(kafka.topic(topics.ALERTS), [record], partition=incident.partition)
+    await sender.send(follower.topic, [record], partition=incident.partition)
     return incident
 
 

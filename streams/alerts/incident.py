@@ -91,10 +91,11 @@ class ActiveFinding(Struct, kw_only=True):
 
 
 class Acknowledgement(Struct, kw_only=True, omit_defaults=True):
-    """Who works on it, since when; it is not escalated any more."""
+    """Who works on it, since when, and why; it is not escalated any more."""
 
     by: str
     at: int
+    reason: str | None = None
 
 
 class Incident(Struct, kw_only=True, omit_defaults=True):

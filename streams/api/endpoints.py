@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from msgspec import Struct
 
 from streams.api import log_models as logs
 from streams.api import models as answers
+from streams.api import operation_models as operations
 from streams.api import policy_models as policies
 from streams.api import query_parameters as queries
 from streams.api import series
@@ -16,7 +18,7 @@ __all__ = ["ENDPOINTS", "Endpoint"]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One address that answers GET and HEAD.
+    """One address and method; what answers GET answers HEAD.
 
     Parameters
     ----------
@@ -28,8 +30,14 @@ class Endpoint:
         Type of the body of a 200; None for a document of another standard.
     query
         Type of the query parameters; None where there are none.
+    method
+        What changes something needs the role operate, unless its handler says otherwise.
+    body
+        Type of the JSON body; None where there is none.
+    headers
+        Request headers that mean something here, with their descriptions.
     problems
-        Its error statuses besides 401 (unless `open`), 405, 500 and, where `data` is set, 503.
+        Its error statuses besides those that any of its kind can have.
     parameters
         The parameters in the path, with their descriptions.
     open
@@ -47,6 +55,9 @@ class Endpoint:
     parameters: Mapping[str, str] = field(default_factory=dict)
     open: bool = False
     data: bool = True
+    method: Literal["GET", "POST", "DELETE"] = "GET"
+    body: type[Struct] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 _TARGET = "The target as its events name it, percent-encoded; `host:port` needs no encoding."
@@ -175,6 +186,45 @@ ENDPOINTS = (
         policies.PolicyAnswer,
         query=queries.PolicyQuery,
         problems=(400,),
+        data=False,
+    ),
+    Endpoint(
+        "operate",
+        "/v1/operations",
+        "Release, extend, quarantine or probe a scope; answers when a worker has carried it out.",
+        operations.OperationResult,
+        method="POST",
+        body=operations.OperationBody,
+        headers={"Idempotency-Key": "An operation that is sent again with the same key takes effect once."},
+        problems=(400, 409, 422, 504),
+    ),
+    Endpoint(
+        "acknowledge",
+        "/v1/acknowledgements",
+        "Say that someone works on an incident.",
+        operations.AcknowledgementResult,
+        method="POST",
+        body=operations.AcknowledgementBody,
+        problems=(400, 404),
+    ),
+    Endpoint("session", "/v1/session", "Who sends this request.", operations.SessionAnswer, data=False),
+    Endpoint(
+        "login",
+        "/v1/session",
+        "Open a session with a token: sets a cookie that scripts cannot read.",
+        operations.SessionAnswer,
+        method="POST",
+        body=operations.LoginBody,
+        problems=(400, 401),
+        open=True,
+        data=False,
+    ),
+    Endpoint(
+        "logout",
+        "/v1/session",
+        "End the session.",
+        operations.SessionAnswer,
+        method="DELETE",
         data=False,
     ),
     Endpoint("alive", "/healthz", "Whether the process is alive.", answers.Health, open=True, data=False),

@@ -20,7 +20,19 @@ PROBLEM_JSON = "application/problem+json"
 TITLES = {
     "bad_parameter": "A parameter is wrong",
     "window_not_kept": "The window reaches back too far",
+    "bad_body": "The body is wrong",
+    "bad_header": "A header is wrong",
+    "not_json": "The body must be JSON",
+    "body_too_large": "The body is too large",
+    "head_too_large": "The address or a header is too long",
+    "bad_request_line": "This is not HTTP",
+    "key_reused": "An Idempotency-Key came with another body",
+    "not_carried_out": "The operation was not carried out",
     "unauthorized": "The token is missing or wrong",
+    "role_missing": "The role is missing",
+    "cross_site": "Another site's page sends this",
+    "host_refused": "This host is not served here",
+    "too_many_requests": "Too many requests",
     "unknown_path": "There is nothing at this address",
     "unknown_target": "No such target",
     "unknown_quarantine": "No such quarantine",
@@ -118,6 +130,8 @@ def _raise_as_problem(error: web.HTTPException, request: web.Request) -> NoRetur
             headers={"Allow": ", ".join(allowed)},
             allowed=allowed,
         )
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        raise_problem(413, "body_too_large", f"{error.text or error.reason}.", "Send less.")
     if error.status == 404:
         raise_problem(404, "unknown_path", f"There is nothing at {request.path}.", "/v1 lists the addresses.")
     raise_problem(error.status, "request_refused", f"{error.reason}.")

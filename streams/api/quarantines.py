@@ -10,9 +10,9 @@ from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.follower import Changes, Follower
 from halt400.records import Command
 from streams import topics
-from streams.api.command_log import CommandLog
 from streams.api.models import Quarantine
 from streams.api.shown_texts import ShownTexts
+from streams.operations.command_log import CommandLog
 from streams.savings import SavingsBook
 
 __all__ = ["Quarantines"]

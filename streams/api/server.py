@@ -8,6 +8,7 @@ from aiohttp import web
 
 from halt400.errors import SettingError
 from halt400.start_stop import StartStop
+from streams.api.access.access import Access, refuse_open_server
 from streams.api.app import build_api
 from streams.api.read_model import ReadModel, wall_clock_ms
 from streams.archive.redaction import redactor_of
@@ -17,6 +18,7 @@ from streams.settings import ApiSettings, Settings
 __all__ = ["ApiServer"]
 
 SHUTDOWN_TIMEOUT_S = 2.0
+KEEPALIVE_TIMEOUT_S = 75.0
 
 
 class ApiServer(StartStop):
@@ -27,7 +29,7 @@ class ApiServer(StartStop):
     read_model
         Has the data; started and stopped with the server.
     api
-        Host and port to listen on, and the token.
+        Where to listen, and who may use it.
 
     Examples
     --------
@@ -66,11 +68,16 @@ class ApiServer(StartStop):
         Raises
         ------
         SettingError
-            The port is in use, or the host is not an address of this machine.
+            The port is in use, the host is not an address of this machine, or others can reach it and there are no
+            tokens.
         """
-        token = self._api.token.get_secret_value() if self._api.token else None
+        access = Access(self._api, self.read_model.clock_ms)
+        refuse_open_server(self._api, access)
         runner = web.AppRunner(
-            build_api(self.read_model, token=token), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S
+            build_api(self.read_model, access),
+            access_log=None,
+            shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+            keepalive_timeout=KEEPALIVE_TIMEOUT_S,
         )
         await runner.setup()
         try:

@@ -162,13 +162,14 @@ def ack(
     by: Annotated[
         str | None, typer.Option(help="Who works on it.", show_default="the name you are logged in by")
     ] = None,
+    reason: Annotated[str | None, typer.Option(help="Why, or what is being done; it is recorded.")] = None,
 ) -> None:
     """Acknowledge an incident: every sink is sent who works on it, and it is not escalated any more."""
     from streams.alerts.alerts_topic import acknowledge
     from streams.alerts.incident import Acknowledgement
 
     who = by or getpass.getuser()
-    acknowledgement = Acknowledgement(by=who, at=time.time_ns() // 1_000_000)
+    acknowledgement = Acknowledgement(by=who, at=time.time_ns() // 1_000_000, reason=reason)
     found = asyncio.run(acknowledge(_kafka(), incident.removeprefix("halt400/"), acknowledgement))
     typer.echo(f"{found.key} is acknowledged by {who}; {len(found.open_scopes())} still halted.")
 

@@ -1,13 +1,16 @@
-"""`halt400 release`, `extend` and `quarantine`: operations that a person sends; each waits for its command."""
+"""`halt400 release`, `extend`, `quarantine` and `probe`: operations that a person sends; each waits for its command."""
 
 import asyncio
 import getpass
 import re
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streams.cli.output import OutputFormat, moment, print_json
+
+if TYPE_CHECKING:
+    from streams.operations import OperationKind
 
 __all__ = ["register"]
 
@@ -58,9 +61,16 @@ def register(app: typer.Typer) -> None:
         """Quarantine a job on a target, or the whole target, by hand. Exit codes: 0 quarantined, 1 not."""
         _send("quarantine", scope, reason, actor, hold, timeout, output)
 
+    @app.command()
+    def probe(
+        scope: ScopeId, reason: Reason, actor: Actor = None, timeout: Deadline = 20, output: Output = "table"
+    ) -> None:
+        """Probe a quarantined scope now, before its hold is over. Exit codes: 0 a gate may probe, 1 not."""
+        _send("probe", scope, reason, actor, None, timeout, output)
+
 
 def _send(
-    kind: Literal["release", "extend", "quarantine"],
+    kind: "OperationKind",
     scope: str,
     reason: str,
     actor: str | None,
@@ -70,18 +80,21 @@ def _send(
 ) -> None:
     from msgspec import to_builtins
 
-    from streams.cli.send_operation import OperationRequest, parse_scope, send_operation
+    from streams.operations import OperationRequest, parse_scope, send_operation
     from streams.settings import load_settings
 
     try:
         parsed = parse_scope(scope)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="SCOPE") from None
-    if not reason.strip():
-        raise typer.BadParameter("say why", param_hint="--reason")
-    request = OperationRequest(
-        kind=kind, scope=parsed, actor=actor or getpass.getuser(), reason=reason, hold_s=_seconds(hold)
-    )
+    hold_s = _seconds(hold)
+    try:
+        request = OperationRequest(
+            kind=kind, scope=parsed, actor=actor or getpass.getuser(), reason=reason, hold_s=hold_s
+        )
+    except ValueError as error:
+        field, _, meaning = str(error).partition(": ")
+        raise typer.BadParameter(meaning, param_hint="--as" if field == "actor" else f"--{field}") from None
     command = asyncio.run(send_operation(load_settings().kafka, request, timeout_s))
     if output == "json":
         print_json(to_builtins(command))

@@ -50,6 +50,8 @@ def _transition(
         return lifecycle.release(current, cause, now_ms, actor=actor, reason=reason)
     if operation.kind == "extend":
         return lifecycle.extend(current, cause, now_ms, durations, hold_s=hold_s, actor=actor, reason=reason)
+    if operation.kind == "probe":
+        return lifecycle.probe_now(current, cause, now_ms, durations, actor=actor, reason=reason)
     if operation.probe_status is None:
         if actor == lifecycle.ISSUER:
             return None

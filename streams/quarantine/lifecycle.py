@@ -44,6 +44,7 @@ __all__ = [
     "extend",
     "open_quarantine",
     "probe_answered",
+    "probe_now",
     "release",
     "resume",
     "tick",
@@ -287,6 +288,20 @@ def tick(current: QuarantineState, now_ms: int, durations: Durations) -> Quarant
         return expire(current, now_ms, "expired: no probe was answered in time")
     reason = f"the probe's lease of {command.issued_by} ran out: probe wanted"
     return _probing(current, f"{command.command_id}/lease-over", now_ms, command.expires_at, reason)
+
+
+def probe_now(
+    current: QuarantineState, cause: str, now_ms: int, durations: Durations, *, actor: str, reason: str
+) -> QuarantineState | None:
+    """Open the probe before the hold is over. None where the scope is not quarantined, or is a single request.
+
+    The command is signed by the machine: in a probing scope another name is that of the lease's holder.
+    """
+    command = current.command
+    if command.state != "quarantined" or command.scope.kind == "request" or now_ms >= command.expires_at:
+        return None
+    claims_end = now_ms + max(current.hold_ms, 2 * durations.lease_s * 1000)
+    return _probing(current, cause, now_ms, claims_end, f"{actor} asks for a probe: {reason}")
 
 
 def claim_probe(

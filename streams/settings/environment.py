@@ -145,8 +145,39 @@ class ApiSettings(_Section):
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all of this machine's.")
     port: int = Field(8400, ge=0, le=65535, description="0 takes any free port.")
     token: SecretStr | None = Field(
-        None, description="Bearer token that every request but a health check must carry; none where unset."
+        None,
+        description="Token that the commands of this machine send; a server accepts it too, for reading, unless "
+        "`HALT400_API_TOKENS` names it.",
     )
+    tokens: SecretStr | None = Field(
+        None,
+        description="Who may use the API: `NAME:read|operate:SHA256` each, separated by commas or lines, as "
+        "`halt400 api token add` prints them. Without any, loopback needs none, and on another address the server does "
+        "not start.",
+    )
+    session_key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Signs the sessions of the page; the same for every process of an installation. Where unset, "
+        "sessions hold in one process until it ends.",
+    )
+    allowed_hosts: str = Field(
+        "", description="Host names by which the server may be asked, comma-separated; on loopback besides localhost."
+    )
+    proxy_user_header: str | None = Field(
+        None,
+        description="Header in which a trusted proxy names the user that it has signed in (OIDC), such as "
+        "X-Auth-Request-Email; the proxy must remove what clients send in it.",
+    )
+    proxy_addresses: str = Field(
+        "127.0.0.1,::1",
+        description="Addresses or networks of that proxy, comma-separated; others' headers are ignored.",
+    )
+    proxy_operators: str = Field(
+        "", description="Users of the proxy who may operate, comma-separated, `*` for all; the others may read."
+    )
+    requests_per_s: float = Field(500.0, gt=0, description="Requests of one client a second; twice as many at once.")
+    changes_per_s: float = Field(2.0, gt=0, description="Changes of one client a second; ten times as many at once.")
     enabled: bool = Field(True, description="Whether the worker serves the API itself.")
 
 

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from halt400.records import Command
-from streams.api.command_log import CommandLog
+from streams.operations import CommandLog
 
 from .conftest import Api
 from .fleet import COMMANDS, NOW_MS, command

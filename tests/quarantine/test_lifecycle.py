@@ -16,6 +16,7 @@ from streams.quarantine.lifecycle import (
     extend,
     open_quarantine,
     probe_answered,
+    probe_now,
     release,
     resume,
     tick,
@@ -297,3 +298,23 @@ def test_whatever_happens_sequences_rise_and_states_are_sound(steps: list[tuple[
         assert HOLD <= current.hold_ms <= CAP
         due = current.due()
         assert due is None or due <= command.expires_at
+
+
+def test_a_person_asks_for_a_probe_before_the_hold_is_over_and_the_hold_still_doubles() -> None:
+    current = probe_now(opened(), "op-p", NOW + 7, DURATIONS, actor="ana", reason="4.2.1 is out")
+    assert current is not None
+    command = current.command
+    assert (command.state, command.issued_by) == ("probing", ISSUER)
+    assert command.reason == "ana asks for a probe: 4.2.1 is out"
+    assert command.command_id == command_id("job/t/j", "probing", "op-p")
+    assert claim_probe(current, "op-claim", NOW + 8, DURATIONS, actor="gate-1") is not None, "a gate takes it at once"
+    failed = probe_answered(current, "op-f", NOW + 9, DURATIONS, status=400)
+    assert failed is not None
+    assert failed.hold_ms == 2 * HOLD
+
+
+def test_only_what_is_quarantined_and_can_be_probed_is_probed_now() -> None:
+    single = Scope(kind="request", target="t", fingerprint="f")
+    request = open_quarantine(None, single, Opening(cause="r/0/7", reason="400"), NOW, DURATIONS)
+    for current, now in ((probing(), NOW), (released(), NOW), (request, NOW), (opened(), NOW + HOLD + GRACE)):
+        assert probe_now(current, "op-p", now, DURATIONS, actor="ana", reason="now") is None

@@ -1,11 +1,14 @@
 """The life of a quarantine on the real broker: opened, extended, probed, released, over restarts and replays."""
 
 import asyncio
+import re
 import sys
 import time
 from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
+import aiohttp
 import msgspec
 
 from halt400.gate import Gate
@@ -181,10 +184,48 @@ async def test_a_person_releases_extends_and_quarantines_on_the_command_line(clu
     assert (code, "is released already" in output) == (1, True), output
     assert (await halt400("quarantine", target, "--reason", "its owner asked"))[0] == 0
     assert (await cluster.latest())[target].state == "quarantined"
+    await operate_over_http(cluster, scope, target)
 
     cluster.stop_workers()
     code, output = await halt400("release", target, "--reason", "over", "--timeout", "3")
     assert (code, "no worker has carried it out in 3 s" in output) == (1, True), output
+
+
+async def operate_over_http(cluster: Cluster, scope: str, target: str) -> None:
+    """What the command line does, over HTTP: `scope` is released, `target` quarantined, before and after."""
+    found = re.search(r"The API answers at (http\S+?)\.?\s", cluster.log_text())
+    assert found is not None
+    async with aiohttp.ClientSession(found[1]) as http:
+
+        async def ask(kind: str = "release", *, key: str | None = None, **body: object) -> tuple[int, dict[str, Any]]:
+            sent = {"kind": kind, "scope": scope, "reason": "4.2.1 is out", "actor": "ada", **body}
+            headers = {"Idempotency-Key": key} if key else {}
+            async with http.post("/v1/operations", json=sent, headers=headers) as response:
+                return response.status, await response.json(content_type=None)
+
+        status, problem = await ask("release")
+        assert (status, problem["code"]) == (409, "not_carried_out")
+        assert problem["detail"] == f"{scope} is released already: there is nothing to release."
+        status, first = await ask("quarantine", key="k-1", hold_s=600)
+        assert (status, first["quarantine"]["state"], first["quarantine"]["issued_by"]) == (200, "quarantined", "ada")
+        status, answer = await ask("probe")
+        assert (status, answer["quarantine"]["state"]) == (200, "probing")
+        assert answer["quarantine"]["reason"] == "ada asks for a probe: 4.2.1 is out"
+        assert (await ask("probe"))[0] == 409
+        status, again = await ask("quarantine", key="k-1", hold_s=600)
+        assert (status, again) == (200, first), "an operation that is sent again with its key takes effect once"
+        assert (await ask("quarantine", key="k-1", hold_s=60))[0] == 422
+        assert (await ask("extend", hold_s=60))[1]["quarantine"]["state"] == "quarantined"
+        assert (await ask("release"))[1]["quarantine"]["state"] == "released"
+        for wrong in ({"scope": "job"}, {"reason": " "}, {"actor": "halt400.detect"}, {"hold_s": 0}, {"kind": "stop"}):
+            status, problem = await ask(**wrong)
+            assert (status, problem["code"], problem["parameter"]) == (400, "bad_body", *wrong)
+        async with http.get("/v1/commands", params={"scope": scope}) as response:
+            states = [command["state"] for command in (await response.json())["commands"]]
+        assert states[:4] == ["released", "quarantined", "probing", "quarantined"]
+        async with http.post("/v1/acknowledgements", json={"incident": "none", "actor": "ada"}) as response:
+            assert response.status == 404
+    assert "ada asks for probe of job/" in cluster.log_text(), "each change is on the log with its actor"
 
 
 GATE = """

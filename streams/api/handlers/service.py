@@ -6,6 +6,7 @@ import orjson
 from aiohttp import web
 from msgspec import UNSET
 
+from streams.api.access.middleware import allows
 from streams.api.endpoints import ENDPOINTS
 from streams.api.models import Health, Index, Readiness
 from streams.api.openapi import openapi_document
@@ -29,10 +30,12 @@ class ServiceHandlers:
             Index(name="halt400", version=version("halt400"), links={found.id: found.path for found in ENDPOINTS})
         )
 
+    @allows("everyone")
     async def alive(self, request: web.Request) -> web.Response:
         """Answer that the process is alive."""
         return json_response(Health())
 
+    @allows("everyone")
     async def ready(self, request: web.Request) -> web.Response:
         """Answer whether the answers are up to date."""
         ready = self._model.healthy
