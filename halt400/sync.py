@@ -191,7 +191,16 @@ class SyncGate(_InThread[Gate]):
     Parameters as for `Gate`. It answers from memory, in the calling thread.
     """
 
-    _used = ("check", "is_open", "raise_if_halted", "report", "count_not_sent", "wait_caught_up", "on_change")
+    _used = (
+        "check",
+        "is_open",
+        "may_refuse",
+        "raise_if_halted",
+        "report",
+        "count_not_sent",
+        "wait_caught_up",
+        "on_change",
+    )
 
     def __init__(self, kafka: str | KafkaConnection, **options: Any) -> None:
         super().__init__("halt400-gate", partial(Gate, kafka, **options))
@@ -207,6 +216,7 @@ class SyncGate(_InThread[Gate]):
         self.gate = self._part
         self.check = self.gate.check
         self.is_open = self.gate.is_open
+        self.may_refuse = self.gate.may_refuse
         self.raise_if_halted = self.gate.raise_if_halted
         self.report = self.gate.report
         self.count_not_sent = self.gate.count_not_sent

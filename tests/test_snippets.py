@@ -1,7 +1,7 @@
 """Every Python block of README and docs runs as it is copied, with what the page says to install and nothing more.
 
 No name resolves while they run, as on a machine without network: a snippet has to end as it should, or by the error of
-the client that finds no server. Whatever Halt400 does without Kafka, it neither fails nor hangs.
+the client that finds no server, or no browser. Whatever Halt400 does without Kafka, it neither fails nor hangs.
 """
 
 import re
@@ -35,7 +35,8 @@ for module, name in re.findall(r'"(halt400[.][\\w.]+)[.](\\w+)"', code):
 try:
     exec(compile(code, sys.argv[1], "exec"), {"__name__": "__main__"})
 except Exception as error:
-    if not re.search(r"is unknown|resolve|ERR_NAME|curl: \\(6\\)", f"{error!r} {error.__cause__!r}"):
+    known = r"is unknown|resolve|ERR_NAME|Executable doesn't exist|curl: \\(6\\)"
+    if not re.search(known, f"{error!r} {error.__cause__!r}"):
         raise
     print("found no server")
 """
@@ -70,7 +71,7 @@ def run(environment: Environment, folder: Path, snippet: Snippet) -> tuple[str, 
 
 
 def test_readme_and_the_pages_of_the_sdk_have_snippets() -> None:
-    clients = ("aiohttp", "curl_cffi", "httpx", "requests", "scrapy")
+    clients = ("aiohttp", "curl_cffi", "httpx", "playwright", "requests", "scrapy")
     pages = {"README.md", "docs/sdk.md", *(f"docs/sdk/{client}.md" for client in clients)}
     assert pages <= {snippet.name.partition(":")[0] for snippet in ALL}
 

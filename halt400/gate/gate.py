@@ -182,6 +182,10 @@ class Gate(StartStop):
             return False
         return self._refusing(target, job_id, fingerprint) is None
 
+    def may_refuse(self, job_id: str) -> bool:
+        """Whether some request of the job would be refused, whatever its target."""
+        return not self._fail_open or any(command.scope.job_id in (None, job_id) for command in self.commands())
+
     def raise_if_halted(self, target: str, job_id: str, fingerprint: str | None = None) -> None:
         """Like `check`, but raise if the request is refused.
 

@@ -74,6 +74,11 @@ class LocalBreaker:
         self._runs: OrderedDict[tuple[str, str], _Run] = OrderedDict()
         self._targets: dict[str, int] = {}
 
+    @property
+    def follows_any(self) -> bool:
+        """Whether some target is followed."""
+        return bool(self._targets)
+
     def follows(self, target: str) -> bool:
         """Whether a signature of the target had a 400 last; only then a request's signature need be computed."""
         return target in self._targets

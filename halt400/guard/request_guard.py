@@ -181,6 +181,14 @@ class RequestGuard:
             preflight(method, url, headers(), whole_body(body), mode=self._preflight)
         return request
 
+    def may_refuse(self) -> bool:
+        """Whether some request would be refused as things are; an adapter to which asking is dear asks only then."""
+        return (
+            self._preflight is not None
+            or (self._breaker is not None and self._breaker.follows_any)
+            or (self.gate is not None and self.gate.may_refuse(self.job_id))
+        )
+
     def count_not_sent(self, command: Command | None, requests: int) -> None:
         """Count requests that the job gives up because of `command`, such as the rest of its queue."""
         if self.gate is not None and command is not None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ from streams.archive.har import har_of
 from streams.archive.offence_archiver import redact_and_cut
 from streams.local.ports import free_ports
 from tests.archive.offences import SECRETS, offence, redactor
+from tests.chromium import CHROMIUM, needs_chromium
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DEADLINE_S = 60.0
 DEVTOOLS = "devtools://devtools/bundled/devtools_app.html"
 IMPORT = """
@@ -38,7 +37,7 @@ IMPORT = """
 
 Evaluate = Callable[[str], Awaitable[Any]]
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+pytestmark = needs_chromium
 
 
 @pytest.fixture

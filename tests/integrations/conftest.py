@@ -1,12 +1,13 @@
 """A cluster's topics without a worker, a real server, and commands written as a worker writes them."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import msgspec
 import pytest
 
 from halt400.records import Command, ResponseEvent, Scope
+from tests.integrations.playwright_driver import close_browser
 from tests.sdk import topics
 from tests.sdk.commands import record
 from tests.sdk.conftest import unused_port
@@ -111,3 +112,9 @@ async def job(kafka: str, prefix: str, monkeypatch: pytest.MonkeyPatch) -> JobTo
 async def server() -> AsyncIterator[Server]:
     async with serve() as server:
         yield server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_browser() -> Iterator[None]:
+    yield
+    close_browser()

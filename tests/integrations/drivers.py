@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import aiohttp
 import curl_cffi
 import httpx
+import pytest
 import requests
 from urllib3.util import Retry
 
@@ -42,11 +43,20 @@ class Driver(ABC):
         Whether its calls block; they run in a thread then.
     names_proxies
         Whether it is told of the proxies that the client is given.
+    tells_order
+        Whether the order of header fields is known.
+    keeps_what_was_read
+        Whether the beginning of a 400's body is there that was left before its end.
+    marks
+        When its tests can run.
     """
 
     client: ClassVar[str]
     is_sync: ClassVar[bool] = False
     names_proxies: ClassVar[bool] = True
+    tells_order: ClassVar[bool] = True
+    keeps_what_was_read: ClassVar[bool] = True
+    marks: ClassVar[tuple[pytest.MarkDecorator, ...]] = ()
 
     def __init__(self, guard: RequestGuard | None) -> None:
         self.guard = guard

@@ -94,6 +94,8 @@ _SPECIAL = {
 
 async def _answer(request: web.Request) -> web.StreamResponse:
     server = request.app[SERVER]
+    if request.path == "/favicon.ico":
+        return web.Response(status=404)  # browsers ask for it by themselves
     server.hits.append(f"{request.method} {request.rel_url}")
     server.received_headers.append([(name.decode(), value.decode()) for name, value in request.raw_headers])
     body = await request.read()
