@@ -17,6 +17,7 @@ from streams.api.record_lookup import RecordLookup
 from streams.api.shown_texts import ShownTexts
 from streams.archive.har import har_of
 from streams.archive.offence_archiver import redact_and_cut
+from streams.dead_letters.refused_record import mark_of
 from streams.detection import Finding
 
 __all__ = ["DLQ_TOPICS", "LogRecords", "parse_place"]
@@ -59,7 +60,7 @@ class LogRecords(StartStop):
         self.offences = recent(topics.OFFENCES, _offence)
         self.findings = recent(topics.FINDINGS, _finding)
         self.dead_letters: dict[str, RecentRecords[DeadLetter]] = {
-            topics.RESPONSES_DLQ: recent(topics.RESPONSES_DLQ, _dead_response),
+            topics.RESPONSES_DLQ: recent(topics.RESPONSES_DLQ, _recent_dead_response),
             topics.ALERTS_DLQ: recent(topics.ALERTS_DLQ, _dead_alert),
         }
         self._lookup = RecordLookup(kafka)
@@ -217,6 +218,10 @@ def _finding(record: Any) -> Finding | None:
         return _decode_finding(record.value or b"")
     except UNDECODABLE:
         return None
+
+
+def _recent_dead_response(record: Any) -> DeadLetter | None:
+    return _dead_response(record) if mark_of(record) is None else None
 
 
 def _dead_response(record: Any) -> DeadLetter:

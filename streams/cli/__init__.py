@@ -6,6 +6,7 @@ from streams.cli import (
     alerts,
     api,
     archive,
+    dead_letters,
     demo,
     explain,
     local,
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
     alerts.register(app)
     api.register(app)
     archive.register(app)
+    dead_letters.register(app)
     demo.register(app)
     explain.register(app)
     local.register(app)

@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from halt400.errors import SettingError
-from streams.cli.output import OutputFormat, moment, print_json, span, tables_on
+from streams.cli.output import OutputFormat, moment, print_json, span, tables_on, visible_texts
 
 if TYPE_CHECKING:
     from streams.alerts.config import AlertsConfig
@@ -65,7 +65,7 @@ def list_incidents(
     if output == "json":
         print_json(answer)
     else:
-        _print_incidents(answer)
+        _print_incidents(visible_texts(answer))
 
 
 def _print_incidents(answer: dict[str, Any]) -> None:

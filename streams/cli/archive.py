@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from halt400.errors import ArchiveError
-from streams.cli.output import OutputFormat, print_json
+from streams.cli.output import OutputFormat, print_json, visible_text
 
 if TYPE_CHECKING:
     from halt400.records import Header, Offence, Request, Response
@@ -186,19 +186,21 @@ def _read(settings: "Settings", uri: str) -> bytes:
 
 def _print(offence: "Offence", console: Console) -> None:
     event, diagnosis = offence.event, offence.diagnosis
-    console.print(f"[bold]{escape(_plain(event.target))}[/]  job {escape(_plain(event.job_id))}  {_when(event.time)}")
+    console.print(
+        f"[bold]{escape(visible_text(event.target))}[/]  job {escape(visible_text(event.job_id))}  {_when(event.time)}"
+    )
     if diagnosis is not None:
         console.print(
             f"[bold red]{diagnosis.cause}[/] ({diagnosis.confidence:.0%}, blame: {diagnosis.blame})\n"
-            f"  {escape(_plain(diagnosis.remedy))}"
+            f"  {escape(visible_text(diagnosis.remedy))}"
         )
         for evidence in diagnosis.evidence:
             place = f" at {evidence.offset}" if evidence.offset is not None else ""
-            console.print(f"  {evidence.where}{place}: {escape(_plain(evidence.detail))}")
+            console.print(f"  {evidence.where}{place}: {escape(visible_text(evidence.detail))}")
     source = offence.source
     console.print(f"[dim]record {source.topic}/{source.partition}/{source.offset}, command {offence.command_id}[/]\n")
     request = event.request
-    console.print(f"[bold]> {escape(_plain(f'{request.method} {request.url}'))} HTTP/{request.http_version}[/]")
+    console.print(f"[bold]> {escape(visible_text(f'{request.method} {request.url}'))} HTTP/{request.http_version}[/]")
     _message(console, "> ", request.headers, request)
     console.print(f"\n[bold]< {event.response.status}[/]")
     _message(console, "< ", event.response.headers, event.response)
@@ -213,20 +215,12 @@ def _when(time_ms: int) -> str:
 
 def _message(console: Console, mark: str, headers: "list[Header]", message: "Request | Response") -> None:
     for name, value in headers:
-        console.print(f"{mark}{escape(_plain(name))}: {escape(_plain(value))}")
+        console.print(f"{mark}{escape(visible_text(name))}: {escape(visible_text(value))}")
     if message.body is not None:
         more = f"\n… {len(message.body) - EXCERPT} more characters" if len(message.body) > EXCERPT else ""
-        console.print(f"\n{escape(_plain(message.body[:EXCERPT], lines=True))}[dim]{more}[/]")
+        console.print(f"\n{escape(visible_text(message.body[:EXCERPT], lines=True))}[dim]{more}[/]")
     elif message.body_base64 is not None:
         console.print(f"\n[dim]{len(message.body_base64) * 3 // 4} bytes of binary data[/]")
     if message.body_truncated:
         size = f"{message.body_size} bytes in all" if message.body_size is not None else "its full size is not known"
         console.print(f"[dim]cut; {size}[/]")
-
-
-def _plain(text: str, *, lines: bool = False) -> str:
-    """The text with control characters made visible: evidence must not control the terminal."""
-    kept = "\n\t" if lines else ""
-    return "".join(
-        character if character.isprintable() or character in kept else f"\\x{ord(character):02x}" for character in text
-    )

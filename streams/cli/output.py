@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["OutputFormat", "moment", "print_json", "ratio", "span", "tables_on"]
+__all__ = ["OutputFormat", "moment", "print_json", "ratio", "span", "tables_on", "visible_text", "visible_texts"]
 
 _WIDTH_OF_PIPES = 200
 
@@ -53,3 +53,20 @@ def span(seconds: float) -> str:
 def ratio(value: float | None) -> str:
     """Format a ratio in percent; a dash where there were no responses."""
     return "-" if value is None else f"{value:.2%}"
+
+
+def visible_text(text: str, *, lines: bool = False) -> str:
+    """Make control and format characters visible: what a stranger sent must not control the terminal."""
+    kept = "\n\t" if lines else ""
+    return "".join(
+        character if character.isprintable() or character in kept else ascii(character)[1:-1] for character in text
+    )
+
+
+def visible_texts(value: Any) -> Any:
+    """The same for every text in an answer of the API."""
+    if isinstance(value, str):
+        return visible_text(value)
+    if isinstance(value, dict):
+        return {visible_text(name): visible_texts(found) for name, found in value.items()}
+    return [visible_texts(found) for found in value] if isinstance(value, list) else value

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.api.choices import SortKey, State, WindowName
-from streams.cli.output import OutputFormat, moment, print_json, ratio, span, tables_on
+from streams.cli.output import OutputFormat, moment, print_json, ratio, span, tables_on, visible_texts
 
 if TYPE_CHECKING:
     from streams.api.client import ApiClient
@@ -72,9 +72,9 @@ def rates(
     if output == "json":
         print_json(answer)
     elif target is not None:
-        _print_target(answer)
+        _print_target(visible_texts(answer))
     else:
-        _print_targets(answer)
+        _print_targets(visible_texts(answer))
 
 
 def quarantines(
@@ -104,7 +104,7 @@ def quarantines(
     if output == "json":
         print_json(answer)
     else:
-        _print_quarantines(answer)
+        _print_quarantines(visible_texts(answer))
 
 
 def _check_time(text: str | None) -> None:

@@ -1,0 +1,112 @@
+"""Publishes refused records again: what can be taken, under the right key and to the right partition, each once."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal, NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from halt400.errors import BrokerUnavailable
+from halt400.kafka.clients import DURABLE, close_producer, start_client
+from halt400.records import UNDECODABLE
+from streams import topics
+from streams.dead_letters.reading import read_letters
+from streams.dead_letters.refused_record import REDRIVEN, RefusedRecord
+from streams.processing.decoding import Record, RecordReader, Refusal, decode_counted, decode_event
+from streams.settings import KafkaSettings
+
+__all__ = ["Redriven", "redrive", "refusal_now"]
+
+BAD_REQUEST = 400
+
+
+class Redriven(NamedTuple):
+    """What was done with one dead letter.
+
+    ``sent``: it was published again; ``waiting``: it would be, in a dry run; ``done``: it was published before;
+    ``refused``: the worker would refuse it again, `detail` says why.
+    """
+
+    id: str
+    target: str
+    error: str
+    result: Literal["sent", "waiting", "done", "refused"]
+    detail: str
+
+
+def refusal_now(letter: RefusedRecord, kafka: KafkaSettings) -> tuple[str, str | None]:
+    """The target of a dead letter, and why the worker would refuse it again; None where it would take it.
+
+    Key and partition are not looked at: it is published with key = target, to the partition where that belongs.
+    """
+    record = Record(0, 0, letter.key, letter.value)
+    partition_of = partial(topics.partition_of, partitions=kafka.partitions)
+    if letter.topic != kafka.topic(topics.RESPONSES):
+        return "", f"it came from {letter.topic or 'an unknown topic'}: only events are published again"
+    try:
+        event = decode_counted(letter.value or b"")
+        if event.response.status == BAD_REQUEST:
+            decode_event(letter.value or b"")
+    except UNDECODABLE:
+        return "", RecordReader(0, partition_of).refuse_event(record).message
+    key = event.target.encode()
+    reader = RecordReader(partition_of(key), partition_of)
+    refusal: Refusal | None = reader.check_place(record._replace(key=key), event.target)
+    return event.target, refusal.message if refusal is not None else None
+
+
+async def redrive(
+    kafka: KafkaSettings, wanted: Callable[[RefusedRecord], bool], *, dry_run: bool = False
+) -> list[Redriven]:
+    """Publish the wanted dead letters again, and mark each on `responses.dlq`, so that a second call leaves it.
+
+    An event keeps its id and its time: where a call is interrupted between the event and its mark, the next one
+    publishes the event once more under the same id. Run one call at a time.
+
+    Parameters
+    ----------
+    dry_run
+        Publish nothing.
+
+    Raises
+    ------
+    BrokerUnavailable
+        Kafka does not answer.
+    """
+    before = await read_letters(kafka)
+    found: list[Redriven] = []
+    producer = AIOKafkaProducer(
+        **DURABLE, max_request_size=topics.LARGEST_RECORD_BYTES, **kafka.connection.client_options()
+    )
+
+    async def take(letter: RefusedRecord) -> None:
+        if not wanted(letter):
+            return
+        target, refusal = refusal_now(letter, kafka)
+        if letter.id in before.redriven:
+            found.append(Redriven(letter.id, target, letter.error, "done", "published again before"))
+        elif refusal is not None:
+            found.append(Redriven(letter.id, target, letter.error, "refused", refusal))
+        else:
+            if not dry_run:
+                await _publish(producer, kafka, letter, target)
+            found.append(Redriven(letter.id, target, letter.error, "waiting" if dry_run else "sent", ""))
+
+    try:
+        if not dry_run:
+            await start_client(producer)
+        await read_letters(kafka, take=take)
+    except (KafkaError, OSError) as error:
+        raise BrokerUnavailable(f"Kafka at {kafka.bootstrap_servers} failed ({error}).", "Try again.") from error
+    finally:
+        await close_producer(producer)
+    return found
+
+
+async def _publish(producer: AIOKafkaProducer, kafka: KafkaSettings, letter: RefusedRecord, target: str) -> None:
+    mark = REDRIVEN, letter.id.encode()
+    responses, letters = kafka.topic(topics.RESPONSES), kafka.topic(topics.RESPONSES_DLQ)
+    await producer.send_and_wait(responses, letter.value, key=target.encode(), headers=[*letter.headers, mark])
+    partition = int(letter.id.partition("-")[0])
+    await producer.send_and_wait(letters, None, key=letter.key or b"", partition=partition, headers=[mark])
