@@ -13,11 +13,15 @@ import pytest
 import requests
 from urllib3.util import Retry
 
+from halt400.gate import Gate
 from halt400.guard import Guard, RequestGuard, SyncGuard
 from halt400.integrations import curl_cffi as curl_cffi_integration
 from halt400.integrations import requests as requests_integration
 from halt400.integrations.aiohttp import Halt400Middleware
 from halt400.integrations.httpx import Halt400Transport, SyncHalt400Transport
+from halt400.kafka.connection import KafkaConnection
+from halt400.publisher import Publisher
+from halt400.sync import SyncGate, SyncPublisher
 
 __all__ = ["DRIVERS", "Answer", "Driver"]
 
@@ -77,6 +81,23 @@ class Driver(ABC):
 
     @classmethod
     @asynccontextmanager
+    async def with_buffer(cls, kafka: KafkaConnection, buffer_bytes: int) -> AsyncIterator[Self]:
+        """The client with a buffer of this size for events, and without the circuit breaker."""
+        async with AsyncExitStack() as stack:
+            publisher: Any
+            gate: Any
+            if cls.is_sync:
+                publisher = SyncPublisher(kafka, buffer_bytes=buffer_bytes)
+                gate = SyncGate(kafka)
+                for part in (publisher, gate):
+                    stack.push_async_callback(asyncio.to_thread, part.close)
+            else:
+                publisher = await stack.enter_async_context(Publisher(kafka, buffer_bytes=buffer_bytes))
+                gate = await stack.enter_async_context(Gate(kafka))
+            yield await stack.enter_async_context(cls.alone(RequestGuard(publisher, gate, job_id="extract-099")))
+
+    @classmethod
+    @asynccontextmanager
     async def alone(cls, guard: RequestGuard | None = None) -> AsyncIterator[Self]:
         """The client as it is, or protected by a guard."""
         driver = cls(guard)
@@ -91,6 +112,11 @@ class Driver(ABC):
         assert self.guard is not None
         publisher: Any = self.guard.publisher
         assert await (asyncio.to_thread(publisher.flush, 20.0) if self.is_sync else publisher.flush(20.0))
+
+    async def close_guard(self) -> None:
+        """Close the guard while the client is open."""
+        guard: Any = self.guard
+        await (asyncio.to_thread(guard.close) if self.is_sync else guard.stop())
 
     async def give_up(self) -> None:
         """Do not wait for Kafka at the end."""

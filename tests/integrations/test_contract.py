@@ -3,16 +3,20 @@
 import asyncio
 import gc
 import hashlib
+import itertools
 import re
+import sys
 import tracemalloc
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
 from halt400.errors import JobQuarantined
 from halt400.events import target_of
+from halt400.kafka.connection import KafkaConnection
 from tests.integrations.conftest import JobTopics
 from tests.integrations.drivers import DRIVERS, UPLOAD, Driver
 from tests.integrations.playwright_driver import SyncPlaywright
@@ -257,3 +261,80 @@ async def test_without_kafka_the_scraper_goes_on_and_only_a_run_of_400s_is_stopp
         assert client.guard is not None
         assert (client.guard.stats.refused_locally, client.guard.stats.published) == (15, 16)
         await client.give_up()
+
+
+async def test_with_a_full_buffer_and_without_topics_the_scraper_goes_on(
+    kind: type[Driver], server: Server, kafka: str, prefix: str
+) -> None:
+    """On a broker that nobody has made the topics on; what no longer fits is counted."""
+    async with kind.with_buffer(KafkaConnection(kafka, prefix), 20_000) as client:
+        assert client.guard is not None
+        for _ in range(10):
+            assert (await client.send("GET", f"{server.url}/items")).status == 200
+        for _ in range(30):
+            answer = await client.send("POST", f"{server.url}/graphql", headers=[JSON], body=BROKEN + " " * 1000)
+            assert answer.status == 400
+        assert (client.guard.stats.published, client.guard.stats.refused) == (40, 0)
+        publisher: Any = client.guard.publisher
+        stats = publisher.stats
+        assert stats.dropped == 10  # what is no 400 goes first
+        assert stats.dropped_bad_requests > 10
+        assert stats.dropped_bad_requests + stats.buffered + stats.in_flight == 30
+        await client.give_up()
+
+
+async def test_a_client_that_outlives_its_guard_goes_on(client: Driver, job: JobTopics, server: Server) -> None:
+    """As where a framework reloads the code, or closes things in its own order."""
+    assert (await client.send("GET", f"{server.url}/items?status=404")).status == 404
+    await client.close_guard()
+    assert (await client.send("GET", f"{server.url}/items")).status == 200
+    assert (await client.send("POST", f"{server.url}/graphql", headers=[JSON], body=BROKEN)).status == 400
+    assert await client.read_some(f"{server.url}/large?status=400", None) == 2_000_000
+    assert [event.response.status for event in await job.events()] == [404]
+
+
+FORKS = """
+import asyncio, multiprocessing, sys
+from halt400.guard import SyncGuard
+from tests.integrations.drivers import DRIVERS
+
+async def opened(kind, guard):
+    driver = kind(guard)
+    await driver.open()
+    return driver
+
+def crawl(drivers, name):
+    for driver in drivers:
+        for number in range(3):
+            url = f"{sys.argv[1]}/{type(driver).__name__}/{name}/{number}"
+            assert driver._send("GET", url, [], None, None).status == 200
+        assert driver.guard.publisher.flush(20.0)
+
+if __name__ == "__main__":
+    options = {"job_id": sys.argv[2], "catch_up_s": 0}
+    drivers = [asyncio.run(opened(kind, SyncGuard(**options))) for kind in DRIVERS if kind.is_sync]
+    context = multiprocessing.get_context("fork")
+    children = [context.Process(target=crawl, args=(drivers, name)) for name in ("first", "second")]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(60)
+    crawl(drivers, "parent")
+    print([child.exitcode for child in children])
+"""
+
+
+async def test_sessions_that_are_protected_before_a_fork_work_in_the_children_and_in_the_parent(
+    job: JobTopics, server: Server
+) -> None:
+    """As a server that preloads its application does."""
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKS, server.url, job.job_id]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert out.decode() == "[0, 0]\n"
+    paths = Counter(event.request.url.removeprefix(server.url) for event in await job.events())
+    kinds = [kind.__name__ for kind in DRIVERS if kind.is_sync]
+    places = itertools.product(kinds, ("first", "second", "parent"), range(3))
+    assert paths == {f"/{kind}/{name}/{number}": 1 for kind, name, number in places}
