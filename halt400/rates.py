@@ -47,6 +47,8 @@ class RateClient(StartStop):
         ``"raise"``: starting raises if it cannot connect.
     stale_after_s
         Seconds without an answer of the broker after which `healthy` is false.
+    on_changes
+        Called with the names of targets whose counts have changed; it must not block.
     clock_ms
         The current time, in milliseconds since the Unix epoch.
 
@@ -65,6 +67,7 @@ class RateClient(StartStop):
         *,
         at_start: Literal["wait", "raise"] = "wait",
         stale_after_s: float = 10.0,
+        on_changes: Callable[[list[str]], None] | None = None,
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         connection = KafkaConnection.of(kafka)
@@ -76,7 +79,7 @@ class RateClient(StartStop):
             at_start=at_start,
             stale_after_s=stale_after_s,
         )
-        self._clock_ms = clock_ms
+        self._clock_ms, self._report = clock_ms, on_changes
         self._rows: OrderedDict[str, tuple[bytes, Row]] = OrderedDict()
         self._names: list[str] | None = None
         self._keys: set[bytes] = set()
@@ -173,6 +176,8 @@ class RateClient(StartStop):
     def _on_changes(self, changes: Changes) -> None:
         if self._names is not None and (not changes.keys() <= self._keys or None in changes.values()):
             self._names = None
+        if self._report is not None:
+            self._report([name for key in changes if (name := _name(key)) is not None])
 
 
 def _similarity(wanted: str, name: str) -> float:

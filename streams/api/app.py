@@ -5,6 +5,7 @@ from aiohttp import web
 from streams.api.access.access import Access
 from streams.api.access.middleware import access_middleware
 from streams.api.endpoints import ENDPOINTS
+from streams.api.handlers.events import EventHandlers
 from streams.api.handlers.logs import LogHandlers
 from streams.api.handlers.operations import OperationHandlers
 from streams.api.handlers.quarantines import QuarantineHandlers
@@ -12,6 +13,7 @@ from streams.api.handlers.service import ServiceHandlers
 from streams.api.handlers.session import SessionHandlers
 from streams.api.handlers.targets import TargetHandlers
 from streams.api.problems import problem_middleware
+from streams.api.protocol import HEADERS
 from streams.api.read_model import ReadModel
 from streams.api.request_body import MOST_BODY_BYTES
 
@@ -37,6 +39,10 @@ def build_api(read_model: ReadModel, access: Access) -> web.Application:
     async def stop_operations(_: web.Application) -> None:
         await operations.stop()
 
+    async def end_streams(_: web.Application) -> None:
+        await read_model.events.stop()
+
+    app.on_shutdown.append(end_streams)
     app.on_cleanup.append(stop_operations)
     groups = (
         ServiceHandlers(read_model),
@@ -45,6 +51,7 @@ def build_api(read_model: ReadModel, access: Access) -> web.Application:
         LogHandlers(read_model),
         operations,
         SessionHandlers(access),
+        EventHandlers(read_model.events),
     )
     for endpoint in ENDPOINTS:
         path = endpoint.path.replace("{scope}", "{scope:.+}").replace("{incident}", "{incident:.+}")
@@ -57,6 +64,5 @@ def build_api(read_model: ReadModel, access: Access) -> web.Application:
 
 
 async def _set_headers(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Server"] = "halt400"
+    for name, value in HEADERS.items():
+        response.headers[name] = value

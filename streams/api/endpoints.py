@@ -27,7 +27,7 @@ class Endpoint:
     path
         The address, as in OpenAPI.
     answer
-        Type of the body of a 200; None for a document of another standard.
+        Type of the body of a 200; None for a document of another standard, in `media_type`.
     query
         Type of the query parameters; None where there are none.
     method
@@ -58,6 +58,7 @@ class Endpoint:
     method: Literal["GET", "POST", "DELETE"] = "GET"
     body: type[Struct] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = "application/json"
 
 
 _TARGET = "The target as its events name it, percent-encoded; `host:port` needs no encoding."
@@ -206,6 +207,15 @@ ENDPOINTS = (
         method="POST",
         body=operations.AcknowledgementBody,
         problems=(400, 404),
+    ),
+    Endpoint(
+        "events",
+        "/v1/events",
+        "What changes, as server-sent events; `Last-Event-ID` resumes a stream.",
+        None,
+        query=queries.EventQuery,
+        headers={"Last-Event-ID": "The id of the last event; the client gets what it missed, or `reload`."},
+        media_type="text/event-stream",
     ),
     Endpoint("session", "/v1/session", "Who sends this request.", operations.SessionAnswer, data=False),
     Endpoint(

@@ -100,8 +100,9 @@ def _paths() -> dict[str, dict[str, Any]]:
 
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
-    schema = {"type": "object"} if endpoint.answer is None else {"$ref": _REF.format(name=endpoint.answer.__name__)}
-    content = {"application/json": {"schema": schema}}
+    text = {"type": "object" if endpoint.media_type == "application/json" else "string"}
+    schema = text if endpoint.answer is None else {"$ref": _REF.format(name=endpoint.answer.__name__)}
+    content = {endpoint.media_type: {"schema": schema}}
     problems = {*endpoint.problems, 400, 403, 405, 421, 429, 431, 500}
     problems |= ({503} if endpoint.data else set()) | (set() if endpoint.open else {401})
     problems |= {413, 415} if endpoint.body is not None else set()

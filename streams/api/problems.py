@@ -33,6 +33,7 @@ TITLES = {
     "cross_site": "Another site's page sends this",
     "host_refused": "This host is not served here",
     "too_many_requests": "Too many requests",
+    "too_many_listeners": "Too many listeners",
     "unknown_path": "There is nothing at this address",
     "unknown_target": "No such target",
     "unknown_quarantine": "No such quarantine",

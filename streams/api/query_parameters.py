@@ -18,6 +18,7 @@ __all__ = [
     "AlertQuery",
     "CommandQuery",
     "DeadLetterQuery",
+    "EventQuery",
     "FindingQuery",
     "IncidentQuery",
     "OffenceQuery",
@@ -188,6 +189,16 @@ class PolicyQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     """Query of the policies in force."""
 
     target: Annotated[str | UnsetType, Meta(description="The target whose rule is wanted.")] = UNSET
+
+
+class EventQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Query of the event stream."""
+
+    kind: Annotated[
+        list[Literal["quarantine", "incident", "offence", "finding", "dead_letter", "targets"]],
+        Meta(description="Only these events, and `status`, `more` and `reload`; repeat it, or separate by commas."),
+    ] = []
+    target: OnTarget = UNSET
 
 
 _Query = TypeVar("_Query", bound=Struct)

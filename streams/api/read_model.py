@@ -19,6 +19,8 @@ from halt400.rates import RateClient, counts_at, end_of_window_ms
 from halt400.redaction import RedactionRules, Redactor
 from halt400.start_stop import StartStop
 from halt400.windows import CLASSES, WINDOWS_S, Row, WindowCounts, decode_row, window_counts
+from streams.api.events import EventHub
+from streams.api.events.sources import EventSources
 from streams.api.incidents import IncidentBook
 from streams.api.log_records import LogRecords
 from streams.api.models import ClassCounts, FollowerState, Target, TargetRates, Totals, Window
@@ -59,6 +61,8 @@ class ReadModel(StartStop):
         Removes secrets from requests and responses; where None, one with a key of its own.
     policies
         The policies in force; where None, the built-in ones.
+    listeners
+        Most listeners of the event stream at once.
     clock_ms
         The current time, in milliseconds since the Unix epoch.
     """
@@ -70,14 +74,19 @@ class ReadModel(StartStop):
         partitions: int = 12,
         redactor: Redactor | None = None,
         policies: PolicyFile | None = None,
+        listeners: int = 1500,
         clock_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
-        self.rates = RateClient(kafka, clock_ms=clock_ms)
+        self.events = EventHub(self._status, most_listeners=listeners)
+        sources = EventSources(self.events, lambda: self)
+        self.rates = RateClient(kafka, clock_ms=clock_ms, on_changes=sources.rates)
         self.savings = SavingsBook(kafka, clock_ms=clock_ms)
         texts = ShownTexts(redactor or Redactor(RedactionRules(), secrets.token_bytes(32)))
-        self.quarantines = Quarantines(kafka, clock_ms=clock_ms, savings=self.savings, texts=texts)
-        self.incidents = IncidentBook(kafka, savings=self.savings, texts=texts)
-        self.logs = LogRecords(kafka, partitions, texts)
+        self.quarantines = Quarantines(
+            kafka, clock_ms=clock_ms, savings=self.savings, texts=texts, on_new=sources.quarantines
+        )
+        self.incidents = IncidentBook(kafka, savings=self.savings, texts=texts, on_new=sources.incidents)
+        self.logs = LogRecords(kafka, partitions, texts, sources.logs)
         self.clock_ms = clock_ms
         self._policies = policies
         self._overviews: dict[str, asyncio.Task[Overview]] = {}
@@ -87,9 +96,11 @@ class ReadModel(StartStop):
         for follower in self.followers:
             await follower.start()
         self.logs.start()
+        self.events.start()
 
     async def stop(self) -> None:
         """Stop following."""
+        await self.events.stop()
         for overview in self._overviews.values():
             overview.cancel()
         self._overviews.clear()
@@ -126,6 +137,9 @@ class ReadModel(StartStop):
         """Return the same for some topics only."""
         ages = [reader.last_contact_age_s for reader in readers]
         return self.clock_ms() - int(1000 * max((age for age in ages if age is not None), default=0.0))
+
+    def _status(self) -> dict[str, Any]:
+        return {"as_of": self.as_of, "stale": not self.healthy}
 
     def policies(self) -> tuple[Policies, str | None]:
         """Return the policies that this process reads, and the file; None for the built-in ones."""

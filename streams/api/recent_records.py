@@ -42,7 +42,7 @@ class RecentRecords(StartStop, Generic[T]):
     summarize
         Makes a small value of a record; None for one that is not kept.
     on_new
-        Called with the values of each poll, in the order of their partitions; it must not block.
+        Called with the values of each poll after the first, by partition; it must not block.
 
     Attributes
     ----------
@@ -132,14 +132,14 @@ class RecentRecords(StartStop, Generic[T]):
         reader = self._reader
         ends = await reader.ends()
         while True:
-            polled = await reader.poll()
+            polled, was_caught_up = await reader.poll(), self.caught_up
             new = [value for records in polled.values() for record in records if (value := self._keep(record))]
             await reader.advance()
             self.skipped += reader.skip_to_newest()
             if not self.caught_up and is_reached(ends, reader.positions):
                 self.caught_up = True
                 backoff.reset()
-            if new and self._on_new is not None:
+            if new and was_caught_up and self._on_new is not None:
                 self._on_new(new)
             await reader.assign_new_partitions()
             if polled and self.caught_up:

@@ -10,6 +10,7 @@ from halt400.errors import SettingError
 from halt400.start_stop import StartStop
 from streams.api.access.access import Access, refuse_open_server
 from streams.api.app import build_api
+from streams.api.protocol import ProblemRunner
 from streams.api.read_model import ReadModel, wall_clock_ms
 from streams.archive.redaction import redactor_of
 from streams.processing.policy_file import PolicyFile
@@ -58,6 +59,7 @@ class ApiServer(StartStop):
             partitions=settings.kafka.partitions,
             redactor=redactor_of(settings),
             policies=PolicyFile(settings),
+            listeners=settings.api.listeners,
             clock_ms=clock_ms,
         )
         return cls(read_model, settings.api)
@@ -73,7 +75,7 @@ class ApiServer(StartStop):
         """
         access = Access(self._api, self.read_model.clock_ms)
         refuse_open_server(self._api, access)
-        runner = web.AppRunner(
+        runner = ProblemRunner(
             build_api(self.read_model, access),
             access_log=None,
             shutdown_timeout=SHUTDOWN_TIMEOUT_S,

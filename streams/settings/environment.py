@@ -178,6 +178,7 @@ class ApiSettings(_Section):
     )
     requests_per_s: float = Field(500.0, gt=0, description="Requests of one client a second; twice as many at once.")
     changes_per_s: float = Field(2.0, gt=0, description="Changes of one client a second; ten times as many at once.")
+    listeners: int = Field(1500, ge=1, description="Most listeners of the event stream at once.")
     enabled: bool = Field(True, description="Whether the worker serves the API itself.")
 
 
