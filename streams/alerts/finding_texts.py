@@ -103,7 +103,10 @@ def remedy_text(finding: Finding) -> str:
             )
         case "refused_records":
             what = _REFUSAL_REMEDIES.get(finding.value, _REFUSAL_REMEDIES[None])
-            return f"{what} The refused records are on the dead-letter topic, each with its reason."
+            return (
+                f"{what} `halt400 dead-letters list` shows the refused records with their reasons; once it is mended, "
+                "`halt400 dead-letters redrive` publishes again what can be taken."
+            )
 
 
 def in_common(findings: Sequence[Finding]) -> str | None:
