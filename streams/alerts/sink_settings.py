@@ -14,7 +14,7 @@ from streams.alerts.sinks.alertmanager import RENEWAL_S
 from streams.alerts.sinks.pagerduty import EVENTS_URL
 from streams.toml_file import TomlFile
 
-__all__ = ["SINK_KINDS", "SinkSettings", "make_sink", "renewal_s"]
+__all__ = ["SINK_KINDS", "SinkSettings", "address_of", "make_sink", "renewal_s"]
 
 Seconds = Annotated[float, Meta(gt=0, le=300)]
 MIN_SECRET = 16
@@ -145,6 +145,24 @@ def make_sink(name: str, settings: SinkSettings, source: TomlFile, environ: Mapp
             )
         case StdoutSettings():
             return StdoutSink(name, as_json=settings.format == "json")
+
+
+def address_of(
+    name: str,
+    settings: PagerDutySettings | SlackSettings | AlertmanagerSettings | WebhookSettings,
+    source: TomlFile,
+    environ: Mapping[str, str],
+) -> str:
+    """The address that a sink posts to. That of Slack is a secret: show no more than its host.
+
+    Raises
+    ------
+    SettingError
+        When the secret is missing.
+    """
+    if isinstance(settings, SlackSettings):
+        return _Secrets(settings, source, environ, ("alerts", "sink", name)).required("url")
+    return settings.url
 
 
 class _Secrets:

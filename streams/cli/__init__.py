@@ -8,6 +8,7 @@ from streams.cli import (
     archive,
     dead_letters,
     demo,
+    doctor,
     explain,
     local,
     operations,
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
     archive.register(app)
     dead_letters.register(app)
     demo.register(app)
+    doctor.register(app)
     explain.register(app)
     local.register(app)
     operations.register(app)
