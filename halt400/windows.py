@@ -36,20 +36,30 @@ MINUTES_KEPT = 24 * 60
 
 WINDOWS_S = {"1m": 60, "5m": 300, "15m": 900, "1h": 3600, "6h": 21600, "24h": 86400}
 
-CLASSES = ("other", "400", "401", "403", "404", "422", "429", "5xx")
-"""The classes of statuses that are counted, by slot; slot 0 is every status without a slot of its own."""
+_SLOTTED = ("2xx", "400", "401", "403", "404", "422", "429", "5xx")
+"""The classes of `Row.classes` by slot; slot 0 is not stored: it is what is in no other slot."""
+_OUTSIDE = ("3xx", "other")
+"""The classes of `Row.outside` by slot."""
+CLASSES = ("2xx", "3xx", *_SLOTTED[1:], "other")
+"""The classes of statuses that are counted; ``other`` is every status that none of the others has."""
 
-OTHER, BAD_REQUEST = 0, 1
-CLASS_OF_STATUS = bytes(
-    CLASSES.index(str(status)) if str(status) in CLASSES else CLASSES.index("5xx") if 500 <= status <= 599 else OTHER
-    for status in range(600)
-)
-"""Slot of each HTTP status, indexed by the status itself."""
+SUCCESS, BAD_REQUEST = 0, 1
+_SLOTS, _OUTSIDE_SLOTS = len(_SLOTTED), len(_OUTSIDE)
+_IN_ORDER = tuple((*_SLOTTED, *_OUTSIDE).index(name) for name in CLASSES)
+
+
+def _slot_of(status: int) -> int:
+    names = (*_SLOTTED, *_OUTSIDE)
+    name = next((name for name in (str(status), f"{status // 100}xx") if name in names), "other")
+    return names.index(name)
+
+
+CLASS_OF_STATUS = bytes(map(_slot_of, range(600)))
+"""Slot of each HTTP status, indexed by the status itself: of `Row.classes`, and behind them of `Row.outside`."""
 
 _FINE_MS = FINE_S * 1000
 _PER_MINUTE = 60 // FINE_S
 _FINE_KEPT = FINE_KEPT_S // FINE_S
-_SLOTS = len(CLASSES)
 ROW_VERSION = 1
 
 
@@ -58,7 +68,10 @@ class Row(Struct, array_like=True, gc=False):
 
     Buckets are keyed by their start in units of `FINE_S` seconds since the epoch. A key below `fine_from` is a whole
     minute. `responses` counts every response; `classes` counts those with a slot of their own, keyed by
-    ``bucket * len(CLASSES) + slot``.
+    ``bucket * 8 + slot``, and `outside` the rare ones, keyed by ``bucket * 2 + slot``. What is in neither is a 2xx.
+
+    Earlier releases write rows without `outside` and `expired_outside`, and ignore them; `decode_row` reads such a row
+    with all that it does not tell apart as ``other``.
 
     Attributes
     ----------
@@ -80,6 +93,8 @@ class Row(Struct, array_like=True, gc=False):
         Opaque state of detection for this target, empty where there is none.
     profile
         What good requests to this target look like, see `halt400.diagnosis.Profile`; empty before the first.
+    outside, expired_outside
+        Counts of 3xx and of other statuses, as `classes` and `expired`.
     """
 
     version: int = ROW_VERSION
@@ -95,6 +110,8 @@ class Row(Struct, array_like=True, gc=False):
     bad_request_seen: int = 0
     detection: bytes = b""
     profile: bytes = b""
+    outside: dict[int, int] = {}
+    expired_outside: list[int] = []
 
     def count(self, time_ms: int, status: int) -> bool:
         """Count one response at its event time; false where it is late, because its bucket has left the ring.
@@ -117,7 +134,10 @@ class Row(Struct, array_like=True, gc=False):
         responses[bucket] = responses.get(bucket, 0) + 1
         slot = CLASS_OF_STATUS[status]
         if slot:
-            classes, key = self.classes, bucket * _SLOTS + slot
+            if slot < _SLOTS:
+                classes, key = self.classes, bucket * _SLOTS + slot
+            else:
+                classes, key = self.outside, bucket * _OUTSIDE_SLOTS + slot - _SLOTS
             classes[key] = classes.get(key, 0) + 1
         return True
 
@@ -126,39 +146,61 @@ class Row(Struct, array_like=True, gc=False):
         minute = latest // _PER_MINUTE
         fine_from = minute * _PER_MINUTE - _FINE_KEPT
         kept_from = (minute - MINUTES_KEPT) * _PER_MINUTE
-        responses, classes = self.responses, self.classes
-        previous = self.fine_from
+        responses, previous = self.responses, self.fine_from
         for bucket in [found for found in responses if found < kept_from or previous <= found < fine_from]:
             count = responses.pop(bucket)
             if bucket < kept_from:
-                self._expire(OTHER, count)
+                self._expire(SUCCESS, count)
             else:
                 start = bucket - bucket % _PER_MINUTE
                 responses[start] = responses.get(start, 0) + count
-        slotted, kept_key, previous_key = fine_from * _SLOTS, kept_from * _SLOTS, previous * _SLOTS
-        for key in [found for found in classes if found < kept_key or previous_key <= found < slotted]:
-            count, (bucket, slot) = classes.pop(key), divmod(key, _SLOTS)
-            if bucket < kept_from:
-                self._expire(slot, count)
-                self._expire(OTHER, -count)
-            else:
-                start = (bucket - bucket % _PER_MINUTE) * _SLOTS + slot
-                classes[start] = classes.get(start, 0) + count
+        for slot, count in _merge(self.classes, _SLOTS, kept_from, previous, fine_from):
+            self._expire(slot, count)
+            self._expire(SUCCESS, -count)
+        for slot, count in _merge(self.outside, _OUTSIDE_SLOTS, kept_from, previous, fine_from):
+            self._expire(_SLOTS + slot, count)
         self.fine_from = max(fine_from, 0)
 
     def _expire(self, slot: int, count: int) -> None:
-        if not self.expired:
-            self.expired = [0] * _SLOTS
-        self.expired[slot] += count
+        if slot < _SLOTS:
+            if not self.expired:
+                self.expired = [0] * _SLOTS
+            self.expired[slot] += count
+        else:
+            if not self.expired_outside:
+                self.expired_outside = [0] * _OUTSIDE_SLOTS
+            self.expired_outside[slot - _SLOTS] += count
 
     def totals(self) -> dict[str, int]:
         """Lifetime counts: ``responses`` (late ones included) and one for each of `CLASSES` (late ones not)."""
-        by_slot = list(self.expired) or [0] * _SLOTS
+        by_slot = [*(self.expired or [0] * _SLOTS), *(self.expired_outside or [0] * _OUTSIDE_SLOTS)]
+        by_slot[SUCCESS] -= sum(by_slot[_SLOTS:])
         for key, count in self.classes.items():
             by_slot[key % _SLOTS] += count
-            by_slot[OTHER] -= count
-        by_slot[OTHER] += sum(self.responses.values())
-        return {"responses": sum(by_slot) + self.late, **dict(zip(CLASSES, by_slot, strict=True))}
+            by_slot[SUCCESS] -= count
+        for key, count in self.outside.items():
+            by_slot[_SLOTS + key % _OUTSIDE_SLOTS] += count
+            by_slot[SUCCESS] -= count
+        by_slot[SUCCESS] += sum(self.responses.values())
+        return {"responses": sum(by_slot) + self.late, **_by_name(by_slot)}
+
+
+def _merge(counts: dict[int, int], slots: int, kept_from: int, previous: int, fine_from: int) -> list[tuple[int, int]]:
+    """Merge the fine buckets before `fine_from` into minutes; returns slot and count of those before `kept_from`."""
+    expired = []
+    kept_key, previous_key, fine_key = kept_from * slots, previous * slots, fine_from * slots
+    for key in [found for found in counts if found < kept_key or previous_key <= found < fine_key]:
+        count, (bucket, slot) = counts.pop(key), divmod(key, slots)
+        if bucket < kept_from:
+            expired.append((slot, count))
+        else:
+            start = (bucket - bucket % _PER_MINUTE) * slots + slot
+            counts[start] = counts.get(start, 0) + count
+    return expired
+
+
+def _by_name(by_slot: list[int]) -> dict[str, int]:
+    return {name: by_slot[place] for name, place in zip(CLASSES, _IN_ORDER, strict=True)}
 
 
 class WindowCounts(Struct, kw_only=True, frozen=True):
@@ -211,18 +253,22 @@ def window_counts(row: Row, window_s: int, at_ms: int) -> WindowCounts:
         end = -(-at_ms // 60_000) * _PER_MINUTE
     start = end - width
     total = sum(count for bucket, count in row.responses.items() if start <= bucket < end)
-    by_slot = [0] * _SLOTS
+    by_slot = [0] * (_SLOTS + _OUTSIDE_SLOTS)
     first, last = start * _SLOTS, end * _SLOTS
     for key, count in row.classes.items():
         if first <= key < last:
             by_slot[key % _SLOTS] += count
-    by_slot[OTHER] = total - sum(by_slot)
+    first, last = start * _OUTSIDE_SLOTS, end * _OUTSIDE_SLOTS
+    for key, count in row.outside.items():
+        if first <= key < last:
+            by_slot[_SLOTS + key % _OUTSIDE_SLOTS] += count
+    by_slot[SUCCESS] = total - sum(by_slot)
     return WindowCounts(
         window_s=window_s,
         start=start * _FINE_MS,
         end=end * _FINE_MS,
         responses=total,
-        classes=dict(zip(CLASSES, by_slot, strict=True)),
+        classes=_by_name(by_slot),
     )
 
 
@@ -237,12 +283,13 @@ def bucket_counts(row: Row, start_ms: int, step_s: int, steps: int) -> dict[str,
     for bucket, count in row.responses.items():
         if 0 <= (place := (bucket - first) // width) < steps:
             responses[place] += count
-    for key, count in row.classes.items():
-        bucket, slot = divmod(key, _SLOTS)
-        if 0 <= (place := (bucket - first) // width) < steps:
-            by_slot[slot][place] += count
-    by_slot[OTHER] = [total - sum(counts) for total, *counts in zip(responses, *by_slot[1:], strict=True)]
-    return {"responses": responses, **dict(zip(CLASSES, by_slot, strict=True))}
+    for counts, slots, base in ((row.classes, _SLOTS, 0), (row.outside, _OUTSIDE_SLOTS, _SLOTS)):
+        for key, count in counts.items():
+            bucket, slot = divmod(key, slots)
+            if 0 <= (place := (bucket - first) // width) < steps:
+                by_slot[base + slot][place] += count
+    by_slot[SUCCESS] = [total - sum(found) for total, *found in zip(responses, *by_slot[1:], strict=True)]
+    return {"responses": responses, **{name: by_slot[at] for name, at in zip(CLASSES, _IN_ORDER, strict=True)}}
 
 
 def window_seconds(name: str) -> int:
@@ -266,6 +313,8 @@ class _RowHead(Struct, array_like=True, gc=False):
 
 _decode_head = msgpack.Decoder(_RowHead).decode
 _encoder = msgpack.Encoder()
+_FIELDS_BEFORE = 0x9D
+"""First byte of a row of an earlier release: a MessagePack array of 13 fields."""
 _decoder = msgpack.Decoder(Row)
 
 
@@ -293,7 +342,22 @@ def decode_row(data: bytes) -> Row:
             f"A row of the rates table has version {row.version}; this release reads up to {ROW_VERSION}.",
             "Upgrade every worker and API process.",
         )
+    if data[0] == _FIELDS_BEFORE:
+        _tell_apart(row)
     return row
+
+
+def _tell_apart(row: Row) -> None:
+    """Count as ``other`` what a row of an earlier release does not tell apart: 2xx, 3xx and other statuses."""
+    slotted: dict[int, int] = {}
+    for key, count in row.classes.items():
+        slotted[key // _SLOTS] = slotted.get(key // _SLOTS, 0) + count
+    for bucket, count in row.responses.items():
+        rest = count - slotted.get(bucket, 0)
+        if rest:
+            row.outside[bucket * _OUTSIDE_SLOTS + 1] = rest
+    if row.expired:
+        row.expired_outside = [0, row.expired[SUCCESS]]
 
 
 def row_offset(data: bytes) -> int:

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import msgpack
 
 from halt400.errors import InvalidRecord
 from halt400.windows import (
@@ -31,7 +32,8 @@ def ring_of(events: list[tuple[int, int]]) -> Row:
 
 
 def name_of(status: int) -> str:
-    return "5xx" if status >= 500 else str(status) if str(status) in CLASSES else "other"
+    hundred = f"{status // 100}xx"
+    return str(status) if str(status) in CLASSES else hundred if hundred in CLASSES else "other"
 
 
 @given(recent, st.sampled_from(list(WINDOWS_S.values())), st.integers(0, 3_600_000))
@@ -104,6 +106,34 @@ def test_an_unknown_window_is_refused_by_name() -> None:
         window_seconds("2m")
     with pytest.raises(ValueError, match="at most 86400"):
         window_counts(Row(), 90_000, NOW)
+
+
+ROW_BEFORE_2XX_AND_3XX_WERE_TOLD_APART = bytes.fromhex(
+    "9d0107ce14fb17ffce14fb170c83ce14fb125c02ce14fb178802ce14fb17ff0282cea7d8bc4101cea7d8bfff019801000000"
+    "0100000000000000c400c400"
+)
+"""200 and 404, more than a day old; 200 and 301 two hours old; 418 and 400; 200 and 503 of the last seconds."""
+
+
+def test_a_row_of_an_earlier_release_has_what_it_does_not_tell_apart_as_other() -> None:
+    row = decode_row(ROW_BEFORE_2XX_AND_3XX_WERE_TOLD_APART)
+    counted = window_counts(row, 86_400, NOW)
+    assert {name: n for name, n in counted.classes.items() if n} == {"400": 1, "5xx": 1, "other": 4}
+    totals = {"responses": 8, "404": 1, "400": 1, "5xx": 1, "other": 5}
+    assert {name: n for name, n in row.totals().items() if n} == totals
+    row.count(NOW, 200)
+    row.count(NOW, 304)
+    assert row.totals()["2xx"] == row.totals()["3xx"] == 1
+    assert decode_row(encode_row(row)) == row
+    row.count(NOW + 2 * DAY_MS, 204)
+    assert {name: n for name, n in row.totals().items() if n} == totals | {"responses": 11, "2xx": 2, "3xx": 1}
+
+
+def test_an_earlier_release_reads_a_row_and_what_it_writes_is_read_again() -> None:
+    row = ring_of([(1_000, 200), (1_000, 301), (1_000, 400)])
+    *earlier, _, _ = msgpack.decode(encode_row(row))
+    again = decode_row(msgpack.encode(earlier))
+    assert again.totals() == row.totals() | {"2xx": 0, "3xx": 0, "other": 2}
 
 
 def test_a_row_of_a_later_version_is_refused() -> None:

@@ -57,9 +57,13 @@ class Page(Answer, kw_only=True):
 
 
 class ClassCounts(Struct, kw_only=True):
-    """Responses by status, each counted in exactly one class; `other` has all statuses without a class of their own."""
+    """Responses by status, each counted in exactly one class; `other` has all statuses without a class of their own.
 
-    other: Count
+    What was counted before 2xx and 3xx were told apart is in `other`, for the day until it is in no window.
+    """
+
+    s2xx: Count = field(name="2xx")
+    s3xx: Count = field(name="3xx")
     s400: Count = field(name="400")
     s401: Count = field(name="401")
     s403: Count = field(name="403")
@@ -67,6 +71,7 @@ class ClassCounts(Struct, kw_only=True):
     s422: Count = field(name="422")
     s429: Count = field(name="429")
     s5xx: Count = field(name="5xx")
+    other: Count
 
 
 class Window(Struct, kw_only=True):

@@ -31,7 +31,7 @@ OutputOption = Annotated[OutputFormat, typer.Option("--format", help="A table, o
 LimitOption = Annotated[int, typer.Option(min=1, max=1000, help="Most lines to show.")]
 
 WIDTH_WITH_EVIDENCE = 160
-_CLASSES = ("401", "403", "404", "422", "429", "5xx", "other")
+_CLASSES = ("2xx", "3xx", "401", "403", "404", "422", "429", "5xx", "other")
 _STATE_STYLES = {"quarantined": "bold red", "probing": "yellow", "released": "green"}
 
 

@@ -30,7 +30,7 @@ async def test_all_targets_are_listed_by_name_with_their_last_five_minutes(api: 
         "classes": None,
     }
     assert shop["window"]["classes"] == {
-        "other": 87, "400": 10, "401": 0, "403": 0, "404": 0, "422": 0, "429": 2, "5xx": 1,
+        "2xx": 87, "3xx": 0, "400": 10, "401": 0, "403": 0, "404": 0, "422": 0, "429": 2, "5xx": 1, "other": 0,
     }  # fmt: skip
     assert shop["totals"]["responses"] == 100 + 1000 + 1 + 7 + 1
     assert (shop["late"], shop["late_bad_requests"], shop["skewed"]) == (1, 1, 3)

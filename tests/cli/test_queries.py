@@ -38,7 +38,7 @@ async def test_one_target_is_shown_in_every_window_and_for_ever(api: Api) -> Non
 async def test_what_nothing_was_seen_of_has_no_ratio(api: Api) -> None:  # noqa: F811
     outcome = await ask(api, "rates", "idle.example", "--window", "5m")
     (row,) = [line for line in outcome.lines if line.startswith("5m")]
-    assert row.split()[3:] == ["-"] * 10
+    assert row.split()[3:] == ["-"] * 12
 
 
 async def test_json_is_the_answer_of_the_api(api: Api) -> None:  # noqa: F811

@@ -52,10 +52,12 @@ def apply(partition: PartitionState, *records: Record, now_ms: int = NOW) -> Out
 
 def test_every_status_is_counted_in_its_class() -> None:
     partition = state()
-    for offset, status in enumerate([200, 200, 400, 401, 403, 404, 422, 429, 500, 503, 301]):
+    for offset, status in enumerate([200, 204, 400, 401, 403, 404, 422, 429, 500, 503, 301, 418]):
         apply(partition, record(offset, event(status)))
     counted = window_counts(partition.rows()["api.shop.example"], 60, NOW + 1)
-    assert counted.classes == {"other": 3, "400": 1, "401": 1, "403": 1, "404": 1, "422": 1, "429": 1, "5xx": 2}
+    assert counted.classes == {
+        "2xx": 2, "3xx": 1, "400": 1, "401": 1, "403": 1, "404": 1, "422": 1, "429": 1, "5xx": 2, "other": 1,
+    }  # fmt: skip
 
 
 def test_the_first_400_of_a_job_gives_one_command_and_every_400_an_offence() -> None:

@@ -210,7 +210,8 @@ def counts(statuses: Iterable[tuple[str, int]]) -> dict[str, Counter[str]]:
     """Target -> counts by class as `Row.totals` gives them, from (target, status) pairs."""
     found: dict[str, Counter[str]] = {}
     for target, status in statuses:
-        name = "5xx" if status >= 500 else str(status) if status in {400, 401, 403, 404, 422, 429} else "other"
+        of_hundred = {2: "2xx", 3: "3xx", 5: "5xx"}.get(status // 100, "other")
+        name = str(status) if status in {400, 401, 403, 404, 422, 429} else of_hundred
         found.setdefault(target, Counter()).update({"responses": 1, name: 1})
     return found
 

@@ -91,7 +91,7 @@ async def test_invalid_events_become_dead_letters_and_the_counts_are_exact(clust
 
     (row,) = (await cluster.rows()).values()
     accepted = 3 + len(ACCEPTED)
-    assert totals({TARGET: row}) == {TARGET: {"responses": accepted, "other": accepted - 1, "400": 1}}
+    assert totals({TARGET: row}) == {TARGET: {"responses": accepted, "2xx": accepted - 1, "400": 1}}
     assert row.skewed == 1
     assert len(await cluster.commands()) == 1
     assert len(await cluster.offences()) == 1
