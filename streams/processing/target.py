@@ -45,10 +45,11 @@ _decode_outer = msgspec.msgpack.Decoder(_UndecodedRow).decode
 
 
 class RowSummary(NamedTuple):
-    """When the target's last response came, and when one of its scopes is due (0: never)."""
+    """When the target's last response came, when one of its scopes is due, and when its last 400 came (0: never)."""
 
     latest_ms: int
     due_ms: int
+    bad_request_ms: int
 
 
 class TrackedTarget:
@@ -119,4 +120,4 @@ def summarize_row(value: bytes) -> RowSummary:
     """The summary of an encoded row; its counts and its detection state are not decoded."""
     row = _decode_outer(value)
     due_ms = _DUE.unpack_from(row.detection)[0] if row.detection else 0
-    return RowSummary(row.latest * FINE_S * 1000, due_ms)
+    return RowSummary(row.latest * FINE_S * 1000, due_ms, row.bad_request_seen)
