@@ -1,5 +1,7 @@
 """The aiohttp application: routes, and what every request goes through; errors as in RFC 9457."""
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from streams.api.access.access import Access
@@ -17,10 +19,15 @@ from streams.api.protocol import HEADERS
 from streams.api.read_model import ReadModel
 from streams.api.request_body import MOST_BODY_BYTES
 
-__all__ = ["build_api"]
+__all__ = ["OPERATIONS", "SESSIONS", "Extend", "build_api"]
+
+Extend = Callable[[web.Application, ReadModel], None]
+"""Adds routes of another room to the application."""
+OPERATIONS = web.AppKey("operations", OperationHandlers)
+SESSIONS = web.AppKey("sessions", SessionHandlers)
 
 
-def build_api(read_model: ReadModel, access: Access) -> web.Application:
+def build_api(read_model: ReadModel, access: Access, extend: Extend | None = None) -> web.Application:
     """Build the application.
 
     Parameters
@@ -29,12 +36,15 @@ def build_api(read_model: ReadModel, access: Access) -> web.Application:
         Has the data; the caller starts and stops it.
     access
         Says who sends a request, and whether it may.
+    extend
+        Adds the page.
     """
     needs_data = frozenset(endpoint.id for endpoint in ENDPOINTS if endpoint.data)
     check = access_middleware(access, is_caught_up=lambda: read_model.caught_up, needs_data=needs_data)
     app = web.Application(middlewares=[problem_middleware, check], client_max_size=MOST_BODY_BYTES)
     app.on_response_prepare.append(_set_headers)
-    operations = OperationHandlers(read_model)
+    operations = app[OPERATIONS] = OperationHandlers(read_model)
+    sessions = app[SESSIONS] = SessionHandlers(access)
 
     async def stop_operations(_: web.Application) -> None:
         await operations.stop()
@@ -50,7 +60,7 @@ def build_api(read_model: ReadModel, access: Access) -> web.Application:
         QuarantineHandlers(read_model),
         LogHandlers(read_model),
         operations,
-        SessionHandlers(access),
+        sessions,
         EventHandlers(read_model.events),
     )
     for endpoint in ENDPOINTS:
@@ -60,6 +70,8 @@ def build_api(read_model: ReadModel, access: Access) -> web.Application:
             app.router.add_get(path, handler, name=endpoint.id)
         else:
             app.router.add_route(endpoint.method, path, handler, name=endpoint.id)
+    if extend is not None:
+        extend(app, read_model)
     return app
 
 

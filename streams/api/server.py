@@ -9,7 +9,7 @@ from aiohttp import web
 from halt400.errors import SettingError
 from halt400.start_stop import StartStop
 from streams.api.access.access import Access, refuse_open_server
-from streams.api.app import build_api
+from streams.api.app import Extend, build_api
 from streams.api.protocol import ProblemRunner
 from streams.api.read_model import ReadModel, wall_clock_ms
 from streams.archive.redaction import redactor_of
@@ -31,6 +31,8 @@ class ApiServer(StartStop):
         Has the data; started and stopped with the server.
     api
         Where to listen, and who may use it.
+    extend
+        Adds the page.
 
     Examples
     --------
@@ -39,14 +41,17 @@ class ApiServer(StartStop):
     ...         print(server.url)
     """
 
-    def __init__(self, read_model: ReadModel, api: ApiSettings) -> None:
+    def __init__(self, read_model: ReadModel, api: ApiSettings, extend: Extend | None = None) -> None:
         self.read_model = read_model
         self._api = api
+        self._extend = extend
         self._runner: web.AppRunner | None = None
         self._port = api.port
 
     @classmethod
-    def of(cls, settings: Settings, *, clock_ms: Callable[[], int] = wall_clock_ms) -> Self:
+    def of(
+        cls, settings: Settings, *, clock_ms: Callable[[], int] = wall_clock_ms, extend: Extend | None = None
+    ) -> Self:
         """Build the server from the settings; `clock_ms` returns the current time, milliseconds since the epoch.
 
         Raises
@@ -62,7 +67,7 @@ class ApiServer(StartStop):
             listeners=settings.api.listeners,
             clock_ms=clock_ms,
         )
-        return cls(read_model, settings.api)
+        return cls(read_model, settings.api, extend)
 
     async def start(self) -> None:
         """Listen and begin to follow; until the topics have been read, requests for data are answered with 503.
@@ -76,7 +81,7 @@ class ApiServer(StartStop):
         access = Access(self._api, self.read_model.clock_ms)
         refuse_open_server(self._api, access)
         runner = ProblemRunner(
-            build_api(self.read_model, access),
+            build_api(self.read_model, access, self._extend),
             access_log=None,
             shutdown_timeout=SHUTDOWN_TIMEOUT_S,
             keepalive_timeout=KEEPALIVE_TIMEOUT_S,

@@ -116,14 +116,14 @@ def _append(file: Path, entry: str) -> None:
 
 
 async def _serve(settings: "Settings") -> None:
-    from streams.api.server import ApiServer
+    from streams.page import page_server
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     console = Console(highlight=False, soft_wrap=True)
-    async with ApiServer.of(settings) as server:
+    async with page_server(settings) as server:
         console.print(
             f"Halt400 API at [bold]{server.url}[/], from Kafka at {settings.kafka.bootstrap_servers}. Ctrl-C stops it."
         )

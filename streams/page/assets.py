@@ -1,4 +1,4 @@
-"""The files that a browser loads beside the pages: from memory, each under an address with its hash, so kept for good."""
+"""The files that a browser loads beside the pages: from memory, under addresses with their hash, so kept for good."""
 
 import gzip
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from aiohttp import web
+
+from streams.api.access.middleware import allows
 
 __all__ = ["Assets"]
 
@@ -34,6 +36,7 @@ class Assets:
         """Return the address of a file."""
         return self._path_of[name]
 
+    @allows("everyone")
     async def serve(self, request: web.Request) -> web.Response:
         """Answer with a file."""
         asset = self._by_path.get(request.path)

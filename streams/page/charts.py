@@ -66,9 +66,7 @@ def sparkline(responses: Sequence[int], bad_requests: Sequence[int]) -> Markup:
         '<svg class="spark" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
         'aria-label="400s in the last hour: at most {peak} in a minute">'
         '<path class="seen" d="{seen}"/><path class="bad" d="{bars}"/></svg>'
-    ).format(
-        width=SPARK_WIDTH, height=SPARK_HEIGHT, peak=percent(max(known)), seen="".join(seen), bars="".join(bars)
-    )
+    ).format(width=SPARK_WIDTH, height=SPARK_HEIGHT, peak=percent(max(known)), seen="".join(seen), bars="".join(bars))
 
 
 def chart(series: Series, markers: Sequence[Marker], now_ms: int) -> Markup:

@@ -6,22 +6,14 @@ from typing import Any
 
 from aiohttp import web
 
+from streams.api.access.middleware import IDENTITY
 from streams.api.problems import raise_problem
 from streams.api.read_model import ReadModel
 from streams.page.rendering import Renderer
 
 __all__ = ["PageContext", "Pager"]
 
-PAGES = (
-    ("/", "Fleet"),
-    ("/quarantines", "Quarantines"),
-    ("/offences", "Offences"),
-    ("/findings", "Findings"),
-    ("/alerts", "Alerts"),
-    ("/diagnose", "Diagnose"),
-    ("/policies", "Policies"),
-    ("/system", "System"),
-)
+PAGES = (("/", "Fleet"),)
 
 
 @dataclass(frozen=True)
@@ -67,7 +59,7 @@ class PageContext:
             "here": request.path,
             "address": request.rel_url.raw_path_qs,
             "fragment": "HX-Request" in request.headers,
-            "identity": None,
+            "identity": request.get(IDENTITY),
             "now_ms": now_ms,
             "stale_since": model.as_of if model.caught_up and not model.healthy else None,
         }

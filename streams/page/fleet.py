@@ -119,9 +119,7 @@ class Fleet:
         return _Ranking(order, Counter(state for _, state in order), as_of, began + took + kept_s)
 
     def _commands_in_force(self, target: str | None = None) -> list[Command]:
-        return self.model.quarantines.find(
-            states=("quarantined", "probing"), target=target, job_id=None, expired=False
-        )
+        return self.model.quarantines.find(states=("quarantined", "probing"), target=target, job_id=None, expired=False)
 
     def _entries(self, names: Sequence[tuple[str, State]], window: str) -> list[FleetEntry]:
         model, now_ms = self.model, self.model.clock_ms()
@@ -237,5 +235,7 @@ def _scopes(commands: Sequence[Command]) -> str:
         return "whole target"
     jobs = sum(command.scope.kind == "job" for command in commands)
     requests = len(commands) - jobs
-    parts = [f"{number} {noun}{'s' * (number != 1)}" for number, noun in ((jobs, "job"), (requests, "request")) if number]
+    parts = [
+        f"{number} {noun}{'s' * (number != 1)}" for number, noun in ((jobs, "job"), (requests, "request")) if number
+    ]
     return ", ".join(parts)

@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -51,6 +52,7 @@ class Renderer:
             "percent": texts.percent,
             "visible": texts.visible,
             "iso": texts.iso_time,
+            "segment": _segment,
         }
         self._environment.globals |= {
             "asset": assets.address,
@@ -85,6 +87,11 @@ def html_response(text: str, status: int = 200) -> web.Response:
             "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
         },
     )
+
+
+def _segment(text: str) -> str:
+    """Encode a text as one segment of a path."""
+    return quote(text, safe=":", errors="replace")
 
 
 def _finalize(value: Any) -> Any:

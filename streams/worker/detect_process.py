@@ -10,8 +10,8 @@ from faust.types import TP
 
 from halt400.windows import row_offset
 from streams import topics
-from streams.api.server import ApiServer
 from streams.fleet_cap.participant import UNUSED_AFTER_MS, CapParticipant
+from streams.page import page_server
 from streams.processing.assignment import Assignment, InputTopics
 from streams.processing.build_context import build_context
 from streams.processing.engine import Engine
@@ -46,7 +46,7 @@ def build_detect_app(settings: Settings) -> Halt400App:
     followers = DetectFollowers(kafka, participant)
     app.services += [followers.control, followers.fleet, MetricsServer(settings.metrics, place=0)]
     if settings.api.enabled:
-        app.services.append(ApiServer.of(settings))
+        app.services.append(page_server(settings))
 
     rates = kafka.topic(topics.RATES)
     table = DurableTable(app, name=rates, changelog_name=rates, newer=_is_newer_row, partitions=kafka.partitions)
