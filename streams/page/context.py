@@ -61,6 +61,7 @@ class PageContext:
             "fragment": "HX-Request" in request.headers,
             "identity": request.get(IDENTITY),
             "now_ms": now_ms,
+            "events": None,
             "stale_since": model.as_of if model.caught_up and not model.healthy else None,
         }
         return self._renderer.response(template, status=status, **(common | values))

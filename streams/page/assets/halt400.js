@@ -1,26 +1,39 @@
 "use strict";
 // Live updates, copying, and what a screen reader is told. Without it every page works, and shows what it is given.
 (() => {
-  const QUIET_MS = 250;
+  const SOON_MS = 200;
+  const AGAIN_MS = 1000;
+  const KINDS = ["quarantine", "incident", "offence", "finding", "dead_letter", "targets", "more", "reload", "status"];
+
+  // An event refreshes what is shown soon, and once more a second later, when every list is sure to have it.
   let timer = 0;
+  let isDue = false;
+  const refresh = () => {
+    if (!document.hidden) document.body.dispatchEvent(new CustomEvent("halt400:changed"));
+  };
   const changed = () => {
+    isDue = true;
     timer ||= setTimeout(() => {
-      timer = 0;
-      if (!document.hidden) document.body.dispatchEvent(new CustomEvent("halt400:changed"));
-    }, QUIET_MS);
+      isDue = false;
+      refresh();
+      timer = setTimeout(() => {
+        timer = 0;
+        refresh();
+        if (isDue) changed();
+      }, AGAIN_MS);
+    }, SOON_MS);
   };
 
-  const follow = () => {
-    const source = new EventSource("/v1/events");
+  const follow = (address) => {
+    const source = new EventSource(address);
     const live = document.getElementById("live");
-    const state = document.getElementById("live-state");
     const show = (text) => {
       live.hidden = false;
-      state.textContent = text;
+      document.getElementById("live-state").textContent = text;
     };
     source.onopen = () => show("live");
     source.onerror = () => show("reconnecting");
-    for (const name of document.body.dataset.events.split(" ")) source.addEventListener(name, changed);
+    for (const kind of KINDS) source.addEventListener(kind, changed);
     addEventListener("pagehide", () => source.close());
   };
 
@@ -49,6 +62,6 @@
   document.addEventListener("visibilitychange", () => document.hidden || changed());
   document.addEventListener("htmx:afterSettle", announce);
   for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
-  if (document.body.dataset.events) follow();
+  if (document.body.dataset.events) follow(document.body.dataset.events);
   announce();
 })();

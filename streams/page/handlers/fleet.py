@@ -42,6 +42,7 @@ class FleetHandlers:
         return self._context.page(
             request,
             "fleet.html",
+            events="/v1/events?kind=quarantine,targets",
             found=found,
             query=query,
             words=STATES,
