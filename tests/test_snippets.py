@@ -6,7 +6,9 @@ the client that finds no server, or no browser. Whatever Halt400 does without Ka
 
 import re
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,6 +64,10 @@ def snippets(page: Path) -> list[Snippet]:
 ALL = [snippet for page in PAGES for snippet in snippets(page)]
 
 
+def name_of(extras: frozenset[str]) -> str:
+    return "-".join(sorted(extras)) or "none"
+
+
 def run(environment: Environment, folder: Path, snippet: Snippet) -> tuple[str, str]:
     path = folder / f"{re.sub(r'[^a-zA-Z0-9]', '_', snippet.name)}.py"
     path.write_text(snippet.code)
@@ -77,24 +83,32 @@ def test_readme_and_the_pages_of_the_sdk_have_snippets() -> None:
 
 
 @pytest.fixture(scope="module")
-def environments(tmp_path_factory: pytest.TempPathFactory) -> dict[frozenset[str], Environment]:
-    """One bare environment for each set of extras that the pages name."""
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Callable[[frozenset[str]], Environment]:
+    """Makes the bare environment of a set of extras, once."""
     folder = tmp_path_factory.mktemp("bare")
     wheel = build_wheel(folder)
-    every = {snippet.extras for snippet in ALL} | {frozenset()}
-    return {extras: Environment.with_wheel(folder / "-".join(["venv", *extras]), wheel, extras) for extras in every}
+
+    @cache
+    def make(extras: frozenset[str]) -> Environment:
+        return Environment.with_wheel(folder / "-".join(["venv", *sorted(extras)]), wheel, extras)
+
+    return make
 
 
-def test_every_snippet_runs_as_it_is_copied(environments: dict[frozenset[str], Environment], tmp_path: Path) -> None:
-    with ThreadPoolExecutor(4) as pool:
-        outcomes = dict(pool.map(lambda snippet: run(environments[snippet.extras], tmp_path, snippet), ALL))
+@pytest.mark.parametrize("extras", sorted({snippet.extras for snippet in ALL}, key=sorted), ids=name_of)
+def test_every_snippet_runs_as_it_is_copied(
+    extras: frozenset[str], environment: Callable[[frozenset[str]], Environment], tmp_path: Path
+) -> None:
+    bare, wanted = environment(extras), [snippet for snippet in ALL if snippet.extras == extras]
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = dict(pool.map(lambda snippet: run(bare, tmp_path, snippet), wanted))
     failed = {name: error for name, error in outcomes.items() if error}
     assert not failed, "\n".join(f"{name}\n{error}" for name, error in failed.items())
 
 
 def test_a_snippet_that_lacks_an_extra_is_found(
-    environments: dict[frozenset[str], Environment], tmp_path: Path
+    environment: Callable[[frozenset[str]], Environment], tmp_path: Path
 ) -> None:
     code = next(snippet.code for snippet in ALL if snippet.name.startswith("README.md"))
-    _, error = run(environments[frozenset()], tmp_path, Snippet("lacking", frozenset(), code))
+    _, error = run(environment(frozenset()), tmp_path, Snippet("lacking", frozenset(), code))
     assert "No module named 'httpx'" in error
