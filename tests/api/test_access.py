@@ -253,6 +253,7 @@ def test_the_configuration_has_no_token() -> None:
         (OPERATE, r"^the entry of 48 characters is not NAME"),
         (f"{OPERATOR.entry} {OPERATOR.entry}", "the name 'alice' comes twice"),
     ],
+    ids=["an unknown role", "the token itself", "a name twice"],
 )
 def test_a_wrong_entry_is_named(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
