@@ -79,7 +79,10 @@ def _command() -> str | None:
     program = Path(sys.argv[0])
     if program.stem != "scrapy" and program.parts[-2:] != ("scrapy", "__main__.py"):
         return None
-    return next((argument for argument in sys.argv[1:] if not argument.startswith("-")), None)
+    # Scrapy takes its command out of `sys.argv`.
+    words = iter(sys.orig_argv)
+    next((word for word in words if Path(word).stem == "scrapy"), None)
+    return next((word for word in words if not word.startswith("-")), None)
 
 
 class Halt400Middleware:
@@ -154,7 +157,7 @@ class Halt400Middleware:
             self._sending[request] = guard.admit(
                 request.method,
                 request.url,
-                headers=lambda: _texts(request.headers),
+                headers=lambda: _own_headers(request),
                 body=request.body,
                 attempt=int(request.meta.get("retry_times", 0)) + 1,
                 answered_400=bad_request is not None and bad_request == _fingerprint(request),
@@ -193,6 +196,7 @@ class Halt400Middleware:
         proxy = request.meta.get("proxy")
         sending.publish(
             http_version=(response.protocol or "HTTP/1.1").removeprefix("HTTP/").replace("h2", "2"),
+            request_headers=lambda: _texts(request.headers),
             response_headers=lambda: _texts(response.headers),
             response_body=body,
             response_size=len(response.body) if body is None or len(response.body) > BODY_LIMIT_BYTES else None,
@@ -216,8 +220,13 @@ def _texts(headers: Any) -> list[tuple[str, str]]:
     return [(name.decode("latin-1"), value.decode("latin-1")) for name, values in headers.items() for value in values]
 
 
+def _own_headers(request: scrapy.Request) -> list[tuple[str, str]]:
+    """The headers less the Referer: Scrapy adds one to what a callback yields, which is the same request without it."""
+    return [(name, value) for name, value in _texts(request.headers) if name.lower() != "referer"]
+
+
 def _fingerprint(request: scrapy.Request) -> str:
-    """The identity of a request, less the Referer: Scrapy adds one to what a callback yields again."""
-    headers = [(name, value) for name, value in _texts(request.headers) if name.lower() != "referer"]
     body = request.body.decode("utf-8", "replace")
-    return fingerprint_request(Request(method=request.method, url=request.url, headers=headers, body=body))
+    return fingerprint_request(
+        Request(method=request.method, url=request.url, headers=_own_headers(request), body=body)
+    )

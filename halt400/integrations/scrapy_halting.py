@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 CLOSE_AFTER = 100
 """Requests refused in a row after which a crawl whose every target is halted is closed."""
+MOST_TARGETS = 10_000
+"""Targets by which a crawl is found to be halted: the first so many of a very broad one."""
 RETRY_PAUSE_S = 0.25
 """How long a paused crawl waits before it asks again, while one of its requests may be the probe."""
 EXPIRY_CHECK_S = 1.0
@@ -51,12 +53,12 @@ class Halting:
 
     def admitted(self, target: str) -> None:
         """Take note that a request is sent."""
-        self._targets.add(target)
+        self._note(target)
         self._refused_in_a_row = 0
 
     def refused(self, command: Command) -> None:
         """Take note that a request is refused, and close or pause the crawl where that makes it halted."""
-        self._targets.add(command.scope.target)
+        self._note(command.scope.target)
         self._refused_in_a_row += 1
         if self._closing or not self.is_halted:
             return
@@ -64,6 +66,10 @@ class Halting:
             self._pause(command)
         elif self._on_quarantine == "close" and self._refused_in_a_row >= CLOSE_AFTER:
             self._close(command)
+
+    def _note(self, target: str) -> None:
+        if len(self._targets) < MOST_TARGETS:
+            self._targets.add(target)
 
     def command_came(self, command: Command) -> None:
         """Let a paused crawl go on when a command ends or tries its quarantine."""
