@@ -77,7 +77,7 @@ def run(environment: Environment, folder: Path, snippet: Snippet) -> tuple[str, 
 
 
 def test_readme_and_the_pages_of_the_sdk_have_snippets() -> None:
-    clients = ("aiohttp", "curl_cffi", "httpx", "playwright", "requests", "scrapy")
+    clients = ("aiohttp", "crawlee", "curl_cffi", "httpx", "playwright", "requests", "scrapy")
     pages = {"README.md", "docs/sdk.md", *(f"docs/sdk/{client}.md" for client in clients)}
     assert pages <= {snippet.name.partition(":")[0] for snippet in ALL}
 

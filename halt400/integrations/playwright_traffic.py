@@ -13,7 +13,7 @@ from halt400.integrations.playwright_apis import Api, settled
 from halt400.integrations.playwright_headers import in_browsers_order, of_the_scraper, pairs
 from halt400.integrations.playwright_sites import same_site
 
-__all__ = ["Traffic", "TrafficOptions", "take_guarded"]
+__all__ = ["Traffic", "TrafficOptions", "number_next_navigation", "take_guarded"]
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,13 @@ _MOST_VERSIONS = 1_000
 _GUARDED = "_halt400_guarded"
 """Playwright gives one object for each request and page, so that what is known of them stands on it."""
 _ATTEMPT = "_halt400_attempt"
+_NEXT_ATTEMPT = "_halt400_next_attempt"
 _DOCUMENT = "_halt400_document"
+
+
+def number_next_navigation(page: Any, attempt: int) -> None:
+    """Say which attempt of a logical request a page's next navigation is, for code that retries in pages of its own."""
+    setattr(page, _NEXT_ATTEMPT, attempt)
 
 
 def take_guarded(request: Any) -> GuardedRequest | None:
@@ -122,7 +128,9 @@ class Traffic:
     def next_navigation(self, page: Any, *, is_again: bool) -> None:
         """Number what a page navigates to; raises where it would send the same request again after a 400."""
         status: int | None = page.__dict__.get(_DOCUMENT)
-        attempt = page.__dict__.get(_ATTEMPT, 1) + 1 if is_again and status is not None else 1
+        attempt = page.__dict__.pop(_NEXT_ATTEMPT, 1)
+        if is_again and status is not None:
+            attempt = page.__dict__.get(_ATTEMPT, 1) + 1
         if is_again and status == 400:
             self._guard.admit(
                 "GET", page.url, target=self._options.target_of(page.url), attempt=attempt, answered_400=True
@@ -169,6 +177,8 @@ class Traffic:
         if self._is_chromium and timing["requestStart"] < 0:
             # A handler of the scraper, or the browser's memory, has answered.
             return
+        # A handler of the scraper may have changed it.
+        guarded.method = request.method
         status = response.status
         page = _navigating_page(request)
         if page is not None:
@@ -234,7 +244,7 @@ class Traffic:
             return
         received = pairs(await settled(response.headers_array()))
         known["response_headers"] = lambda: received
-        await settled(response.finished())
+        # Comes when the response has ended.
         size = (await settled(request.sizes()))["responseBodySize"]
         if size > LARGEST_BODY_BYTES:
             known["response_size"] = size
@@ -251,12 +261,12 @@ class Traffic:
 
 def _navigating_page(request: Any) -> Any:
     """Return the page that a request is to show, where that page is there already."""
-    if not request.is_navigation_request() or request.service_worker is not None:
+    if not request.is_navigation_request():
         return None
     try:
         frame = request.frame
     except Error:
-        return None  # the first request of a popup
+        return None  # of a service worker, or the first request of a popup
     return frame.page if frame.parent_frame is None else None
 
 
@@ -267,7 +277,7 @@ def _attempt_of(request: Any) -> int:
 
 def _url_of_its_page(request: Any) -> str | None:
     """Return the URL of the page, or of the service worker, that sends a request; None for a page on its way."""
-    worker = request.service_worker
+    worker = getattr(request, "service_worker", None)
     if worker is not None:
         return str(worker.url)
     try:

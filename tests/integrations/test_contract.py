@@ -18,6 +18,7 @@ from halt400.errors import JobQuarantined
 from halt400.events import target_of
 from halt400.kafka.connection import KafkaConnection
 from tests.integrations.conftest import JobTopics
+from tests.integrations.crawlee_driver import Crawlee
 from tests.integrations.drivers import DRIVERS, UPLOAD, Driver
 from tests.integrations.playwright_driver import SyncPlaywright
 from tests.sdk.strict_server import Server
@@ -29,7 +30,7 @@ BROKEN = '{"query": "{ product(id: 42) { name, price } }", }'
 JSON = ("Content-Type", "application/json")
 
 
-KINDS = [pytest.param(kind, id=kind.__name__, marks=kind.marks) for kind in (*DRIVERS, SyncPlaywright)]
+KINDS = [pytest.param(kind, id=kind.__name__, marks=kind.marks) for kind in (*DRIVERS, Crawlee, SyncPlaywright)]
 
 
 @pytest.fixture(params=KINDS)
