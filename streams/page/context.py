@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -13,7 +14,16 @@ from streams.page.rendering import Renderer
 
 __all__ = ["PageContext", "Pager"]
 
-PAGES = (("/", "Fleet"),)
+PAGES = (
+    ("/", "Fleet"),
+    ("/quarantines", "Quarantines"),
+    ("/offences", "Offences"),
+    ("/findings", "Findings"),
+    ("/alerts", "Alerts"),
+    ("/diagnose", "Diagnose"),
+    ("/policies", "Policies"),
+    ("/system", "System"),
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,15 @@ class PageContext:
             "stale_since": model.as_of if model.caught_up and not model.healthy else None,
         }
         return self._renderer.response(template, status=status, **(common | values))
+
+    def may_operate(self, request: web.Request) -> bool:
+        """Whether who looks may change something."""
+        identity = request.get(IDENTITY)
+        return identity is not None and identity.may("operate")
+
+    def events_of(self, target: str) -> str:
+        """Return the address of the live updates of one target."""
+        return f"/v1/events?{urlencode({'target': target}, errors='replace')}"
 
     def require_data(self) -> None:
         """End the handler where this process has not read its topics yet."""

@@ -8,6 +8,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from halt400.records import Evidence
 from streams.page import charts, texts
 from streams.page.assets import DIRECTORY, Assets
 
@@ -60,6 +61,7 @@ class Renderer:
             "clock_time": texts.clock_time,
             "ago": texts.ago,
             "sparkline": charts.sparkline,
+            "caret": _caret,
         }
 
     def html(self, template: str, **values: Any) -> str:
@@ -87,6 +89,18 @@ def html_response(text: str, status: int = 200) -> web.Response:
             "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
         },
     )
+
+
+def _caret(evidence: Evidence) -> Markup:
+    """An excerpt with its place marked, and a caret below it where no character of two columns is before it."""
+    excerpt, place = evidence.excerpt or "", evidence.caret
+    if place is None:
+        return Markup("{}").format(texts.visible(excerpt))
+    before, at, after = (
+        texts.visible(part) for part in (excerpt[:place], excerpt[place : place + 1], excerpt[place + 1 :])
+    )
+    columns = sum(texts.columns(character) for character in before)
+    return Markup("{}<mark>{}</mark>{}\n{}<b>^</b>").format(before, at or " ", after, " " * columns)
 
 
 def _segment(text: str) -> str:

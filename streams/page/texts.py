@@ -6,7 +6,18 @@ from datetime import UTC, datetime
 
 from streams.alerts.text import format_duration
 
-__all__ = ["CAUSE_TITLES", "MOST_SHOWN", "ago", "cause_title", "clock_time", "count", "iso_time", "percent", "visible"]
+__all__ = [
+    "CAUSE_TITLES",
+    "MOST_SHOWN",
+    "ago",
+    "cause_title",
+    "clock_time",
+    "columns",
+    "count",
+    "iso_time",
+    "percent",
+    "visible",
+]
 
 CAUSE_TITLES = {
     "malformed_json": "Malformed JSON",
@@ -124,6 +135,8 @@ def _moment(ms: int) -> datetime:
         return datetime.max.replace(tzinfo=UTC)
 
 
-def is_wide(character: str) -> bool:
-    """Whether a character takes two columns of a fixed-width font."""
-    return unicodedata.east_asian_width(character) in ("W", "F")
+def columns(character: str) -> int:
+    """How many columns of a fixed-width font a character takes."""
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1

@@ -10,11 +10,13 @@ from aiohttp import web
 from halt400.errors import QueryError
 from halt400.kafka.record_sender import RecordSender
 from halt400.operations import OperationPublisher
+from halt400.records import Command
 from halt400.start_stop import StartStop
 from streams.alerts.alerts_topic import acknowledge_open
 from streams.alerts.incident import Acknowledgement
 from streams.alerts.text import one_line
 from streams.api.access.middleware import identity_of
+from streams.api.log_models import IncidentSummary
 from streams.api.operation_models import AcknowledgementBody, AcknowledgementResult, OperationBody, OperationResult
 from streams.api.problems import raise_problem
 from streams.api.read_model import ReadModel
@@ -52,16 +54,7 @@ class OperationHandlers(StartStop):
     async def operate(self, request: web.Request) -> web.Response:
         """Send an operation, and answer with the command that it led to."""
         body = await read_body(request, OperationBody)
-        operation = self._request(body, _actor(request, body.actor))
-        key = self._idempotency_key(request, body)
-        operation_id = None if key is None else operation.operation_id(key)
-        what = f"{operation.kind} of {operation.scope.id}"
-        _log(request, f"asks for {what}", operation.actor, operation.reason)
-        try:
-            command = await self._sender.send(operation, body.timeout_s, same_as=operation_id)
-        except OperationFailed as error:
-            log.warning("%s by %s: %s", one_line(what), one_line(operation.actor), one_line(error.message))
-            raise_problem(504 if error.sent else 409, error.code, error.message, error.mend)
+        operation_id, command = await self.carry_out(request, body)
         (quarantine,) = self._model.quarantines.shown([command])
         return json_response(
             OperationResult(operation_id=operation_id, quarantine=quarantine),
@@ -69,10 +62,28 @@ class OperationHandlers(StartStop):
             now_ms=self._model.clock_ms(),
         )
 
+    async def carry_out(self, request: web.Request, body: OperationBody) -> tuple[str | None, Command]:
+        """Send an operation; return its id where the client gave a key, and the command that it led to."""
+        operation = self._request(body, _actor(request, body.actor))
+        key = self._idempotency_key(request, body)
+        operation_id = None if key is None else operation.operation_id(key)
+        what = f"{operation.kind} of {operation.scope.id}"
+        _log(request, f"asks for {what}", operation.actor, operation.reason)
+        try:
+            return operation_id, await self._sender.send(operation, body.timeout_s, same_as=operation_id)
+        except OperationFailed as error:
+            log.warning("%s by %s: %s", one_line(what), one_line(operation.actor), one_line(error.message))
+            raise_problem(504 if error.sent else 409, error.code, error.message, error.mend)
+
     async def acknowledge(self, request: web.Request) -> web.Response:
         """Record that someone works on an incident."""
         body, model = await read_body(request, AcknowledgementBody), self._model
-        by = _actor(request, body.actor)
+        by, known = await self.acknowledge_as(request, body)
+        return json_response(AcknowledgementResult(by=by, incident=known), as_of=model.as_of, now_ms=model.clock_ms())
+
+    async def acknowledge_as(self, request: web.Request, body: AcknowledgementBody) -> tuple[str, IncidentSummary]:
+        """Record that who sends the request works on an incident; return the name, and the incident as it was."""
+        model, by = self._model, _actor(request, body.actor)
         known = model.incidents.get(body.incident)
         acknowledgement = Acknowledgement(by=by, at=model.clock_ms(), reason=body.reason)
         try:
@@ -81,7 +92,7 @@ class OperationHandlers(StartStop):
             raise_problem(404, "unknown_incident", error.message, "/v1/incidents lists the open ones.")
         assert known is not None
         _log(request, f"acknowledges {body.incident}", by, body.reason or "-")
-        return json_response(AcknowledgementResult(by=by, incident=known), as_of=model.as_of, now_ms=model.clock_ms())
+        return by, known
 
     def _request(self, body: OperationBody, actor: str) -> OperationRequest:
         try:

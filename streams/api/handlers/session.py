@@ -43,12 +43,16 @@ class SessionHandlers:
     async def logout(self, request: web.Request) -> web.Response:
         """End the session."""
         identity = identity_of(request)
-        if identity.session_id is not None:
-            self._access.sessions.end(identity.session_id)
+        self.end(request, identity)
         response = _answer(identity)
         response.del_cookie(COOKIE, path="/", httponly=True, samesite="Lax")
-        log.info("%s signs out (%s, from %s)", one_line(identity.name), identity.via, request.remote)
         return response
+
+    def end(self, request: web.Request, identity: Identity) -> None:
+        """End the session of who sends a request; the cookie is the caller's to delete."""
+        if identity.session_id is not None:
+            self._access.sessions.end(identity.session_id)
+        log.info("%s signs out (%s, from %s)", one_line(identity.name), identity.via, request.remote)
 
     def sign_in(self, request: web.Request, token: str) -> NamedToken:
         """Return whose token this is; a wrong one is a problem."""

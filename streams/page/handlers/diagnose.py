@@ -1,0 +1,68 @@
+"""Diagnose: paste a request, and read what is wrong with it; the code is that of `halt400 diagnose`."""
+
+import asyncio
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from halt400.diagnosis import find_defect
+from halt400.errors import Halt400Error
+from halt400.exchanges import RecordedExchange, read_for_diagnosis
+from halt400.records import Diagnosis
+from streams.api.access.middleware import allows
+from streams.api.log_records import parse_place
+from streams.api.problems import raise_problem
+from streams.archive.resend import curl_command
+from streams.page.context import PageContext, query_text
+
+__all__ = ["DiagnoseHandlers"]
+
+MOST_INPUT_BYTES = 4 << 20
+MOST_SHOWN_EXCHANGES = 50
+
+
+@dataclass(frozen=True)
+class Diagnosed:
+    """One request of the input; no diagnosis where nothing is wrong."""
+
+    exchange: RecordedExchange
+    diagnosis: Diagnosis | None
+
+
+class DiagnoseHandlers:
+    """Answers with the form, and with what is wrong."""
+
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
+        self.routes = [web.get("/diagnose", self.form), web.post("/diagnose", self.diagnose)]
+
+    async def form(self, request: web.Request) -> web.Response:
+        """Answer with the form; the parameter `offence` names one to begin with."""
+        text, place = "", parse_place(query_text(request, "offence"))
+        if place is not None:
+            found = await self._context.model.logs.offence(place)
+            text = "" if found is None else curl_command(found.event.request)
+        return self._context.page(request, "diagnose.html", text=text, found=None, more=0, problem=None)
+
+    @allows("read")
+    async def diagnose(self, request: web.Request) -> web.Response:
+        """Answer with what is wrong with the requests in the form's text."""
+        form = await request.clone(client_max_size=MOST_INPUT_BYTES).post()
+        text = form.get("text", "")
+        if not isinstance(text, str):
+            raise_problem(400, "bad_body", "The field text is a file.", "Paste the text.")
+        # A browser sends the line feeds of a form as CRLF.
+        text = text.replace("\r\n", "\n")
+        try:
+            found = await asyncio.to_thread(_diagnose, text)
+        except Halt400Error as error:
+            return self._context.page(request, "diagnose.html", text=text, found=None, more=0, problem=error)
+        shown = found[:MOST_SHOWN_EXCHANGES]
+        return self._context.page(
+            request, "diagnose.html", text=text, found=shown, more=len(found) - len(shown), problem=None
+        )
+
+
+def _diagnose(text: str) -> list[Diagnosed]:
+    exchanges = read_for_diagnosis(text.encode(errors="replace"))
+    return [Diagnosed(one, find_defect(one.request, one.response, as_sent=one.as_sent)) for one in exchanges]
