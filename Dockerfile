@@ -14,7 +14,7 @@ COPY --from=build /opt/halt400 /opt/halt400
 ENV PATH=/opt/halt400/bin:$PATH PYTHONUNBUFFERED=1 HALT400_STATE_DIR=/var/lib/halt400/state
 RUN useradd --system --uid 10400 --create-home --home-dir /var/lib/halt400 halt400 \
     && install --directory --owner halt400 --group halt400 --mode 700 /var/lib/halt400/state
-USER halt400
+USER 10400
 WORKDIR /var/lib/halt400
 EXPOSE 8400
 ENTRYPOINT ["halt400"]

@@ -114,7 +114,7 @@ def test_our_containers_have_no_privileges(service: str) -> None:
 def test_the_image_is_built_from_pinned_packages_and_does_not_run_as_root() -> None:
     lines = (REPOSITORY / "Dockerfile").read_text().splitlines()
     assert any("--require-hashes -r requirements-service.lock" in line for line in lines)
-    assert "USER halt400" in lines
+    assert "USER 10400" in lines
 
 
 @pytest.mark.skipif(

@@ -13,9 +13,11 @@ from streams.cli import (
     local,
     operations,
     queries,
+    recent,
     replay,
     run,
     settings,
+    top,
     topics,
     worker,
 )
@@ -35,8 +37,10 @@ def register(app: typer.Typer) -> None:
     local.register(app)
     operations.register(app)
     queries.register(app)
+    recent.register(app)
     replay.register(app)
     run.register(app)
     worker.register(app)
     settings.register(app)
+    top.register(app)
     topics.register(app)

@@ -12,7 +12,8 @@ import typer
 from rich.text import Text
 
 from halt400.errors import SettingError
-from streams.cli.output import OutputFormat, moment, print_json, span, tables_on, visible_texts
+from streams.cli.asking import LimitOption, OutputOption, UrlOption, WatchOption, show_answer
+from streams.cli.output import moment, span, tables_on
 
 if TYPE_CHECKING:
     from streams.alerts.config import AlertsConfig
@@ -47,25 +48,24 @@ def register(app: typer.Typer) -> None:
 def list_incidents(
     state: Annotated[Literal["open", "closed", "all"], typer.Option(help="Closed ones are kept for a day.")] = "open",
     target: Annotated[str | None, typer.Option(help="Only on this target.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Most lines to show.")] = 50,
-    output: Annotated[OutputFormat, typer.Option("--format", help="A table, or the API's answer as JSON.")] = "table",
-    url: Annotated[
-        str | None, typer.Option(help="Address of the API.", show_default="of HALT400_API_HOST and HALT400_API_PORT")
-    ] = None,
+    limit: LimitOption = 50,
+    watch: WatchOption = None,
+    output: OutputOption = "table",
+    url: UrlOption = None,
 ) -> None:
     """List the incidents that alerts are about: the key that `ack` takes, what is halted, who was sent it.
 
     Exit codes: 0 listed, 1 the API does not answer.
-    """
-    from streams.api.client import ApiClient
-    from streams.settings import load_settings
 
-    with ApiClient(load_settings().api, url) as client:
-        answer = client.incidents(state=state, target=target, limit=limit)
-    if output == "json":
-        print_json(answer)
-    else:
-        _print_incidents(visible_texts(answer))
+    Example: halt400 alerts list --state all
+    """
+    show_answer(
+        url,
+        watch,
+        output,
+        lambda client: client.incidents(state=state, target=target, limit=limit),
+        _print_incidents,
+    )
 
 
 def _print_incidents(answer: dict[str, Any]) -> None:

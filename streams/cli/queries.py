@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.api.choices import SortKey, State, WindowName
-from streams.cli.output import OutputFormat, moment, print_json, ratio, span, tables_on, visible_texts
+from streams.cli.asking import LimitOption, OutputOption, UrlOption, WatchOption, show_answer
+from streams.cli.output import moment, ratio, span, tables_on
 
 if TYPE_CHECKING:
     from streams.api.client import ApiClient
@@ -23,12 +24,6 @@ def _state(text: str) -> str:
         raise typer.BadParameter(f"{text!r} is not one of {', '.join(states)}")
     return text
 
-
-UrlOption = Annotated[
-    str | None, typer.Option(help="Address of the API.", show_default="of HALT400_API_HOST and HALT400_API_PORT")
-]
-OutputOption = Annotated[OutputFormat, typer.Option("--format", help="A table, or the API's answer as JSON.")]
-LimitOption = Annotated[int, typer.Option(min=1, max=1000, help="Most lines to show.")]
 
 WIDTH_WITH_EVIDENCE = 160
 _CLASSES = ("2xx", "3xx", "401", "403", "404", "422", "429", "5xx", "other")
@@ -56,25 +51,26 @@ def rates(
         SortKey, typer.Option(help="Sort all targets by this; with a minus, the greatest first.")
     ] = "-bad_requests",
     limit: LimitOption = 50,
+    watch: WatchOption = None,
     output: OutputOption = "table",
     url: UrlOption = None,
 ) -> None:
-    """Show how many responses one target or all targets sent, and how many of them were 400s."""
+    """Show how many responses one target or all targets sent, and how many of them were 400s.
+
+    Exit codes: 0 shown, 1 the API does not answer, or knows no such target.
+
+    Example: halt400 rates api.shop.example --window 5m
+    """
     if target is None and at is not None:
         raise typer.BadParameter("needs a TARGET", param_hint="--at")
     _check_time(at)
-    with _client(url) as client:
+
+    def ask(client: "ApiClient") -> dict[str, Any]:
         if target is not None:
-            answer = client.rates(target, window=window, at=at)
-        else:
-            answer = client.targets(window=window, prefix=prefix or None, sort=sort, limit=limit)
-        _warn_if_stale(client)
-    if output == "json":
-        print_json(answer)
-    elif target is not None:
-        _print_target(visible_texts(answer))
-    else:
-        _print_targets(visible_texts(answer))
+            return client.rates(target, window=window, at=at)
+        return client.targets(window=window, prefix=prefix or None, sort=sort, limit=limit)
+
+    show_answer(url, watch, output, ask, _print_targets if target is None else _print_target)
 
 
 def quarantines(
@@ -91,20 +87,26 @@ def quarantines(
     job_id: Annotated[str | None, typer.Option("--job", help="Only of this job.")] = None,
     expired: Annotated[bool, typer.Option("--expired", help="Also those that have expired.")] = False,
     limit: LimitOption = 50,
+    watch: WatchOption = None,
     output: OutputOption = "table",
     url: UrlOption = None,
 ) -> None:
-    """List the quarantines with their reason and their end."""
+    """List the quarantines with their reason and their end.
+
+    Exit codes: 0 listed, 1 the API does not answer.
+
+    Example: halt400 quarantines --target api.shop.example --watch 2
+    """
     states = ",".join(state) if state else None
-    with _client(url) as client:
-        answer = client.quarantines(
+    show_answer(
+        url,
+        watch,
+        output,
+        lambda client: client.quarantines(
             state=states, target=target, job_id=job_id, expired="true" if expired else None, limit=limit
-        )
-        _warn_if_stale(client)
-    if output == "json":
-        print_json(answer)
-    else:
-        _print_quarantines(visible_texts(answer))
+        ),
+        _print_quarantines,
+    )
 
 
 def _check_time(text: str | None) -> None:
@@ -116,20 +118,6 @@ def _check_time(text: str | None) -> None:
     except ValueError as error:
         mend = "give milliseconds since the Unix epoch, or RFC 3339 such as 2026-01-31T12:00:00Z"
         raise typer.BadParameter(f"{error}: {mend}", param_hint="--at") from None
-
-
-def _warn_if_stale(client: "ApiClient") -> None:
-    """Say on stderr, where JSON is not disturbed, that Kafka does not answer the API."""
-    stale = client.staleness()
-    if stale is not None:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(Text(f"Stale: {stale}", "bold yellow"))
-
-
-def _client(url: str | None) -> "ApiClient":
-    from streams.api.client import ApiClient
-    from streams.settings import load_settings
-
-    return ApiClient(load_settings().api, url)
 
 
 def _print_target(answer: dict[str, Any]) -> None:
