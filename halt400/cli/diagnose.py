@@ -61,6 +61,8 @@ def register(app: typer.Typer) -> None:
 
         Reads a HAR, a raw HTTP/1.1 request, a curl command line, JSON lines of exchanges, flows of mitmproxy, or a
         server's log. Exit code 0: no defect found, 3: defects found, 1: the input cannot be read, 2: wrong arguments.
+
+        Example: halt400 diagnose request.har
         """
         exchanges = _read(file, form, log_format)
         found = [(one, find_defect(one.request, one.response, as_sent=one.as_sent)) for one in exchanges]

@@ -96,6 +96,8 @@ def send_tests(
     """Send a real message through every route, marked as a test, and resolve it.
 
     Quiet hours do not delay it. Exit codes: 0 every sink accepted it, 1 one did not.
+
+    Example: halt400 alerts test --route pages
     """
     from streams.alerts.route_check import check_routes
 
@@ -122,7 +124,12 @@ def routes(
     job: Annotated[str | None, typer.Option(help="Of this job; without it, of the target as a whole.")] = None,
     file: File = None,
 ) -> None:
-    """List the routes: what each accepts, its sinks, and how long it waits; needs no Kafka and no secrets."""
+    """List the routes: what each accepts, its sinks, and how long it waits; needs no Kafka and no secrets.
+
+    Exit codes: 0 listed, 1 nobody would be notified, or halt400.toml is wrong.
+
+    Example: halt400 alerts routes --target api.shop.example --job extract-099
+    """
     config = _load(file)
     if target is None:
         if job is not None:
@@ -140,6 +147,8 @@ def resend(
     """Send again what no sink accepted, from the topic alerts.dlq; what fails again stays there.
 
     Exit codes: 0 everything was sent or is over, 1 something was not accepted.
+
+    Example: halt400 alerts resend --dry-run
     """
     from streams.alerts.dead_letters import resend as resend_dead_letters
 
@@ -164,7 +173,12 @@ def ack(
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Why, or what is being done; it is recorded.")] = None,
 ) -> None:
-    """Acknowledge an incident: every sink is sent who works on it, and it is not escalated any more."""
+    """Acknowledge an incident: every sink is sent who works on it, and it is not escalated any more.
+
+    Exit codes: 0 acknowledged, 1 no such incident is open.
+
+    Example: halt400 alerts ack api.shop.example/malformed_json
+    """
     from streams.alerts.alerts_topic import acknowledge
     from streams.alerts.incident import Acknowledgement
 

@@ -24,7 +24,10 @@ def register(app: typer.Typer) -> None:
     api = typer.Typer(
         name="api",
         invoke_without_command=True,
-        help="Serve the HTTP API, and make the tokens of those who may use it.",
+        help="Serve the HTTP API until Ctrl-C, and make the tokens of those who may use it.\n\n"
+        "It answers for all targets. A worker serves the API too, unless HALT400_API_ENABLED is false.\n\n"
+        "Exit codes: 0 ended by Ctrl-C or SIGTERM, 1 it could not start.\n\n"
+        "Example: halt400 api --port 8400",
     )
     app.add_typer(api)
     api.callback(invoke_without_command=True)(serve)
@@ -44,10 +47,7 @@ def serve(
         typer.Option(help="Port, 0 for any free one.", show_default="HALT400_API_PORT, 8400", min=0, max=65535),
     ] = None,
 ) -> None:
-    """Serve the HTTP API until Ctrl-C: all that is known of every target, and what an operator does about it.
-
-    It answers for all targets. A worker serves the API too, unless HALT400_API_ENABLED is false.
-    """
+    """Serve the HTTP API until Ctrl-C: all that is known of every target, and what an operator does about it."""
     if context.invoked_subcommand is not None:
         return
     from streams.archive.redaction import redactor_of
@@ -72,6 +72,8 @@ def add_token(
     """Make a token: print it once, and the entry for HALT400_API_TOKENS, which has only its hash.
 
     Exit codes: 0 made, 1 the file cannot be written, 2 the name is wrong or in the file already.
+
+    Example: halt400 api token add alice --role operate
     """
     from streams.api.access import new_token, parse_tokens
 
@@ -92,7 +94,12 @@ def add_token(
 
 
 def list_tokens() -> None:
-    """List the names and roles of HALT400_API_TOKENS."""
+    """List the names and roles of HALT400_API_TOKENS.
+
+    Exit codes: 0 listed, 1 a token is wrong.
+
+    Example: halt400 api token list
+    """
     from streams.api.access.access import token_book
     from streams.settings import load_settings
 

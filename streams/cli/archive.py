@@ -38,7 +38,12 @@ def show(
     uri: Uri,
     raw: Annotated[bool, typer.Option("--raw", help="Only the request, byte for byte, to stdout.")] = False,
 ) -> None:
-    """Show what was sent, what came back, what was wrong with it and what it led to."""
+    """Show what was sent, what came back, what was wrong with it and what it led to.
+
+    Exit codes: 0 shown, 1 there is no such object, or it cannot be read.
+
+    Example: halt400 archive show s3://evidence/offences/api.shop.example/2026-11-28/o.har
+    """
     from streams.archive.resend import raw_request
 
     offence = _offence(uri)
@@ -54,7 +59,12 @@ def har(
         Path | None, typer.Option("--output", "-o", help="Write it to this file.", show_default="stdout")
     ] = None,
 ) -> None:
-    """Fetch the object unchanged: HAR 1.2, for the network panel of a browser's devtools."""
+    """Fetch the object unchanged: HAR 1.2, for the network panel of a browser's devtools.
+
+    Exit codes: 0 fetched, 1 there is no such object, or it cannot be read.
+
+    Example: halt400 archive har s3://evidence/offences/api.shop.example/2026-11-28/o.har --output o.har
+    """
     from streams.settings import load_settings
 
     settings = load_settings()
@@ -75,6 +85,10 @@ def curl(
     """Print a shell command that sends the request again, byte for byte, with tokens in place of its secrets.
 
     Put the secrets in yourself before you run it. A request that curl would change goes through a plain connection.
+
+    Exit codes: 0 printed, 1 there is no such object, or it cannot be read.
+
+    Example: halt400 archive curl s3://evidence/offences/api.shop.example/2026-11-28/o.har
     """
     from streams.archive.redaction import redactor_of
     from streams.archive.resend import curl_command
@@ -95,6 +109,10 @@ def init(
     """Check that evidence can be written, and set how long the bucket keeps it.
 
     Only the rule of this archive's prefix is set; the bucket's other lifecycle rules stay.
+
+    Exit codes: 0 it can be written, 1 it cannot.
+
+    Example: halt400 archive init --keep-days 90
     """
     from streams.archive import open_archive
     from streams.settings import load_settings
@@ -115,6 +133,8 @@ def verify(
     An object is sound when it is what archiving its offence makes, with the redaction key and the rules that are set.
     An offence that was sampled out has no object; the manifest of its day must count it. Exit codes: 0 every offence
     is there and sound, or counted as sampled out; 1 one is missing, different or unreadable, or a manifest is wrong.
+
+    Example: halt400 archive verify --format json
     """
     from functools import partial
 

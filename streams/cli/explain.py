@@ -26,6 +26,10 @@ def register(app: typer.Typer) -> None:
         """Explain why a target is quarantined or not: its rule, its evidence in each tier, its last 400.
 
         The policies are those of this process's settings and files; the evidence is as of the worker's last checkpoint.
+
+        Exit codes: 0 explained, 1 Kafka does not answer, or halt400.toml is wrong.
+
+        Example: halt400 explain api.shop.example
         """
         from msgspec import to_builtins
 

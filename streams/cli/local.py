@@ -27,7 +27,12 @@ def register(app: typer.Typer) -> None:
 
 
 def kafka(port: Port = 9092, data: Data = None) -> None:
-    """Run a single-node Apache Kafka until Ctrl-C."""
+    """Run a single-node Apache Kafka until Ctrl-C.
+
+    Exit codes: 0 ended by Ctrl-C, 1 it did not start.
+
+    Example: halt400 local kafka --port 9092 --data ./kafka
+    """
     from streams.local import LocalKafka
 
     server = LocalKafka(port, data)
@@ -46,7 +51,12 @@ def s3(
         typer.Option(help="Secret key of the clients; random by default.", envvar="HALT400_ARCHIVE_SECRET_ACCESS_KEY"),
     ] = None,
 ) -> None:
-    """Run an S3 server until Ctrl-C; its credentials are printed."""
+    """Run an S3 server until Ctrl-C; its credentials are printed.
+
+    Exit codes: 0 ended by Ctrl-C, 1 it did not start.
+
+    Example: halt400 local s3 --bucket evidence
+    """
     from streams.local import LocalS3
 
     server = LocalS3(port, data, access_key=access_key, secret_key=secret_key)
@@ -65,7 +75,12 @@ def s3(
 
 
 def install() -> None:
-    """Download what the local servers need, verified by checksum; nothing is downloaded twice."""
+    """Download what the local servers need, verified by checksum; nothing is downloaded twice.
+
+    Exit codes: 0 installed, 1 a download failed.
+
+    Example: halt400 local install
+    """
     from streams.local import ARTIFACTS, cache_dir, find_java
     from streams.local import install as install_artifact
 

@@ -30,7 +30,10 @@ def register(app: typer.Typer) -> None:
     def release(
         scope: ScopeId, reason: Reason, actor: Actor = None, timeout: Deadline = 20, output: Output = "table"
     ) -> None:
-        """Release a scope: its requests are sent again. Exit codes: 0 released, 1 not."""
+        """Release a scope: its requests are sent again. Exit codes: 0 released, 1 not.
+
+        Example: halt400 release job/api.shop.example/extract-099 --reason "2.4.1 is out"
+        """
         _send("release", scope, reason, actor, None, timeout, output)
 
     @app.command()
@@ -44,7 +47,10 @@ def register(app: typer.Typer) -> None:
         timeout: Deadline = 20,
         output: Output = "table",
     ) -> None:
-        """Quarantine a scope for longer; a probe under way is cancelled. Exit codes: 0 extended, 1 not."""
+        """Quarantine a scope for longer; a probe under way is cancelled. Exit codes: 0 extended, 1 not.
+
+        Example: halt400 extend job/api.shop.example/extract-099 --hold 2h --reason "not mended yet"
+        """
         _send("extend", scope, reason, actor, hold, timeout, output)
 
     @app.command()
@@ -58,14 +64,20 @@ def register(app: typer.Typer) -> None:
         timeout: Deadline = 20,
         output: Output = "table",
     ) -> None:
-        """Quarantine a job on a target, or the whole target, by hand. Exit codes: 0 quarantined, 1 not."""
+        """Quarantine a job on a target, or the whole target, by hand. Exit codes: 0 quarantined, 1 not.
+
+        Example: halt400 quarantine target/api.shop.example --hold 30m --reason "they are migrating"
+        """
         _send("quarantine", scope, reason, actor, hold, timeout, output)
 
     @app.command()
     def probe(
         scope: ScopeId, reason: Reason, actor: Actor = None, timeout: Deadline = 20, output: Output = "table"
     ) -> None:
-        """Probe a quarantined scope now, before its hold is over. Exit codes: 0 a gate may probe, 1 not."""
+        """Probe a quarantined scope now, before its hold is over. Exit codes: 0 a gate may probe, 1 not.
+
+        Example: halt400 probe job/api.shop.example/extract-099 --reason "2.4.1 is out"
+        """
         _send("probe", scope, reason, actor, None, timeout, output)
 
 

@@ -12,6 +12,8 @@ from streams.detection.findings import FindingKind, Severity
 
 __all__ = ["register"]
 
+WIDTH_WITH_EVIDENCE = 160
+LONGEST_PATH = 40
 _SEVERITY_STYLES = {"page": "bold red", "ticket": "yellow"}
 
 
@@ -70,21 +72,29 @@ def findings(
 
 
 def _print_offences(answer: dict[str, Any]) -> None:
-    console, table = tables_on("Time", "Target", "Job", "Request", "Cause", "Release", "Evidence")
+    console, table = tables_on("Time", "Target", "Job", "Request", "Cause", "Release")
+    if console.width >= WIDTH_WITH_EVIDENCE:
+        table.add_column("Evidence", overflow="fold")
     for found in answer["offences"]:
         diagnosis = found["diagnosis"] or {}
         table.add_row(
             moment(found["time"], now_ms=answer["as_of"]),
             Text(found["target"]),
             Text(found["job_id"], "bold"),
-            Text(f"{found['method']} {found['url']}"),
+            Text(f"{found['method']} {_path(found['url'])}"),
             Text(diagnosis.get("cause", "-"), "bold red" if found["opens"] else ""),
             Text(found["release"] or "-"),
-            Text(found["archive_uri"], "dim"),
+            *([Text(found["archive_uri"], "dim")] if console.width >= WIDTH_WITH_EVIDENCE else []),
         )
     if answer["offences"]:
         console.print(table)
     _print_count(answer, len(answer["offences"]), "offence")
+
+
+def _path(url: str) -> str:
+    """The part of an address behind the host, which is mostly the target, cut to fit its column."""
+    path = "/" + url.partition("://")[2].partition("/")[2]
+    return path if len(path) <= LONGEST_PATH else f"{path[: LONGEST_PATH - 1]}…"
 
 
 def _print_findings(answer: dict[str, Any]) -> None:

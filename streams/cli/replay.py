@@ -55,6 +55,8 @@ def register(app: typer.Typer) -> None:
         """Replay recorded exchanges as events: JSON lines, HAR files, flows of mitmproxy, logs of servers.
 
         Exit codes: 0 done, 1 nothing could be read (or, with --strict, not everything), 130 interrupted.
+
+        Example: halt400 replay --dry-run access.log
         """
         from streams.cli.replay_report import print_json_report, print_tables
         from streams.cli.replay_session import ReplaySession

@@ -24,6 +24,8 @@ def register(app: typer.Typer) -> None:
         leaves only the archive and the worker's log.
 
         Example: halt400 run
+
+        Exit codes: 0 ended, 1 something did not start, or the demonstration failed; 143 ended by SIGTERM.
         """
         console = Console()
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

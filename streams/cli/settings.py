@@ -20,6 +20,10 @@ def register(app: typer.Typer) -> None:
         """List every setting: environment variable, value, default, and what it does.
 
         Secrets are not shown. What is not at its default is bold.
+
+        Exit codes: 0 listed, 1 a setting is wrong.
+
+        Example: halt400 settings --changed
         """
         from dataclasses import asdict
 

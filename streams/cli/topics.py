@@ -30,6 +30,8 @@ def register(app: typer.Typer) -> None:
         """Create the missing topics, and show how the others differ, without a change to them.
 
         A second call changes nothing. Exit codes: 0 all are as declared, 1 some differ.
+
+        Example: halt400 topics apply
         """
         from streams.topics import apply_topics
 
@@ -42,6 +44,8 @@ def register(app: typer.Typer) -> None:
         """Compare the topics on Kafka with their declarations, without a change.
 
         Exit codes: 0 all are as declared, 1 some are missing or differ.
+
+        Example: halt400 topics check
         """
         from streams.topics import compare_topics
 
@@ -53,7 +57,12 @@ def register(app: typer.Typer) -> None:
 
     @topics.command("list")
     def list_() -> None:
-        """List the declarations: partitions, replicas and settings of every topic; needs no Kafka."""
+        """List the declarations: partitions, replicas and settings of every topic; needs no Kafka.
+
+        Exit codes: 0 listed, 1 a setting is wrong.
+
+        Example: halt400 topics list
+        """
         from streams.topics import declarations
 
         console, table = tables_on("Topic", "Partitions", "Replicas", "Settings", numbers=("Partitions", "Replicas"))

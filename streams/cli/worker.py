@@ -24,6 +24,8 @@ def register(app: typer.Typer) -> None:
         that are not as declared: `halt400 topics apply` makes them.
 
         Exit codes: 0 stopped on demand, 1 could not start, 70 ended by a failure with nothing lost: start it again.
+
+        Example: halt400 worker --role detect
         """
         from streams.settings import load_settings
         from streams.worker.run import run_worker
