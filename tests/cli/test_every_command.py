@@ -1,6 +1,6 @@
 """Every command: what its help says, and that nothing ends in a traceback, without Kafka and with wrong input."""
 
-import asyncio
+import logging
 import re
 import shlex
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import typer
 
+from halt400.cli import main
 from halt400.cli.app import build
 
 from .command import run
@@ -74,9 +75,6 @@ WITHOUT_KAFKA = [
     "findings",
     "top",
     "alerts list",
-    "worker",
-    "demo --once",
-    "run --once",
 ]
 WRONG = [
     "nonsense",
@@ -92,7 +90,7 @@ WRONG = [
     "extend job/a/b --reason r --hold soon",
     "quarantine job/a/b --reason ''",
     "alerts list --limit 0",
-    "diagnose - --input xml",
+    "diagnose /dev/null --input xml",
     "settings --format xml",
     "replay x --speed slow",
     "api --port 70000",
@@ -108,8 +106,13 @@ UNREADABLE = [
 ]
 
 
-async def ends(tmp_path: Path, lines: list[str]) -> dict[str, tuple[int, str]]:
-    """The exit code and stderr of each command, where neither Kafka nor the API is; `run` refuses a traceback."""
+IN_A_PROCESS = ("worker", "demo --once", "run --once")
+"""They set up a process: log, signals, collector."""
+
+
+@pytest.fixture
+def nothing_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Settings of an installation of which neither Kafka nor the API is there."""
     config = tmp_path / "halt400.toml"
     config.write_text("[alerts]\n")
     variables = {
@@ -118,28 +121,72 @@ async def ends(tmp_path: Path, lines: list[str]) -> dict[str, tuple[int, str]]:
         "HALT400_ARCHIVE_URI": (tmp_path / "archive").as_uri(),
         "HALT400_CONFIG_PATH": str(config),
     }
-    at_once = asyncio.Semaphore(2)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return variables
 
-    async def end(line: str) -> tuple[int, str]:
-        async with at_once:
-            outcome = await run(*shlex.split(line), **variables)
-            return outcome.code, outcome.err
 
-    return dict(zip(lines, await asyncio.gather(*map(end, lines)), strict=True))
+def end(line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """The exit code and stderr of a command, called as the installed script calls it."""
+    monkeypatch.setattr("sys.argv", ["halt400", *shlex.split(line)])
+    monkeypatch.setattr(logging.getLogger("aiokafka"), "level", logging.NOTSET)  # `main` raises it, here for good
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0), capsys.readouterr().err
+
+
+def is_one_line_that_names(err: str, *names: str) -> bool:
+    return len(err.splitlines()) == 1 and err.startswith("halt400: ") and any(name in err for name in names)
+
+
+@pytest.mark.parametrize("line", WITHOUT_KAFKA)
+def test_without_kafka_a_command_ends_in_one_line_that_names_what_does_not_answer(
+    line: str,
+    nothing_answers: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, err = end(line, monkeypatch, capsys)
+    assert code == 1
+    assert is_one_line_that_names(err, "127.0.0.1:1", "/nowhere"), err
 
 
 @pytest.mark.slow
-async def test_without_kafka_every_command_ends_in_one_line_that_names_what_does_not_answer(tmp_path: Path) -> None:
-    found = await ends(tmp_path, WITHOUT_KAFKA)
-    assert {line: code for line, (code, _) in found.items() if code != 1} == {}
-    assert {line: err for line, (_, err) in found.items() if len(err.splitlines()) != 1} == {}
-    named = ("127.0.0.1:1", "file:///nowhere")
-    assert {line: err for line, (_, err) in found.items() if not any(name in err for name in named)} == {}
+@pytest.mark.parametrize("line", IN_A_PROCESS)
+async def test_so_does_a_process(line: str, nothing_answers: dict[str, str]) -> None:
+    outcome = await run(*line.split(), **nothing_answers)
+    assert outcome.code == 1
+    assert is_one_line_that_names(outcome.err, "127.0.0.1:1"), outcome.err
 
 
-@pytest.mark.slow
-async def test_wrong_input_ends_with_two_and_what_cannot_be_read_in_one_line(tmp_path: Path) -> None:
-    found = await ends(tmp_path, WRONG)
-    assert {line: code for line, (code, _) in found.items() if code != 2} == {}
-    unread = await ends(tmp_path, UNREADABLE)
-    assert {line: end for line, end in unread.items() if end[0] != 1 or len(end[1].splitlines()) != 1} == {}
+@pytest.mark.parametrize("line", WRONG)
+def test_a_wrong_argument_ends_with_two(
+    line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, err = end(line, monkeypatch, capsys)
+    assert (code, "Error" in err, "Traceback" in err) == (2, True, False), err
+
+
+@pytest.mark.parametrize("line", UNREADABLE)
+def test_what_cannot_be_read_is_one_line(
+    line: str,
+    nothing_answers: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, err = end(line, monkeypatch, capsys)
+    assert code == 1
+    assert is_one_line_that_names(err, "/nowhere", "nonsense", "s3:/x"), err
+
+
+def test_a_fault_of_ours_is_one_line_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("streams.settings.catalogue.catalogue", lambda settings: 1 / 0)
+    code, err = end("settings", monkeypatch, capsys)
+    assert (code, len(err.splitlines())) == (70, 1)
+    assert err.startswith("halt400: unexpected ZeroDivisionError")
+    monkeypatch.setenv("HALT400_TRACEBACK", "1")
+    with pytest.raises(ZeroDivisionError):
+        end("settings", monkeypatch, capsys)

@@ -1,5 +1,4 @@
 import asyncio
-from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
@@ -89,34 +88,6 @@ async def test_the_command_shows_created_as_declared_missing_and_differs(setting
     )
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "command",
-    [
-        "topics apply",
-        "run --once",
-        "demo --once",
-        "worker",
-        "explain api.shop.example",
-        "alerts resend",
-        "archive verify",
-    ],
-)
-async def test_a_command_without_a_broker_is_one_line_that_names_it(command: str, tmp_path: Path) -> None:
-    config = tmp_path / "halt400.toml"
-    config.write_text("[alerts]\n")
-    outcome = await run(
-        *command.split(),
-        HALT400_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1",
-        HALT400_ARCHIVE_URI=(tmp_path / "archive").as_uri(),
-        HALT400_CONFIG_PATH=str(config),
-    )
-    assert outcome.code == 1
-    assert len(outcome.err.splitlines()) == 1, outcome.err
-    assert "127.0.0.1:1" in outcome.err
-
-
-@pytest.mark.slow
 async def test_the_declarations_are_listed_without_a_broker() -> None:
     outcome = await run("topics", "list", HALT400_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
     assert outcome.code == 0
