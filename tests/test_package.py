@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.bare_environment import Environment, build_wheel
+from tests.bare_environment import Environment, build_wheel, requirements_of
+from tests.other_pythons import interpreter, scrapers_python
+from tests.test_dependencies import pins
 
 pytestmark = pytest.mark.slow
 
@@ -58,3 +60,56 @@ def test_with_the_extra_service_every_command_is_there(wheel: Path, tmp_path: Pa
     assert all(command in shown for command in ("archive", "diagnose", "run", "topics", "worker"))
     assert "responses" in environment.halt400("topics", "list")
     environment.python("import streams.worker.detect_process, streams.worker.follow_up_process, streams.contracts")
+
+
+SCRAPER = """
+import asyncio
+import sys
+
+from halt400 import Guard, JobQuarantined, SyncGuard, response_event
+
+
+def ask(guard):
+    try:
+        request = guard.admit("POST", "https://shop.example/graphql", body=b'{"a": 1, }')
+    except JobQuarantined:
+        return
+    request.received(400)
+    request.publish(response_body=b"no JSON")
+
+
+async def scrape():
+    async with Guard("127.0.0.1:9", job_id="extract-099", catch_up_s=0) as guard:
+        for _ in range(7):
+            ask(guard)
+        await guard.publisher.close(0)
+    return guard.stats
+
+
+def scrape_sync():
+    with SyncGuard("127.0.0.1:9", job_id="extract-099", catch_up_s=0) as guard:
+        for _ in range(7):
+            ask(guard)
+        guard.publisher.close(0)
+    return guard.stats
+
+
+event = response_event(method="GET", url="https://shop.example/", status=200, job_id="extract-099")
+stats = asyncio.run(scrape()), scrape_sync()
+print(*sys.version_info[:2], event.target, *[(one.published, one.refused_locally) for one in stats])
+"""
+
+
+@pytest.mark.parametrize("version", ["3.12", "3.13", "3.14"])
+def test_other_versions_of_python_publish_and_are_stopped(wheel: Path, tmp_path: Path, version: str) -> None:
+    base = interpreter(version)
+    if base is None:
+        pytest.skip(f"there is no Python {version} on this machine")
+    needed = [line for line in requirements_of(wheel) if "extra ==" not in line]
+    python = scrapers_python(version, base, needed, pins("requirements.lock"))
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    command = [python, "-W", "error", "-c", SCRAPER]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == f"{version.replace('.', ' ')} shop.example (5, 2) (5, 2)\n", done.stderr
+    assert "Traceback" not in done.stderr
