@@ -31,15 +31,24 @@ NAMES_MAX = 10_000
 _NAME_MAX = 96
 _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789_-.$"
 _ENCODED_BEFORE = re.compile(r"(?:25){0,3}[0-9a-f]{2}")
+_ESCAPED_BEFORE = re.compile(r"u[0-9a-f]{4}|x[0-9a-f]{2}|[nrt]")
 _NAME_REST = re.compile(rf"[a-z0-9_\-.$]{{0,{_NAME_MAX}}}+")
 
-_QUOTE = r"""\\{0,7}["'`]|%22|%27|&quot;|&\#34;|&\#39;"""
+_QUOTE = r"""\\{0,7}["'`]|\\{1,3}(?:u00|x)2[27]|%22|%27|&quot;|&\#34;|&\#39;"""
 _AFTER_NAME = re.compile(
     rf"""(?:\]|%(?:25){{0,3}}5[Dd])?(?P<close>{_QUOTE})?(?:\]|%5[Dd])?(?:\[[0-9]{{0,4}}\]|%5[Bb]%5[Dd])?[^\S\r\n]{{0,16}}+(?:\r?\n\s{{0,16}}+)?"""
     r"(?P<separator>=>|:=|[:=]|%(?:25){0,3}3[AaDd])\s{0,16}+"
 )
 _PAIR = re.compile(
     rf"""\]?(?P<close>{_QUOTE})\s{{0,16}}+,\s{{0,16}}+(?:(?:{_QUOTE})value(?:{_QUOTE})\s{{0,16}}+:\s{{0,16}}+)""",
+    re.IGNORECASE,
+)
+# An element of HTML whose attribute has the name, and a later one the value.
+_ATTRIBUTE_BEFORE = re.compile(rf"""\b(?:name|id|property)\s?=\s?(?:{_QUOTE})\Z""")
+_ATTRIBUTE = re.compile(
+    rf"""(?P<close>{_QUOTE})(?:\s{{1,16}}+(?!value|content)[\w:-]{{1,40}}+"""
+    rf"""(?:=(?:(?:{_QUOTE})[^"'<>\\]{{0,128}}+(?:{_QUOTE})|[^\s"'<>\\]{{1,128}}+))?){{0,8}}+"""
+    r"""\s{1,16}+(?:value|content)\s?=\s?""",
     re.IGNORECASE,
 )
 _HEADER_PAIR = re.compile(rf"(?:{_QUOTE})\s{{0,16}}+,\s{{0,16}}+(?=[bru]?(?:{_QUOTE}))")
@@ -109,6 +118,8 @@ def find_fields(
         start = stem.start() - len(before) + len(before.rstrip(_NAME_CHARACTERS))
         if text[start - 1 : start] == "%":
             start = min(_end(_ENCODED_BEFORE, lowered, start), stem.start())
+        elif text[start - 1 : start] == "\\":
+            start = min(_end(_ESCAPED_BEFORE, lowered, start), stem.start())
         at = _end(_NAME_REST, lowered, stem.end())
         name = text[start:at].strip(".$")
         verdict = judge(name)
@@ -126,8 +137,8 @@ def find_fields(
 @cache
 def _nested(quote: str) -> re.Pattern[str]:
     """The inside of a nested text: up to its quote, or where that is missing, to the end of the text around it."""
-    around = '"' if quote[-1] == '"' else "'"
-    return re.compile(rf"(?:(?!(?<!\\){re.escape(quote)})(?:\\.|[^{around}\\]))*+", re.DOTALL)
+    around = "'" if quote[-1] == "'" else '"'
+    return re.compile(rf"(?:(?!(?<!\\)(?<!\\x5c)(?<!\\u005c){re.escape(quote)})(?:\\.|[^{around}\\]))*+", re.DOTALL)
 
 
 def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
@@ -161,6 +172,8 @@ class _Scan:
             pair = _PAIR.match(text, end) or (_HEADER_PAIR.match(text, end) if known or "-" in name else None)
             if pair is None and (lowered[start] == "-" or text[max(0, start - 1) : start] == "-"):
                 pair = _FLAG_VALUE.match(text, end)
+            if pair is None and _ATTRIBUTE_BEFORE.search(lowered, max(0, start - 16), start):
+                pair = _ATTRIBUTE.match(text, end)
             if pair is None:
                 return []
             at = _end(_ESCAPED_LINES, text, pair.end())

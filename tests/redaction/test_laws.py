@@ -234,6 +234,8 @@ HOSTILE = {
     "open brackets": "token:{",
     "open quotes": "token:'\"",
     "escapes": '{\\"token\\":\\"',
+    "escaped quotes": "\\u0022token\\u0022:\\u0022",
+    "attributes": '<input name="token" a=b c="d" ',
     "long name": "token_",
     "slashes": "://",
     "users": "://a:b@",
