@@ -107,7 +107,8 @@ def test_no_secret_survives_under_its_name(secret: str, noise: str) -> None:
     assert json.loads(after)["page"] == 1
 
 
-pieces = st.text("abcdefghjkmpqrsuvwxyz23456789", min_size=6, max_size=12).map("zq{}".format)
+# Without a and e, so that no piece has a word that the documents have besides: page, ann, password.
+pieces = st.text("bcdfghjkmpqrsuvwxyz23456789", min_size=6, max_size=12).map("zq{}".format)
 breaks = st.sampled_from(["\\n", "\\r\\n", "\\t", "\n", "\r\n", " ", "\\\\", "\\/", "\\u2028", ", ", "&", ": "])
 
 
