@@ -155,6 +155,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "opened_at": "When the quarantine began, as in its commands.",
         "requests": "Requests that the gate has not sent because of it, in total so far.",
         "time": "When the gate reported it.",
+        "request_bytes": "Bytes of those requests that a guard was shown: method, address, headers, body.",
     },
 }
 

@@ -310,6 +310,7 @@ class Savings(Struct, kw_only=True, omit_defaults=True):
 
     Key = `gate`, `opened_at` and the scope's id, with spaces between. `opened_at` is that of the scope's commands and
     names the quarantine. `requests` is the whole count of the gate: only the latest record of a key counts.
+    `request_bytes` counts method, address, headers and body of those requests that the gate was shown.
     """
 
     version: Literal[1] = 1
@@ -318,3 +319,4 @@ class Savings(Struct, kw_only=True, omit_defaults=True):
     opened_at: Milliseconds
     requests: Annotated[int, Meta(ge=1)]
     time: Milliseconds
+    request_bytes: Annotated[int, Meta(ge=0)] = 0

@@ -23,6 +23,7 @@ __all__ = [
     "READY",
     "REFUSALS",
     "REQUESTS_NOT_SENT",
+    "REQUEST_BYTES_NOT_SENT",
     "ROWS",
     "TARGET_BAD_REQUESTS",
     "TARGET_QUARANTINES",
@@ -69,6 +70,11 @@ TARGET_QUARANTINES = Gauge("halt400_target_quarantines", "Quarantines in force o
 REQUESTS_NOT_SENT = Counter(
     "halt400_requests_not_sent",
     "Requests that gates did not send because of a quarantine, as they reported since this process started. Every "
+    "process counts all of them: take the maximum, not the sum.",
+)
+REQUEST_BYTES_NOT_SENT = Counter(
+    "halt400_request_bytes_not_sent",
+    "Bytes of these requests, of those that a guard was shown; the rest of a queue that a job gives up has none. Every "
     "process counts all of them: take the maximum, not the sum.",
 )
 

@@ -62,7 +62,7 @@ class SavingsBook:
                 log.error("The record %r of %s cannot be decoded and is ignored: %s", key, self.follower.topic, error)
                 continue
             if self.follower.caught_up:
-                metrics.REQUESTS_NOT_SENT.inc(max(0, savings.requests - (old.requests if old is not None else 0)))
+                _measure(old, savings)
             self._known[key] = savings
             self._of.setdefault((savings.scope.id, savings.opened_at), {})[savings.gate] = savings.requests
         now_ms = self._clock_ms()
@@ -87,6 +87,13 @@ class SavingsBook:
         for key in old:
             self._drop(key)
         self.follower.forget(old)
+
+
+def _measure(old: Savings | None, new: Savings) -> None:
+    """Add what a report counts beyond the one before of the same gate and quarantine."""
+    requests, request_bytes = (old.requests, old.request_bytes) if old is not None else (0, 0)
+    metrics.REQUESTS_NOT_SENT.inc(max(0, new.requests - requests))
+    metrics.REQUEST_BYTES_NOT_SENT.inc(max(0, new.request_bytes - request_bytes))
 
 
 class _Count(Struct):

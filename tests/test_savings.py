@@ -74,3 +74,7 @@ def test_the_metric_counts_each_request_once_from_when_the_topic_was_read_to_its
     hear(found, report("a", 103), report("b", 4))
     hear(found, report("b", 2), report("b", 4))
     assert not_sent() == before + 7
+    size = metrics.REQUEST_BYTES_NOT_SENT._value.get()
+    hear(found, msgspec.structs.replace(report("a", 104), request_bytes=900))
+    hear(found, msgspec.structs.replace(report("a", 105), request_bytes=1000))
+    assert metrics.REQUEST_BYTES_NOT_SENT._value.get() == size + 1000

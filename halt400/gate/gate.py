@@ -209,12 +209,17 @@ class Gate(StartStop):
         if self._unreported:
             self._probes.report(target, job_id, status, fingerprint)
 
-    def count_not_sent(self, command: Command, requests: int = 1) -> None:
+    def count_not_sent(self, command: Command, requests: int = 1, *, request_bytes: int = 0) -> None:
         """Count requests that a job does not send because of `command`, such as the rest of its queue.
+
+        Parameters
+        ----------
+        request_bytes
+            Bytes of these requests, as far as they are known; with `requests` 0, of one that `check` has counted.
 
         Every gate reports its counts, so that an alert can say how many requests a quarantine has saved.
         """
-        self._savings.add(command, requests)
+        self._savings.add(command, requests, request_bytes)
 
     def inherit(self, parents: "Gate") -> None:
         """Know what the gate of the parent process knew at the fork, and call whom it called."""

@@ -40,14 +40,14 @@ def savings_key(savings: Savings) -> bytes:
 
 
 class _Count:
-    """Requests of one quarantine that were not sent, and how many of them were reported."""
+    """Requests of one quarantine that were not sent, their bytes, and how many of them were reported."""
 
-    __slots__ = ("opened_at", "reported", "requests", "scope")
+    __slots__ = ("opened_at", "reported", "request_bytes", "requests", "scope")
 
     def __init__(self, command: Command) -> None:
         self.scope: Scope = command.scope
         self.opened_at = command.opened_at
-        self.requests = self.reported = 0
+        self.requests = self.reported = self.request_bytes = 0
 
 
 class SavingsReporter:
@@ -76,14 +76,15 @@ class SavingsReporter:
         self._report_now = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, command: Command, requests: int) -> None:
-        """Count requests that were not sent because of `command`."""
+    def add(self, command: Command, requests: int, request_bytes: int = 0) -> None:
+        """Count requests that were not sent because of `command`, and their bytes where they are known."""
         key = command.scope.id, command.opened_at
         count = self._counts.get(key)
         if count is None:
             # Two threads with the first request of one quarantine must get the same object.
             count = self._counts.setdefault(key, _Count(command))
         count.requests += requests
+        count.request_bytes += request_bytes
 
     def by_scope(self) -> Mapping[str, int]:
         """How many requests were not sent, by scope id, in all of its quarantines."""
@@ -132,7 +133,14 @@ class SavingsReporter:
             return
         now_ms = int(self._clock_ms())
         found = [
-            Savings(gate=self._gate, scope=count.scope, opened_at=count.opened_at, requests=requests, time=now_ms)
+            Savings(
+                gate=self._gate,
+                scope=count.scope,
+                opened_at=count.opened_at,
+                requests=requests,
+                time=now_ms,
+                request_bytes=count.request_bytes,
+            )
             for count, requests in counts
         ]
         await self._sender.send(self._topic, [(savings_key(savings), _encode(savings)) for savings in found])

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -12,7 +13,7 @@ from halt400.errors import InvalidEvent, JobQuarantined
 from halt400.events import target_of
 from halt400.guard.guarded_request import GuardedRequest
 from halt400.guard.local_breaker import LocalBreaker, LocalHold
-from halt400.guard.request_parts import Body, HeaderSource, no_headers, whole_body
+from halt400.guard.request_parts import Body, HeaderSource, no_headers, size_of, whole_body
 from halt400.records import Command, ResponseEvent
 
 if TYPE_CHECKING:
@@ -164,8 +165,13 @@ class RequestGuard:
         if self.gate is not None:
             try:
                 self.gate.raise_if_halted(target, self.job_id)
-            except JobQuarantined:
+            except JobQuarantined as refusal:
                 self.stats.refused += 1
+                if refusal.command is not None:
+                    # The gate has counted the request; its bytes are counted where the caller's parts can be made.
+                    with suppress(Exception):
+                        size = size_of(method, url, headers, body)
+                        self.gate.count_not_sent(refusal.command, 0, request_bytes=size)
                 raise
         if answered_400:
             self._refuse_locally(

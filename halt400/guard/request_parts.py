@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from halt400.guard.body_capture import BodyCapture
 
-__all__ = ["Body", "HeaderSource", "carried_body", "no_headers", "whole_body"]
+__all__ = ["Body", "HeaderSource", "carried_body", "no_headers", "size_of", "whole_body"]
 
 HeaderSource = Callable[[], Iterable[tuple[str, str]]]
 """Gives names and values in their order; called only where they are needed, which most responses do not."""
@@ -25,3 +25,10 @@ def whole_body(body: Body) -> bytes | str | None:
 def carried_body(body: Body) -> bytes | str | None:
     """Return a body, or what is kept of one that streams."""
     return bytes(body.body) if isinstance(body, BodyCapture) else whole_body(body)
+
+
+def size_of(method: str, url: str, headers: HeaderSource, body: Body) -> int:
+    """Count the bytes of a request's method, address, headers and body; a body that streams is left out."""
+    whole = whole_body(body) or b""
+    fields = sum(len(name) + len(value) for name, value in headers())
+    return len(method) + len(url) + fields + len(whole if isinstance(whole, bytes) else whole.encode(errors="replace"))

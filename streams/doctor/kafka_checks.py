@@ -38,24 +38,20 @@ async def check_kafka(settings: Settings) -> AsyncIterator[CheckResult]:
     admin = AIOKafkaAdminClient(**kafka.connection.client_options(), request_timeout_ms=10_000)
     try:
         await admin.start()
+        # A broker that its controller has fenced answers, and names no broker: the request has nowhere to go.
+        cluster = await admin.describe_cluster()
     except (KafkaError, OSError) as error:
         await admin.close()
-        yield CheckResult(
-            "broker",
-            "failed",
-            f"no Kafka broker answers at {kafka.bootstrap_servers} ({error})",
-            "Start it, or correct HALT400_KAFKA_BOOTSTRAP_SERVERS and HALT400_KAFKA_SECURITY_PROTOCOL.",
-        )
+        detail = f"no Kafka broker answers at {kafka.bootstrap_servers} ({error or type(error).__name__})"
+        mend = "Start it, or correct HALT400_KAFKA_BOOTSTRAP_SERVERS and HALT400_KAFKA_SECURITY_PROTOCOL."
+        yield CheckResult("broker", "failed", detail, mend)
         for name in ("topics", "access", "workers", "clock", "dead letters"):
             yield CheckResult(name, "skipped", "needs the broker")
         return
     try:
-        cluster = await admin.describe_cluster()
-        yield CheckResult(
-            "broker",
-            "ok",
-            f"{len(cluster['brokers'])} broker(s) at {kafka.bootstrap_servers}, cluster {cluster['cluster_id']}",
-        )
+        brokers, cluster_id = len(cluster["brokers"]), cluster["cluster_id"]
+        detail = f"{brokers} broker(s) at {kafka.bootstrap_servers}, cluster {cluster_id}"
+        yield CheckResult("broker", "ok", detail)
         missing: list[str] = []
         async for result in _guarded("topics", _check_topics(settings, missing)):
             yield result

@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import msgspec
 import pytest
 
+from halt400.errors import JobQuarantined
 from halt400.gate import Gate
 from halt400.gate.savings_reporter import SavingsReporter, savings_key
+from halt400.guard import RequestGuard
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.record_sender import RecordSender
+from halt400.publisher import Publisher
 from halt400.records import Command, Savings
 from halt400.sync import SyncGate
 from tests.waiting import until
@@ -143,3 +146,24 @@ async def test_synchronous_scrapers_count_too(kafka: str, prefix: str, issue: Is
 
     await asyncio.to_thread(work)
     assert [found.requests for found in await told()] == [10]
+
+
+async def test_a_guard_counts_the_bytes_of_what_it_refuses_and_no_part_of_a_request_is_in_its_way(
+    kafka: str, prefix: str, issue: Issue, told: Told
+) -> None:
+    issued = command()
+    await issue(issued)
+
+    def broken() -> bytes:
+        raise ValueError("no body")
+
+    url, connection = f"https://{TARGET}/", KafkaConnection(kafka, prefix)
+    async with Gate(connection) as gate:
+        await gate.wait_caught_up(20)
+        guard = RequestGuard(Publisher(connection), gate, job_id=JOB)
+        for body in ("ä{}", b"1234", None, broken):
+            with pytest.raises(JobQuarantined):
+                guard.admit("POST", url, target=TARGET, headers=lambda: [("Accept", "*/*")], body=body)
+    (found,) = await told()
+    assert found.requests == 4
+    assert found.request_bytes == 3 * (len("POST") + len(url) + len("Accept*/*")) + len("ä{}".encode()) + 4
