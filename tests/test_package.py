@@ -23,6 +23,9 @@ def test_the_wheel_has_the_packages_their_types_and_the_local_servers_poms_and_l
     for artifact in ("kafka", "s3proxy"):
         for file in ("pom.xml", "jars.lock"):
             assert f"streams/local/artifacts/{artifact}/{file}" in names
+    pages = Path(__file__).parents[1] / "streams" / "page"
+    shown = [path for folder in ("assets", "templates") for path in (pages / folder).rglob("*") if path.is_file()]
+    assert {f"streams/page/{path.relative_to(pages).as_posix()}" for path in shown} <= set(names)
     assert {"streams/processes/supervisor.py", "halt400/py.typed", "streams/py.typed"} <= set(names)
     assert {name.partition("/")[0] for name in names if ".dist-info" not in name} == {"halt400", "streams"}
 

@@ -10,7 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+import httpx
 from page_traffic import publish_traffic
+from playwright.async_api import async_playwright
 from rich.console import Console
 
 from streams.api.server import base_url
@@ -19,6 +21,7 @@ from streams.local.ports import free_ports
 
 HERE = Path(__file__).parent
 MOST_BYTES = 200_000
+SETTLES_MS = 300
 WIDTHS = {"": (1280, 860), "-phone": (390, 844)}
 SCREENS = {
     "fleet": "/",
@@ -37,8 +40,6 @@ BROKEN = """curl https://api.shop.example/v2/search -H 'Content-Type: applicatio
 
 async def record(url: str, directory: Path, *, every_width: bool = False) -> None:
     """Write a picture of each screen in both schemes; the phone's of some of them only."""
-    from playwright.async_api import async_playwright
-
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=shutil.which("chromium") or shutil.which("google-chrome")
@@ -58,7 +59,8 @@ async def record(url: str, directory: Path, *, every_width: bool = False) -> Non
                         await page.click("main button[type=submit]")
                     if name == "offences":
                         await page.click("main table a >> nth=0")
-                    await page.wait_for_load_state("networkidle")
+                        await page.wait_for_selector("pre#request")
+                    await page.wait_for_timeout(SETTLES_MS)
                     file = directory / f"page-{name if name != 'offences' else 'offence'}{suffix}-{scheme}.png"
                     await page.screenshot(path=file, full_page=every_width)
                     if file.stat().st_size > MOST_BYTES and not every_width:
@@ -69,8 +71,6 @@ async def record(url: str, directory: Path, *, every_width: bool = False) -> Non
 
 async def wait_for_fleet(url: str, worst: str) -> None:
     """Wait until the worst target is halted."""
-    import httpx
-
     async with httpx.AsyncClient(base_url=url) as client, asyncio.timeout(60):
         while True:
             answer = await client.get("/v1/quarantines", params={"target": worst})

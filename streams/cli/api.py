@@ -132,7 +132,8 @@ async def _serve(settings: "Settings") -> None:
     console = Console(highlight=False, soft_wrap=True)
     async with page_server(settings) as server:
         console.print(
-            f"Halt400 API at [bold]{server.url}[/], from Kafka at {settings.kafka.bootstrap_servers}. Ctrl-C stops it."
+            f"Halt400 page and API at [bold]{server.url}[/], from Kafka at {settings.kafka.bootstrap_servers}."
         )
+        console.print("Ctrl-C stops it.")
         await stop.wait()
     console.print("Stopped.")

@@ -70,6 +70,7 @@ def show(console: Console, *, stay: bool) -> bool:
             console.print(f"  {command}", highlight=False, soft_wrap=True)
         if not has_alerts(settings.config.found):
             console.print(NO_ALERTS, highlight=False, markup=False)
+        console.print(f"\nThe page is at [bold]{url}[/]", highlight=False)
         if stay:
             console.print("Ctrl-C stops all of it.")
             signal.pause()

@@ -59,6 +59,16 @@
     }
   });
 
+  // What someone types is not taken away: while a form in it is in use, a part is not refreshed; nor is an open table closed.
+  const isInUse = (part) =>
+    part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea, pre, .wide") ||
+    [...part.querySelectorAll("input[name=reason]")].some((field) => field.value) ||
+    part.querySelector("details[open]") !== null;
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const { elt, requestConfig } = event.detail;
+    if (requestConfig.verb === "get" && elt.tagName !== "FORM" && isInUse(elt)) event.preventDefault();
+  });
+
   document.addEventListener("visibilitychange", () => document.hidden || changed());
   document.addEventListener("htmx:afterSettle", announce);
   for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
