@@ -14,6 +14,8 @@ class _Pages(asyncio.Protocol):
     _GOOD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2000\r\n\r\n" + b"<p>page</p>".ljust(2000)
     _BAD = b'HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{"error": "no"}'
 
+    hits = 0
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport, self._read = transport, b""
 
@@ -21,7 +23,12 @@ class _Pages(asyncio.Protocol):
         self._read += data
         while b"\r\n\r\n" in self._read:
             head, _, self._read = self._read.partition(b"\r\n\r\n")
-            self._transport.write(self._BAD if head.startswith(b"GET /bad") else self._GOOD)  # type: ignore[attr-defined]
+            if head.startswith(b"GET /hits"):
+                answer = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n%12d" % _Pages.hits
+            else:
+                _Pages.hits += 1
+                answer = self._BAD if head.startswith(b"GET /bad") else self._GOOD
+            self._transport.write(answer)  # type: ignore[attr-defined]
 
 
 def _serve(ports: "multiprocessing.Queue[int]") -> None:
@@ -35,7 +42,10 @@ def _serve(ports: "multiprocessing.Queue[int]") -> None:
 
 @contextmanager
 def pages_server() -> Iterator[str]:
-    """A server in a process of its own; its URL. ``/bad...`` gets a 400, everything else a page of 2,000 bytes."""
+    """A server in a process of its own; its URL.
+
+    ``/bad...`` gets a 400, ``/hits`` the number of other requests so far, everything else a page of 2,000 bytes.
+    """
     ports: multiprocessing.Queue[int] = multiprocessing.Queue()
     process = multiprocessing.Process(target=_serve, args=(ports,), daemon=True)
     process.start()

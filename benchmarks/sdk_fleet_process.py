@@ -7,7 +7,13 @@ import asyncio
 import json
 import sys
 import time
+from contextlib import suppress
 from typing import Any
+
+import curl_cffi
+import requests
+from curl_cffi.requests.exceptions import HTTPError
+from urllib3.util import Retry
 
 from benchmarks.sdk_clients import CLIENTS
 from halt400.errors import JobQuarantined
@@ -17,22 +23,33 @@ PAUSE_S = 0.005
 BAD_EVERY = 10
 
 
+def _retry_400s(client: Any) -> None:
+    """Tell a client that can retry by status to send each 400 twice again."""
+    if isinstance(client, requests.Session):
+        retries = Retry(2, status_forcelist=[400], allowed_methods=None, raise_on_status=False)
+        client.mount("http://", requests.adapters.HTTPAdapter(max_retries=retries))
+    elif isinstance(client, curl_cffi.Session | curl_cffi.AsyncSession):
+        client.retry, client.raise_for_status = curl_cffi.requests.RetryStrategy(count=2), True
+
+
 async def run(name: str, url: str, rounds: int) -> None:
     """Send until each target is refused."""
     make, is_sync = CLIENTS[name]
     guard: Any = SyncGuard(job_id="fleet", local_hold=None) if is_sync else Guard(job_id="fleet", local_hold=None)
     if not is_sync:
         await guard.start()
-    _, send = make(guard)
+    client, send = make(guard)
+    _retry_400s(client)
     responses = 0
     for number in range(rounds):
         guard.target = f"shop-{number}"
         sent = 0
         while True:
             try:
-                answer = send(f"{url}/{'bad' if sent % BAD_EVERY == 2 else 'page'}?number={number}")
-                if asyncio.iscoroutine(answer):
-                    await answer
+                with suppress(HTTPError):  # curl_cffi tells a 400 so
+                    answer = send(f"{url}/{'bad' if sent % BAD_EVERY == 2 else 'page'}?number={number}")
+                    if asyncio.iscoroutine(answer):
+                        await answer
             except JobQuarantined:
                 told = {"refused": number, "at": time.time()}
                 break
@@ -45,6 +62,9 @@ async def run(name: str, url: str, rounds: int) -> None:
     flushed = await asyncio.to_thread(guard.publisher.flush, 60.0) if is_sync else await guard.publisher.flush(60.0)
     print(json.dumps({"flushed": flushed, "published": guard.stats.published, "responses": responses}), flush=True)
     await (asyncio.to_thread(guard.close) if is_sync else guard.stop())
+    close = getattr(client, "aclose", None) or client.close
+    if asyncio.iscoroutine(closing := close()):
+        await closing
 
 
 if __name__ == "__main__":
