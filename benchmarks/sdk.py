@@ -3,8 +3,9 @@
 Each client sends requests to a local server, one at a time, in blocks: alone, and with its integration, which
 publishes to a real Kafka; in turn, in one process. After a block its events are waited for, so that none are sent in a
 block of the client alone. "Added" is time by the clock around each request; "own" is processor time of the thread that
-sends, with all that runs in its event loop meanwhile; CPU is the whole process's. Where others use the machine only
-"own" tells anything: an aim is missed where both miss it. `python -m benchmarks scrapy` measures the Scrapy add-on.
+sends, with all that runs in its event loop meanwhile, without Playwright's driver and the browser, which are processes
+of their own; CPU is the whole process's. Where others use the machine only "own" tells anything: an aim is missed where
+both miss it. `python -m benchmarks scrapy` measures the Scrapy add-on.
 """
 
 import argparse

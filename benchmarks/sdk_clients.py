@@ -9,11 +9,13 @@ import aiohttp
 import curl_cffi
 import httpx
 import requests
+from crawlee.http_clients import HttpxHttpClient
 
 from halt400.guard import Guard, RequestGuard, SyncGuard
 from halt400.integrations import curl_cffi as curl_cffi_integration
 from halt400.integrations import requests as requests_integration
 from halt400.integrations.aiohttp import Halt400Middleware
+from halt400.integrations.crawlee import Halt400HttpClient
 from halt400.integrations.httpx import Halt400Transport, SyncHalt400Transport
 
 __all__ = ["CLIENTS", "Send", "Settle", "opened"]
@@ -68,6 +70,19 @@ def _curl_cffi_sync(guard: RequestGuard | None) -> Made:
     return session, session.get
 
 
+def _crawlee(guard: RequestGuard | None) -> Made:
+    client = HttpxHttpClient()
+    session = client if guard is None else Halt400HttpClient(guard, client)
+    return session, session.send_request
+
+
+def _playwright(guard: RequestGuard | None) -> Made:
+    from benchmarks.sdk_browsers import OnePage
+
+    page = OnePage(guard)
+    return page, page.get
+
+
 CLIENTS: dict[str, tuple[Callable[[RequestGuard | None], Made], bool]] = {
     "httpx": (_httpx, False),
     "httpx, sync": (_httpx_sync, True),
@@ -75,6 +90,8 @@ CLIENTS: dict[str, tuple[Callable[[RequestGuard | None], Made], bool]] = {
     "aiohttp": (_aiohttp, False),
     "curl_cffi": (_curl_cffi, False),
     "curl_cffi, sync": (_curl_cffi_sync, True),
+    "crawlee": (_crawlee, False),
+    "playwright": (_playwright, False),
 }
 """How each is made, and whether its calls block."""
 

@@ -62,7 +62,7 @@ async def run(name: str, url: str, rounds: int) -> None:
     flushed = await asyncio.to_thread(guard.publisher.flush, 60.0) if is_sync else await guard.publisher.flush(60.0)
     print(json.dumps({"flushed": flushed, "published": guard.stats.published, "responses": responses}), flush=True)
     await (asyncio.to_thread(guard.close) if is_sync else guard.stop())
-    close = getattr(client, "aclose", None) or client.close
+    close = getattr(client, "aclose", None) or getattr(client, "close", None) or client.cleanup
     if asyncio.iscoroutine(closing := close()):
         await closing
 

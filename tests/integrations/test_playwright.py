@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from halt400.integrations.playwright import protect
 from tests.chromium import CHROMIUM, needs_chromium
 from tests.integrations.browser_site import Site, serve_site
 from tests.integrations.conftest import JobTopics
+from tests.integrations.http2_server import serve_http2
 from tests.waiting import until
 
 pytestmark = [pytest.mark.broker, needs_chromium, pytest.mark.asyncio(loop_scope="module")]
@@ -167,6 +169,19 @@ async def test_a_400_of_a_pages_own_request_has_all_that_was_sent(scraper: Scrap
     event = (await scraper.events())[-1]
     assert (event.request.method, event.request.body, event.response.body) == ("POST", BROKEN, "xx")
     assert sorted(event.request.headers) == sorted(site.received_headers["POST /orders?status=400"])
+
+
+async def test_a_page_over_http_2_is_published_as_it_was_asked_for(
+    browser: Browser, scraper: Scraper, tmp_path: Path
+) -> None:
+    async with serve_http2(tmp_path) as server:
+        context = await protect(await browser.new_context(ignore_https_errors=True), scraper.guard)
+        await (await context.new_page()).goto(server.url)
+        await context.close()
+        assert await scraper.guard.publisher.flush(20)
+        event = (await scraper.job.events())[-1]
+        assert (event.request.http_version, event.response.body) == ("2", "no")
+        assert event.request.headers == await server.received()
 
 
 async def test_a_quarantined_job_sends_nothing_and_says_why(scraper: Scraper, site: Site, unused_port: int) -> None:
