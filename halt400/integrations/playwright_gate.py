@@ -20,14 +20,13 @@ from halt400.events import target_of
 from halt400.guard import RequestGuard
 from halt400.integrations.playwright_apis import Api, settled
 from halt400.integrations.playwright_requests import ApiRequests
-from halt400.integrations.playwright_traffic import Traffic, take_guarded
+from halt400.integrations.playwright_traffic import ASKED, Traffic, take_guarded
 
 __all__ = ["RouteGate"]
 
 log = logging.getLogger(__name__)
 
 _EVERYTHING = "**/*"
-_ASKED = "_halt400_asked"
 _REFUSES = (JobQuarantined, PreflightFailed, BrokerUnavailable)
 
 
@@ -107,7 +106,7 @@ class RouteGate:
 
     async def _refuses(self, route: Any, request: Any) -> bool:
         try:
-            if hasattr(request, _ASKED) or not self._traffic.concerns(request):
+            if hasattr(request, ASKED) or not self._traffic.concerns(request):
                 return False
             self._traffic.ask(request)
         except _REFUSES as error:
@@ -118,7 +117,7 @@ class RouteGate:
             return True
         except Exception:
             log.exception("Halt400 cannot ask for a request of Playwright, which is sent.")
-        setattr(request, _ASKED, True)
+        setattr(request, ASKED, True)
         return False
 
     def _note(self, request: Any, error: Halt400Error) -> None:

@@ -13,7 +13,7 @@ from halt400.integrations.playwright_apis import Api, settled
 from halt400.integrations.playwright_headers import in_browsers_order, of_the_scraper, pairs
 from halt400.integrations.playwright_sites import same_site
 
-__all__ = ["Traffic", "TrafficOptions", "number_next_navigation", "take_guarded"]
+__all__ = ["ASKED", "Traffic", "TrafficOptions", "number_next_navigation", "take_guarded"]
 
 log = logging.getLogger(__name__)
 
@@ -21,11 +21,11 @@ LARGEST_BODY_BYTES = 4 * 1024 * 1024
 """Largest body of a 400 that is asked of the browser: it hands out bodies whole."""
 LONGEST_WAIT_S = 5.0
 """A response is published at the latest after this many seconds, with what is known of it by then."""
-FAST_MS = 1.0
-"""A response that came sooner than this after its request may be one of the browser's cache."""
 _MOST_VERSIONS = 1_000
 _GUARDED = "_halt400_guarded"
 """Playwright gives one object for each request and page, so that what is known of them stands on it."""
+ASKED = "_halt400_asked"
+"""On a request that a route has shown and the guard has admitted."""
 _ATTEMPT = "_halt400_attempt"
 _NEXT_ATTEMPT = "_halt400_next_attempt"
 _DOCUMENT = "_halt400_document"
@@ -173,8 +173,7 @@ class Traffic:
         guarded = take_guarded(request)
         if guarded is None or response.from_service_worker:
             return
-        timing = request.timing
-        if self._is_chromium and timing["requestStart"] < 0:
+        if self._is_chromium and request.timing["requestStart"] < 0:
             # A handler of the scraper, or the browser's memory, has answered.
             return
         # A handler of the scraper may have changed it.
@@ -185,8 +184,8 @@ class Traffic:
             setattr(page, _DOCUMENT, status)
         if guarded.received(status):
             self._bad_request()
-        is_fast = timing["responseStart"] - timing["requestStart"] < FAST_MS
-        may_be_cached = self._is_chromium and is_fast and status != 400
+        # While a route stands, the browser has no cache.
+        may_be_cached = self._is_chromium and status != 400 and not hasattr(request, ASKED)
         answer = _Answer(guarded, response, self._known(guarded), may_be_cached=may_be_cached)
         if may_be_cached or self._guard.publisher.wants_headers(guarded.target, guarded.method, status):
             self._publish_completed(answer)
