@@ -13,5 +13,5 @@ CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NA
 drives_chromium = pytest.mark.skipif(
     "CHROMIUM" not in os.environ, reason="set CHROMIUM to a browser's path to run the tests that Playwright drives"
 )
-"""Such tests take long, and are not proven stable, where other work has the processors: they run where they are asked for."""
+"""They take long, and are not proven stable where other work has the processors: they run where they are asked for."""
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
