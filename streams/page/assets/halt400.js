@@ -68,6 +68,11 @@
     const { elt, requestConfig } = event.detail;
     if (requestConfig.verb === "get" && elt.tagName !== "FORM" && isInUse(elt)) event.preventDefault();
   });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    // The answer of a request that was sent before someone began to type.
+    const { target, requestConfig } = event.detail;
+    if (requestConfig.elt.tagName !== "FORM" && isInUse(target)) event.detail.shouldSwap = false;
+  });
 
   document.addEventListener("visibilitychange", () => document.hidden || changed());
   document.addEventListener("htmx:afterSettle", announce);
