@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -243,28 +243,32 @@ def read_query(request: web.Request, query: type[_Query]) -> _Query:
         )
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LEAP_SECOND = re.compile(r"(T\d\d:\d\d:)60")
+
+
 def parse_time(text: str) -> int:
-    """Parse milliseconds since the Unix epoch, or RFC 3339 with an offset, to milliseconds.
+    """Parse milliseconds since the Unix epoch, or RFC 3339 with an offset, to milliseconds; 0 for before 1970.
 
     Raises
     ------
     ValueError
-        It is neither, or is before 1970.
+        It is neither.
     """
     if re.fullmatch(r"[0-9]{1,14}", text):
         time_ms = int(text)
     else:
         # An unescaped + of a query string arrives as a space.
         try:
-            moment = datetime.fromisoformat(re.sub(r"(:[0-9.]+) (\d\d:\d\d)$", r"\1+\2", text))
+            found = re.sub(r"(:[0-9.]+) (\d\d:\d\d)$", r"\1+\2", text)
+            moment = datetime.fromisoformat(_LEAP_SECOND.sub(r"\g<1>59", found))
         except ValueError:
             raise ValueError(f"{text!r} is no time") from None
         if moment.tzinfo is None:
             raise ValueError(f"{text!r} has no UTC offset; add Z for UTC")
-        time_ms = int(moment.astimezone(UTC).timestamp() * 1000)
-    if time_ms < 0:
-        raise ValueError(f"{text!r} is before 1970")
-    return time_ms
+        # Not by astimezone, which fails near the years 1 and 9999.
+        time_ms = (moment - _EPOCH) // timedelta(milliseconds=1)
+    return max(0, time_ms)
 
 
 def time_parameter(text: str, name: str) -> int:

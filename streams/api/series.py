@@ -35,7 +35,7 @@ class Series(Answer, kw_only=True):
 def series_of(
     target: str, row: Row, *, span_s: int, step_s: int | None, end_ms: int, as_of: int, stale: bool
 ) -> Series:
-    """Count `span_s` seconds up to `end_ms` in steps.
+    """Count at least the `span_s` seconds up to `end_ms`, in whole steps.
 
     A step is at least a minute where it begins more than 20 minutes before the latest response, since that is how long
     counts are kept in steps of 5 s.
@@ -44,8 +44,8 @@ def series_of(
     if step < 60 and end_ms - span_s * 1000 < row.fine_from * FINE_S * 1000:
         step = 60
     step_ms = step * 1000
-    end = -(-end_ms // step_ms) * step_ms
-    start = [end - place * step_ms for place in range(span_s // step, 0, -1)]
+    first, end = (end_ms - span_s * 1000) // step_ms, -(-end_ms // step_ms)
+    start = [place * step_ms for place in range(first, end)]
     found = bucket_counts(row, start[0], step, len(start))
     responses, bad_requests = found["responses"], found["400"]
     return Series(

@@ -2,6 +2,8 @@ from urllib.parse import quote
 
 import pytest
 
+from streams.api.query_parameters import parse_time
+
 from .conftest import Api
 from .fleet import MINUTE_MS, NOW_MS, ROWS
 
@@ -116,6 +118,20 @@ async def test_a_window_can_end_at_any_moment(api: Api, at: str) -> None:
     assert found["responses"] == 1000
 
 
+@pytest.mark.parametrize(
+    ("text", "time_ms"),
+    [
+        ("0001-01-01T00:00:00+14:00", 0),
+        ("1969-12-31T23:59:59Z", 0),
+        ("1970-01-01T00:00:01.5-01:00", 3_601_500),
+        ("2016-12-31T23:59:60Z", 1_483_228_799_000),
+        ("9999-12-31T23:59:59.9999-14:00", 253_402_351_199_999),
+    ],
+)
+async def test_every_time_of_the_calendar_is_a_time(text: str, time_ms: int) -> None:
+    assert parse_time(text) == time_ms
+
+
 async def test_a_window_that_is_no_longer_kept_is_refused_and_not_counted_as_empty(api: Api) -> None:
     problem = await api.get("/v1/targets/api.shop.example/rates?window=24h&at=2025-12-11T05:00:00Z", 404)
     assert problem["code"] == "window_not_kept"
@@ -176,7 +192,7 @@ async def test_a_wrong_parameter_is_named_with_what_is_allowed(
 async def test_the_course_of_a_target_has_a_count_for_every_step(api: Api) -> None:
     answer = await api.get("/v1/targets/api.shop.example/series?span=1h")
     assert answer["step_s"] == 60
-    assert len(answer["start"]) == len(answer["responses"]) == len(answer["bad_request_ratio"]) == 60
+    assert len(answer["start"]) == len(answer["responses"]) == len(answer["bad_request_ratio"]) == 61
     assert sum(answer["responses"]) == 1100
     assert sum(answer["bad_requests"]) == 20
     assert answer["bad_request_ratio"].count(None) == sum(count == 0 for count in answer["responses"])
@@ -189,9 +205,10 @@ async def test_the_course_of_a_target_has_a_count_for_every_step(api: Api) -> No
     ("query", "step_s", "steps", "bad_requests"),
     [
         ("span=15m", 5, 180, 10),
-        ("span=1h&step=5s", 60, 60, 20),
-        ("span=24h&step=1h", 3600, 24, 21),
-        ("span=6h", 300, 72, 20),
+        ("span=1h&step=5s", 60, 61, 20),
+        ("span=24h&step=1h", 3600, 25, 21),
+        ("span=15m&step=1h", 900, 2, 10),
+        ("span=6h", 300, 73, 20),
     ],
 )
 async def test_a_course_has_the_step_that_is_kept(

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -94,6 +95,11 @@ class Cluster:
         for worker in running:
             worker.send_signal(signal.SIGTERM)
         return [worker.wait(60) for worker in running]
+
+    def api_url(self) -> str | None:
+        """Where a worker serves the API, None while none does."""
+        found = re.search(r"The API answers at (http\S+?)\.?\s", self.log_text())
+        return None if found is None else found[1]
 
     def log_text(self) -> str:
         return "\n".join(log.read_text(errors="replace") for log in self.logs)

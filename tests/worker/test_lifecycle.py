@@ -1,7 +1,6 @@
 """The life of a quarantine on the real broker: opened, extended, probed, released, over restarts and replays."""
 
 import asyncio
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -193,9 +192,7 @@ async def test_a_person_releases_extends_and_quarantines_on_the_command_line(clu
 
 async def operate_over_http(cluster: Cluster, scope: str, target: str) -> None:
     """What the command line does, over HTTP: `scope` is released, `target` quarantined, before and after."""
-    found = re.search(r"The API answers at (http\S+?)\.?\s", cluster.log_text())
-    assert found is not None
-    async with aiohttp.ClientSession(found[1]) as http:
+    async with aiohttp.ClientSession(cluster.api_url()) as http:
 
         async def ask(kind: str = "release", *, key: str | None = None, **body: object) -> tuple[int, dict[str, Any]]:
             sent = {"kind": kind, "scope": scope, "reason": "4.2.1 is out", "actor": "ada", **body}

@@ -76,16 +76,9 @@ class TargetHandlers:
     async def series(self, request: web.Request) -> web.Response:
         """Answer with one target's counts over time."""
         target, query = request.match_info["target"], read_query(request, SeriesQuery)
-        step_s = None if query.step is UNSET else STEPS_S[query.step]
-        if step_s is not None and step_s > SPANS_S[query.span]:
-            raise_problem(
-                400,
-                "bad_parameter",
-                f"step={query.step} is longer than span={query.span}.",
-                "Choose a shorter step, or a longer span.",
-                parameter="step",
-            )
-        found = self._model.series(target, SPANS_S[query.span], step_s, _time(query.at, "at"))
+        span_s = SPANS_S[query.span]
+        step_s = None if query.step is UNSET else min(STEPS_S[query.step], span_s)
+        found = self._model.series(target, span_s, step_s, _time(query.at, "at"))
         if found is None:
             self._raise_unknown(target)
         return json_response(found, now_ms=self._model.clock_ms())

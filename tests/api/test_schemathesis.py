@@ -1,0 +1,26 @@
+"""Schemathesis sends what the OpenAPI document allows, and what it does not, to a worker."""
+
+from pathlib import Path
+
+import pytest
+
+from streams.api.access import new_token
+from tests.worker.conftest import Cluster, cluster  # noqa: F401
+
+from .schemathesis_run import check_api
+
+TOKEN, ENTRY = new_token("schemathesis", "operate")
+SETTINGS = {
+    "HALT400_API_TOKENS": ENTRY.entry,
+    "HALT400_API_REQUESTS_PER_S": "100000",
+    "HALT400_API_CHANGES_PER_S": "100000",
+}
+
+
+@pytest.mark.slow
+async def test_schemathesis_finds_nothing_in_a_worker(cluster: Cluster, tmp_path: Path) -> None:  # noqa: F811
+    cluster.start_worker(**SETTINGS)
+    await cluster.until(lambda: "Ready: " in cluster.log_text() and cluster.api_url())
+    many = ("--phases", "examples,coverage,fuzzing", "--max-examples", "25", "--workers", "2")
+    await check_api(cluster.api_url() or "", tmp_path, "--header", f"Authorization: Bearer {TOKEN}", *many)
+    assert "Traceback" not in cluster.log_text()
