@@ -197,7 +197,7 @@ ENDPOINTS = (
         method="POST",
         body=operations.OperationBody,
         headers={"Idempotency-Key": "An operation that is sent again with the same key takes effect once."},
-        problems=(400, 409, 422, 504),
+        problems=(400, 404, 409, 422, 504),
     ),
     Endpoint(
         "acknowledge",

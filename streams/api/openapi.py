@@ -52,6 +52,7 @@ def openapi_document() -> dict[str, Any]:
     describe(components)
     for name, meaning in FIELDS["Command"].items():
         components["Quarantine"]["properties"][name].setdefault("description", meaning)
+    components["OperationBody"]["allOf"] = [_HOLD_OF_EXTEND_AND_QUARANTINE]
     components["Problem"]["properties"]["code"]["enum"] = list(TITLES)
     return {
         "openapi": "3.1.0",
@@ -89,6 +90,10 @@ _HEADERS: dict[int, dict[str, Any]] = {
 }
 
 
+_HOLD_OF_EXTEND_AND_QUARANTINE = {
+    "if": {"properties": {"kind": {"enum": ["release", "probe"]}}},
+    "then": {"properties": {"hold_s": {"type": "null"}}},
+}
 _HEADER = {"type": "string", "minLength": 1, "maxLength": 255}
 
 

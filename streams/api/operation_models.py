@@ -18,13 +18,13 @@ __all__ = [
     "SessionAnswer",
 ]
 
-Reason = Annotated[str, Meta(min_length=1, max_length=1000, description="Why; it is recorded.")]
+Reason = Annotated[str, Meta(max_length=1000, pattern=r"\S", description="Why; it is recorded.")]
 HoldS = Annotated[int, Meta(ge=1, le=31_536_000, description="Seconds from now on, of extend and quarantine.")]
 Actor = Annotated[
     str,
     Meta(
-        min_length=1,
         max_length=150,
+        pattern=r"^(?!halt400\.)[\s\S]*\S",
         description="Who asks, where a program asks for a person; the name of the token is recorded too.",
     ),
 ]

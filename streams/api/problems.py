@@ -37,6 +37,7 @@ TITLES = {
     "unknown_path": "There is nothing at this address",
     "unknown_target": "No such target",
     "unknown_quarantine": "No such quarantine",
+    "unknown_scope": "No such scope",
     "unknown_incident": "No such incident",
     "unknown_record": "No such record",
     "broker_unavailable": "Kafka does not answer",

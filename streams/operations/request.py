@@ -20,7 +20,7 @@ RESULTS: dict[OperationKind, str] = {
 }
 """The state in which each operation leaves its scope."""
 PARTS_OF_HALT400 = "halt400."
-LONGEST_ACTOR = 255
+LONGEST_NAME = 255
 LONGEST_REASON = 1000
 
 
@@ -55,8 +55,8 @@ class OperationRequest(msgspec.Struct, kw_only=True, frozen=True):
             raise ValueError("reason: say why")
         if len(self.reason) > LONGEST_REASON:
             raise ValueError(f"reason: at most {LONGEST_REASON} characters, this has {len(self.reason)}")
-        if not self.actor.strip() or len(self.actor) > LONGEST_ACTOR:
-            raise ValueError(f"actor: name who asks, in at most {LONGEST_ACTOR} characters")
+        if not self.actor.strip() or len(self.actor) > LONGEST_NAME:
+            raise ValueError(f"actor: name who asks, in at most {LONGEST_NAME} characters")
         if self.actor.startswith(PARTS_OF_HALT400):
             raise ValueError(f"actor: {self.actor!r} is a part of Halt400; name a person")
         if self.hold_s is not None and self.kind not in ("extend", "quarantine"):
@@ -99,6 +99,7 @@ def parse_scope(text: str) -> Scope:
         found = Scope(kind="job", target=target, job_id=name)
     elif kind == "request" and target and name:
         found = Scope(kind="request", target=target, fingerprint=name)
-    if found is None or found.id != text or max(len(target), len(name)) > 255:
+    named = target == target.strip() and target.isprintable() and name.isprintable()
+    if found is None or found.id != text or max(len(target), len(name)) > LONGEST_NAME or not named:
         raise ValueError(f"{text[:600]!r}: write job/TARGET/JOB, target/TARGET or request/TARGET/FINGERPRINT")
     return found

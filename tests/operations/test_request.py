@@ -14,7 +14,9 @@ def ask(kind: str = "release", **changes: object) -> OperationRequest:
     return OperationRequest(**fields)
 
 
-@pytest.mark.parametrize("text", ["job/a/b", "job/a/b/c d", "target/a", "request/a/0f"])
+@pytest.mark.parametrize(
+    "text", ["job/a/b", "job/a/b/c d", "target/a", "request/a/0f", "target/räksmörgås.example:8443"]
+)
 def test_a_scope_is_parsed_to_itself(text: str) -> None:
     assert parse_scope(text).id == text
 
@@ -71,3 +73,11 @@ def test_one_key_is_one_operation_of_an_actor_on_a_scope() -> None:
         ask().operation_id("l"),
     }
     assert len(ids) == 5
+
+
+@pytest.mark.parametrize(
+    "text", ["job/a", "target/a/b", "target/ a", "target/a\n", "job/a/b\x00", "x/a/b", "job//b", f"job/a/{'x' * 256}"]
+)
+def test_what_no_worker_would_take_is_no_scope(text: str) -> None:
+    with pytest.raises(ValueError, match="write job/TARGET/JOB"):
+        parse_scope(text)

@@ -214,7 +214,9 @@ async def operate_over_http(cluster: Cluster, scope: str, target: str) -> None:
         assert (await ask("quarantine", key="k-1", hold_s=60))[0] == 422
         assert (await ask("extend", hold_s=60))[1]["quarantine"]["state"] == "quarantined"
         assert (await ask("release"))[1]["quarantine"]["state"] == "released"
-        for wrong in ({"scope": "job"}, {"reason": " "}, {"actor": "halt400.detect"}, {"hold_s": 0}, {"kind": "stop"}):
+        status, problem = await ask(scope="job")
+        assert (status, problem["code"]) == (404, "unknown_scope")
+        for wrong in ({"reason": " "}, {"actor": "halt400.detect"}, {"hold_s": 0}, {"kind": "stop"}):
             status, problem = await ask(**wrong)
             assert (status, problem["code"], problem["parameter"]) == (400, "bad_body", *wrong)
         async with http.get("/v1/commands", params={"scope": scope}) as response:

@@ -20,7 +20,7 @@ __all__ = ["Access", "is_loopback", "refuse_open_server"]
 
 ANONYMOUS = Identity(name="local", role="operate", via="loopback")
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-LONGEST_USER = 200
+LONGEST_USER = 100
 
 
 class Access:

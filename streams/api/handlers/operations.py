@@ -96,14 +96,13 @@ class OperationHandlers(StartStop):
 
     def _request(self, body: OperationBody, actor: str) -> OperationRequest:
         try:
-            return OperationRequest(
-                kind=body.kind, scope=parse_scope(body.scope), actor=actor, reason=body.reason, hold_s=body.hold_s
-            )
+            scope = parse_scope(body.scope)
         except ValueError as error:
-            field = next(
-                (name for name in ("reason", "actor", "hold_s") if str(error).startswith(f"{name}: ")), "scope"
-            )
-            raise_problem(400, "bad_body", f"{error}.", "Correct it.", parameter=field)
+            raise_problem(404, "unknown_scope", f"There is no scope {error}.", "/v1/quarantines lists them.")
+        try:
+            return OperationRequest(kind=body.kind, scope=scope, actor=actor, reason=body.reason, hold_s=body.hold_s)
+        except ValueError as error:
+            raise_problem(400, "bad_body", f"{error}.", "Correct it.", parameter=str(error).partition(": ")[0])
 
     def _idempotency_key(self, request: web.Request, body: OperationBody) -> str | None:
         """The client's key for this operation; one key with another body is refused."""
