@@ -10,6 +10,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class _Shop(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def do_GET(self) -> None:
+        page = b"<title>Shop</title>"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         try:
@@ -36,7 +44,7 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def shop() -> Iterator[str]:
-    """Serve ``POST /graphql`` on a free port; give its URL."""
+    """Serve a page, and ``POST /graphql``, on a free port; give its URL."""
     with _Server(("127.0.0.1", 0), _Shop) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/graphql"

@@ -28,7 +28,7 @@ async def read_body(request: web.Request, kind: type[B]) -> B:
         )
     data = await request.read()
     try:
-        return msgspec.json.decode(data, type=kind)
+        return msgspec.convert(_whole_numbers(msgspec.json.decode(data)), kind)
     except msgspec.ValidationError as error:
         place = re.search(r"\$\.(\w+)", str(error)) or re.search(r"field `(\w+)`", str(error))
         raise_problem(
@@ -40,3 +40,12 @@ async def read_body(request: web.Request, kind: type[B]) -> B:
         )
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise_problem(400, "bad_body", f"The body is no JSON ({error}).", "Send a JSON object.")
+
+
+def _whole_numbers(body: object) -> object:
+    """Make an integer of each field like ``1.0``, which is one in JSON Schema, and a float to the decoder."""
+    if not isinstance(body, dict):
+        return body
+    return {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value for name, value in body.items()
+    }

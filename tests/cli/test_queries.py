@@ -125,7 +125,7 @@ async def test_the_api_serves_until_it_is_interrupted(api: Api, settings: Settin
         process.send_signal(signal.SIGINT)
         out, err = await process.communicate()
     assert process.returncode == 0
-    assert out.decode().strip() == "Stopped."
+    assert out.decode().splitlines()[-1] == "Stopped."
     assert "Traceback" not in err.decode()
 
 
