@@ -20,7 +20,7 @@ from streams.cli.local_stack import local_stack
 from streams.local.ports import free_ports
 
 HERE = Path(__file__).parent
-MOST_BYTES = 200_000
+MOST_BYTES = 300_000
 SETTLES_MS = 300
 WIDTHS = {"": (1280, 860), "-phone": (390, 844)}
 SCREENS = {
