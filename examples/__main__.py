@@ -24,7 +24,14 @@ def main(arguments: list[str]) -> int:
         return 2
     given = os.environ.get("HALT400_KAFKA_BOOTSTRAP_SERVERS")
     with nullcontext() if given else local_stack(Console()):
-        return subprocess.run([sys.executable, "scrape.py"], cwd=HERE / arguments[0], check=False).returncode
+        # `shop.py`, which all of them scrape, is beside their folders.
+        path = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
+        return subprocess.run(
+            [sys.executable, "scrape.py"],
+            cwd=HERE / arguments[0],
+            env=os.environ | {"PYTHONPATH": path},
+            check=False,
+        ).returncode
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 The packages are installed once for each, in the versions of the lock, in the user's cache; Halt400 is not among them.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -12,8 +11,8 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from streams.local import cache_dir
 from tests.bare_environment import run
+from tests.made_once import made_once
 
 __all__ = ["interpreter", "scrapers_python"]
 
@@ -39,17 +38,13 @@ def scrapers_python(version: str, base: Path, requirements: list[str], pins: dic
     names = sorted(Requirement(requirement).name for requirement in requirements)
     constraints = "".join(f"{name}=={pinned}\n" for name, pinned in sorted(pins.items()))
     digest = hashlib.sha256(f"{names}{constraints}{base}".encode()).hexdigest()[:12]
-    home = cache_dir() / "test-environments" / f"scraper-{digest}-py{version.replace('.', '')}"
-    home.mkdir(parents=True, exist_ok=True)
-    python, ready = home / "venv" / "bin" / "python", home / ".ready"
-    with (home / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the tests' processes share it
-        if not ready.exists():
-            (home / "constraints.txt").write_text(constraints)
-            run(base, "-m", "venv", "--clear", home / "venv")
-            run(
-                *(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
-                *("--constraint", home / "constraints.txt", *names),
-            )
-            ready.touch()
-    return python
+
+    def install(home: Path) -> None:
+        (home / "constraints.txt").write_text(constraints)
+        run(base, "-m", "venv", "--clear", home / "venv")
+        run(
+            *(home / "venv" / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+            *("--constraint", home / "constraints.txt", *names),
+        )
+
+    return made_once(f"scraper-{digest}-py{version.replace('.', '')}", install) / "venv" / "bin" / "python"

@@ -10,26 +10,13 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from halt400.diagnosis.cause_titles import CAUSE_TITLES
 from halt400.diagnosis.excerpts import mask, visible
 from halt400.exchanges import RecordedExchange
 from halt400.records import Diagnosis, Evidence
 
 __all__ = ["print_report"]
 
-_TITLES = {
-    "malformed_json": "Malformed JSON",
-    "malformed_xml": "Malformed XML",
-    "malformed_form": "Malformed form",
-    "invalid_url_encoding": "Invalid URL encoding",
-    "content_type_mismatch": "Content-Type mismatch",
-    "missing_required_header": "Missing required header",
-    "payload_too_large": "Payload too large",
-    "schema_violation": "Schema violation",
-    "protocol_violation": "Protocol violation",
-    "waf_block": "Blocked by a firewall",
-    "transient": "Transient",
-    "unknown": "Unknown cause",
-}
 _WIDEST = 100
 
 
@@ -65,7 +52,7 @@ def _block(one: RecordedExchange, diagnosis: Diagnosis, width: int) -> Group:
     blame = f"blame: {diagnosis.blame}" if diagnosis.blame != "unknown" else ""
     style = "bold yellow" if diagnosis.cause == "unknown" or diagnosis.confidence < 0.8 else "bold red"
     mark = "?" if diagnosis.cause == "unknown" else "✗"
-    name = Text.assemble((f"{mark} {_TITLES[diagnosis.cause]}", style))
+    name = Text.assemble((f"{mark} {CAUSE_TITLES[diagnosis.cause]}", style))
     tail = "  ·  ".join(piece for piece in (diagnosis.cause, sure, blame) if piece)
     name.append(f"   {tail}", style="dim")
     parts.append(name)

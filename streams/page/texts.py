@@ -4,10 +4,10 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 
+from halt400.diagnosis.cause_titles import CAUSE_TITLES
 from streams.alerts.text import format_duration
 
 __all__ = [
-    "CAUSE_TITLES",
     "MOST_SHOWN",
     "ago",
     "cause_title",
@@ -19,19 +19,8 @@ __all__ = [
     "visible",
 ]
 
-CAUSE_TITLES = {
-    "malformed_json": "Malformed JSON",
-    "malformed_xml": "Malformed XML",
-    "malformed_form": "Malformed form",
-    "invalid_url_encoding": "Invalid URL encoding",
-    "content_type_mismatch": "Content-Type mismatch",
-    "missing_required_header": "Missing required header",
-    "payload_too_large": "Payload too large",
-    "schema_violation": "Schema violation",
-    "protocol_violation": "Protocol violation",
-    "waf_block": "Blocked by a firewall",
-    "transient": "Transient",
-    "unknown": "Unknown cause",
+_TITLES: dict[str, str] = {
+    **CAUSE_TITLES,
     "operator": "Halted by a person",
     "target_alarm": "Alarm of the target",
     "poison_item": "Poison item",
@@ -72,7 +61,7 @@ def _shown(found: re.Match[str]) -> str:
 
 def cause_title(cause: str) -> str:
     """Return the title of a cause or of a kind of finding."""
-    return CAUSE_TITLES.get(cause, cause)
+    return _TITLES.get(cause, cause)
 
 
 def count(number: int | None) -> str:

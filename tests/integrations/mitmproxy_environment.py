@@ -3,14 +3,13 @@
 It is made once from its lock, in the user's cache, and has no Halt400: processes find the repository by PYTHONPATH.
 """
 
-import fcntl
 import hashlib
 import subprocess
 import sys
 import venv
 from pathlib import Path
 
-from streams.local import cache_dir
+from tests.made_once import made_once
 
 __all__ = ["mitmproxy_bin"]
 
@@ -20,14 +19,11 @@ LOCK = Path(__file__).parents[2] / "requirements-mitmproxy.lock"
 def mitmproxy_bin() -> Path:
     """The folder of `python` and `mitmdump`."""
     digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
-    home = cache_dir() / "test-environments" / f"mitmproxy-{digest}-py{sys.version_info.major}{sys.version_info.minor}"
-    home.mkdir(parents=True, exist_ok=True)
-    ready = home / ".ready"
-    with (home / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the tests' processes share it
-        if not ready.exists():
-            venv.create(home / "venv", clear=True, with_pip=True)
-            pip = [home / "venv" / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-compile"]
-            subprocess.run([*pip, "--require-hashes", "-r", LOCK], check=True)
-            ready.touch()
-    return home / "venv" / "bin"
+    name = f"mitmproxy-{digest}-py{sys.version_info.major}{sys.version_info.minor}"
+    return made_once(name, _install) / "venv" / "bin"
+
+
+def _install(home: Path) -> None:
+    venv.create(home / "venv", clear=True, with_pip=True)
+    pip = [home / "venv" / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-compile"]
+    subprocess.run([*pip, "--require-hashes", "-r", LOCK], check=True)

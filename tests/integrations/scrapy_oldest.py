@@ -4,13 +4,12 @@ Scrapy and what it needs older than others are installed once, from their lock, 
 besides is that of the environment of the tests.
 """
 
-import fcntl
 import hashlib
 import subprocess
 import sys
 from pathlib import Path
 
-from streams.local import cache_dir
+from tests.made_once import made_once
 
 __all__ = ["NEWEST_PYTHON", "oldest_scrapy"]
 
@@ -22,16 +21,10 @@ NEWEST_PYTHON = (3, 12)
 def oldest_scrapy() -> Path:
     """The folder of the packages."""
     digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
-    home = cache_dir() / "test-environments" / f"scrapy-{digest}"
-    home.mkdir(parents=True, exist_ok=True)
-    ready = home / ".ready"
-    with (home / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the tests' processes share it
-        if not ready.exists():
-            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-            subprocess.run(
-                [*pip, "--no-deps", "--require-hashes", "--upgrade", "--target", home / "packages", "-r", LOCK],
-                check=True,
-            )
-            ready.touch()
-    return home / "packages"
+    return made_once(f"scrapy-{digest}", _install) / "packages"
+
+
+def _install(home: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    chosen = ["--no-deps", "--require-hashes", "--upgrade", "--target", home / "packages", "-r", LOCK]
+    subprocess.run([*pip, *chosen], check=True)
