@@ -283,8 +283,8 @@ async def test_popups_and_service_workers_are_followed(scraper: Scraper, site: S
 
 async def test_a_400_whose_body_never_ends_is_published_when_its_page_is_closed(scraper: Scraper, site: Site) -> None:
     await scraper.page.goto(site.url)
-    await scraper.page.evaluate("url => { fetch(url); }", f"{site.url}/silent-body?status=400")
-    await until(lambda: "GET /silent-body?status=400" in site.hits)
+    async with scraper.page.expect_response("**/silent-body*"):
+        await scraper.page.evaluate("url => { fetch(url); }", f"{site.url}/silent-body?status=400")
     async with asyncio.timeout(20):
         await scraper.page.close()
     assert "GET /silent-body?status=400 400" in await scraper.published(3)
@@ -337,3 +337,22 @@ async def test_protecting_twice_publishes_once(scraper: Scraper, site: Site) -> 
     assert await protect(scraper.page, scraper.guard) is scraper.page
     await scraper.page.goto(f"{site.url}/items")
     assert await scraper.published(1) == ["GET /items 200"]
+
+
+async def test_what_is_left_or_closed_is_not_in_the_way(browser: Browser, scraper: Scraper, site: Site) -> None:
+    going = asyncio.ensure_future(scraper.page.goto(f"{site.url}/silent"))
+    await until(lambda: "GET /silent" in site.hits)
+    going.cancel()
+    await asyncio.gather(going, return_exceptions=True)
+    other = await scraper.context.new_page()
+    await other.goto(f"{site.url}/silent-body?status=400", wait_until="commit")
+    async with asyncio.timeout(20):
+        await other.close()
+    await scraper.until_published(1)
+    context = await protect(await browser.new_context(), scraper.guard)
+    last = await context.new_page()
+    await last.goto(f"{site.url}/silent-body?status=400&last=1", wait_until="commit")
+    async with asyncio.timeout(20):
+        await context.close()
+    await scraper.until_published(2)
+    assert await scraper.published(2) == ["GET /silent-body?status=400 400", "GET /silent-body?status=400&last=1 400"]
