@@ -77,7 +77,7 @@ FIELDS: dict[str, dict[str, str]] = {
     },
     "Diagnosis": {
         "cause": "What is wrong.",
-        "blame": "Whose fault it is; where it is the request's, the proxy keeps its reputation.",
+        "blame": "What is to change, `nobody` where time mends it; only `proxy` costs the proxy its reputation.",
         "confidence": "0-1.",
         "remedy": "What would fix it.",
         "evidence": "Where exactly, the strongest evidence first.",

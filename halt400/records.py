@@ -66,17 +66,21 @@ Cause = Literal[
     "malformed_json",
     "malformed_xml",
     "malformed_form",
+    "malformed_graphql",
     "invalid_url_encoding",
     "content_type_mismatch",
     "missing_required_header",
     "payload_too_large",
     "schema_violation",
     "protocol_violation",
+    "credential_rejected",
+    "expired_state",
+    "rate_limited",
     "waf_block",
     "transient",
     "unknown",
 ]
-Blame = Literal["request", "target", "proxy", "waf", "transport", "unknown"]
+Blame = Literal["request", "credential", "state", "target", "proxy", "waf", "transport", "nobody", "unknown"]
 
 
 class Request(Struct, kw_only=True, omit_defaults=True):
@@ -188,7 +192,10 @@ class BadRequestFigures(Struct, kw_only=True, omit_defaults=True):
 
 
 class Diagnosis(Struct, kw_only=True, omit_defaults=True):
-    """What exactly is wrong with a request: one cause with its evidence and remedy, and the runners-up."""
+    """What exactly is wrong with a request: one cause with its evidence and remedy, and the runners-up.
+
+    `blame` names what is to change; it is ``nobody`` where time alone mends it.
+    """
 
     cause: Cause
     blame: Blame
