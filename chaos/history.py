@@ -1,0 +1,162 @@
+"""What a campaign leaves behind, as plain values: the logs, what the scrapers did, the archive, pages, API answers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+
+from halt400.records import Command, Offence
+from streams.archive.sampling import Manifest
+
+__all__ = [
+    "ArchiveListing",
+    "CommitSample",
+    "GateEvent",
+    "History",
+    "LogRecord",
+    "Page",
+    "QuarantinesAnswer",
+    "RowAnswer",
+]
+
+
+class LogRecord(NamedTuple):
+    """One record of a topic, with the broker's append time."""
+
+    partition: int
+    offset: int
+    appended_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class GateEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One line of a scraper's own history, in its order.
+
+    Attributes
+    ----------
+    kind
+        ``sent``: the gate let a request pass; ``refused``: it did not; ``command``: the gate knows this command from
+        here on; ``acknowledged``: everything published so far is acknowledged by the broker; ``dropped``: events were
+        lost by the publisher, so that nothing is known of those that are not in the log.
+    """
+
+    kind: str
+    at_ms: int
+    gate: str
+    id: str | None = None
+    target: str | None = None
+    job_id: str | None = None
+    status: int | None = None
+    command_id: str | None = None
+    scope_id: str | None = None
+    sequence: int | None = None
+    state: str | None = None
+    issued_by: str | None = None
+    expires_at: int | None = None
+
+
+class CommitSample(NamedTuple):
+    """What a group had committed of one partition, and the ends of what must be durable by then, read after it.
+
+    `ends`: topic without prefix -> log end of the same partition number.
+    """
+
+    at_ms: int
+    topic: str
+    partition: int
+    committed: int
+    ends: dict[str, int]
+
+
+class ArchiveListing(NamedTuple):
+    """The keys of the archive, listed after the follow-up group had committed `committed` of `offences`."""
+
+    at_ms: int
+    committed: dict[int, int]
+    keys: frozenset[str]
+
+
+class Page(NamedTuple):
+    """One notification that the pager got, and the status that it answered; None where it never answered."""
+
+    at_ms: int
+    id: str
+    incident: str
+    episode: int
+    action: str
+    severity: str
+    status: int | None
+
+
+class QuarantinesAnswer(NamedTuple):
+    """What the API said of every scope: id -> (sequence, state, requests not sent)."""
+
+    worker: str
+    as_of_ms: int
+    scopes: dict[str, tuple[int, str, int]]
+
+
+class RowAnswer(NamedTuple):
+    """What the API said of one target: its lifetime count of responses."""
+
+    worker: str
+    as_of_ms: int
+    target: str
+    responses: int
+
+
+@dataclass
+class History:
+    """Everything that the checker judges.
+
+    Attributes
+    ----------
+    topics
+        Topic without prefix -> its records; `responses`, `rates`, `control`, `offences`, `alerts`, `savings`,
+        `operations` and `responses.dlq` are used.
+    prefix
+        Prefix of the topics' names.
+    partitions
+        Number of partitions of every keyed topic.
+    committed
+        What the groups have committed at the end: (topic, partition) -> offset.
+    disturbances_ms
+        When a worker was killed, frozen, cut off or restarted, or a sink did not answer: a page may be sent again then.
+    """
+
+    prefix: str = "c."
+    partitions: int = 1
+    storm_keep: int = 20
+    topics: dict[str, list[LogRecord]] = field(default_factory=dict)
+    scrapers: dict[str, list[GateEvent]] = field(default_factory=dict)
+    commits: list[CommitSample] = field(default_factory=list)
+    committed: dict[tuple[str, int], int] = field(default_factory=dict)
+    listings: list[ArchiveListing] = field(default_factory=list)
+    objects: frozenset[str] = frozenset()
+    manifests: dict[str, Manifest] = field(default_factory=dict)
+    pages: list[Page] = field(default_factory=list)
+    quarantine_answers: list[QuarantinesAnswer] = field(default_factory=list)
+    row_answers: list[RowAnswer] = field(default_factory=list)
+    disturbances_ms: list[int] = field(default_factory=list)
+
+    def records(self, topic: str) -> list[LogRecord]:
+        """The records of a topic, partition by partition in their order."""
+        return self.topics.get(topic, [])
+
+    def commands(self) -> Iterator[tuple[LogRecord, Command]]:
+        """The commands of `control`, tombstones left out."""
+        for record in self.records("control"):
+            if record.value is not None:
+                yield record, _decode_command(record.value)
+
+    def offences(self) -> Iterator[tuple[LogRecord, Offence]]:
+        """The records of `offences`, repetitions included."""
+        for record in self.records("offences"):
+            yield record, _decode_offence(record.value or b"")
+
+
+_decode_command = msgspec.json.Decoder(Command).decode
+_decode_offence = msgspec.json.Decoder(Offence).decode
