@@ -1,7 +1,7 @@
 """`halt400 local`: run a local Kafka or a local S3 server in the foreground; install what they need."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,17 +77,26 @@ def s3(
 def install() -> None:
     """Download what the local servers need, verified by checksum; nothing is downloaded twice.
 
-    Exit codes: 0 installed, 1 a download failed.
+    Each server is started once, so that Java writes its classes to an archive: later starts take half the time.
+
+    Exit codes: 0 installed, 1 a download failed or a server did not start.
 
     Example: halt400 local install
     """
-    from streams.local import ARTIFACTS, cache_dir, find_java
+    from streams.local import ARTIFACTS, LocalKafka, LocalS3, archive_class_data, find_java
     from streams.local import install as install_artifact
 
     console = Console(soft_wrap=True, highlight=False)
-    console.print(f"Java: {find_java()}")
-    for artifact in ARTIFACTS.values():
-        console.print(f"{artifact.name}: {install_artifact(artifact, cache_dir())}")
+    java = find_java()
+    console.print(f"Java: {java}")
+    servers: dict[str, Callable[[Sequence[str]], LocalService]] = {
+        "kafka": lambda options: LocalKafka(java_options=options),
+        "s3proxy": lambda options: LocalS3(java_options=options),
+    }
+    for name, artifact in ARTIFACTS.items():
+        home = install_artifact(artifact)
+        console.print(f"{name}: {home}")
+        archive_class_data(java, home, servers[name])
 
 
 def _run(server: "LocalService", settings: Callable[[], dict[str, str]]) -> None:

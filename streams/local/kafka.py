@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from halt400.errors import LocalServiceError
+from streams.local.class_data import class_data_options
 from streams.local.jars import ARTIFACTS, install
 from streams.local.java import find_java
 from streams.local.ports import HOST
@@ -108,12 +109,13 @@ class LocalKafka(LocalService):
         }
 
     def _command(self) -> list[str | Path]:
-        java = find_java()
-        class_path = ARTIFACTS["kafka"].class_path(install(ARTIFACTS["kafka"]))
+        java, home = find_java(), install(ARTIFACTS["kafka"])
+        class_path = ARTIFACTS["kafka"].class_path(home)
+        class_data = class_data_options(java, home, self._java_options)
         config = self.directory / "server.properties"
         config.write_text("".join(f"{name}={_escaped(value)}\n" for name, value in self.server_properties().items()))
         if not (self.directory / "log" / "meta.properties").is_file():
-            self._format(java, class_path, config)
+            self._format([java, *class_data], class_path, config)
         return [
             java,
             f"-Xmx{self._heap}",
@@ -124,6 +126,7 @@ class LocalKafka(LocalService):
             "-XX:+ExitOnOutOfMemoryError",
             "-Djava.awt.headless=true",
             "-Dlog4j2.level=INFO",
+            *class_data,
             *self._java_options,
             "-cp",
             class_path,
@@ -131,13 +134,13 @@ class LocalKafka(LocalService):
             config,
         ]
 
-    def _format(self, java: Path, class_path: str, config: Path) -> None:
+    def _format(self, java: Sequence[str | Path], class_path: str, config: Path) -> None:
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A").replace("_", "B")
         quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xmx256m"]
         tool = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster_id, "--config", str(config)]
         try:
             run = subprocess.run(
-                [java, *quick, "-cp", class_path, *tool],
+                [*java, *quick, "-cp", class_path, *tool],
                 capture_output=True,
                 text=True,
                 timeout=_FORMAT_TIMEOUT_S,

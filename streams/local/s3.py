@@ -2,9 +2,11 @@
 
 import secrets
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streams.local.class_data import class_data_options
 from streams.local.jars import ARTIFACTS, install
 from streams.local.java import find_java
 from streams.local.ports import HOST
@@ -29,6 +31,8 @@ class LocalS3(LocalService):
         Where buckets and objects are; None for a temporary directory, removed by `stop`.
     access_key, secret_key
         Credentials of the clients; a random secret by default.
+    java_options
+        Options for Java after those that are always passed.
     start_timeout_s
         How long the server may take to answer.
 
@@ -49,11 +53,13 @@ class LocalS3(LocalService):
         *,
         access_key: str = "halt400",
         secret_key: str | None = None,
+        java_options: Sequence[str] = (),
         start_timeout_s: float = 60.0,
     ) -> None:
         super().__init__(port, data_dir, start_timeout_s=start_timeout_s)
         self.access_key = access_key
         self.secret_key = secret_key or secrets.token_hex(16)
+        self._java_options = tuple(java_options)
 
     @property
     def endpoint_url(self) -> str:
@@ -86,7 +92,7 @@ class LocalS3(LocalService):
 
     def _command(self) -> list[str | Path]:
         artifact = ARTIFACTS["s3proxy"]
-        java, class_path = find_java(), artifact.class_path(install(artifact))
+        java, home = find_java(), install(artifact)
         objects = self.directory / "objects"
         objects.mkdir(exist_ok=True)
         config = self.directory / "s3proxy.properties"
@@ -106,9 +112,11 @@ class LocalS3(LocalService):
             "-XX:+UseSerialGC",
             "-XX:TieredStopAtLevel=1",
             "-XX:-UsePerfData",
+            *class_data_options(java, home, self._java_options),
+            *self._java_options,
             f"-Dlogback.configurationFile={artifact.directory / 'logback.xml'}",
             "-cp",
-            class_path,
+            artifact.class_path(home),
             "org.gaul.s3proxy.Main",
             "--properties",
             config,
