@@ -18,7 +18,10 @@ OWN = Path(__file__).resolve().parent.parent / "tests" / "diagnosis" / "corpus"
 
 
 def own_cases() -> Iterator[dict[str, Any]]:
-    """Our labelled corpus: each line has id, cause, source, broken and fine (request, response, profile)."""
+    """Our labelled corpus: each line has id, cause, source, broken and fine (request, response, profile).
+
+    Without ``fine``, the twin is the request of ``broken`` before anybody has refused it.
+    """
     for path in sorted(OWN.glob("*.jsonl")):
         for line in path.read_text().splitlines():
             if line.strip():
@@ -27,7 +30,7 @@ def own_cases() -> Iterator[dict[str, Any]]:
 
 def own_diagnosis(case: dict[str, Any], side: str) -> Diagnosis | None:
     """What is found in one side of a case, ``broken`` or ``fine``."""
-    exchange = case[side]
+    exchange = case[side] if side in case else {"request": case["broken"]["request"]}
     profile = None
     if "good" in case:
         profile = Profile()
