@@ -84,6 +84,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "figures": "The three figures of every diagnosis.",
         "runners_up": "Causes that were considered and ranked lower.",
         "ruled_out": "Causes that were examined and excluded.",
+        "retry_after_s": "Seconds to wait, as the target states or the documentation of its error code.",
     },
     "Fingerprints": {
         "request": "The exact request, hexadecimal.",

@@ -194,7 +194,8 @@ class BadRequestFigures(Struct, kw_only=True, omit_defaults=True):
 class Diagnosis(Struct, kw_only=True, omit_defaults=True):
     """What exactly is wrong with a request: one cause with its evidence and remedy, and the runners-up.
 
-    `blame` names what is to change; it is ``nobody`` where time alone mends it.
+    `blame` names what is to change; it is ``nobody`` where time alone mends it. `retry_after_s` is the time to wait as
+    the target states it, or the documentation of its error code.
     """
 
     cause: Cause
@@ -205,6 +206,7 @@ class Diagnosis(Struct, kw_only=True, omit_defaults=True):
     figures: BadRequestFigures | None = None
     runners_up: list[RunnerUp] = []
     ruled_out: list[str] = []
+    retry_after_s: Annotated[int, Meta(ge=1)] | None = None
 
 
 class Fingerprints(Struct, kw_only=True, omit_defaults=True):

@@ -3,6 +3,7 @@
 Rules of the ranking, in order:
 
 1. A request that was answered with a 2xx or 3xx has no cause of refusal: its findings are remarks, at most 0.5.
+   An error code from the documented list of its API is the cause of a refusal, whatever else is found.
 2. A defect that a parser proves in the request ranks above what the server says about it.
 3. A firewall or a passing fault is less likely the more is wrong with the request: a proven defect halves it.
 4. A finding below `NAMED` without a refusal, or `NAMED_WHEN_REFUSED` with one, is not named: the cause is unknown, with
@@ -24,6 +25,7 @@ from halt400.diagnosis import (
     missing_required_header,
     payload_too_large,
     protocol_violation,
+    refusals,
     schema_violation,
     transient,
     waf_block,
@@ -33,6 +35,7 @@ from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding
 from halt400.diagnosis.header_mismatch import header_mismatch
 from halt400.diagnosis.profile import Profile
+from halt400.diagnosis.server_errors import read_server_error
 from halt400.records import BadRequestFigures, Cause, Diagnosis, Evidence, Request, Response, RunnerUp
 
 __all__ = ["NAMED", "NAMED_WHEN_REFUSED", "diagnose", "find_defect", "findings"]
@@ -54,7 +57,18 @@ _SYNTAX: tuple[Callable[[Exchange], list[CauseFinding]], ...] = (
 )
 _PROVEN = 0.85
 _MALFORMED = ("malformed_json", "malformed_xml", "malformed_form")
-_NEED_A_PARSABLE_BODY: tuple[Cause, ...] = ("missing_required_header", "waf_block", "transient", "schema_violation")
+_NEED_A_PARSABLE_BODY: tuple[Cause, ...] = (
+    "missing_required_header",
+    "waf_block",
+    "transient",
+    "schema_violation",
+    "credential_rejected",
+    "expired_state",
+    "rate_limited",
+)
+_OF_REFUSALS = frozenset(
+    {"waf_block", "transient", "schema_violation", "credential_rejected", "expired_state", "rate_limited"}
+)
 _UNPARSABLE = 0.95
 """From here on the body is proven broken; what servers or profiles say ranks below (rule 2)."""
 _WORDS_ONLY = 0.75
@@ -68,6 +82,9 @@ _CHECKED = {
     "payload_too_large": "no part exceeds a known limit",
     "missing_required_header": "no field is known to be missing",
     "schema_violation": "the server names no field",
+    "credential_rejected": "the server does not speak of a credential",
+    "expired_state": "the server does not speak of a cursor, session or nonce that is over",
+    "rate_limited": "the server does not speak of a limit",
     "waf_block": "no sign of a firewall",
     "transient": "no success of the same request is known",
 }
@@ -78,8 +95,10 @@ def findings(exchange: Exchange, profile: Profile | None = None) -> list[CauseFi
     found = [finding for find in _SYNTAX for finding in find(exchange)]
     known = profile.template_for_exchange(exchange) if profile is not None else None
     found.extend(payload_too_large.find(exchange, known.largest if known is not None else None))
+    told = refusals.find(exchange)
     if _is_unparsable(found):
-        return _ranked(exchange, found)
+        return _ranked(exchange, [*found, *(finding for finding in told if finding.decides)])
+    found.extend(told)
     found.extend(missing_required_header.find(exchange, profile))
     found.extend(waf_block.find(exchange))
     if exchange.refused:
@@ -106,6 +125,8 @@ def _ranked(exchange: Exchange, found: list[CauseFinding]) -> list[CauseFinding]
     ]
     if proven:
         for finding in found:
+            if finding.decides:
+                continue
             if finding.blame != "request":
                 finding.confidence *= 0.5
             elif finding.cause == "schema_violation":
@@ -117,7 +138,7 @@ def _ranked(exchange: Exchange, found: list[CauseFinding]) -> list[CauseFinding]
             if finding.cause == "schema_violation" and finding.confidence <= _WORDS_ONLY:
                 # A page for people, not the response of an API: its sentences name no field of this request.
                 finding.confidence = min(finding.confidence, max(others) - 0.05)
-    return sorted(found, key=lambda finding: (finding.warning, -finding.confidence))
+    return sorted(found, key=lambda finding: (finding.warning, not finding.decides, -finding.confidence))
 
 
 def diagnose(
@@ -234,6 +255,7 @@ def _diagnosis(
         figures=figures,
         runners_up=list(runners_up.values())[:_MAX_RUNNERS_UP],
         ruled_out=ruled_out,
+        retry_after_s=best.retry_after_s,
     )
 
 
@@ -259,14 +281,12 @@ def _applies(exchange: Exchange, cause: str) -> bool:
         return essence.startswith("multipart/") or essence == "application/x-www-form-urlencoded"
     if cause == "content_type_mismatch":
         return exchange.body is not None
-    if cause in ("waf_block", "transient", "schema_violation"):
+    if cause in _OF_REFUSALS:
         return exchange.refused
     return True
 
 
 def _refusal(exchange: Exchange) -> list[Evidence]:
-    text = " ".join(exchange.response_text[:2000].split())
-    if not text:
-        return []
-
-    return [Evidence(where="response_body", detail=_encodable(f"The server says: {mask(text)[:200]}"))]
+    messages = read_server_error(exchange).messages
+    text = messages[0] if messages else mask(" ".join(exchange.response_text[:2000].split()))
+    return [Evidence(where="response_body", detail=_encodable(f"The server says: {text[:200]}"))] if text else []

@@ -19,6 +19,10 @@ class CauseFinding(Struct, kw_only=True):
         The probability that a refusal of the request has this cause.
     warning
         Whether it is only a remark and never the cause, because many receivers accept it.
+    decides
+        Whether a documented error code tells it: it is why the server refused, whatever else is wrong.
+    retry_after_s
+        How long the server, or the documentation of its code, says to wait.
     """
 
     cause: Cause
@@ -27,6 +31,8 @@ class CauseFinding(Struct, kw_only=True):
     evidence: list[Evidence]
     blame: Blame = "request"
     warning: bool = False
+    decides: bool = False
+    retry_after_s: int | None = None
 
     @property
     def detail(self) -> str:

@@ -15,7 +15,7 @@ from halt400.diagnosis.server_errors import read_server_error
 from halt400.diagnosis.server_phrases import mentions
 from halt400.records import Evidence
 
-__all__ = ["CLIENT_FIELDS", "find", "header_named"]
+__all__ = ["CLIENT_FIELDS", "carries_csrf_token", "find", "header_named"]
 
 CLIENT_FIELDS = frozenset(
     {
@@ -137,17 +137,16 @@ def _by_server(exchange: Exchange) -> list[CauseFinding]:
     return [_finding(0.93 if missing else 0.85, f"Send {name}.", evidence)]
 
 
+def carries_csrf_token(exchange: Exchange) -> bool:
+    """Whether the request has a CSRF token, in a field or in its body."""
+    if any(name in exchange.fields for name in _CSRF_FIELDS):
+        return True
+    return exchange.body is not None and _CSRF_BODY.search(exchange.body[:65536]) is not None
+
+
 def _csrf(exchange: Exchange) -> list[CauseFinding]:
-    sent = next((name for name in _CSRF_FIELDS if name in exchange.fields), None)
-    in_body = exchange.body is not None and _CSRF_BODY.search(exchange.body[:65536]) is not None
-    if sent is not None or in_body:
-        detail = "The server refuses the CSRF token that was sent: it is stale, or belongs to another session."
-        remedy = "Fetch the page that issues the token again, in the same session, right before the request."
-        return [
-            _finding(
-                0.8, remedy, Evidence(where="header" if sent else "body", name=sent or "csrf token", detail=detail)
-            )
-        ]
+    if carries_csrf_token(exchange):
+        return []  # it is stale, or belongs to another session: the cause expired_state
     detail = "The server requires a CSRF token; the request has none."
     remedy = "Read the token from the page or cookie that issues it, and send it in X-CSRF-Token."
     return [_finding(0.88, remedy, Evidence(where="header", name="X-CSRF-Token", detail=detail))]

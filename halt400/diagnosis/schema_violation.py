@@ -10,11 +10,14 @@ https://docs.stripe.com/api/errors, https://fastapi.tiangolo.com/tutorial/handli
 from __future__ import annotations
 
 import re
+from typing import Any
 
+from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding
 from halt400.diagnosis.locations import locate_name, locate_value
 from halt400.diagnosis.profile import MIN_SUCCESSES, Profile
+from halt400.diagnosis.refusal_phrases import says_nothing
 from halt400.diagnosis.server_errors import NamedField, ServerError, read_server_error
 from halt400.diagnosis.server_phrases import mentions
 from halt400.diagnosis.structure import difference, structure_of
@@ -64,6 +67,8 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[CauseFindin
 
 def _by_server(exchange: Exchange, error: ServerError) -> CauseFinding | None:
     message = error.message
+    if says_nothing(message):
+        message = _other_sentence(exchange) or message
     located = _located(exchange, error.fields)
     evidence: list[Evidence] = []
     confidence = 0.0
@@ -95,7 +100,7 @@ def _by_server(exchange: Exchange, error: ServerError) -> CauseFinding | None:
         if place is not None:
             evidence.append(place)
             confidence = 0.75
-    if message:
+    if message and (evidence or not says_nothing(message)):
         evidence.append(Evidence(where="response_body", detail=f"The server says: {message[:400]}"))
         confidence = max(confidence, 0.68)
     if not evidence or _HTML.match(exchange.response_text) is not None:
@@ -104,6 +109,21 @@ def _by_server(exchange: Exchange, error: ServerError) -> CauseFinding | None:
         return _contradicted(exchange, message)
     remedy = _remedy(located, message)
     return CauseFinding(cause="schema_violation", confidence=confidence, remedy=remedy, evidence=evidence[:8])
+
+
+def _other_sentence(exchange: Exchange) -> str:
+    """A sentence with information that is in a member of any name; empty where there is none."""
+    pending: list[Any] = [exchange.response_json]
+    for count, value in enumerate(pending):
+        if count >= 200:
+            break
+        if isinstance(value, dict):
+            pending.extend(list(value.values())[:64])
+        elif isinstance(value, list):
+            pending.extend(value[:64])
+        elif isinstance(value, str) and " " in value.strip() and "://" not in value and not says_nothing(value):
+            return mask(value[:400])
+    return ""
 
 
 def _located(exchange: Exchange, fields: list[NamedField]) -> list[tuple[NamedField, Evidence | None]]:

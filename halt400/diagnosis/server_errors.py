@@ -95,11 +95,18 @@ class NamedField(Struct):
 
 
 class ServerError(Struct):
-    """What an error body says: its messages, the fields that it names, and the values that it repeats."""
+    """What an error body says: its messages, the fields that it names, and the values that it repeats.
+
+    Attributes
+    ----------
+    sentences
+        The messages as the server wrote them, to be read and never shown: `messages` are masked.
+    """
 
     messages: list[str]
     fields: list[NamedField]
     values: list[str]
+    sentences: list[str] = []
 
     @property
     def message(self) -> str:
@@ -134,6 +141,7 @@ def _read(exchange: Exchange) -> ServerError:
         _plain_text(exchange.response_text[:65536], error)
     # Masked first, so that no secret of a message becomes a name or value to search the request for.
     masked: dict[str, str] = {}
+    error.sentences = error.messages
     error.messages = [masked.setdefault(message, mask(message)) for message in error.messages]
     for field in error.fields:
         if field.message not in masked:
