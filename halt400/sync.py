@@ -142,6 +142,7 @@ class SyncPublisher(_InThread[Publisher]):
     def _bind(self) -> None:
         self._publisher = self._part
         self._lock = threading.Lock()
+        self._waking = self._urgent = False
 
     @property
     def connected(self) -> bool:
@@ -155,14 +156,25 @@ class SyncPublisher(_InThread[Publisher]):
 
     def publish(self, event: ResponseEvent) -> None:
         """Publish one event. Returns at once and never raises; what cannot be published is counted in `stats`."""
-        thread = self._thread
+        thread, publisher = self._thread, self._publisher
+        urgent = False
         with self._lock:
-            accepted = self._publisher.accept(event)
-        send_now = accepted and event.response.status == 400
-        if accepted and thread is not None and (send_now or self._publisher.is_idle):
+            wakes = publisher.accept(event)
+            if wakes:
+                urgent = event.response.status == 400
+                # One that is on its way to the loop wakes it for this event, too.
+                wakes = (urgent and not self._urgent) or (publisher.is_idle and not self._waking)
+                self._urgent |= urgent
+                self._waking |= wakes
+        if wakes and thread is not None:
             # The loop is closed if another thread closes the publisher meanwhile; the event is counted then.
             with suppress(RuntimeError):
-                thread.loop.call_soon_threadsafe(partial(self._publisher.wake, send_now=send_now))
+                thread.loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        with self._lock:
+            urgent, self._urgent, self._waking = self._urgent, False, False
+        self._publisher.wake(send_now=urgent)
 
     def wants_headers(self, target: str, method: str, status: int) -> bool:
         """See `Publisher.wants_headers`."""

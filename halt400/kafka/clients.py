@@ -9,12 +9,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from copy import copy
 from typing import Any, Literal
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.codec import has_lz4, has_zstd
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.structs import TopicPartition
 
 from halt400.errors import BrokerUnavailable, SettingError, TopicMismatch
 from halt400.kafka.connection import KafkaConnection
@@ -32,6 +34,7 @@ __all__ = [
     "load_partitions",
     "missing_topic",
     "start_client",
+    "submit_batch",
 ]
 
 log = logging.getLogger(__name__)
@@ -125,6 +128,27 @@ async def close_producer(producer: AIOKafkaProducer) -> None:
     # A batch that waits for its retry is in none of the accumulator's sets; its callback removes it from this one.
     accumulator._pending_batches.update(batch for batches in accumulator._batches.values() for batch in batches)
     accumulator.fail_all(BrokerUnavailable("The connection was closed."))
+
+
+def submit_batch(producer: AIOKafkaProducer, batch: Any, topic: str, partition: int) -> "asyncio.Future[Any]":
+    """Queue a batch for sending, and return the future of its acknowledgement.
+
+    ``AIOKafkaProducer.send_batch`` waits until the batch before it in the partition is sent: a partition without a
+    leader would hold up all others.
+
+    Raises
+    ------
+    KafkaError
+        The producer is closed or has failed.
+    """
+    accumulator = producer._message_accumulator
+    if accumulator._closed:
+        raise ProducerClosed
+    if accumulator._exception is not None:
+        raise copy(accumulator._exception)
+    batch.close()
+    future: asyncio.Future[Any] = accumulator._append_batch(batch, TopicPartition(topic, partition)).future
+    return future
 
 
 async def close_consumer(consumer: AIOKafkaConsumer) -> None:

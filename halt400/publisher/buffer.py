@@ -80,18 +80,20 @@ class Buffer:
             self._size_bytes += entry.size_bytes
             self._shrink()
 
-    def take(self) -> BufferedEvent | None:
-        """Remove and return the oldest event, or ``None``."""
+    def take(self, most: int) -> list[BufferedEvent]:
+        """Remove and return the oldest events, at most so many."""
+        taken: list[BufferedEvent] = []
         with self._lock:
-            self._skip_dropped()
-            if not self._entries:
-                return None
-            entry = self._entries.popleft()
-            if not entry.is_bad_request:
-                self._others.popleft()
-            self._count -= 1
-            self._size_bytes -= entry.size_bytes
-            return entry
+            while self._entries and len(taken) < most:
+                entry = self._entries.popleft()
+                if entry.value is None:
+                    continue
+                if not entry.is_bad_request:
+                    self._others.popleft()
+                self._size_bytes -= entry.size_bytes
+                taken.append(entry)
+            self._count -= len(taken)
+        return taken
 
     def put_back(self, entries: Iterable[BufferedEvent]) -> None:
         """Return events that were taken, in any order; they are the oldest again."""

@@ -68,7 +68,7 @@ class Publisher(StartStop):
     sampler
         Slims the events that are no 400s; ``None`` publishes every event complete, as a replay does.
     linger_ms
-        How long an event waits to be sent with others, in milliseconds; a 400 does not wait.
+        How long an event waits to be sent with others, in milliseconds. A 400 does not wait, nor do those before it.
     compression
         A codec that every reader needs too. ``lz4`` and ``zstd`` need ``pip install cramjam``; without it events are
         published uncompressed, with a warning.
@@ -92,7 +92,7 @@ class Publisher(StartStop):
         *,
         buffer_bytes: int = 32 * 1024 * 1024,
         sampler: HeaderSampler | Literal["default"] | None = "default",
-        linger_ms: int = 20,
+        linger_ms: int = 100,
         compression: Compression | None = None,
         stale_after_s: float = 30.0,
         max_backoff_s: float = 10.0,

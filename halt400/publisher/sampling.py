@@ -2,7 +2,7 @@
 
 import msgspec
 
-from halt400.records import ResponseEvent
+from halt400.records import Request, Response, ResponseEvent
 
 __all__ = ["HeaderSampler"]
 
@@ -35,14 +35,17 @@ class HeaderSampler:
 
     def slim(self, event: ResponseEvent) -> ResponseEvent:
         """Return what is published of `event`, which is not changed."""
-        status = event.response.status
+        request, response = event.request, event.response
+        status = response.status
         if status == 400:
             return event
+        takes = 200 <= status < 300 and self._takes(event)
+        bare = not (request.headers or response.headers or request.body_sha256)
+        if bare and _has_no_body(request) and _has_no_body(response):
+            return event
         headers = [
-            (name, value if name.lower() in _VALUES_KEPT else "")
-            for name, value in (event.request.headers if 200 <= status < 300 and self._takes(event) else ())
+            (name, value if name.lower() in _VALUES_KEPT else "") for name, value in (request.headers if takes else ())
         ]
-        request, response = event.request, event.response
         return msgspec.structs.replace(
             event,
             request=msgspec.structs.replace(
@@ -67,3 +70,7 @@ class HeaderSampler:
             self._seen.clear()
         self._seen[route] = seen + 1
         return self._is_sampled(seen)
+
+
+def _has_no_body(message: Request | Response) -> bool:
+    return message.body is None and message.body_base64 is None and not message.body_truncated

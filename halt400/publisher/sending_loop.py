@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -13,6 +12,7 @@ from aiokafka.structs import RecordMetadata
 
 from halt400.backoff import Backoff
 from halt400.errors import BrokerUnavailable, Halt400Error
+from halt400.kafka.batches import Batches
 from halt400.kafka.clients import (
     DURABLE,
     CachedPartitioner,
@@ -32,7 +32,11 @@ log = logging.getLogger(__name__)
 LARGEST_EVENT_BYTES = 8 * 1024 * 1024
 LARGEST_BATCH_BYTES = 256 * 1024
 MOST_IN_FLIGHT = 20_000
-SENT_IN_A_ROW = 32
+TAKEN_AT_ONCE = 100
+ADDED_AT_ONCE = 2_000
+"""Events after which open batches are sent, also where more keep coming."""
+MOST_QUIET_PAUSES = 20
+"""Pauses without an event after which the loop waits to be woken."""
 
 
 class SendingLoop:
@@ -86,14 +90,15 @@ class SendingLoop:
             "retry_backoff_ms": 1000,
             **producer_options,
             **kafka.client_options(),
-            "partitioner": CachedPartitioner(),
         }
+        self._partitioner = CachedPartitioner()
         self.wake, self.send_now, self.progress = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.in_flight: dict[int, BufferedEvent] = {}
         self.acknowledged = self.rejected = 0
         self.connected = False
         self._last_progress = clock()
         self._broken: BaseException | None = None
+        self._quiet_pauses = 0
 
     async def run(self) -> None:
         """Send until cancelled."""
@@ -133,64 +138,83 @@ class SendingLoop:
                 await start_client(producer)
                 # Checked first: sending to a missing topic can create it, with settings that are not ours.
                 topics = (await producer.client.fetch_all_metadata()).topics()
-            if self._topic not in topics:
-                raise missing_topic(self._topic, self._kafka)
+                if self._topic not in topics:
+                    raise missing_topic(self._topic, self._kafka)
+                await producer.partitions_for(self._topic)
         return producer
 
     async def _send(self, producer: AIOKafkaProducer) -> None:
-        sent_in_a_row = 0
+        batches = Batches(producer, self._topic, self._partitioner, self._on_sent)
+        added = 0
         while True:
             if self._broken is not None:
                 raise BrokerUnavailable(f"Kafka did not acknowledge an event ({self._broken!r}).") from self._broken
             if self.in_flight and self._clock() - self._last_progress > self._stale_after_s:
                 raise BrokerUnavailable(f"Kafka has acknowledged nothing for {self._stale_after_s:g} s.")
-            entry = self._buffer.take() if len(self.in_flight) < MOST_IN_FLIGHT else None
-            if entry is None:
-                self.wake.clear()
-                if len(self._buffer) and len(self.in_flight) < MOST_IN_FLIGHT:
-                    continue
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(1.0 if self.in_flight else None):
-                        await self.wake.wait()
-                    # Many events in one batch cost a small part of what each costs alone.
-                    async with asyncio.timeout(self._linger_s):
-                        await self.send_now.wait()
-                self.send_now.clear()
-                continue
-            if not self.in_flight:
-                self._last_progress = self._clock()
-            self.in_flight[entry.sequence] = entry
-            try:
-                sent = await producer.send(self._topic, entry.value, key=entry.key)
-            except MessageSizeTooLargeError as error:
-                self._reject(entry, error)
-            else:
-                sent.add_done_callback(partial(self._on_sent, entry))
-            # `send` may never wait, and the scraper's own tasks must run, too.
-            sent_in_a_row += 1
-            if sent_in_a_row % SENT_IN_A_ROW == 0:
-                await asyncio.sleep(0)
+            taken = self._buffer.take(min(TAKEN_AT_ONCE, MOST_IN_FLIGHT - len(self.in_flight)))
+            if taken:
+                self._quiet_pauses = 0
+                if not self.in_flight:
+                    self._last_progress = self._clock()
+                for entry in taken:
+                    self.in_flight[entry.sequence] = entry
+                    if entry.value is not None:
+                        batches.add(entry.key, entry.value, entry)
+                added += len(taken)
+            if not taken or added >= ADDED_AT_ONCE:
+                batches.submit()
+                added = 0
+            # The scraper's own tasks must run, too.
+            await (asyncio.sleep(0) if taken else self._pause())
 
-    def _on_sent(self, entry: BufferedEvent, sent: "asyncio.Future[RecordMetadata]") -> None:
+    async def _pause(self) -> None:
+        """Wait for events, and then until many can be sent in one batch, unless one of them is urgent.
+
+        While events keep coming the loop looks for them by itself: nobody has to wake it, which in another thread
+        costs as much as publishing does.
+        """
+        if self._quiet_pauses >= MOST_QUIET_PAUSES or len(self.in_flight) >= MOST_IN_FLIGHT:
+            self.wake.clear()
+            if len(self._buffer) and len(self.in_flight) < MOST_IN_FLIGHT:
+                return
+            try:
+                async with asyncio.timeout(1.0 if self.in_flight else None):
+                    await self.wake.wait()
+            except TimeoutError:
+                return
+            self._quiet_pauses = 0
+        self._quiet_pauses += 1
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._linger_s):
+                await self.send_now.wait()
+        self.send_now.clear()
+
+    def _on_sent(self, entries: list[BufferedEvent], sent: "asyncio.Future[RecordMetadata]") -> None:
         error = asyncio.CancelledError() if sent.cancelled() else sent.exception()
-        if self.in_flight.get(entry.sequence) is not entry:
+        entries = [entry for entry in entries if self.in_flight.get(entry.sequence) is entry]
+        if not entries:
             return
+        was_full = len(self.in_flight) >= MOST_IN_FLIGHT
         if error is None:
-            del self.in_flight[entry.sequence]
-            self.acknowledged += 1
+            for entry in entries:
+                del self.in_flight[entry.sequence]
+            self.acknowledged += len(entries)
             self._last_progress = self._clock()
-        elif isinstance(error, MessageSizeTooLargeError):
-            self._reject(entry, error)
-        elif self._broken is None:
-            self._broken = error
+        elif isinstance(error, MessageSizeTooLargeError) and len(entries) == 1:
+            self._reject(entries[0], error)
+        else:
+            if isinstance(error, MessageSizeTooLargeError):
+                # The broker takes less than the batch: each of the events is sent again, alone.
+                self._producer_options["max_batch_size"] = 1
+            self._broken = self._broken or error
         self.progress.set()
-        if self._broken is not None or len(self.in_flight) == MOST_IN_FLIGHT - 1:
+        if self._broken is not None or was_full:
             self.wake.set()
+            self.send_now.set()
 
     def _reject(self, entry: BufferedEvent, error: BaseException) -> None:
         del self.in_flight[entry.sequence]
         self.rejected += 1
-        self.progress.set()
         log.warning("The broker refused an event of %d bytes for %s: %r", entry.size_bytes, entry.key.decode(), error)
 
     def _put_back(self) -> None:

@@ -16,9 +16,9 @@ def test_every_event_is_taken_or_counted_as_dropped(events: list[tuple[bool, int
     buffer = Buffer(limit)
     fill(buffer, events)
     assert buffer.size_bytes <= limit
-    taken = []
-    while (entry := buffer.take()) is not None:
-        taken.append(entry)
+    taken = buffer.take(7)
+    assert len(taken) <= 7
+    taken += buffer.take(100)
     bad = sum(is_bad_request for is_bad_request, _ in events)
     assert sum(entry.is_bad_request for entry in taken) + buffer.dropped_bad_requests == bad
     assert sum(not entry.is_bad_request for entry in taken) + buffer.dropped == len(events) - bad
@@ -40,8 +40,8 @@ def test_a_400_is_dropped_only_when_nothing_else_is_left(events: list[tuple[bool
 def test_events_put_back_come_first_and_in_order(events: list[tuple[bool, int]], data: st.DataObject) -> None:
     buffer = Buffer(1 << 20)
     fill(buffer, events)
-    taken = [entry for _ in range(data.draw(st.integers(0, len(events)))) if (entry := buffer.take()) is not None]
+    taken = buffer.take(data.draw(st.integers(0, len(events))))
     buffer.put_back(data.draw(st.permutations(taken)))
     assert len(buffer) == len(events)
-    sequences = [entry.sequence for _ in events if (entry := buffer.take()) is not None]
+    sequences = [entry.sequence for entry in buffer.take(len(events) + 1)]
     assert sequences == list(range(1, len(events) + 1))
