@@ -17,7 +17,7 @@ from crawlee.statistics import Statistics
 from halt400.errors import BrokerUnavailable, Halt400Error, JobQuarantined, PreflightFailed
 from halt400.events import target_of
 from halt400.guard import BodyCapture, RequestGuard
-from halt400.integrations.crawlee_sending import Sending, watch
+from halt400.integrations.crawlee_sending import CrawleeSending, watch
 from halt400.integrations.crawlee_visits import begin_visit, current_visit
 from halt400.proxies import proxy_id_of
 
@@ -179,7 +179,7 @@ class Halt400HttpClient(HttpClient):
 
     def _admitted(
         self, method: Any, url: str, headers: Any, body: bytes | None, proxy_info: ProxyInfo | None, *, attempt: int = 1
-    ) -> Sending:
+    ) -> CrawleeSending:
         guarded = self._guard.admit(
             str(method),
             url,
@@ -188,7 +188,7 @@ class Halt400HttpClient(HttpClient):
             body=body,
             attempt=attempt,
         )
-        return Sending(guarded, self._target_of, None if proxy_info is None else proxy_id_of(proxy_info.url))
+        return CrawleeSending(guarded, self._target_of, None if proxy_info is None else proxy_id_of(proxy_info.url))
 
     def _target_of(self, url: str) -> str:
         named = self._target(url) if callable(self._target) else self._target or self._guard.target
@@ -211,11 +211,11 @@ class _PassingResponse:
             yield chunk
 
 
-def _told_last(sending: Sending, response: HttpResponse, url: str) -> None:
+def _told_last(sending: CrawleeSending, response: HttpResponse, url: str) -> None:
     sending.responded(response.status_code, url=url, version=response.http_version, received=response.headers)
 
 
-async def _finish(sending: Sending, response: HttpResponse, url: str) -> None:
+async def _finish(sending: CrawleeSending, response: HttpResponse, url: str) -> None:
     """Publish what is not published so far, now that the body is there."""
     if not sending.is_answered:
         _told_last(sending, response, url)

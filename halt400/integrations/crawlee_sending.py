@@ -6,15 +6,15 @@ from typing import Any
 
 from halt400.guard import BodyCapture, GuardedRequest
 
-__all__ = ["Sending", "watch"]
+__all__ = ["CrawleeSending", "watch"]
 
 Fields = list[tuple[str, str]]
 
-_sending: ContextVar["Sending | None"] = ContextVar("halt400_crawlee_sending", default=None)
+_sending: ContextVar["CrawleeSending | None"] = ContextVar("halt400_crawlee_sending", default=None)
 _WATCHED = "_halt400_watched"
 
 
-class Sending:
+class CrawleeSending:
     """What the guard has admitted; each response is told to it once, a 400's body when it is there.
 
     Parameters
@@ -28,7 +28,7 @@ class Sending:
         self._bad: tuple[GuardedRequest, dict[str, Any]] | None = None
         self.is_answered = False
 
-    def __enter__(self) -> "Sending":
+    def __enter__(self) -> "CrawleeSending":
         _sending.set(self)
         return self
 

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 from curl_cffi.requests import AsyncSession, RequestsError, Response, Session
 
 from halt400.guard import RequestGuard
-from halt400.integrations.curl_cffi_sending import Sending
+from halt400.integrations.curl_cffi_sending import CurlSending
 from halt400.integrations.curl_cffi_trace import borrowed_trace, is_traced
 from halt400.integrations.curl_cffi_trace import trace as trace_session
 
@@ -97,10 +97,10 @@ class _Requests:
             _attempts.reset(before)
 
     @contextmanager
-    def _one_attempt(self, options: dict[str, Any]) -> Iterator[Sending]:
+    def _one_attempt(self, options: dict[str, Any]) -> Iterator[CurlSending]:
         attempts = _attempts.get()
         attempts.made += 1
-        sending = Sending(self._session, self._guard, self._target, options, attempts.made)
+        sending = CurlSending(self._session, self._guard, self._target, options, attempts.made)
         with borrowed_trace() if is_traced(self._session) else nullcontext() as sending.trace:
             try:
                 yield sending

@@ -21,7 +21,7 @@ def seen_content(content: Any, capture: BodyCapture) -> Any:
     """Return a request's body that streams, as one that `capture` sees."""
     if isinstance(content, AsyncIterable):
         return _seen_async(content, capture)
-    return _SeenFile(content, capture) if hasattr(content, "read") else _seen(content, capture)
+    return _CurlSeenFile(content, capture) if hasattr(content, "read") else _seen(content, capture)
 
 
 def _seen(content: Any, capture: BodyCapture) -> Iterator[bytes]:
@@ -36,7 +36,7 @@ async def _seen_async(content: AsyncIterable[bytes], capture: BodyCapture) -> As
         yield chunk
 
 
-class _SeenFile:
+class _CurlSeenFile:
     def __init__(self, file: Any, capture: BodyCapture) -> None:
         self._file, self._capture = file, capture
 
@@ -60,10 +60,10 @@ def watch(response: Response, ended: Ended) -> None:
     """Have `ended` called once with a streamed response's body: when it was read, broke off, or was closed."""
     # Its class is replaced, not the object, so that it stays one of the session's own responses.
     response.__class__ = _watched_class(type(response))  # type: ignore[arg-type]
-    response._halt400 = _Received(response.queue, ended)  # type: ignore[attr-defined]
+    response._halt400 = _CurlReceived(response.queue, ended)  # type: ignore[attr-defined]
 
 
-class _Received:
+class _CurlReceived:
     def __init__(self, chunks: Any, ended: Ended) -> None:
         self.capture = BodyCapture()
         self._chunks = chunks
@@ -86,10 +86,10 @@ class _Received:
             return None
 
 
-class _WatchedResponse(Response):
+class _WatchedCurlResponse(Response):
     """The streamed response of a 400, which tells what is read of its body."""
 
-    _halt400: _Received
+    _halt400: _CurlReceived
 
     def iter_content(self, *arguments: Any, **more: Any) -> Iterator[bytes]:
         try:
@@ -133,4 +133,4 @@ class _WatchedResponse(Response):
 
 @lru_cache(maxsize=64)
 def _watched_class(kind: type[Response]) -> type[Response]:
-    return type(f"Watched{kind.__name__}", (_WatchedResponse, kind), {})
+    return type(f"Watched{kind.__name__}", (_WatchedCurlResponse, kind), {})

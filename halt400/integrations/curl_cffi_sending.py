@@ -14,12 +14,12 @@ from halt400.integrations.curl_cffi_bodies import seen_content, watch
 from halt400.integrations.curl_cffi_trace import SentHead, Trace, is_traced
 from halt400.proxies import proxy_id_of
 
-__all__ = ["Sending"]
+__all__ = ["CurlSending"]
 
 _HTTP_VERSIONS = {1: "1.0", 2: "1.1", 3: "2", 30: "3"}
 
 
-class Sending:
+class CurlSending:
     """One attempt.
 
     Attributes

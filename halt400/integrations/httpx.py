@@ -32,7 +32,7 @@ _NEXT_ATTEMPT = "_halt400_attempt"
 _BAD_REQUEST = "_halt400_bad_request"
 
 
-class _Sending:
+class _HttpxSending:
     """One request that is sent, and what is published of it."""
 
     def __init__(self, guard: RequestGuard, request: httpx.Request, target: Target) -> None:
@@ -142,7 +142,7 @@ class Halt400Transport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request, where the guard admits it."""
-        sending = _Sending(self._guard, request, self._target)
+        sending = _HttpxSending(self._guard, request, self._target)
         if self._proxies is None:
             assert self._wrapped is not None
             sending.lease = self._lease
@@ -199,7 +199,7 @@ class SyncHalt400Transport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request, where the guard admits it."""
-        sending = _Sending(self._guard, request, self._target)
+        sending = _HttpxSending(self._guard, request, self._target)
         return sending.answered(self._wrapped.handle_request(request))
 
     def __enter__(self) -> Self:

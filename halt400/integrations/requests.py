@@ -109,7 +109,7 @@ class Halt400Adapter(BaseAdapter):
         wrapped = self.wrapped
         if isinstance(wrapped, HTTPAdapter):
             wrapped.max_retries = watched(wrapped.max_retries)
-        sending = _Sending(self._guard, request, self._target, proxies)
+        sending = _RequestsSending(self._guard, request, self._target, proxies)
         sending.begin()
         body = request.body
         request.body = sending.body_to_send()
@@ -130,7 +130,7 @@ class Halt400Adapter(BaseAdapter):
         self.wrapped.close()
 
 
-class _Sending:
+class _RequestsSending:
     """One request while it is sent, as often as urllib3 tries it, and what is published of it."""
 
     def __init__(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["responses_told_to", "watched"]
 
 
-class Sending(Protocol):
+class RetriedSending(Protocol):
     """Who is told what becomes of a request that is sent several times."""
 
     def retried(self, response: "BaseHTTPResponse") -> None:
@@ -29,7 +29,7 @@ _current = threading.local()
 
 
 @contextmanager
-def responses_told_to(sending: Sending) -> Iterator[None]:
+def responses_told_to(sending: RetriedSending) -> Iterator[None]:
     """Tell `sending` of the retries in this thread."""
     before = getattr(_current, "sending", None)
     _current.sending = sending
@@ -59,14 +59,14 @@ class _WatchedRetry(Retry):
     def increment(  # type: ignore[override]
         self, method: str | None = None, url: str | None = None, response: Any = None, *rest: Any, **more: Any
     ) -> Retry:
-        sending: Sending | None = getattr(_current, "sending", None)
+        sending: RetriedSending | None = getattr(_current, "sending", None)
         if sending is not None and response is not None:
             sending.retried(response)
         return super().increment(method, url, response, *rest, **more)
 
     def sleep(self, response: "BaseHTTPResponse | None" = None) -> None:
         super().sleep(response)
-        sending: Sending | None = getattr(_current, "sending", None)
+        sending: RetriedSending | None = getattr(_current, "sending", None)
         if sending is not None:
             sending.begin()
 

@@ -31,7 +31,7 @@ _BODILESS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS"})
 _REFUSED = (JobQuarantined, PreflightFailed, BrokerUnavailable)
 
 
-class _Sending:
+class _FlowSending:
     """One request that went on, and what was seen of it."""
 
     def __init__(self, guarded: GuardedRequest, body: BodyCapture | None) -> None:
@@ -48,7 +48,7 @@ class Halt400Addon:
         self._jobs: Jobs | None = None
         self._starting: asyncio.Future[None] | None = None
         self._is_running = False
-        self._sending: WeakKeyDictionary[HTTPFlow, _Sending] = WeakKeyDictionary()
+        self._sending: WeakKeyDictionary[HTTPFlow, _FlowSending] = WeakKeyDictionary()
         self._users: WeakKeyDictionary[Client, str] = WeakKeyDictionary()
 
     def load(self, loader: Loader) -> None:
@@ -149,7 +149,7 @@ class Halt400Addon:
         except Halt400Error as error:
             log.warning("Not watched: %s", error)
             return True
-        self._sending[flow] = _Sending(guarded, body)
+        self._sending[flow] = _FlowSending(guarded, body)
         return True
 
     def _publish(self, flow: HTTPFlow, whole: Message | None) -> None:
