@@ -14,6 +14,18 @@ from typing import NamedTuple
 from halt400.redaction.credentials import HEADER_KINDS, SCHEME
 from halt400.redaction.secret_names import NameVerdict
 from halt400.redaction.secret_replacer import Syntax
+from halt400.redaction.structures import (
+    ATTRIBUTE,
+    ATTRIBUTE_BEFORE,
+    PAIR,
+    QUOTE,
+    block_lines,
+    bracketed,
+    element,
+    form_part,
+    log_word,
+    value_before,
+)
 
 __all__ = ["NAMES_MAX", "Field", "find_fields"]
 
@@ -34,25 +46,17 @@ _ENCODED_BEFORE = re.compile(r"(?:25){0,3}[0-9a-f]{2}")
 _ESCAPED_BEFORE = re.compile(r"u[0-9a-f]{4}|x[0-9a-f]{2}|[nrt]")
 _NAME_REST = re.compile(rf"[a-z0-9_\-.$]{{0,{_NAME_MAX}}}+")
 
-_QUOTE = r"""\\{0,7}["'`]|\\{1,3}(?:u00|x)2[27]|%22|%27|&quot;|&\#34;|&\#39;"""
 _AFTER_NAME = re.compile(
-    rf"""(?:\]|%(?:25){{0,3}}5[Dd])?(?P<close>{_QUOTE})?(?:\]|%5[Dd])?(?:\[[0-9]{{0,4}}\]|%5[Bb]%5[Dd])?[^\S\r\n]{{0,16}}+(?:\r?\n\s{{0,16}}+)?"""
+    rf"""(?:\]|%(?:25){{0,3}}5[Dd])?(?P<close>""|''|{QUOTE})?(?:\]|%5[Dd])?(?:\[[0-9]{{0,4}}\]|%5[Bb]%5[Dd])?[^\S\r\n]{{0,16}}+(?:\r?\n\s{{0,16}}+)?"""
     r"(?P<separator>=>|:=|[:=]|%(?:25){0,3}3[AaDd])\s{0,16}+"
 )
-_PAIR = re.compile(
-    rf"""\]?(?P<close>{_QUOTE})\s{{0,16}}+,\s{{0,16}}+(?:(?:{_QUOTE})value(?:{_QUOTE})\s{{0,16}}+:\s{{0,16}}+)""",
-    re.IGNORECASE,
-)
-# An element of HTML whose attribute has the name, and a later one the value.
-_ATTRIBUTE_BEFORE = re.compile(rf"""\b(?:name|id|property)\s?=\s?(?:{_QUOTE})\Z""")
-_ATTRIBUTE = re.compile(
-    rf"""(?P<close>{_QUOTE})(?:\s{{1,16}}+(?!value|content)[\w:-]{{1,40}}+"""
-    rf"""(?:=(?:(?:{_QUOTE})[^"'<>\\]{{0,128}}+(?:{_QUOTE})|[^\s"'<>\\]{{1,128}}+))?){{0,8}}+"""
-    r"""\s{1,16}+(?:value|content)\s?=\s?""",
-    re.IGNORECASE,
-)
-_HEADER_PAIR = re.compile(rf"(?:{_QUOTE})\s{{0,16}}+,\s{{0,16}}+(?=[bru]?(?:{_QUOTE}))")
-_OPEN = re.compile(rf"[bfru]{{0,2}}(?P<quote>{_QUOTE})")
+# The value is empty, and the next line has a name of its own.
+_NEXT_LINE = re.compile(r"[A-Za-z][\w.-]{0,40}:(?=\s|\Z)")
+_SCHEME_ALONE = re.compile(rf"(?:{SCHEME})\s*", re.IGNORECASE)
+_FOLDED = re.compile(r"""(?:\r?\n|(?:\\r)?\\n)[ \t]{0,16}+(?![\w-]{1,40}:)(?P<word>[^\s"'`\\]++)""")
+_HEADER_PAIR = re.compile(rf"(?:{QUOTE})\s{{0,16}}+,\s{{0,16}}+(?=[bru]?(?:{QUOTE}))")
+# A doubled quote is one of CSV or SQL inside a quoted text, or else an empty text.
+_OPEN = re.compile(rf"""[bfru]{{0,2}}(?P<quote>(?:""|'')(?=[^\s,:;&}}\])>"'])|{QUOTE})""")
 _UNQUOTED = re.compile(r"""(?:\\.|[^"\\])*+""", re.DOTALL)
 _UNTICKED = re.compile(r"""(?:\\.|[^'\\])*+""", re.DOTALL)
 _ENCODED_QUOTED = {
@@ -72,24 +76,17 @@ _ENCODED = re.compile(r"""(?:(?!%(?:25){0,3}(?:26|23))[^&\s"'`<>#])*+""")
 _SIGNS = re.compile(r"[+.-]*+(?=[^\s])")
 _NUMBER = re.compile(r"-?0*([0-9][0-9.eE+-]*)")
 
-_TAG_REST = re.compile(r"(?:\s[^<>]{0,512}+)?>(?:\s*+<!\[CDATA\[)?")
-_PREFIX = re.compile(r"<[\w.-]{1,32}:")
-_TAG_TEXT = re.compile(r"[^<]*+")
-_MULTIPART = re.compile(
-    r"""(?:(?!\\[rn])[^\r\n]){0,160}(?P<eol>\r?\n|\\r\\n|\\n)(?:[\w-]{1,40}:(?:(?!\\[rn])[^\r\n]){0,160}(?P=eol)){0,4}(?P=eol)"""
-)
-_PART_NAME = re.compile(r"""name=\\{0,3}["']?[^"'\r\n;]{0,40}\Z""")
-_PART_END = re.compile(r"(?:\r?\n|\\r\\n|\\n)--")
 _FLAG_VALUE = re.compile(r"""[ \t]+(?!-)(?=\S)""")
 _LEAF = re.compile(
-    rf"""(?P<open>[\[{{])|(?P<close>[\]}}])|(?P<quote>{_QUOTE})|(?P<escape>\\u[0-9a-fA-F]{{4}}|\\.)"""
+    rf"""(?P<open>[\[{{])|(?P<close>[\]}}])|(?P<quote>{QUOTE})|(?P<escape>\\u[0-9a-fA-F]{{4}}|\\.)"""
     r"""|(?P<bare>[^\s"'`,:{}\[\]\\]+)""",
     re.DOTALL,
 )
 # A quote that closes a string of JSON: what follows it is between strings.
 _CLOSES = re.compile(r'(?:\\\\)*"(?=\s{0,16}+[,:}\]])')
+_OPEN_KEYS = frozenset({"algorithm", "method", "scheme", "type"})
 _KEY = re.compile(r"\s{0,16}+:")
-_KEY_END = re.compile(rf"(?:{_QUOTE})\s{{0,16}}+:")
+_KEY_END = re.compile(rf"(?:{QUOTE})\s{{0,16}}+:")
 
 
 def find_fields(
@@ -126,7 +123,8 @@ def find_fields(
         if verdict.value >= NameVerdict.PLURAL.value:
             names += 1
             for field in scan.values(name, start, at, verdict):
-                if field.end > field.start:
+                is_count = verdict is NameVerdict.PLURAL and text[field.start : field.end].strip().isdecimal()
+                if field.end > field.start and not is_count:
                     found.append(field)
                 at = max(at, field.end)
             if max(names, len(found)) >= NAMES_MAX:
@@ -163,19 +161,18 @@ class _Scan:
         """
         text, lowered = self._text, self._lowered
         known = name.lower() in HEADER_KINDS
-        if (part := self._part(start, end)) is not None:
+        if (part := form_part(text, lowered, start, end) or element(text, start, end)) is not None:
             return [Field(name, *part, Syntax.TEXT)]
-        if (element := self._element(start, end)) is not None:
-            return [Field(name, *element, Syntax.TEXT)]
         after = _AFTER_NAME.match(text, end)
         if after is None:
-            pair = _PAIR.match(text, end) or (_HEADER_PAIR.match(text, end) if known or "-" in name else None)
+            pair = PAIR.match(text, end) or (_HEADER_PAIR.match(text, end) if known or "-" in name else None)
             if pair is None and (lowered[start] == "-" or text[max(0, start - 1) : start] == "-"):
                 pair = _FLAG_VALUE.match(text, end)
-            if pair is None and _ATTRIBUTE_BEFORE.search(lowered, max(0, start - 16), start):
-                pair = _ATTRIBUTE.match(text, end)
+            if pair is None and ATTRIBUTE_BEFORE.search(lowered, max(0, start - 16), start):
+                pair = ATTRIBUTE.match(text, end)
             if pair is None:
-                return []
+                other = value_before(text, lowered, start) or log_word(text, name, start, end)
+                return [Field(name, *other, Syntax.JSON)] if other else []
             at = _end(_ESCAPED_LINES, text, pair.end())
             found = self._value(name, at, verdict, pair.groupdict().get("close") or "")
             # A name that is a value itself, and the key of the next member of the object.
@@ -183,6 +180,15 @@ class _Scan:
         if lowered[max(0, start - 11) : start].endswith(("unexpected ", "illegal ")):
             return []
         at, separator = _end(_ESCAPED_LINES, text, after.end()), after["separator"]
+        if separator == ":" and not after["close"]:
+            block = block_lines(text, start, after.end("separator"))
+            if block is not None:
+                return [
+                    *(Field(name, *line, Syntax.TEXT) for line in block[0]),
+                    Field(name, block[1], block[1], Syntax.TEXT),
+                ]
+            if "\n" in text[after.end("separator") : at] and _NEXT_LINE.match(text, at):
+                return []
         if separator.startswith("%"):
             opened = _OPEN.match(text, at)
             if opened is not None:
@@ -191,7 +197,11 @@ class _Scan:
         if not after["close"] and separator == ":" and _OPEN.match(text, at) is None and text[at : at + 1] not in "[{":
             line_start = self._starts_line(start)
             if known or line_start or text[max(0, start - 1) : start] in {"'", '"', "`"}:
-                return [Field(name, at, self._line_end(at, to_quote=not line_start), Syntax.TEXT)]
+                line_end = self._line_end(at, to_quote=not line_start)
+                if known and _SCHEME_ALONE.fullmatch(text, at, line_end):
+                    folded = _FOLDED.match(text, line_end)
+                    return [Field("", *folded.span("word"), Syntax.TEXT)] if folded else []
+                return [Field(name, at, line_end, Syntax.TEXT)]
         return self._value(name, at, verdict, after["close"] or "", assigned=separator == "=" and not after["close"])
 
     def _starts_line(self, start: int) -> bool:
@@ -202,32 +212,6 @@ class _Scan:
         """The end of the line, without the white space and comma that belong to the grammar."""
         line = self._text[at : _end(_LINE_TO_QUOTE if to_quote else _LINE, self._text, at)]
         return at + len(line.rstrip().removesuffix(","))
-
-    def _part(self, start: int, end: int) -> tuple[int, int] | None:
-        """The content of the part of multipart/form-data that has this name, if there is one."""
-        before = self._lowered[max(0, start - 64) : start]
-        if "disposition" not in before or _PART_NAME.search(before) is None:
-            return None
-        header = _MULTIPART.match(self._text, end)
-        if header is None:
-            return None
-        stop = _PART_END.search(self._text, header.end())
-        return header.end(), stop.start() if stop else len(self._text)
-
-    def _element(self, start: int, end: int) -> tuple[int, int] | None:
-        """The text of the XML element that has this name, if there is one."""
-        text = self._text
-        before = text[max(0, start - 34) : start]
-        opening = before.rfind("<")
-        if opening < 0 or not (opening == len(before) - 1 or _PREFIX.fullmatch(before, opening)):
-            return None
-        rest = _TAG_REST.match(text, end)
-        if rest is None or rest[0].endswith("/>"):
-            return None
-        if rest[0].endswith("["):
-            stop = text.find("]]>", rest.end())
-            return rest.end(), stop if stop >= 0 else len(text)
-        return rest.end(), _end(_TAG_TEXT, text, rest.end())
 
     def _value(
         self, name: str, at: int, verdict: NameVerdict, close: str = "", *, assigned: bool = False
@@ -240,6 +224,8 @@ class _Scan:
             # The quote may close the string that the name is in: then the value is what follows the string.
             closes = close != '"' and _CLOSES.match(text, opened.start("quote"))
             return [field._replace(name="", start=at) if closes else field]
+        if (inner := bracketed(text, at)) is not None:
+            return [Field(name, *inner, Syntax.TEXT)]
         if text[at : at + 1] in {"[", "{"} and text[at + 1 : at + 2] != "{":
             return self._leaves(name, at, verdict, outside_string=close == '"')
         form = assigned and self._form_like(at)
@@ -265,8 +251,8 @@ class _Scan:
     def _quoted(self, name: str, start: int, quote: str) -> Field:
         """The field inside a quote; where it is never closed, up to the end of the text, or of the line of a URL."""
         text = self._text
-        if quote in "\"'":
-            end = _end(_UNQUOTED if quote == '"' else _UNTICKED, text, start)
+        if quote[0] in "\"'":
+            end = _end(_UNQUOTED if quote[0] == '"' else _UNTICKED, text, start)
         elif quote.startswith("\\"):
             end = _end(_nested(quote), text, start)
         elif quote[0] in "%&":
@@ -286,7 +272,7 @@ class _Scan:
         """
         text = self._text
         found: list[Field] = []
-        depth = 0
+        depth, key = 0, ""
         while len(found) < NAMES_MAX and (leaf := _LEAF.search(text, at)) is not None:
             at = leaf.end()
             if leaf["open"]:
@@ -300,9 +286,13 @@ class _Scan:
             elif leaf["quote"]:
                 field = self._quoted(name, at, leaf["quote"])
                 at = field.end + len(leaf["quote"]) if text.startswith(leaf["quote"], field.end) else field.end
-                if not _KEY.match(text, at):
+                if _KEY.match(text, at):
+                    key = text[field.start : field.end]
+                elif key not in _OPEN_KEYS:
                     found.append(field)
-            elif leaf["bare"] and not _KEY.match(text, at):
+            elif leaf["bare"] and _KEY.match(text, at):
+                key = leaf["bare"]
+            elif leaf["bare"] and key not in _OPEN_KEYS:
                 found += self._bare(name, leaf.start(), leaf.end(), verdict, Syntax.BARE_WORD)
         found.append(Field(name, at, at, Syntax.TEXT))
         return found

@@ -10,26 +10,49 @@ RFC 7468 (PEM); RFC 6750 (Bearer); ISO/IEC 7812 (card numbers, the Luhn check).
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 __all__ = ["FORMATS", "SecretFormat", "card_spans", "custom_formats", "has_long_digits"]
 
 
+def _any(_: str) -> bool:
+    return True
+
+
 class SecretFormat(NamedTuple):
-    """One kind of secret: group ``s`` of `pattern` is replaced, the characters of `keep` in it stay."""
+    """One kind of secret: group ``s`` of `pattern` is replaced where it `holds`; the characters of `keep` stay."""
 
     hints: tuple[str, ...]
     pattern: re.Pattern[str]
     keep: str = ""
+    holds: Callable[[str], bool] = _any
+
+
+def _is_basic(credentials: str) -> bool:
+    """Whether user and password can be read from it (RFC 7617, section 2): ``Basic membership-2026`` is a sentence."""
+    whole = credentials.rstrip("=").translate(_STANDARD)
+    try:
+        decoded = b64decode(whole[: len(whole) // 4 * 4])
+    except ValueError:
+        return False
+    return b":" in decoded or not decoded.translate(None, _PRINTABLE)
+
+
+_STANDARD = str.maketrans("-_", "+/")
+_PRINTABLE = bytes(range(32, 127))
 
 
 _BOUNDARY = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
 """Where a word starts, also after an escape of JSON or of a URL."""
 
 
-def _format(hints: str, pattern: str, keep: str = "", flags: int = 0) -> SecretFormat:
-    return SecretFormat(tuple(hints.split()), re.compile(pattern.replace("{B}", _BOUNDARY), flags | re.ASCII), keep)
+def _format(
+    hints: str, pattern: str, keep: str = "", flags: int = 0, holds: Callable[[str], bool] = _any
+) -> SecretFormat:
+    compiled = re.compile(pattern.replace("{B}", _BOUNDARY), flags | re.ASCII)
+    return SecretFormat(tuple(hints.split()), compiled, keep, holds)
 
 
 FORMATS: tuple[SecretFormat, ...] = (
@@ -57,7 +80,8 @@ FORMATS: tuple[SecretFormat, ...] = (
     _format("xox xapp-", r"{B}(?:xox[abeoprs]|xapp)-(?P<s>[A-Za-z0-9-]{10,}+)"),
     _format("hooks.slack.com", r"hooks\.slack\.com/(?:services|workflows)/(?P<s>[\w/-]{16,}+)", "/"),
     _format("api/webhooks/", r"discord(?:app)?\.com/api/webhooks/\d+/(?P<s>[\w-]{16,}+)"),
-    _format("sk-", r"{B}sk-(?:ant-|proj-)?(?P<s>[\w-]{20,}+)"),
+    # A slug such as sk-hotel-bratislava-old-town-2026 has no such run of letters and digits.
+    _format("sk-", r"{B}sk-(?:ant-|proj-)?(?=[\w-]{0,64}?(?=[A-Za-z]{0,15}[0-9])[A-Za-z0-9]{16})(?P<s>[\w-]{20,}+)"),
     _format("SG.", r"{B}SG\.(?P<s>[\w-]{12,}+\.[\w-]{12,}+)", "."),
     _format("SK", r"{B}SK(?P<s>[0-9a-f]{32})(?![A-Za-z0-9])"),
     _format("key-", r"{B}key-(?P<s>[0-9a-f]{32})(?![A-Za-z0-9])"),
@@ -81,6 +105,7 @@ FORMATS: tuple[SecretFormat, ...] = (
         r"\bbasic(?:\s|%20|\+){1,4}+(?P<s>(?=[^\s0-9=]{0,256}[0-9=])[A-Za-z0-9+/_=-]{8,}+)",
         "",
         re.IGNORECASE,
+        _is_basic,
     ),
 )
 """The built-in formats without card numbers, in the order of the search."""
@@ -113,7 +138,7 @@ def _is_card(digits: str) -> bool:
     length = len(digits)
     two, four = int(digits[:2]), int(digits[:4])
     if digits[0] == "4":
-        fits = length in {13, 16, 19}
+        fits = length in {16, 19} or (length == 13 and not _is_article(digits))
     elif 51 <= two <= 55 or 2221 <= four <= 2720:
         fits = length == 16
     elif two in {34, 37}:
@@ -125,6 +150,11 @@ def _is_card(digits: str) -> bool:
     if not fits:
         return False
     return (sum(map(int, digits[-1::-2])) + sum(map(_DOUBLED.__getitem__, digits[-2::-2]))) % 10 == 0
+
+
+def _is_article(digits: str) -> bool:
+    """Whether thirteen digits are an EAN-13: the check digit of GS1 holds. Many of Germany's begin with 4."""
+    return (sum(map(int, digits[0::2])) + 3 * sum(map(int, digits[1::2]))) % 10 == 0
 
 
 def card_spans(text: str, replace: Callable[[str], str]) -> list[tuple[int, int, str]]:

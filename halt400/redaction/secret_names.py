@@ -53,7 +53,11 @@ _WEAK_WORDS = frozenset(_words("code key session"))
 _HARMLESS_ENDINGS = _words(
     "pagetoken nexttoken prevtoken previoustoken continuationtoken synctoken cursortoken resumetoken skiptoken "
     "canceltoken idempotencytoken idempotencykey surrogatekey cachekey websocketkey sortkey partitionkey primarykey "
-    "foreignkey statuscode errorcode countrycode languagecode currencycode postalcode zipcode"
+    "foreignkey statuscode errorcode countrycode languagecode currencycode postalcode zipcode objectkey s3key filekey "
+    "issuekey projectkey translationkey messagekey routingkey hashkey rangekey indexkey shardkey groupkey itemkey "
+    "productkey categorykey pagekey productcode articlecode itemcode skucode reasoncode resultcode responsecode "
+    "areacode storecode branchcode regioncode statecode couponcode discountcode promocode vouchercode taxcode "
+    "emailsignature mailsignature"
 )
 
 _LONG_STEMS = _words(

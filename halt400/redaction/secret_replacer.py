@@ -73,7 +73,7 @@ _BEYOND_QUOTE = re.compile(
 
 _PLACEHOLDER = re.compile(
     r"(?:null|none|nil|undefined|[+-]?(?:nan|inf(?:inity)?)|true|false|\[object object\]"
-    r"|\[?(?:redacted|filtered|masked)\]?|\*+|%[sdr])"
+    r"|\((?:null|none)\)|\[?(?:redacted|filtered|masked)\]?|\*+|%[sdr])"
     r"|(?:\{\{?|\$\{?|<|%\(|:)\s{0,4}(?P<name>[a-z][a-z_. -]{1,40})\s{0,4}(?:\}\}?|>|\)s)?",
     re.IGNORECASE,
 )

@@ -17,6 +17,7 @@ from halt400.redaction.credentials import (
 )
 from halt400.redaction.fields import NAMES_MAX, find_fields
 from halt400.redaction.known_secrets import KnownSecrets
+from halt400.redaction.plain_values import is_plain
 from halt400.redaction.rules import RedactionRules
 from halt400.redaction.secret_formats import FORMATS, SecretFormat, card_spans, custom_formats, has_long_digits
 from halt400.redaction.secret_names import NameVerdict, SecretNames, contains_any, judge, looks_secret, lower
@@ -177,7 +178,7 @@ class TextRedactor:
     def _secret(self, value: str, syntax: Syntax, known: KnownSecrets | None, *, plain: bool = False) -> str:
         """The replacement of one secret; a prefix that names its kind stays (``sk_live_``, ``Bearer``)."""
         inner = value.strip()
-        if not inner or self.replacer.is_placeholder(inner):
+        if not inner or self.replacer.is_placeholder(inner) or is_plain(inner):
             return value
         if not plain and _SCHEMED.match(inner):
             return self._authorization(value, syntax, known)
@@ -204,7 +205,7 @@ class TextRedactor:
             start, end = match.span(group)
             if end > start:
                 secret = text[start:end]
-                if not self.replacer.is_placeholder(secret):
+                if secret_format.holds(secret) and not self.replacer.is_placeholder(secret):
                     spans.append((start, end, self.replacer.replace(secret, Syntax.TEXT, secret_format.keep)))
         return _replace_spans(text, spans)
 

@@ -102,3 +102,32 @@ BODIES = [
     "curl --{name} {secret} https://api.shop.example/",
 ]
 """Bodies and texts, broken ones too, with a place for a name and a secret."""
+
+PLACES = [
+    "password=({})&page=3",
+    "password = ({}) ann",
+    "login password=<{}> ann",
+    "password=[{}]",
+    '"ann","password=""{}""","page"',
+    '{{""user"": ""ann"", ""password"": ""{}"", ""page"": 3}}',
+    "VALUES ('user=''ann'' password=''{}''', 3)",
+    "{{''user'': ''ann'', ''password'': ''{}''}}",
+    "user: ann\npassword: |\n  {}\npage: 3\n",
+    "user: ann\npassword: >-\n    first line\n    {}\npage: 3\n",
+    "- user: ann\n  password: |2+\n      first\n\n      {}\n  page: 3\n",
+    "user: ann\npasswords:\n  - first\n  - {}\npage: 3\n",
+    "user: ann\r\ntoken: | # kept\r\n  {}\r\npage: 3\r\n",
+    "2026-01-01 [password] {} ann",
+    '<input value="{}" type="hidden" name="password">ann',
+    "<input value='{}' class=wide name=password> ann",
+    '<meta content="{}" name="csrf-token">ann',
+    '{{"value": "{}", "name": "password"}}',
+    '{{"value": "{}", "type": "text", "key": "api_key"}}',
+    '{{"name": "password", "type": "text", "value": "{}"}}',
+    '{{"key": "access_token", "enabled": true, "value": "{}", "type": "string"}}',
+    "Authorization: Bearer\n  {}\nuser: ann",
+    "Authorization:\r\n Bearer {}\r\nuser: ann",
+    '{{"headers": "Authorization: Bearer\\n {}"}}',
+    '{{"auth": {{"type": "basic", "password": "{}"}}}}',
+]
+"""Places for a secret where its name is in an unusual one; what is around it stays."""

@@ -13,6 +13,7 @@ from tests.redaction.secrets import (
     HEADER_NAMES,
     NAMED,
     PARAMETER_NAMES,
+    PLACES,
     PRIVATE_KEY,
     PRIVATE_KEY_LINES,
     SHAPED,
@@ -45,6 +46,19 @@ def test_a_secret_under_a_secret_name_is_replaced_in_any_body(template: str, nam
         after = redactor.body(body)
         assert_gone(written, body, after)
         assert after.count("ann") == body.count("ann")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_secret_is_replaced_in_an_unusual_place(place: str) -> None:
+    for secret in ("hunter2-Zq81x", "9f86d081884c7d659a2feaa0c55ad015", "Tr0ub4dor-3"):
+        before = place.format(secret)
+        for after in (redactor.text(before), redactor.body(before)):
+            assert secret not in after, after
+            assert len(after) == len(before)
+            assert [word in after for word in ("ann", "page", "user")] == [
+                word in before for word in ("ann", "page", "user")
+            ], after
+            assert redactor.text(after) == after
 
 
 @pytest.mark.parametrize("secret", NAMED)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from halt400.errors import SettingError
 from halt400.records import Request, Response, ResponseEvent
 from halt400.redaction import RedactionRules, Redactor
-from tests.redaction.secrets import BODIES, HEADER_NAMES, NAMED, PARAMETER_NAMES, PRIVATE_KEY, SHAPED
+from tests.redaction.innocent import INNOCENT
+from tests.redaction.secrets import BODIES, HEADER_NAMES, NAMED, PARAMETER_NAMES, PLACES, PRIVATE_KEY, SHAPED
 
 redactor = Redactor(RedactionRules(), b"the key of the redaction's tests")
 
@@ -33,7 +34,10 @@ glue = st.sampled_from(
 documents = st.builds(
     lambda template, name, secret: template.format(name=name, secret=secret), st.sampled_from(BODIES), names, words
 )
-texts = st.one_of(documents, st.lists(st.one_of(words, names, glue), max_size=24).map("".join))
+places = st.builds(lambda place, secret: place.format(secret), st.sampled_from(PLACES), words)
+texts = st.one_of(
+    documents, places, st.sampled_from(INNOCENT), st.lists(st.one_of(words, names, glue), max_size=24).map("".join)
+)
 headers = st.lists(st.tuples(st.one_of(names, st.text(max_size=12)), texts), max_size=4)
 
 
@@ -237,6 +241,16 @@ HOSTILE = {
     "escapes": '{\\"token\\":\\"',
     "escaped quotes": "\\u0022token\\u0022:\\u0022",
     "attributes": '<input name="token" a=b c="d" ',
+    "values before": 'value="a" name="token" ',
+    "members before": '"value":"a","name":"token",',
+    "members after": '"name":"token","type":"a",',
+    "blocks": "token: |\n a\n",
+    "deep blocks": "token: |\n" + " " * 60 + "a\n",
+    "lists": "tokens:\n - a\n",
+    "log prefixes": "[token] a1bcdef ",
+    "round brackets": "token=((",
+    "doubled quotes": 'token=""a',
+    "sentences": "token: must be a ",
     "long name": "token_",
     "slashes": "://",
     "users": "://a:b@",
