@@ -103,10 +103,11 @@ def _check_acknowledged(scraper: str, lines: list, on_log: set[str]) -> Iterator
         elif line.kind == "dropped":
             pending = []
         elif line.kind == "acknowledged":
-            lost = [name for name in pending if name not in on_log]
+            covered = pending.index(line.id) + 1 if line.id in pending else 0
+            lost = [name for name in pending[:covered] if name not in on_log]
             if lost:
                 yield Violation(1, f"{scraper}: {len(lost)} acknowledged events are not on the log, first {lost[0]}")
-            pending = []
+            del pending[:covered]
 
 
 def _class_of(status: int) -> str:

@@ -39,8 +39,8 @@ class GateEvent(msgspec.Struct, kw_only=True, omit_defaults=True):
     ----------
     kind
         ``sent``: the gate let a request pass; ``refused``: it did not; ``command``: the gate knows this command from
-        here on; ``acknowledged``: everything published so far is acknowledged by the broker; ``dropped``: events were
-        lost by the publisher, so that nothing is known of those that are not in the log.
+        here on; ``acknowledged``: everything up to the event `id` is acknowledged by the broker; ``dropped``: events
+        were lost by the publisher, so that nothing is known of those that are not in the log.
     """
 
     kind: str

@@ -152,8 +152,13 @@ class Follower(StartStop):
 
     @property
     def last_contact_age_s(self) -> float | None:
-        """Seconds since the broker last answered a fetch; ``None`` before the first answer."""
+        """Seconds since a broker last answered, for the partition that waits longest; ``None`` before the first."""
         return self._reader.last_contact_age_s
+
+    @property
+    def age_s(self) -> float | None:
+        """Age of `values` in seconds: they include everything that is older; ``None`` before that is known."""
+        return self._reader.age_s
 
     @property
     def caught_up(self) -> bool:
@@ -217,7 +222,7 @@ class Follower(StartStop):
             self._end(failed.error)
 
     async def _follow(self) -> None:
-        reader, first_ends = self._reader, None
+        reader, first_ends, asked_at = self._reader, None, self._clock()
         if not self._caught_up or self._latest.is_reloading:
             first_ends = await reader.ends()
         while True:
@@ -227,6 +232,7 @@ class Follower(StartStop):
             await reader.advance()
             if first_ends is not None and is_reached(first_ends, reader.positions):
                 first_ends = None
+                reader.confirm(asked_at)
                 self._caught_up = True
                 if changes := self._latest.end_reload():
                     self._notify(changes)

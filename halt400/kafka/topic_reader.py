@@ -53,6 +53,10 @@ class TopicReader:
         The next offset to read, by partition.
     """
 
+    # The age of what was read: a fetch that was answered with all that there was includes what was appended before it
+    # was sent, and it was sent after the answer to the one before. So of each partition the time of the answer before
+    # is kept, and the partition that is furthest behind counts: its broker may be the one that does not answer.
+
     def __init__(
         self,
         kafka: KafkaConnection,
@@ -77,15 +81,35 @@ class TopicReader:
         self._consumer: AIOKafkaConsumer | None = None
         self._assigned: list[TopicPartition] = []
         self._last_poll_ms: dict[TopicPartition, int | None] = {}
-        self._last_contact: float | None = None
+        self._last_answer: float | None = None
+        self._advanced_at = 0.0
+        self._answered_at: dict[int, float] = {}
+        self._asked_at: dict[int, float] = {}
+        self._complete_at: dict[int, float] = {}
+        self._contact_at: dict[int, float] = {}
         self._connected = asyncio.Event()
         self._lost: asyncio.Future[None] | None = None
         self._closed_by: BaseException | None = None
 
     @property
     def last_contact_age_s(self) -> float | None:
-        """Seconds since the broker last answered a fetch; ``None`` before the first answer."""
-        return None if self._last_contact is None else self._clock() - self._last_contact
+        """Seconds since a broker last answered, for the partition that waits longest; ``None`` before the first."""
+        return self._age(self._contact_at)
+
+    @property
+    def age_s(self) -> float | None:
+        """Age of what was read: everything older is in it, of every partition; ``None`` before that is known of all."""
+        return self._age(self._complete_at)
+
+    def _age(self, times: Mapping[int, float]) -> float | None:
+        if not self._assigned or any(partition.partition not in times for partition in self._assigned):
+            return None
+        return self._clock() - min(times[partition.partition] for partition in self._assigned)
+
+    def confirm(self, at: float) -> None:
+        """Note that everything that was in the topic at `at`, monotonic seconds, has been read."""
+        for partition in self._assigned:
+            self._note_complete(partition.partition, at)
 
     async def connect(self) -> None:
         """Connect if not connected, and seek every partition to its position, or to its beginning.
@@ -107,7 +131,9 @@ class TopicReader:
             await self._assign(consumer, await load_partitions(consumer, self.topic) or 1)
         self._consumer = consumer
         self._last_poll_ms = {}
-        self._last_contact = self._clock()
+        self._last_answer = self._advanced_at = self._clock()
+        self._answered_at = dict.fromkeys(self.positions, self._advanced_at)
+        self._asked_at = {}
         self._lost = asyncio.get_running_loop().create_future()
         self._connected.set()
 
@@ -143,17 +169,29 @@ class TopicReader:
         BrokerUnavailable
             The broker has not answered for too long.
         """
-        consumer, answered = self._connection(), False
+        consumer, now, answered = self._connection(), self._clock(), False
         for partition in self._assigned:
-            self.positions[partition.partition] = await consumer.position(partition)
+            number = partition.partition
+            position = self.positions[number] = await consumer.position(partition)
             stamp = consumer.last_poll_timestamp(partition)
-            answered = answered or stamp != self._last_poll_ms.get(partition)
-            self._last_poll_ms[partition] = stamp
-        now = self._clock()
-        if answered or self._last_contact is None:
-            self._last_contact = now
-        elif now - self._last_contact > self._stale_after_s:
+            if stamp != self._last_poll_ms.get(partition):
+                answered = True
+                self._contact_at[number] = now
+                self._last_poll_ms[partition] = stamp
+                # The answer came after the last call of this method.
+                self._asked_at[number] = self._answered_at.get(number, now)
+                self._answered_at[number] = self._advanced_at
+            end = consumer.highwater(partition)
+            if end is not None and position >= end and number in self._asked_at:
+                self._note_complete(number, self._asked_at[number])
+        self._advanced_at = now
+        if answered or self._last_answer is None:
+            self._last_answer = now
+        elif now - self._last_answer > self._stale_after_s:
             raise BrokerUnavailable(f"Kafka at {self.kafka.servers} has not answered for {self._stale_after_s:g} s.")
+
+    def _note_complete(self, partition: int, at: float) -> None:
+        self._complete_at[partition] = max(at, self._complete_at.get(partition, at))
 
     def skip_to_newest(self) -> int:
         """Seek partitions that are more than `newest` records behind; returns how many records are not read."""
@@ -219,3 +257,4 @@ class TopicReader:
         consumer.assign(self._assigned)
         for partition in self._assigned:
             consumer.seek(partition, self.positions[partition.partition])
+            self._contact_at.setdefault(partition.partition, self._clock())

@@ -130,12 +130,12 @@ class ReadModel(StartStop):
 
     @property
     def as_of(self) -> int:
-        """When the broker last confirmed that all was read, for the topic where that is longest ago; milliseconds."""
+        """The time up to which everything was read, of the topic where that is longest ago; milliseconds."""
         return self.as_of_these(self.followers)
 
     def as_of_these(self, readers: Iterable[Follower | RecentRecords[Any]]) -> int:
         """Return the same for some topics only."""
-        ages = [reader.last_contact_age_s for reader in readers]
+        ages = [reader.age_s for reader in readers]
         return self.clock_ms() - int(1000 * max((age for age in ages if age is not None), default=0.0))
 
     def _status(self) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class RecentRecords(StartStop, Generic[T]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.topic, self._summarize, self._on_new = topic, summarize, on_new
-        self._most = max(20, most // partitions)
+        self._most, self._clock = max(20, most // partitions), clock
         self.skipped = 0
         self.caught_up = False
         self._by_partition: dict[int, deque[T]] = {}
@@ -94,6 +94,11 @@ class RecentRecords(StartStop, Generic[T]):
     def last_contact_age_s(self) -> float | None:
         """Seconds since the broker last answered; None before the first answer."""
         return self._reader.last_contact_age_s
+
+    @property
+    def age_s(self) -> float | None:
+        """Age of what is kept: what is newer may be missing; None before that is known."""
+        return self._reader.age_s
 
     @property
     def healthy(self) -> bool:
@@ -129,7 +134,7 @@ class RecentRecords(StartStop, Generic[T]):
             await backoff.pause()
 
     async def _read(self, backoff: Backoff) -> None:
-        reader = self._reader
+        reader, asked_at = self._reader, self._clock()
         ends = await reader.ends()
         while True:
             polled, was_caught_up = await reader.poll(), self.caught_up
@@ -137,6 +142,7 @@ class RecentRecords(StartStop, Generic[T]):
             await reader.advance()
             self.skipped += reader.skip_to_newest()
             if not self.caught_up and is_reached(ends, reader.positions):
+                reader.confirm(asked_at)
                 self.caught_up = True
                 backoff.reset()
             if new and was_caught_up and self._on_new is not None:

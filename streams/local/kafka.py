@@ -41,6 +41,8 @@ class LocalKafka(LocalService):
         Options for Java after those that are always passed.
     properties
         Broker settings over those of `server_properties`.
+    cluster_id
+        The same for every node of a cluster of several; a random one by default.
     start_timeout_s
         How long the broker may take to answer.
 
@@ -62,12 +64,14 @@ class LocalKafka(LocalService):
         heap: str = "1g",
         java_options: Sequence[str] = (),
         properties: Mapping[str, str] | None = None,
+        cluster_id: str | None = None,
         start_timeout_s: float = 90.0,
     ) -> None:
         super().__init__(port, data_dir, start_timeout_s=start_timeout_s)
         self._heap = heap
         self._java_options = tuple(java_options)
         self._properties = dict(properties or {})
+        self._cluster_id = cluster_id or _random_cluster_id()
 
     @property
     def bootstrap_servers(self) -> str:
@@ -135,9 +139,8 @@ class LocalKafka(LocalService):
         ]
 
     def _format(self, java: Sequence[str | Path], class_path: str, config: Path) -> None:
-        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A").replace("_", "B")
         quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xmx256m"]
-        tool = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster_id, "--config", str(config)]
+        tool = ["kafka.tools.StorageTool", "format", "--cluster-id", self._cluster_id, "--config", str(config)]
         try:
             run = subprocess.run(
                 [*java, *quick, "-cp", class_path, *tool],
@@ -168,6 +171,10 @@ class LocalKafka(LocalService):
                 body = stream.read(struct.unpack(">i", head)[0])
         # Correlation id, throttle time, number of brokers: a broker is listed once the controller has unfenced it.
         return len(body) >= 12 and struct.unpack_from(">iii", body)[2] >= 1
+
+
+def _random_cluster_id() -> str:
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A").replace("_", "B")
 
 
 def _escaped(value: str) -> str:

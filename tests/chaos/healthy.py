@@ -123,7 +123,7 @@ def add_gate(history: History, commands: list[Command]) -> None:
         GateEvent(kind="refused", at_ms=NOW + 12, gate=GATE, command_id=opened.command_id),
         knows(released, NOW + 21),
         sent(5, NOW + 22),
-        GateEvent(kind="acknowledged", at_ms=NOW + 23, gate=GATE),
+        GateEvent(kind="acknowledged", at_ms=NOW + 23, gate=GATE, id="e5"),
     ]
 
 

@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from halt400.errors import BrokerUnavailable, TopicMismatch
 from halt400.kafka.follower import Follower
@@ -127,3 +128,23 @@ async def test_stopping_raises_in_callers_that_wait(kafka: str, topic: str) -> N
             await waiting
         with pytest.raises(BrokerUnavailable, match="not running"):
             await follower.wait_caught_up()
+
+
+async def test_what_is_older_than_the_stated_age_is_in_the_values(kafka: str, topic: str) -> None:
+    loop = asyncio.get_running_loop()
+    async with (
+        Follower(kafka, topic) as follower,
+        AIOKafkaProducer(bootstrap_servers=kafka, acks="all") as producer,
+        asyncio.timeout(60),
+    ):
+        await follower.wait_caught_up()
+        for number in range(25):
+            key = b"key-%d" % number
+            await producer.send_and_wait(topic, b"1", key)
+            acknowledged = loop.time()
+            while key not in follower.values:
+                assert follower.age_s is not None
+                assert loop.time() - follower.age_s < acknowledged, "it says that the record was read"
+                await asyncio.sleep(0.005)
+            # Somewhere within the half second of a fetch that waits for records.
+            await asyncio.sleep(0.023 * (number % 20))

@@ -1,0 +1,107 @@
+"""``make chaos``: draws or reads a schedule of faults, runs it, judges it, and reports; see docs/reliability.md."""
+
+import argparse
+import asyncio
+import logging
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from chaos.campaign import Outcome, Plan, run_campaign
+from chaos.report import describe, write_section
+from chaos.schedule import KINDS, Fault, draw, read_schedule, shrink, write_schedule
+from halt400.errors import Halt400Error
+
+__all__ = ["main"]
+
+DEFAULT_SEED = 400
+
+
+def main(arguments: list[str]) -> int:
+    """Run; 0 without a violation, 1 with one, 2 where a campaign could not be run."""
+    given = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.CRITICAL)
+    try:
+        return asyncio.run(_main(given))
+    except (Halt400Error, OSError, ValueError, TimeoutError, RuntimeError) as error:
+        print(f"chaos: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m chaos", description=(__doc__ or "").partition(";")[0])
+    parser.add_argument("--seed", type=int, nargs="+", default=[DEFAULT_SEED], help="0 for a random one (400)")
+    parser.add_argument("--minutes", type=float, default=4.0, help="of traffic and faults, for each seed (4)")
+    parser.add_argument("--kinds", nargs="+", choices=sorted(KINDS), default=list(KINDS), help="of faults (all)")
+    parser.add_argument("--schedule", type=Path, help="a file of faults, as a failed run leaves it, instead of --kinds")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--scrapers", type=int, default=2)
+    parser.add_argument("--per-s", type=float, default=300.0, help="requests a second of each scraper (300)")
+    parser.add_argument("--events", type=int, help="in all, instead of --per-s")
+    parser.add_argument("--shrink", action="store_true", help="where a run fails, look for the fewest faults that do")
+    parser.add_argument("--keep", type=Path, help="directory for what a run leaves behind (a temporary one)")
+    parser.add_argument("--report", type=Path, help="page whose section of the campaign is written, if all were run")
+    return parser
+
+
+async def _main(given: argparse.Namespace) -> int:
+    outcomes: list[Outcome] = []
+    for wanted in given.seed:
+        seed = wanted or secrets.randbits(31)
+        faults = (
+            read_schedule(given.schedule.read_text()) if given.schedule else draw(seed, given.minutes * 60, given.kinds)
+        )
+        outcomes.append(await _run(given, seed, faults, f"seed-{seed}"))
+        if outcomes[-1].violations and given.shrink:
+            await _shrink(given, outcomes[-1])
+    if given.report is not None:
+        write_section(given.report, outcomes)
+    return int(any(outcome.violations for outcome in outcomes))
+
+
+async def _run(given: argparse.Namespace, seed: int, faults: Sequence[Fault], name: str) -> Outcome:
+    seconds = given.minutes * 60
+    per_s = given.per_s if given.events is None else given.events / seconds / given.scrapers
+    plan = Plan(seed, seconds, faults, workers=given.workers, scrapers=given.scrapers, per_s=per_s)
+    directory = Path(tempfile.mkdtemp(prefix="halt400-chaos-")) if given.keep is None else given.keep / name
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    began = time.monotonic()
+    outcome = await run_campaign(
+        plan, directory, lambda text: print(f"[{time.monotonic() - began:5.0f} s] {text}", flush=True)
+    )
+    (directory / "schedule.txt").write_text(f"# seed {seed}\n{write_schedule(faults)}")
+    print(describe(outcome), flush=True)
+    if outcome.violations:
+        print(
+            f"Logs and schedule are in {directory}. Again: python -m chaos --seed {seed} --schedule "
+            f"{directory}/schedule.txt",
+            flush=True,
+        )
+    elif given.keep is None:
+        shutil.rmtree(directory)
+    return outcome
+
+
+async def _shrink(given: argparse.Namespace, failed: Outcome) -> None:
+    """Look for the fewest faults that break one of the same invariants."""
+    broken = {violation.invariant for violation in failed.violations}
+    runs = 0
+
+    async def fails(faults: Sequence[Fault]) -> bool:
+        nonlocal runs
+        runs += 1
+        print(f"shrinking, run {runs}: {len(faults)} faults", flush=True)
+        outcome = await _run(given, failed.plan.seed, faults, f"shrink-{runs}")
+        return bool(broken & {violation.invariant for violation in outcome.violations})
+
+    smallest = await shrink(failed.plan.faults, fails)
+    print(f"The smallest schedule that fails, after {runs} runs:\n{write_schedule(smallest)}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,195 @@
+"""One campaign: start the stage, run the schedule of faults under traffic, let all settle, read and judge."""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiokafka.errors import KafkaError
+
+from chaos.bursts import canary
+from chaos.checker import check
+from chaos.faults import Faults
+from chaos.history import History
+from chaos.observer import Observer
+from chaos.schedule import Fault
+from chaos.stage import Stage
+from chaos.violation import Violation
+from halt400.errors import Halt400Error
+from halt400.operations import operation_id
+from halt400.records import Operation, Scope
+
+__all__ = ["Outcome", "Plan", "run_campaign"]
+
+READY_S = 120.0
+SETTLE_S = 180.0
+QUIET_S = 6.0
+CANARY_S = 1.0
+OPERATION_S = 2.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run: the seed decides traffic and operations, `faults` what happens to it for `seconds`."""
+
+    seed: int
+    seconds: float
+    faults: Sequence[Fault]
+    workers: int = 2
+    scrapers: int = 2
+    per_s: float = 300.0
+
+
+@dataclass
+class Outcome:
+    """What came of it."""
+
+    plan: Plan
+    history: History
+    violations: list[Violation]
+    spans: list[tuple[Fault, int, int]]
+    skipped: dict[str, str]
+    took_s: float
+    settled_s: float | None
+    exits: dict[str, list[tuple[int, int]]]
+    exit_codes: list[int | None]
+    peak_rss_bytes: int = 0
+    peak_descriptors: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+async def run_campaign(plan: Plan, directory: Path, say: Callable[[str], None]) -> Outcome:
+    """Run one campaign in an empty directory, which has the logs of its processes afterwards."""
+    started = time.monotonic()
+    stage = Stage(directory, plan.seed, workers=plan.workers, scrapers=plan.scrapers, per_s=plan.per_s)
+    observer, faults = Observer(stage), Faults(stage, plan.seed)
+    background: list[asyncio.Task[None]] = []
+    try:
+        say("starting brokers, S3, workers and scrapers")
+        await stage.start()
+        await _until(lambda: all("Ready:" in worker.log_text() for worker in stage.regular), READY_S, "the workers")
+        background = [
+            asyncio.create_task(work)
+            for work in (_keep(stage), observer.watch(), _canaries(stage), _operations(stage, plan.seed))
+        ]
+        await _run_faults(plan, faults, background, say)
+        say("faults are over, waiting until all is counted, archived and paged")
+        for task in background[2:]:
+            task.cancel()
+        await stage.stop_scrapers()
+        settled_s = await _settle(observer)
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        exits = {worker.name: worker.ended for worker in stage.workers}
+        codes = await asyncio.gather(*(asyncio.to_thread(worker.stop) for worker in stage.regular))
+        say("reading what is left, and judging it")
+        await observer.read_all()
+        history = observer.history
+        ends = [at_ms for ended in exits.values() for at_ms, _ in ended]
+        history.disturbances_ms = faults.disturbances_ms + ends
+        violations = await asyncio.to_thread(check, history)
+        return Outcome(
+            plan,
+            history,
+            violations,
+            faults.spans,
+            faults.skipped,
+            time.monotonic() - started,
+            settled_s,
+            exits,
+            list(codes),
+            observer.peak_rss_bytes,
+            observer.peak_descriptors,
+        )
+    finally:
+        for task in background:
+            task.cancel()
+        await stage.stop()
+
+
+async def _run_faults(
+    plan: Plan, faults: Faults, background: list[asyncio.Task[None]], say: Callable[[str], None]
+) -> None:
+    began = time.monotonic()
+    running: set[asyncio.Task[None]] = set()
+    for number, fault in enumerate(plan.faults, 1):
+        await asyncio.sleep(max(0.0, began + fault.at_s - time.monotonic()))
+        say(f"{number}/{len(plan.faults)} at {time.monotonic() - began:.0f} s: {fault.kind} for {fault.for_s:g} s")
+        task = asyncio.create_task(faults.run(fault))
+        running.add(task)
+        for failed in (one for one in (*running, *background) if one.done() and not one.cancelled()):
+            failed.result()
+    if running:
+        await asyncio.gather(*running)
+    await asyncio.sleep(max(0.0, began + plan.seconds - time.monotonic()))
+
+
+async def _keep(stage: Stage) -> None:
+    """Start workers again that ended, as an orchestrator does."""
+    while True:
+        for worker in stage.regular:
+            worker.keep()
+        await asyncio.sleep(0.5)
+
+
+async def _canaries(stage: Stage) -> None:
+    waiting: set[asyncio.Task[None]] = set()
+    for number in itertools.count():
+        task = asyncio.create_task(canary(stage, number))
+        waiting.add(task)
+        task.add_done_callback(waiting.discard)
+        await asyncio.sleep(CANARY_S)
+
+
+async def _operations(stage: Stage, seed: int) -> None:
+    """People that release, extend and quarantine jobs, whatever their state."""
+    rng = random.Random(seed)
+    while True:
+        await asyncio.sleep(OPERATION_S)
+        kind = rng.choice(("release", "release", "extend", "quarantine"))
+        scope = Scope(
+            kind="job", target=f"api.shop-{rng.randrange(24):02d}.example", job_id=f"extract-{rng.randrange(3)}"
+        )
+        operation = Operation(
+            operation_id=operation_id(),
+            time=int(time.time() * 1000),
+            kind=kind,
+            scope=scope,
+            actor="ada",
+            reason="chaos",
+            hold_s=None if kind == "release" else rng.randrange(1, 6),
+        )
+        with suppress(Halt400Error):
+            await stage.operations.send(operation)
+
+
+async def _settle(observer: Observer) -> float | None:
+    """Wait until nothing is left to do for some seconds; how long the lag took, None where it was not in time."""
+    began = time.monotonic()
+    quiet_since: float | None = None
+    pages = -1
+    while time.monotonic() - began < SETTLE_S:
+        now = time.monotonic()
+        try:
+            is_quiet = not any((await observer.lag()).values()) and len(observer.history.pages) == pages
+        except (KafkaError, TimeoutError, OSError):
+            is_quiet = False
+        pages = len(observer.history.pages)
+        quiet_since = (quiet_since or now) if is_quiet else None
+        if quiet_since is not None and time.monotonic() - quiet_since > QUIET_S:
+            return quiet_since - began
+        await asyncio.sleep(0.5)
+    return None
+
+
+async def _until(condition: Callable[[], bool], deadline_s: float, what: str) -> None:
+    deadline = time.monotonic() + deadline_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} were not ready within {deadline_s:g} s")
+        await asyncio.sleep(0.2)

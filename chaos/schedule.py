@@ -1,0 +1,129 @@
+"""The faults of a campaign: drawn from a seed, and shrunk to few that still fail. Pure."""
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+__all__ = ["KINDS", "Fault", "draw", "read_schedule", "shrink", "write_schedule"]
+
+
+class Kind(NamedTuple):
+    """A kind of fault: how long it lasts, and of how many things (workers, brokers, scrapers) one is chosen."""
+
+    shortest_s: float
+    longest_s: float
+    of: str
+    title: str
+
+
+SESSION_S = 6.0
+"""Session timeout of the workers."""
+
+KINDS: dict[str, Kind] = {
+    "kill_worker": Kind(0.5, 8.0, "worker", "both processes of a worker get SIGKILL; started again afterwards"),
+    "kill_follow_up": Kind(
+        0.0, 0.0, "worker", "the follow-up process gets SIGKILL; the worker ends, and is started again"
+    ),
+    "freeze_worker": Kind(SESSION_S + 2, SESSION_S + 6, "worker", "SIGSTOP past the session timeout, then SIGCONT"),
+    "hiccup_worker": Kind(1.0, SESSION_S - 2, "worker", "SIGSTOP for less than the session timeout, then SIGCONT"),
+    "restart_worker": Kind(0.0, 1.0, "worker", "SIGTERM, and start again"),
+    "rolling_restart": Kind(0.0, 0.0, "all", "every worker in turn: SIGTERM, start again, until it is ready"),
+    "rebalance_storm": Kind(2.0, 6.0, "all", "a further worker joins and is stopped, twice"),
+    "kill_broker": Kind(1.0, 8.0, "broker", "a broker gets SIGKILL; its partitions get other leaders"),
+    "freeze_broker": Kind(1.0, 8.0, "broker", "SIGSTOP of a broker, then SIGCONT"),
+    "kafka_away": Kind(2.0, 6.0, "all", "all brokers get SIGKILL at once"),
+    "cut_worker": Kind(1.0, 10.0, "worker", "connections of a worker to all brokers are closed and refused"),
+    "cut_worker_from_broker": Kind(1.0, 10.0, "pair", "the same, to one broker only"),
+    "nothing_up": Kind(2.0, 12.0, "worker", "what a worker sends does not arrive, without an error"),
+    "nothing_down": Kind(2.0, 12.0, "worker", "what brokers answer a worker does not arrive, without an error"),
+    "delay_worker": Kind(3.0, 8.0, "worker", "all of a worker's traffic takes 300 ms longer each way"),
+    "slow_worker": Kind(3.0, 8.0, "worker", "a slow consumer: a worker gets 100 kB/s on each connection"),
+    "isolate_broker": Kind(2.0, 10.0, "broker", "other brokers cannot reach this one"),
+    "cut_scraper": Kind(1.0, 8.0, "scraper", "a scraper cannot reach any broker"),
+    "kill_scraper": Kind(0.5, 3.0, "scraper", "a scraper gets SIGKILL, a lease it has with it; started again"),
+    "s3_away": Kind(2.0, 10.0, "all", "the S3 server is unreachable"),
+    "s3_silent": Kind(2.0, 10.0, "all", "the S3 server takes requests, and its answers do not arrive"),
+    "pager_refuses": Kind(2.0, 8.0, "all", "the pager answers 503"),
+    "pager_silent": Kind(3.0, 8.0, "all", "the pager takes messages, and answers nothing"),
+    "clock_ahead": Kind(2.0, 8.0, "worker", "a worker's clock is 3 minutes ahead"),
+    "clock_behind": Kind(2.0, 8.0, "worker", "a worker's clock is 3 minutes behind"),
+    "disk_full": Kind(2.0, 8.0, "broker", "a broker's disk is full; it ends, and is started again with room"),
+    "poison": Kind(0.0, 0.0, "all", "records that are no events, of 30 kinds, and one of 7.9 MiB"),
+    "duplicates": Kind(0.0, 0.0, "all", "2,000 events twice, in another order"),
+    "reordered": Kind(0.0, 0.0, "all", "2,000 events whose times are shuffled over ten minutes around now"),
+}
+"""Every kind of fault, by name."""
+
+
+class Fault(NamedTuple):
+    """One fault. `which` chooses among the things of its kind."""
+
+    at_s: float
+    kind: str
+    which: int
+    for_s: float
+
+
+def draw(seed: int, seconds: float, kinds: Sequence[str] = tuple(KINDS), *, gap_s: float = 4.0) -> list[Fault]:
+    """Draw faults for a campaign of so many seconds: every kind once in random order, then again in another.
+
+    A fault begins up to `gap_s` after the one before has begun or ended, so that some overlap.
+    """
+    rng, faults, at_s = random.Random(seed), list[Fault](), 3.0
+    waiting: list[str] = []
+    while True:
+        if not waiting:
+            waiting = rng.sample(list(kinds), len(kinds))
+        name = waiting.pop()
+        kind = KINDS[name]
+        for_s = round(rng.uniform(kind.shortest_s, kind.longest_s), 1)
+        which = rng.randrange(1 << 16)
+        if at_s + for_s > seconds:
+            return faults
+        faults.append(Fault(round(at_s, 1), name, which, for_s))
+        at_s += rng.uniform(0.5, gap_s) + (for_s if rng.random() < 0.6 else 0.0)
+
+
+def write_schedule(faults: Sequence[Fault]) -> str:
+    """A schedule as text, one fault a line: time, kind, which, duration."""
+    return "".join(f"{fault.at_s:g} {fault.kind} {fault.which} {fault.for_s:g}\n" for fault in faults)
+
+
+def read_schedule(text: str) -> list[Fault]:
+    """Read what `write_schedule` wrote.
+
+    Raises
+    ------
+    ValueError
+        A line is no fault; the message has it.
+    """
+    faults = []
+    for line in text.splitlines():
+        parts = line.partition("#")[0].split()
+        if not parts:
+            continue
+        try:
+            at_s, kind, which, for_s = parts
+            faults.append(Fault(float(at_s), {name: name for name in KINDS}[kind], int(which), float(for_s)))
+        except (KeyError, ValueError) as error:
+            raise ValueError(
+                f"{line!r} is no fault: write SECONDS KIND WHICH DURATION, such as 5 kill_worker 0 2"
+            ) from error
+    return faults
+
+
+async def shrink(faults: Sequence[Fault], fails: Callable[[Sequence[Fault]], Awaitable[bool]]) -> list[Fault]:
+    """Fewer faults that still fail: delta debugging (Zeller and Hildebrandt, 2002), by ever smaller parts."""
+    kept, parts = list(faults), 2
+    while len(kept) >= 2:
+        size = -(-len(kept) // parts)
+        for start in range(0, len(kept), size):
+            rest = kept[:start] + kept[start + size :]
+            if rest and await fails(rest):
+                kept, parts = rest, max(2, parts - 1)
+                break
+        else:
+            if parts >= len(kept):
+                break
+            parts = min(len(kept), 2 * parts)
+    return kept

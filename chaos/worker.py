@@ -1,0 +1,124 @@
+"""One real ``halt400 worker`` with its follow-up process: started again when it ends, killed, frozen, stopped."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from chaos.wall_clock import WallClock
+
+__all__ = ["WorkerProcess"]
+
+STOP_S = 60.0
+
+
+class WorkerProcess:
+    """A worker by name.
+
+    Attributes
+    ----------
+    ended
+        (time in ms, exit code) of each end that nobody asked for.
+    """
+
+    def __init__(self, name: str, environment: dict[str, str], directory: Path) -> None:
+        self.name = name
+        self.log_path, self.clock = directory / f"{name}.log", WallClock(directory, name)
+        self._environment = environment | {"HALT400_STATE_DIR": str(directory / name)} | self.clock.environment
+        self.ended: list[tuple[int, int]] = []
+        self.wanted = False
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether its detect process has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start it, unless it runs."""
+        self.wanted = True
+        if self.runs:
+            return
+        with self.log_path.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "halt400", "worker"],
+                env=self._environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def keep(self) -> None:
+        """Start it again where it has ended although it is wanted; to be called often."""
+        if self.wanted and self._process is not None and self._process.poll() is not None:
+            self.ended.append((int(time.time() * 1000), self._process.returncode))
+            self.start()
+
+    def kill(self) -> None:
+        """SIGKILL both of its processes and what is between them."""
+        self.wanted = False
+        self.signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()
+
+    def kill_follow_up(self) -> None:
+        """SIGKILL the follow-up process."""
+        for pid in self.pids()[-1:]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to all of its processes."""
+        for pid in self.pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def stop(self) -> int | None:
+        """Stop it as an operator would; its exit code, None where it did not end in time and was killed."""
+        self.wanted = False
+        if self._process is None:
+            return 0
+        if self.runs:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return None
+
+    @property
+    def api_url(self) -> str | None:
+        """Where it serves the API since its last start, None while it does not."""
+        found = re.findall(r"The API answers at (http\S+?)\.?\s", self.log_text())
+        return found[-1] if found and self.runs else None
+
+    def log_text(self) -> str:
+        """Its whole log."""
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def pids(self) -> list[int]:
+        """The detect process and all that came from it, parents before their children."""
+        if self._process is None or self._process.poll() is not None:
+            return []
+        found = [self._process.pid]
+        for pid in found:
+            with suppress(OSError):
+                found += [
+                    int(child)
+                    for task in Path(f"/proc/{pid}/task").iterdir()
+                    for child in (task / "children").read_text().split()
+                ]
+        return found
+
+    def measure(self) -> tuple[int, int]:
+        """Resident bytes and open descriptors of all of its processes."""
+        pages = descriptors = 0
+        for pid in self.pids():
+            with suppress(OSError):
+                pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+                descriptors += sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+        return pages * os.sysconf("SC_PAGE_SIZE"), descriptors
