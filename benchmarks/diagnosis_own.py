@@ -22,7 +22,7 @@ def own_cases() -> Iterator[dict[str, Any]]:
 
     Without ``fine``, the twin is the request of ``broken`` before anybody has refused it.
     """
-    for path in sorted(OWN.glob("*.jsonl")):
+    for path in sorted(OWN.rglob("*.jsonl")):
         for line in path.read_text().splitlines():
             if line.strip():
                 yield json.loads(line)
