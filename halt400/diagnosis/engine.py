@@ -18,14 +18,19 @@ from msgspec.structs import replace
 
 from halt400.diagnosis import (
     content_type_mismatch,
+    embedded_json,
+    graphql_operations,
     invalid_url_encoding,
+    json_line_bodies,
     malformed_form,
+    malformed_graphql,
     malformed_json,
     malformed_xml,
     missing_required_header,
     payload_too_large,
     protocol_violation,
     refusals,
+    request_values,
     schema_violation,
     transient,
     waf_block,
@@ -33,6 +38,7 @@ from halt400.diagnosis import (
 from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding
+from halt400.diagnosis.graphql_documents import documents_of, summary_of
 from halt400.diagnosis.header_mismatch import header_mismatch
 from halt400.diagnosis.profile import Profile
 from halt400.diagnosis.server_errors import read_server_error
@@ -52,11 +58,14 @@ _SYNTAX: tuple[Callable[[Exchange], list[CauseFinding]], ...] = (
     malformed_json.find,
     malformed_xml.find,
     malformed_form.find,
+    malformed_graphql.find,
+    json_line_bodies.find,
+    embedded_json.find,
     invalid_url_encoding.find,
     content_type_mismatch.find,
 )
 _PROVEN = 0.85
-_MALFORMED = ("malformed_json", "malformed_xml", "malformed_form")
+_MALFORMED = ("malformed_json", "malformed_xml", "malformed_form", "malformed_graphql")
 _NEED_A_PARSABLE_BODY: tuple[Cause, ...] = (
     "missing_required_header",
     "waf_block",
@@ -76,6 +85,7 @@ _CHECKED = {
     "malformed_json": "the body parses as JSON",
     "malformed_xml": "the body is well-formed XML",
     "malformed_form": "the form body is well-formed",
+    "malformed_graphql": "the GraphQL document follows the grammar",
     "invalid_url_encoding": "the URL is well-formed and fully escaped",
     "protocol_violation": "method, fields and framing follow HTTP",
     "content_type_mismatch": "Content-Type and body agree",
@@ -99,6 +109,8 @@ def findings(exchange: Exchange, profile: Profile | None = None) -> list[CauseFi
     if _is_unparsable(found):
         return _ranked(exchange, [*found, *(finding for finding in told if finding.decides)])
     found.extend(told)
+    found.extend(request_values.find(exchange))
+    found.extend(graphql_operations.find(exchange))
     found.extend(missing_required_header.find(exchange, profile))
     found.extend(waf_block.find(exchange))
     if exchange.refused:
@@ -279,6 +291,8 @@ def _applies(exchange: Exchange, cause: str) -> bool:
         return "xml" in essence and bool(exchange.body)
     if cause == "malformed_form":
         return essence.startswith("multipart/") or essence == "application/x-www-form-urlencoded"
+    if cause == "malformed_graphql":
+        return any(summary_of(document.text) is not None for document in documents_of(exchange))
     if cause == "content_type_mismatch":
         return exchange.body is not None
     if cause in _OF_REFUSALS:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from halt400.diagnosis.excerpts import excerpt_at, mask
-from halt400.records import Blame, Cause, Evidence
+from halt400.records import Blame, Cause, Evidence, Request
 
 __all__ = ["CauseFinding", "at_body", "at_text"]
 
@@ -23,6 +25,8 @@ class CauseFinding(Struct, kw_only=True):
         Whether a documented error code tells it: it is why the server refused, whatever else is wrong.
     retry_after_s
         How long the server, or the documentation of its code, says to wait.
+    mend
+        Gives the mended request where the mend is mechanical; `mending` calls it.
     """
 
     cause: Cause
@@ -33,6 +37,7 @@ class CauseFinding(Struct, kw_only=True):
     warning: bool = False
     decides: bool = False
     retry_after_s: int | None = None
+    mend: Callable[[], Request | None] | None = None
 
     @property
     def detail(self) -> str:

@@ -68,6 +68,10 @@ _PATTERNS = tuple(
         (rf"{_Q}({_WORD}){_Q}(?=(?:, | and | or ){_Q})", None, False),
     )
 )  # fmt: skip
+_PROTOBUF = re.compile(
+    r"Unknown name \"([^\"]{1,80})\"(?: at '([^']{0,200})')?|Invalid (?:value|enum value)[^'\"]{0,40} at '([^']{1,200})'"
+    r"|Invalid value \(([\w.\[\]]{1,200})\)"
+)
 _IN = re.compile(rf"\bin\s{_Q}?(path|query|body|header|cookie|url)\b", re.IGNORECASE)
 _PARAMETER_KIND = re.compile(r"(path|query|url|header|body|form)\s(?:string\s)?(?:param|argument|field)", re.IGNORECASE)
 _QUOTED = re.compile(rf"{_Q}([^\"'`‘’“”]{{1,80}}){_Q}")
@@ -107,6 +111,10 @@ def names_in(message: str) -> list[tuple[str, str | None]]:
     message = message[:_LIMIT]
     location = _location(message)
     found: dict[str, str | None] = {}
+    if "nknown name" in message or "nvalid value" in message or "nvalid enum value" in message:
+        for match in _PROTOBUF.finditer(message):  # the paths of protobuf's JSON parser
+            name = match[3] or match[4] or (f"{match[2]}.{match[1]}" if match[2] else match[1])
+            found.setdefault(name, "body")
     mentions_a_field = _mentions_a_field(message)
     for pattern, own, explicit, needs_field_word in _PATTERNS:
         if needs_field_word and not mentions_a_field:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.payload_too_large import sizes
 from halt400.diagnosis.structure import structure_of
+from halt400.diagnosis.value_formats import MAX_FORMATS, formats_of
 from halt400.fingerprints import TRANSIT_HEADERS, fingerprint_request, url_template
 from halt400.records import Request
 
@@ -53,7 +54,13 @@ class Success(Struct, array_like=True):
 
 
 class TemplateProfile(Struct, array_like=True):
-    """What good requests with one method and URL template look like."""
+    """What good requests with one method and URL template look like.
+
+    Attributes
+    ----------
+    formats
+        How values are written, by path (`value_formats`); an empty text where the good requests differ.
+    """
 
     successes: int = 0
     headers: dict[str, HeaderStatistics] = {}
@@ -62,6 +69,7 @@ class TemplateProfile(Struct, array_like=True):
     largest: dict[str, int] = {}
     content_types: dict[str, int] = {}
     last: int = 0
+    formats: dict[str, str] = {}
 
     def presence(self, name: str) -> float:
         """The share of the successes with the field (lower-case name)."""
@@ -139,6 +147,7 @@ class Profile(Struct, array_like=True):
         for what, size in measured.items():
             known.largest[what] = max(size, known.largest.get(what, 0))
         _learn_shape(known, exchange)
+        _learn_formats(known, exchange)
         if known.successes >= _HALVE_AT:
             _halve(known)
 
@@ -191,6 +200,16 @@ def _learn_shape(known: TemplateProfile, exchange: Exchange) -> None:
     if len(known.shapes) >= MAX_SHAPES:
         known.shapes.remove(min(known.shapes, key=lambda shape: shape.count))
     known.shapes.append(RequestShape(paths))
+
+
+def _learn_formats(known: TemplateProfile, exchange: Exchange) -> None:
+    for path, kind in formats_of(exchange).items():
+        usual = known.formats.get(path)
+        if usual is None:
+            if len(known.formats) < MAX_FORMATS:
+                known.formats[path] = kind
+        elif usual != kind:
+            known.formats[path] = ""
 
 
 def _halve(known: TemplateProfile) -> None:

@@ -12,33 +12,24 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from halt400.diagnosis import graphql_errors, profile_differences
 from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding
-from halt400.diagnosis.locations import locate_name, locate_value
-from halt400.diagnosis.profile import MIN_SUCCESSES, Profile
+from halt400.diagnosis.locations import evidence_at, locate_name, locate_value
+from halt400.diagnosis.places import Place, place_of_name
+from halt400.diagnosis.profile import Profile
 from halt400.diagnosis.refusal_phrases import says_nothing
+from halt400.diagnosis.said_places import at_position, sole_candidate
+from halt400.diagnosis.schema_remedies import advice_for, mend_of, remedy_of
 from halt400.diagnosis.server_errors import NamedField, ServerError, read_server_error
 from halt400.diagnosis.server_phrases import mentions
-from halt400.diagnosis.structure import difference, structure_of
 from halt400.records import Evidence
 
 __all__ = ["find"]
 
 _STATUSES = frozenset({400, 406, 409, 412, 415, 422})
 _HTML = re.compile(r"\s{0,64}<(?:!doctype html|html|head|body)", re.IGNORECASE)
-_MISSING = re.compile(
-    r"required|missing|must (?:be )?(?:provided|specified|present|not be (?:blank|empty|null))|not provided"
-    r"|weren't supplied|can't be blank|no \w+ provided|at least one",
-    re.IGNORECASE,
-)
-_UNKNOWN = re.compile(
-    r"additional propert|(?:unknown|unexpected) (?:field|param|arg|key|prop)|not allowed|unrecognized|extra fields"
-    r"|extra_forbidden|was unexpected|cannot be set",
-    re.IGNORECASE,
-)
-
-
 _COMMON_WORDS = frozenset({"attributes", "body", "data", "error", "invalid", "name", "request", "type", "value"})
 
 
@@ -57,11 +48,11 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[CauseFindin
     """
     found: list[CauseFinding] = []
     if exchange.status in _STATUSES:
-        finding = _by_server(exchange, read_server_error(exchange))
+        finding = graphql_errors.find(exchange) or _by_server(exchange, read_server_error(exchange))
         if finding is not None:
             found.append(finding)
     if profile is not None:
-        found.extend(_by_profile(exchange, profile))
+        found.extend(profile_differences.find(exchange, profile))
     return found
 
 
@@ -75,7 +66,7 @@ def _by_server(exchange: Exchange, error: ServerError) -> CauseFinding | None:
     for field, place in located[:6]:
         reason = (field.message or message)[:240]
         if place is not None:
-            evidence.append(place)
+            evidence.append(_evidence_of(exchange, field, place))
             confidence = max(confidence, 0.92 if field.structured else 0.87)
             continue
         if not field.structured:
@@ -90,16 +81,14 @@ def _by_server(exchange: Exchange, error: ServerError) -> CauseFinding | None:
             confidence = max(confidence, 0.88 if field.structured else 0.72)
     if not evidence:
         for value in error.values:
-            place = locate_value(exchange, value, f"The server repeats this value: {message[:240]}")
-            if place is not None:
-                evidence.append(place)
+            said = locate_value(exchange, value, f"The server repeats this value: {message[:240]}")
+            if said is not None:
+                evidence.append(said)
                 confidence = 0.82
                 break
     if not evidence:
-        place = _by_words(exchange, message)
-        if place is not None:
-            evidence.append(place)
-            confidence = 0.75
+        found, confidence = _implied(exchange, message)
+        evidence.extend(found)
     if message and (evidence or not says_nothing(message)):
         evidence.append(Evidence(where="response_body", detail=f"The server says: {message[:400]}"))
         confidence = max(confidence, 0.68)
@@ -107,8 +96,7 @@ def _by_server(exchange: Exchange, error: ServerError) -> CauseFinding | None:
         return None
     if confidence < 0.7 and (mentions(exchange, "json") or mentions(exchange, "xml")):
         return _contradicted(exchange, message)
-    remedy = _remedy(located, message)
-    return CauseFinding(cause="schema_violation", confidence=confidence, remedy=remedy, evidence=evidence[:8])
+    return _with_remedy(exchange, located, message, confidence, evidence)
 
 
 def _other_sentence(exchange: Exchange) -> str:
@@ -126,15 +114,63 @@ def _other_sentence(exchange: Exchange) -> str:
     return ""
 
 
-def _located(exchange: Exchange, fields: list[NamedField]) -> list[tuple[NamedField, Evidence | None]]:
+def _with_remedy(
+    exchange: Exchange,
+    located: list[tuple[NamedField, Place | None]],
+    message: str,
+    confidence: float,
+    evidence: list[Evidence],
+) -> CauseFinding:
+    """The finding with what is to be done: about the first named field, or else about the place that was found."""
+    finding = CauseFinding(cause="schema_violation", confidence=confidence, remedy="", evidence=evidence[:8])
+    shown = message[:200].rstrip(". ")
+    placed = next((item for item in evidence if item.where != "response_body" and item.offset is not None), None)
+    if located and (located[0][1] is not None or placed is None or located[0][0].structured):
+        field, place = located[0]
+        reason = field.message or message
+        advice = advice_for(exchange, reason)
+        finding.remedy = remedy_of(exchange, field.name, place, reason, advice)
+        finding.mend = mend_of(exchange, field.name, place, reason, advice)
+    elif placed is not None:
+        advice = advice_for(exchange, message)
+        where = place_of_name(exchange, placed.name) if placed.name else None
+        finding.remedy = remedy_of(exchange, placed.name or "the value at the marked place", where, message, advice)
+        finding.mend = mend_of(exchange, placed.name or "", where, message, advice) if where is not None else None
+    elif shown:
+        finding.remedy = f"Change the request so that the target takes it; it says: {shown}."
+    else:
+        finding.remedy = "Compare the body with the target's documentation."
+    return finding
+
+
+def _implied(exchange: Exchange, message: str) -> tuple[list[Evidence], float]:
+    """Evidence of what the sentence implies: a position, a name in other words, or the only value that it can mean."""
+    place = at_position(exchange, message)
+    if place is not None:
+        return [place], 0.9
+    place = _by_words(exchange, message)
+    if place is not None:
+        return [place], 0.75
+    candidate = sole_candidate(exchange, message, advice_for(exchange, message)) if message else None
+    if candidate is not None:
+        detail = f"Only this value can be meant; the server says: {message[:240]}"
+        return [evidence_at(exchange, candidate, detail, value=True)], 0.72
+    return [], 0.0
+
+
+def _located(exchange: Exchange, fields: list[NamedField]) -> list[tuple[NamedField, Place | None]]:
     """The fields with their place in the request, if any: structured ones first, then those that have a place."""
     located = []
     for field in fields:
         if field.location == "header":
             continue
-        reason = field.message[:240] if field.message else "the server refuses it"
-        located.append((field, locate_name(exchange, field.name, field.location, f"{field.name}: {reason}")))
+        located.append((field, place_of_name(exchange, field.name, field.location)))
     return sorted(located, key=lambda pair: (not pair[0].structured, pair[1] is None))
+
+
+def _evidence_of(exchange: Exchange, field: NamedField, place: Place) -> Evidence:
+    reason = field.message[:240] if field.message else "the server refuses it"
+    return evidence_at(exchange, place, f"{field.name}: {reason}", name=field.name)
 
 
 def _where(exchange: Exchange, field: NamedField) -> str:
@@ -171,87 +207,3 @@ def _contradicted(exchange: Exchange, message: str) -> CauseFinding | None:
     ]
     remedy = "Compare the keys and types of the body with the target's documentation or with a request that it took."
     return CauseFinding(cause="schema_violation", confidence=0.7, remedy=remedy, evidence=evidence)
-
-
-def _remedy(located: list[tuple[NamedField, Evidence | None]], message: str) -> str:
-    shown = message[:200].rstrip(". ")
-    if not located:
-        return (
-            f"Change the request so that the target takes it; it says: {shown}."
-            if shown
-            else "Compare the body with the target's documentation."
-        )
-    (first, place), field = located[0], located[0][0].name
-    reason = (first.message or message)[:200].rstrip(". ")
-    if place is None and _MISSING.search(reason):
-        return f"Add {field}: {reason}"
-    if _UNKNOWN.search(reason) and place is not None:
-        return f"Remove or rename {field}: {reason}"
-    return f"Correct the value of {field}: {reason}" if reason else f"Correct {field}."
-
-
-def _by_profile(exchange: Exchange, profile: Profile) -> list[CauseFinding]:
-    known = profile.template_for_exchange(exchange)
-    if known is None or known.successes < MIN_SUCCESSES:
-        return []
-    found = []
-    sent = structure_of(exchange)
-    if sent is not None and known.shapes:
-        nearest = min(known.shapes, key=lambda shape: sum(len(part) for part in difference(sent, shape.paths)))
-        gone, changed, added = difference(sent, nearest.paths)
-        gone = [path for path in gone if all(path in shape.paths for shape in known.shapes)]
-        total = sum(shape.count for shape in known.shapes)
-        evidence = [*_lacking(exchange, gone, total), *_changed(exchange, changed)]
-        confidence = 0.0
-        if gone or changed:
-            confidence = min(0.8, 0.55 + 0.05 * total) if exchange.refused else min(0.7, 0.5 + 0.03 * total)
-        added = [path for path in added if all(path not in shape.paths for shape in known.shapes)]
-        if added:
-            evidence.extend(_added(exchange, added))
-            confidence = max(confidence, (0.6 if total >= 5 else 0.5) if exchange.refused else 0.35)
-        if evidence:
-            names = [item.name or "" for item in evidence[:3]]
-            remedy = f"Send the body as the target took it last: look at {', '.join(names)}."
-            found.append(
-                CauseFinding(cause="schema_violation", confidence=confidence, remedy=remedy, evidence=evidence[:8])
-            )
-    missing = _missing_query(exchange, known.query, known.successes)
-    if missing:
-        detail = (
-            f"The query parameter {missing[0]} is missing; every one of {known.successes} good requests carried it."
-        )
-        confidence = 0.75 if exchange.refused else 0.6
-        remedy = f"Add {', '.join(missing[:4])} to the query."
-        evidence = [Evidence(where="url", name=missing[0], detail=detail)]
-        found.append(CauseFinding(cause="schema_violation", confidence=confidence, remedy=remedy, evidence=evidence))
-    return found
-
-
-def _missing_query(exchange: Exchange, query: dict[str, int], successes: int) -> list[str]:
-    sent = exchange.url[:16_384].partition("#")[0].partition("?")[2]
-    names = {pair.partition("=")[0][:80] for pair in sent.split("&")[:256]}
-    return [name for name, count in query.items() if count >= successes and name not in names]
-
-
-def _lacking(exchange: Exchange, paths: list[str], total: int) -> list[Evidence]:
-    shown = []
-    for path in paths[:4]:
-        detail = f"The key {path} is missing; every one of {total} good bodies had it."
-        shown.append(Evidence(where="body", name=path, detail=detail))
-    return shown
-
-
-def _changed(exchange: Exchange, changes: list[tuple[str, str, str]]) -> list[Evidence]:
-    shown = []
-    for path, before, kind in changes[:4]:
-        detail = f"{path} is of type {kind}; good bodies have type {before} there."
-        shown.append(locate_name(exchange, path, "body", detail) or Evidence(where="body", name=path, detail=detail))
-    return shown
-
-
-def _added(exchange: Exchange, paths: list[str]) -> list[Evidence]:
-    shown = []
-    for path in paths[:4]:
-        detail = f"The key {path} is in no good body."
-        shown.append(locate_name(exchange, path, "body", detail) or Evidence(where="body", name=path, detail=detail))
-    return shown

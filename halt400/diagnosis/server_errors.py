@@ -14,6 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from halt400.diagnosis.error_paths import nested_errors
 from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.message_names import names_in, value_in
@@ -72,6 +73,8 @@ _XML_TEXT = re.compile(
     re.IGNORECASE,
 )
 _XML_NAME = re.compile(r"(?i)<(?:argumentname|field|parameter(?:name)?)>([^<]{1,80})<")
+_QUALIFIED_NAME = re.compile(r"\w{1,20}:\w{1,60}")
+"""A code of a SOAP fault, such as ``s:Sender``: no sentence."""
 _TAG = re.compile(
     r"<(?:script|style)\b[^>]{0,500}>.{0,20000}?</(?:script|style)>|<[^>]{0,2000}>", re.IGNORECASE | re.DOTALL
 )
@@ -136,7 +139,11 @@ def _read(exchange: Exchange) -> ServerError:
     error = ServerError([], [], [])
     document = exchange.response_json
     if document is not None:
-        _Walk(error).run(document)
+        nested = nested_errors(document)
+        for name, message in nested:
+            _add(error, NamedField(name, message))
+            error.messages.append(message[:1000])
+        _Walk(error, is_nested=bool(nested)).run(document)
     else:
         _plain_text(exchange.response_text[:65536], error)
     # Masked first, so that no secret of a message becomes a name or value to search the request for.
@@ -170,7 +177,7 @@ def _plain_text(text: str, error: ServerError) -> None:
         for match in _XML_NAME.finditer(text):
             _add(error, NamedField(match[1]))
         found = [match[1].strip() for match in _XML_TEXT.finditer(text)][:8]
-        error.messages.extend(piece for piece in found if piece)
+        error.messages.extend(piece for piece in found if piece and not _QUALIFIED_NAME.fullmatch(piece))
         if not found:
             error.messages.append(" ".join(_TAG.sub(" ", text[:20000]).split())[:1000])
     elif text.strip():
@@ -180,8 +187,9 @@ def _plain_text(text: str, error: ServerError) -> None:
 class _Walk:
     """A bounded walk over the parsed error document, outermost first."""
 
-    def __init__(self, error: ServerError) -> None:
+    def __init__(self, error: ServerError, *, is_nested: bool = False) -> None:
         self.error = error
+        self.is_nested = is_nested
         self.pending: list[tuple[Any, str, str]] = []
 
     def run(self, document: Any) -> None:
@@ -227,6 +235,9 @@ class _Walk:
             _add(self.error, NamedField(lower["name"], message, location))
         for text in texts:
             self._message(text)
+        if self.is_nested:
+            self.pending.extend((item, name.lower(), message) for name, item in value.items() if isinstance(item, str))
+            return
         if key in _MAPS_OF_FIELDS or (not key and value and self._is_map_of_fields(value)):
             self._map(value, message)
         for name, item in value.items():

@@ -1,0 +1,279 @@
+"""Find the place of a field or a value in a request: JSON, XML, form and multipart bodies, query, path, headers.
+
+A `Place` has the span of the name and of the value, so that evidence can point at either and a mend can replace either.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote_plus
+
+from msgspec import Struct
+
+from halt400.diagnosis.exchange import Exchange
+from halt400.diagnosis.json_places import JsonPath, JsonPlace, json_places, path_of, path_text, plain_name
+
+__all__ = [
+    "SECRET_HEADERS",
+    "JsonIndex",
+    "Place",
+    "form_pairs",
+    "json_index",
+    "json_value_place",
+    "of_json",
+    "place_of_name",
+    "place_of_path",
+    "query_pairs",
+    "url_path",
+]
+
+QUERY_CHARS = 65_536
+_QUERY_PAIR = re.compile(r"[?&]([^=&#]*)(?:=([^&#]*))?")
+_FORM_PAIR = re.compile(rb"(?:^|&)([^=&]*)(?:=([^&]*))?")
+_PART_NAME = re.compile(rb'(?i)content-disposition:[^\r\n]{0,256}?\bname="([^"\r\n]{1,256})"')
+SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+
+
+class Place(Struct):
+    """A field or a value in a request.
+
+    Attributes
+    ----------
+    where
+        body, url or header, as in `Evidence`.
+    kind
+        json, form, multipart, xml, query, path or header.
+    key, key_length, value, value_end
+        The spans, in bytes of a body and in characters of a URL or a header's value; `key` is -1 where there is none.
+    name
+        The field as the request has it.
+    """
+
+    where: str
+    kind: str
+    key: int
+    key_length: int
+    value: int
+    value_end: int
+    name: str
+
+
+class JsonIndex:
+    """The places of a JSON body by path and by the plain form of their last name."""
+
+    def __init__(self, body: bytes) -> None:
+        self.by_path: dict[JsonPath, JsonPlace] = {}
+        self.by_name: dict[str, list[JsonPlace]] = {}
+        self.in_order: list[JsonPlace] = []
+        for place in json_places(body):
+            self.in_order.append(place)
+            self.by_path.setdefault(place.path, place)
+            last = place.path[-1]
+            if isinstance(last, str):
+                found = self.by_name.setdefault(plain_name(last), [])
+                if len(found) < 64:
+                    found.append(place)
+
+
+def json_index(exchange: Exchange) -> JsonIndex | None:
+    """The index of the body; None where it is not JSON. Built once per exchange, for any number of searches."""
+    if "places" not in exchange.cache:
+        body = exchange.parseable_body
+        exchange.cache["places"] = JsonIndex(body) if body and exchange.json is not None else None
+    found: JsonIndex | None = exchange.cache["places"]
+    return found
+
+
+def of_json(place: JsonPlace) -> Place:
+    """A member of a JSON body as a place of the request."""
+    return Place("body", "json", place.key, place.key_length, place.value, place.value_end, path_text(place.path))
+
+
+def json_value_place(exchange: Exchange, path: JsonPath) -> Place | None:
+    """The place of an exact path of a JSON body."""
+    index = json_index(exchange)
+    place = index.by_path.get(path) if index is not None else None
+    return of_json(place) if place is not None else None
+
+
+def place_of_path(exchange: Exchange, name: str) -> Place | None:
+    """The place of a path in a JSON body, None unless every part of it is there.
+
+    Examples
+    --------
+    >>> from halt400.records import Request
+    >>> request = Request(method="POST", url="https://a.example/", body='{"items": [{"qty": 1}, {"qty": 0}]}')
+    >>> place_of_path(Exchange(request), "items.1.qty").key
+    24
+    """
+    return json_value_place(exchange, path_of(name))
+
+
+def place_of_name(exchange: Exchange, name: str, location: str | None = None) -> Place | None:
+    """The place of the field `name`; None where the request does not hold it.
+
+    Parameters
+    ----------
+    name
+        As the server writes it: ``/data/attributes/name``, ``data.name``, ``items[0].price``, ``page[limit]``.
+    location
+        body, query, path or header, where the server says so.
+
+    Examples
+    --------
+    >>> from halt400.records import Request
+    >>> request = Request(method="GET", url="https://a.example/items?page%5Blimit%5D=9")
+    >>> place_of_name(Exchange(request), "page.limit").name
+    'page[limit]'
+    """
+    if location in (None, "body"):
+        found = _in_body(exchange, name)
+        if found is not None:
+            return found
+    if location in (None, "query", "path"):
+        found = _in_query(exchange, name)
+        if found is not None:
+            return found
+    if location == "path":
+        return _in_path(exchange, name)
+    if location in (None, "header"):
+        lower = name.lower()
+        for header, value in exchange.headers:
+            if header.lower() == lower:
+                return Place("header", "header", -1, 0, 0, len(value), header)
+    return None
+
+
+def _in_body(exchange: Exchange, name: str) -> Place | None:
+    body = exchange.parseable_body
+    if not body:
+        return None
+    essence = exchange.media_type.essence
+    if essence == "application/x-www-form-urlencoded":
+        return _in_form(body, name)
+    if essence.startswith("multipart/"):
+        wanted = plain_name(name)
+        for part in _PART_NAME.finditer(body):
+            text = part[1].decode("utf-8", "replace")
+            if plain_name(text) == wanted:
+                start = part.start(1)
+                return Place("body", "multipart", start, len(part[1]), start, part.end(1), text)
+        return None
+    if body[:1] == b"<" or "xml" in essence:
+        return _in_xml(body, name)
+    index = json_index(exchange)
+    return _in_json(index, name) if index is not None else None
+
+
+def _in_json(index: JsonIndex, name: str) -> Place | None:
+    wanted = path_of(name)
+    exact = index.by_path.get(wanted)
+    if exact is not None:
+        return of_json(exact)
+    names = [plain_name(part) for part in wanted if isinstance(part, str)]
+    if not names or not names[-1]:
+        return None
+    numbers = [part for part in wanted if isinstance(part, int)]
+    best: JsonPlace | None = None
+    best_score = -1
+    for place in index.by_name.get(names[-1], ()):
+        score = _likeness(place.path, names, numbers) + (place.path[-1] == wanted[-1])
+        if score > best_score:
+            best, best_score = place, score
+    if best is not None and isinstance(wanted[-1], int):
+        best = index.by_path.get((*best.path, wanted[-1]), best)
+    return of_json(best) if best is not None else None
+
+
+def _likeness(path: JsonPath, names: list[str], numbers: list[int]) -> int:
+    """How many of the last names of a path are the wanted ones, and then how many of its indices."""
+    score = 0
+    own = [plain_name(part) for part in path if isinstance(part, str)]
+    for one, two in zip(reversed(own), reversed(names), strict=False):
+        if one != two:
+            break
+        score += 8
+    if numbers:
+        places = [part for part in path if isinstance(part, int)]
+        score += sum(2 for one, two in zip(reversed(places), reversed(numbers), strict=False) if one == two)
+    return score
+
+
+def _in_form(body: bytes, name: str) -> Place | None:
+    return _in_pairs(form_pairs(body), name, "body", "form")
+
+
+def form_pairs(body: bytes) -> Iterator[tuple[int, str, int, int]]:
+    """The same as `query_pairs`, of a form body."""
+    for pair in _FORM_PAIR.finditer(body, 0, QUERY_CHARS):
+        yield pair.start(1), pair[1].decode("latin-1"), pair.start(2), pair.end(2)
+
+
+def _in_query(exchange: Exchange, name: str) -> Place | None:
+    return _in_pairs(query_pairs(exchange.url), name, "url", "query")
+
+
+def query_pairs(url: str) -> Iterator[tuple[int, str, int, int]]:
+    """The offset of each name of a query, the name as it is written, and the span of its value (-1: none)."""
+    start = url.find("?", 0, QUERY_CHARS)
+    if start >= 0:
+        for pair in _QUERY_PAIR.finditer(url, start, QUERY_CHARS):
+            yield pair.start(1), pair[1], pair.start(2), pair.end(2)
+
+
+def _in_pairs(pairs: Iterator[tuple[int, str, int, int]], name: str, where: str, kind: str) -> Place | None:
+    """Find a name: as a whole, by its last part, and last by the last part of a name such as ``user[email]``."""
+    wanted = [part for part in path_of(name) if isinstance(part, str)]
+    whole, last = plain_name(name), plain_name(wanted[-1]) if wanted else ""
+    best: Place | None = None
+    best_rank = 0
+    for start, written, value, end in pairs:
+        text = unquote_plus(written) if "%" in written or "+" in written else written
+        plain = plain_name(text)
+        rank = 3 if plain and plain == whole else 2 if plain and plain == last else 0
+        if not rank and last and ("[" in text or "." in text):
+            parts = [part for part in path_of(text) if isinstance(part, str)]
+            rank = 1 if parts and plain_name(parts[-1]) == last else 0
+        if rank > best_rank:
+            place = (value, end) if value >= 0 else (start + len(written),) * 2
+            best, best_rank = Place(where, kind, start, len(written), *place, text[:200]), rank
+    return best
+
+
+def _in_xml(body: bytes, name: str) -> Place | None:
+    parts = [part for part in path_of(name.rpartition("}")[2]) if isinstance(part, str)]
+    if not parts:
+        return None
+    wanted = re.escape(parts[-1].rpartition(":")[2].encode("utf-8", "replace"))
+    element = re.search(rb"<(?:[\w.-]{1,64}:)?(" + wanted + rb")(?=[\s/>])[^<>]{0,4096}>([^<]{0,4096})", body)
+    if element is not None:
+        return Place("body", "xml", element.start(1), len(element[1]), element.start(2), element.end(2), parts[-1])
+    attribute = re.search(rb"[\s](?:[\w.-]{1,64}:)?(" + wanted + rb")\s?=\s?[\"']([^\"'<]{0,4096})", body)
+    if attribute is not None:
+        start = attribute.start(1)
+        return Place("body", "xml", start, len(attribute[1]), attribute.start(2), attribute.end(2), parts[-1])
+    return None
+
+
+def url_path(url: str) -> Iterator[tuple[int, str]]:
+    """The offset and the text of each segment of the path of a URL."""
+    scheme = url.find("://")
+    start = url.find("/", scheme + 3) if scheme >= 0 else 0
+    if start < 0:
+        return
+    query = re.compile(r"[?#]").search(url, start)
+    end = min(query.start() if query is not None else len(url), QUERY_CHARS)
+    for segment in re.compile(r"[^/]+").finditer(url, start, end):
+        yield segment.start(), segment[0]
+
+
+def _in_path(exchange: Exchange, name: str) -> Place | None:
+    """The segment after the collection that a path parameter is named for: ``itemId`` in ``/items/7``."""
+    wanted = plain_name(name).removesuffix("id").removesuffix("name")
+    before = ""
+    for start, segment in url_path(exchange.url):
+        if len(wanted) >= 3 and before and (before == wanted or before.removesuffix("s") == wanted):
+            return Place("url", "path", -1, 0, start, start + len(segment), name[:200])
+        before = plain_name(segment)
+    return None

@@ -1,0 +1,116 @@
+"""Find the place of a value that a server repeats: in the query, the body, the path, or a header."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote, unquote_plus
+
+from halt400.diagnosis.exchange import Exchange
+from halt400.diagnosis.json_places import JsonPlace, path_text
+from halt400.diagnosis.places import (
+    QUERY_CHARS,
+    SECRET_HEADERS,
+    JsonIndex,
+    Place,
+    form_pairs,
+    json_index,
+    of_json,
+    query_pairs,
+    url_path,
+)
+
+__all__ = ["place_of_value"]
+
+_LEAST_INSIDE = 4
+"""A value shorter than this must be a whole value of the request, not a part of one."""
+
+
+def place_of_value(exchange: Exchange, value: str) -> Place | None:
+    """The place of a value that a server repeats: in the query, the body, the path, or a header.
+
+    Examples
+    --------
+    >>> from halt400.records import Request
+    >>> request = Request(method="GET", url="https://a.example/search?query=status%3Anone")
+    >>> place_of_value(Exchange(request), "none").name
+    'query'
+    """
+    if not value:
+        return None
+    return (
+        _value_in_pairs(query_pairs(exchange.url), exchange.url, value, "url")
+        or _value_in_body(exchange, value)
+        or _value_in_path(exchange, value)
+        or _value_in_headers(exchange, value)
+    )
+
+
+def _value_in_pairs(pairs: Iterator[tuple[int, str, int, int]], text: str, value: str, where: str) -> Place | None:
+    """A whole value of a query or a form, or else one that holds the wanted one."""
+    inside: Place | None = None
+    for start, written, at, end in pairs:
+        if at < 0 or at == end:
+            continue
+        own = unquote_plus(text[at:end])
+        if value == own or (inside is None and value in own):
+            kind = "query" if where == "url" else "form"
+            place = Place(where, kind, start, len(written), at, end, unquote_plus(written)[:80])
+            if value == own:
+                return place
+            inside = place
+    return inside
+
+
+def _value_in_body(exchange: Exchange, value: str) -> Place | None:
+    body = exchange.parseable_body
+    if not body:
+        return None
+    if exchange.media_type.essence == "application/x-www-form-urlencoded":
+        text = body[:QUERY_CHARS].decode("latin-1")
+        return _value_in_pairs(form_pairs(body), text, value, "body")
+    needle = value.encode("utf-8", "replace")
+    index = json_index(exchange)
+    if index is not None:
+        return _value_in_json(index, body, needle)
+    if body[:1] == b"<":
+        found = re.search(rb"[>\"']\s{0,64}(" + re.escape(needle) + rb")\s{0,64}[<\"']", body)
+        if found is not None:
+            return Place("body", "xml", -1, 0, found.start(1), found.end(1), "")
+    return None
+
+
+def _value_in_json(index: JsonIndex, body: bytes, needle: bytes) -> Place | None:
+    at = body.find(b'"' + needle + b'"')
+    if at < 0 and (len(needle) >= _LEAST_INSIDE or needle.isdigit()):
+        at = body.find(needle)
+    if at < 0:
+        return None
+    inside: JsonPlace | None = None
+    for place in index.in_order:
+        if place.key == at:
+            return of_json(place)
+        if place.value <= at < place.value_end and body[place.value] not in b"{[":
+            inside = place
+            break
+    if inside is None:
+        return Place("body", "json", -1, 0, at, at + len(needle), "")
+    return Place("body", "json", -1, 0, at, at + len(needle) + 2 * (body[at] == 0x22), path_text(inside.path))
+
+
+def _value_in_path(exchange: Exchange, value: str) -> Place | None:
+    if len(value) < 3:
+        return None
+    for start, segment in url_path(exchange.url):
+        if value == segment or ("%" in segment and value == unquote(segment)):
+            return Place("url", "path", -1, 0, start, start + len(segment), "path")
+    return None
+
+
+def _value_in_headers(exchange: Exchange, value: str) -> Place | None:
+    if len(value) < _LEAST_INSIDE:
+        return None
+    for name, text in exchange.headers:
+        if value == text and name.lower() not in SECRET_HEADERS:
+            return Place("header", "header", -1, 0, 0, len(text), name)
+    return None
