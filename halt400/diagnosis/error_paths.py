@@ -18,7 +18,9 @@ _ROOTS = ("errors", "error", "detail", "details", "fields", "field_errors", "fie
 _MESSAGES = ("message", "msg", "detail", "description", "error", "reason", "code")
 _NOT_A_PATH = frozenset(
     {"status", "code", "type", "title", "message", "instance", "timestamp", "trace", "meta", "links", "data", "success",
-     "statuscode", "error_description", "request_id", "requestid", "source", "extensions", "locations", "path"}
+     "statuscode", "error_description", "request_id", "requestid", "source", "extensions", "locations", "path",
+     "details", "errors", "violations", "fieldviolations", "causes", "innererror", "inner", "children", "root_cause",
+     "debug"}
 )  # fmt: skip
 _MOST = 12
 _MAX_NODES = 1_000
@@ -71,7 +73,11 @@ def _children(path: JsonPath, value: Any) -> list[tuple[JsonPath, Any]]:
             if isinstance(item, dict | list) and name.lower() not in _NOT_A_PATH
         ]
     if isinstance(value, list):
-        return [((*path, index), item) for index, item in enumerate(value[:128]) if isinstance(item, dict) and item]
+        return [
+            ((*path, index), item)
+            for index, item in enumerate(value[:128])
+            if isinstance(item, dict) and item and all(isinstance(part, dict | list) for part in item.values())
+        ]
     return []
 
 

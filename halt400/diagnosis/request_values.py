@@ -19,6 +19,7 @@ from halt400.diagnosis.finding import CauseFinding, at_body, at_text
 from halt400.diagnosis.json_places import JsonPath
 from halt400.diagnosis.locations import evidence_at
 from halt400.diagnosis.places import Place, json_value_place, place_of_name, query_pairs, url_path
+from halt400.diagnosis.server_errors import read_server_error
 from halt400.diagnosis.text_offsets import percent_offset
 from halt400.diagnosis.value_defects import ValueDefect, defect_in, may_hold_defects
 from halt400.diagnosis.value_formats import formats_of
@@ -42,11 +43,12 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     'The path has "{{id}}": a template variable that was not filled in.'
     """
     found: list[CauseFinding] = []
-    if may_hold_defects(exchange.url):
+    in_url = may_hold_defects(exchange.url)
+    if in_url:
         found.extend(_in_path(exchange))
     body = exchange.parseable_body
     is_form = bool(body) and exchange.media_type.essence == "application/x-www-form-urlencoded"
-    if may_hold_defects(exchange.url) or (body and is_form and may_hold_defects(body.decode("latin-1"))):
+    if in_url or (body and is_form and may_hold_defects(body.decode("latin-1"))):
         found.extend(_in_pairs(exchange))
     if body and not is_form and exchange.json is not None:
         if body[0] == 0x22:
@@ -63,6 +65,8 @@ def _finding(
     confidence = defect.refused if exchange.refused else defect.unseen
     if confidence <= 0:
         return None
+    if exchange.refused and any(value in message for message in read_server_error(exchange).messages):
+        confidence = max(confidence, 0.93)
     what = f"The path has {shown}" if place.kind == "path" else f"{place.name} is {shown}"
     if defect.end - defect.start < len(value) and place.kind != "path":
         what = f"{place.name} has {shown}"
@@ -167,7 +171,7 @@ def _in_credentials(exchange: Exchange) -> Iterator[CauseFinding]:
     for text in exchange.fields.get("authorization", ()):
         scheme, _, credential = text.strip().partition(" ")
         value = credential.strip() or ("" if scheme.lower() in ("bearer", "basic", "token") else scheme)
-        defect = defect_in(value, "query") if value else None
+        defect = defect_in(value, "query") if may_hold_defects(value) else None
         if value.lower() in _EMPTY_CREDENTIALS or (defect is not None and defect.kind in ("template", "placeholder")):
             shown = f'"{value[:40]}"' if value else "nothing"
             detail = f"Authorization holds {shown} after {scheme!r} in the place of a credential."

@@ -44,10 +44,12 @@ _IN_URLS = (
     "{", "%7B", "%7b", "/:", "/%3A", "/%3a", "%25", "%s", "%d", "undefined", "None", "NaN", "null", "True", "False", "bject", "nvalid", "nil",
     "<", "%3C", "%3c", "['", "[%27", "%5B%27", "%5b%27", "%28%27", "('", "b'", "b%27", "System.", "UUID(", "datetime", "%!", "%40", "@", "YOUR", "your", "INSERT",
 )  # fmt: skip
-_IN_BODIES = (
-    b"undefined", b"[object ", b"NaN", b"nvalid Date", b"nvalid date", b'"None"', b"nil>", b"{{", b"${", b"#{", b"#<", b"<%", b"%s", b"%d", b"%(", b"%!", b'"{',
-    b" object at ", b"<generator", b"<class", b"<function", b"System.", b"Decimal(", b"UUID(", b"datetime.", b"[L", b"YOUR_", b"your", b"INSERT_",
-)  # fmt: skip
+_IN_BODIES = re.compile(
+    rb"\[object |\[L|NaN|None\"|Invalid [Dd]ate|\{\{|\{[A-Za-z_]\w*\}|\$\{|#[{<]|<(?:nil>|%|class|function|generator|[\w.]+ object|your)|%[sd(!]|System\.|Decimal\(|UUID\(|YOUR_|your[-_]"
+)
+_WORDS_IN_BODIES = (b"undefined", b"datetime.")
+"""Their first letters are frequent in JSON, so that each is searched for by itself."""
+_search_urls = re.compile("|".join(map(re.escape, _IN_URLS))).search
 _EXACT = {
     "undefined": ("undefined", "undefined is JavaScript's text for a variable without a value", 0.85, 0.6),
     "NaN": ("nan", "NaN is the text of a number that could not be computed", 0.82, 0.6),
@@ -112,8 +114,8 @@ _REMEDIES = {
 def may_hold_defects(text: str | bytes) -> bool:
     """Whether a URL or a body may hold one of the defects; most do not, and are not looked at value by value."""
     if isinstance(text, bytes):
-        return any(word in text for word in _IN_BODIES)
-    return any(word in text for word in _IN_URLS)
+        return _IN_BODIES.search(text) is not None or any(word in text for word in _WORDS_IN_BODIES)
+    return _search_urls(text) is not None
 
 
 def defect_in(value: str, part: str) -> ValueDefect | None:
