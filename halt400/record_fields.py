@@ -124,6 +124,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "windows": "Counts of the target when it was issued.",
         "archive_uri": "URI of the evidence (HAR) in the archive; null where there is none.",
         "signature": "Group of similar requests that the 400 belongs to; null where a person opened it.",
+        "severity": "`page` or `ticket`: how people are alerted; null where the routes of the alerts decide.",
     },
     "Offence": {
         "version": "Version of this record.",

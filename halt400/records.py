@@ -257,7 +257,8 @@ class Command(Struct, kw_only=True, omit_defaults=False):
     `command_id` is derived from its cause, so that the same cause after a crash gives the same id. `sequence` rises by
     one with each command of a scope. A gate halts while `state` is ``quarantined`` and `expires_at` is in the future.
     `proxy_blame` is false when the proxy goes back to its pool with its reputation untouched. `signature` is that of
-    the 400 that opened it (see `Fingerprints`), null where a person did.
+    the 400 that opened it (see `Fingerprints`), null where a person did. `severity` is how people are alerted, null
+    where the routes of the alerts decide.
     """
 
     version: Literal[1] = 1
@@ -278,6 +279,7 @@ class Command(Struct, kw_only=True, omit_defaults=False):
     windows: list[WindowFigures] = []
     archive_uri: str | None = None
     signature: str | None = None
+    severity: Literal["page", "ticket"] | None = None
 
 
 class Offence(Struct, kw_only=True, omit_defaults=True):

@@ -50,6 +50,7 @@ class RouteTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     target: Patterns = "*"
     severity: Severity | tuple[Severity, ...] = ("page", "ticket")
     owner: Patterns = ()
+    cause: Patterns = "*"
     page_on: tuple[Literal["request", "job", "target"], ...] = ("target",)
     group_wait_s: Seconds = 30.0
     group_interval_s: Seconds = 300.0
@@ -67,6 +68,7 @@ class OwnerTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     target: Patterns = "*"
     job: Patterns = "*"
+    cause: Patterns = "*"
 
 
 class _AlertsTable(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -129,7 +131,7 @@ def parse_alerts(source: TomlFile) -> AlertsConfig:
         name: _convert(source, found, SinkSettings, ("alerts", "sink", name)) for name, found in table.sink.items()
     }
     owners = tuple(
-        Owner(found.name, _patterns(found.target), _patterns(found.job))
+        Owner(found.name, _patterns(found.target), _patterns(found.job), _patterns(found.cause))
         for index, value in enumerate(table.owner)
         for found in [_convert(source, value, OwnerTable, ("alerts", "owner", index))]
     )
@@ -160,6 +162,7 @@ def _route(source: TomlFile, table: RouteTable, place: Place) -> Route:
         escalate_to=table.escalate_to,
         escalate_after_s=table.escalate_after_s,
         direct=table.direct,
+        causes=_patterns(table.cause),
     )
 
 

@@ -45,7 +45,10 @@ Action = Literal["trigger", "update", "acknowledge", "resolve"]
 
 
 class ScopeState(Struct, kw_only=True, omit_defaults=True):
-    """One scope of an incident after its latest command; `episode` is the incident's at that time."""
+    """One scope of an incident after its latest command; `episode` is the incident's at that time.
+
+    `severity` is what the command asks for, None where the route decides.
+    """
 
     kind: Literal["request", "job", "target"]
     sequence: int
@@ -55,6 +58,7 @@ class ScopeState(Struct, kw_only=True, omit_defaults=True):
     changed_at: int
     episode: int
     job_id: str | None = None
+    severity: Severity | None = None
 
     @property
     def open(self) -> bool:

@@ -33,6 +33,7 @@ def scope_state(command: Command, episode: int, now_ms: int) -> ScopeState:
         changed_at=now_ms,
         episode=episode,
         job_id=command.scope.job_id,
+        severity=command.severity,
     )
 
 

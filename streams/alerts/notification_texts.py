@@ -20,6 +20,7 @@ def labelled_texts(notification: Notification) -> list[tuple[str, str]]:
         ("Since", format_time(notification.opened_at)),
         ("Cause", _cause(notification)),
         ("Remedy", notification.remedy),
+        ("Tell", _owner_of_credential(notification)),
         ("Evidence", "\n".join(notification.evidence) or None),
         ("Responses before", "\n".join(_window(figures) for figures in notification.windows) or None),
         ("Requests saved", _saved(notification)),
@@ -48,6 +49,17 @@ def _cause(notification: Notification) -> str:
     if notification.blame is None or notification.confidence is None:
         return f"{cause} (not diagnosed)"
     return f"{cause} (blame: {notification.blame}, confidence {notification.confidence:.0%})"
+
+
+def _owner_of_credential(notification: Notification) -> str | None:
+    """Who is to be told of a credential that the target rejects; None for every other cause."""
+    if (
+        notification.diagnosed_cause or notification.cause
+    ) != "credential_rejected" or notification.action == "resolve":
+        return None
+    if notification.owner is not None:
+        return f"{notification.owner}, who owns the credential"
+    return 'nobody is known to own the credential; name them: [[alerts.owner]] with cause = "credential_rejected"'
 
 
 def _window(figures: WindowFigures) -> str:

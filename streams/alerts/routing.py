@@ -54,15 +54,16 @@ class QuietHours:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who owns the targets (and jobs) that match these patterns."""
+    """Who owns the targets (and jobs, and causes) that match these patterns."""
 
     name: str
     targets: tuple[str, ...] = ("*",)
     jobs: tuple[str, ...] = ("*",)
+    causes: tuple[str, ...] = ("*",)
 
     def owns(self, incident: Incident) -> bool:
-        """Whether the incident's target, and one of its jobs where it has any, match."""
-        if not _any_match(incident.target, self.targets):
+        """Whether the incident's target and cause, and one of its jobs where it has any, match."""
+        if not _any_match(incident.target, self.targets) or not _any_match(incident.cause, self.causes):
             return False
         return self.jobs == ("*",) or any(_any_match(job, self.jobs) for job in incident.jobs())
 
@@ -75,8 +76,8 @@ class Route:
     ----------
     sinks
         Names of the sinks.
-    targets, severities, owners
-        What the route accepts: patterns with ``*`` and ``?``, severities, names of owners (empty: all).
+    targets, severities, owners, causes
+        What the route accepts: patterns with ``*`` and ``?``, severities, names of owners (empty: all), patterns.
     page_on
         Kinds of scope that are a page on this route; others are tickets.
     group_wait_s
@@ -102,12 +103,15 @@ class Route:
     escalate_to: str | None = None
     escalate_after_s: float = 900.0
     direct: bool = True
+    causes: tuple[str, ...] = ("*",)
 
     def severity(self, incident: Incident) -> Severity:
         """Page or ticket; an incident that was a page stays one until it closes."""
-        kinds = {scope.kind for scope in incident.episode_scopes().values()}
+        scopes = incident.episode_scopes().values()
+        if any(scope.severity == "page" or (scope.severity is None and scope.kind in self.page_on) for scope in scopes):
+            return "page"
         has_page = any(active.finding.severity == "page" for active in incident.findings.values())
-        return "page" if kinds & self.page_on or (has_page and not incident.covered_by_fleet_fault) else "ticket"
+        return "page" if has_page and not incident.covered_by_fleet_fault else "ticket"
 
     def accepts(self, incident: Incident, owner: str | None) -> bool:
         """Whether the incident goes by this route."""
@@ -116,6 +120,7 @@ class Route:
             and self.severity(incident) in self.severities
             and _any_match(incident.target, self.targets)
             and (not self.owners or owner in self.owners)
+            and _any_match(incident.cause, self.causes)
         )
 
 

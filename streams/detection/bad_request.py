@@ -2,10 +2,12 @@
 
 ::
 
-    event ─► is it a trial? ─► detectors ─► old? ─► a failed probe? ─► alarm of the target ─► policy ─► job or request
-             (requests)        (mixture)            (lifecycle)        (alarms) │                       quarantined
-                                                                                └─► finding, request for a grant
+    event ─► trial? ─► detectors ─► old? ─► failed probe? ─► alarm ─► row of its cause ─► policy ─► job or request
+             (requests) (mixture)           (lifecycle)      (alarms) (cause_rows)                  quarantined
+                                                             │
+                                                             └─► finding, request for a grant
 
+A 400 that blames nobody, such as a limit, and one whose cause is to be ignored, is no evidence for the detectors.
 The target's state is changed in place; what must be sent is returned.
 """
 
@@ -13,8 +15,9 @@ from typing import Final
 
 from halt400.records import Diagnosis, Fingerprints, ResponseEvent, Scope
 from streams.detection.alarms import check_alarm
+from streams.detection.cause_rows import CauseRow, row_of
 from streams.detection.decision import Decision, RecordContext
-from streams.detection.findings import Finding
+from streams.detection.findings import Finding, Severity
 from streams.detection.origins import Origin
 from streams.detection.policy import Policies, Rule
 from streams.detection.scopes import find_quarantine, record_transition
@@ -54,6 +57,7 @@ class _Case:
         self.state, self.event, self.fingerprints, self.diagnosis = state, event, fingerprints, diagnosis
         self.now_ms, self.policies, self.context = now_ms, policies, context
         self.rule: Rule = policies.rule_for(state.name)
+        self.row: CauseRow = row_of(self.rule.causes, diagnosis)
         self.is_shadow = self.rule.mode == "shadow"
         self.time_ms = event.time if context.time_ms is None else context.time_ms
         self.decision = Decision()
@@ -76,7 +80,17 @@ class _Case:
                 self._unknown.add(scope_id)
         return found
 
-    def opening(self, reason: str) -> Opening:
+    @property
+    def is_evidence(self) -> bool:
+        """Whether it speaks against the target or the job: not where time alone mends it, or nobody wants to know."""
+        return self.row.action != "ignore" and (self.diagnosis is None or self.diagnosis.blame != "nobody")
+
+    @property
+    def by_row(self) -> str:
+        """The cause, and the row of the policy that applies to it."""
+        return f"{self.diagnosis.cause if self.diagnosis is not None else 'unknown'}: {self.row.text()}"
+
+    def opening(self, reason: str, severity: Severity | None = None) -> Opening:
         context = self.context
         return Opening(
             cause=context.cause,
@@ -86,6 +100,7 @@ class _Case:
             windows=tuple(context.windows()),
             archive_uri=context.archive_uri,
             signature=self.fingerprints.signature,
+            severity=severity,
         )
 
     def record(self, quarantine: QuarantineState) -> None:
@@ -145,7 +160,7 @@ def apply_bad_request(
     state.job(event.job_id).origin = Origin.of(event)
     halting = state.halting_command(event.job_id, fingerprints.request, now_ms)
     is_old = now_ms - case.time_ms > case.rule.old_news_s * 1000
-    if classified.kind == "trial":
+    if classified.kind == "trial" and case.is_evidence:
         _count(case)
     elif halting is not None and not is_old and case.time_ms > halting.issued_at + policies.retries.grace_s * 1000:
         _report_retry_loop(case, classified.attempts)
@@ -154,7 +169,11 @@ def apply_bad_request(
         return case.conclude(case.job_scope, fired=False, why=f"old news: {age_s} s old when read, opens nothing")
     if failed := _failed_probes(case):
         return case.conclude(failed, fired=True, why="the scope was probing, and this is a 400: the hold doubles")
-    if classified.kind == "trial" and not _precedes_release(case.quarantine_of(case.target_scope), case.time_ms):
+    if (
+        classified.kind == "trial"
+        and case.is_evidence
+        and not _precedes_release(case.quarantine_of(case.target_scope), case.time_ms)
+    ):
         _check_alarm(case)
     return _apply_policy(case)
 
@@ -210,11 +229,26 @@ def _failed_probes(case: _Case) -> Scope | None:
             continue
         if case.time_ms < quarantine.command.issued_at:
             continue
-        answered = probe_answered(quarantine, case.context.cause, case.now_ms, case.rule.durations(), status=400)
+        answered = probe_answered(
+            quarantine,
+            case.context.cause,
+            case.now_ms,
+            case.rule.durations(),
+            status=400,
+            undecided=_undecided(case),
+        )
         if answered is not None:
             case.record(answered)
             failed = scope
     return failed
+
+
+def _undecided(case: _Case) -> tuple[str, int | None] | None:
+    """The cause and the hold, where the row says that this 400 does not show whether the request was well formed."""
+    row, diagnosis = case.row, case.diagnosis
+    if diagnosis is None or row.action == "policy" or (row.action == "hold" and not row.stated):
+        return None
+    return diagnosis.cause, row.seconds(diagnosis, case.rule.hold_cap_s)
 
 
 def _check_alarm(case: _Case) -> None:
@@ -236,13 +270,16 @@ def _check_alarm(case: _Case) -> None:
 
 
 def _apply_policy(case: _Case) -> Decision:
+    if case.row.action == "ignore":
+        return case.conclude(case.job_scope, fired=False, why=f"the row of its cause applies, {case.by_row}")
     state, rule, event, now_ms = case.state, case.rule, case.event, case.now_ms
     halting = state.halting_command(event.job_id, None, now_ms, shadow=case.is_shadow)
     job_quarantine = case.quarantine_of(case.job_scope)
     # Under strict each job with a 400 has its own quarantine, also while its target has one: the target's release must
     # not release a broken job.
     has_own = job_quarantine is not None and job_quarantine.is_halted(now_ms)
-    if halting is not None and (has_own or rule.policy != "strict"):
+    wants_job = rule.policy == "strict" if case.row.action == "policy" else case.row.action == "hold"
+    if halting is not None and (has_own or not wants_job):
         why = f"{halting.scope.id} is quarantined already, by {halting.command_id}"
         return case.conclude(halting.scope, fired=False, why=why)
     for scope in (case.target_scope, case.job_scope):
@@ -250,14 +287,31 @@ def _apply_policy(case: _Case) -> Decision:
             return case.conclude(scope, fired=False, why=f"received before {scope.id} was released")
     reason = _job_reason(case)
     if reason is not None:
-        current = case.quarantine_of(case.job_scope)
-        case.record(open_quarantine(current, case.job_scope, case.opening(reason), now_ms, rule.durations()))
-        return case.conclude(case.job_scope, fired=True, why=reason)
+        return _hold_job(case, reason)
+    if case.row.action in ("page", "ticket"):
+        severity: Severity = "page" if case.row.action == "page" else "ticket"
+        return _abort_retry(case, f"the row of its cause applies, {case.by_row}; the retry is aborted", severity)
     why = "policy evidence: the diagnosis is not certain and the job's detector is below its tier; the retry is aborted"
-    request_quarantine = case.quarantine_of(case.request_scope)
-    if request_quarantine is not None and request_quarantine.is_halted(now_ms):
+    return _abort_retry(case, why, None)
+
+
+def _hold_job(case: _Case, reason: str) -> Decision:
+    rule, now_ms, current = case.rule, case.now_ms, case.quarantine_of(case.job_scope)
+    hold_s = case.row.seconds(case.diagnosis, rule.hold_cap_s) if case.row.action == "hold" else None
+    severity: Severity | None = None
+    if case.row.stated and not (current is not None and now_ms - current.command.issued_at < rule.hold_s * 1000):
+        severity = "ticket"  # the first limit of a job pages nobody, whatever the routes say
+    opening = case.opening(reason, severity)
+    case.record(open_quarantine(current, case.job_scope, opening, now_ms, rule.durations(), hold_s=hold_s))
+    return case.conclude(case.job_scope, fired=True, why=reason)
+
+
+def _abort_retry(case: _Case, why: str, severity: Severity | None) -> Decision:
+    current, now_ms = case.quarantine_of(case.request_scope), case.now_ms
+    if current is not None and current.is_halted(now_ms):
         return case.conclude(case.request_scope, fired=False, why=f"{why} already")
-    case.record(open_quarantine(request_quarantine, case.request_scope, case.opening(why), now_ms, rule.durations()))
+    opening = case.opening(why, severity)
+    case.record(open_quarantine(current, case.request_scope, opening, now_ms, case.rule.durations()))
     return case.conclude(case.request_scope, fired=True, why=why)
 
 
@@ -267,6 +321,12 @@ def _job_reason(case: _Case) -> str | None:
     what = f"400 Bad Request to {event.request.method} of job {event.job_id} on {event.target}"
     if diagnosis is not None:
         what += f": {diagnosis.cause}"
+    if case.row.action == "hold":
+        seconds = case.row.seconds(diagnosis, rule.hold_cap_s)
+        held = f", {seconds} s" if seconds is not None else ""
+        return f"{what} (the row of its cause applies: {case.row.text()}{held})"
+    if case.row.action != "policy":
+        return None
     if rule.policy == "strict":
         return f"{what} (policy strict: any 400)"
     if is_certain(diagnosis):

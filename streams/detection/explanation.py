@@ -88,6 +88,8 @@ class Explanation(Struct, kw_only=True, frozen=True):
 
     Attributes
     ----------
+    causes
+        The causes that do not lead to what the policy says, each with its row in words.
     requested_at, refused_at
         When the quarantine of the whole target was requested and not decided yet; when the fleet refused it. None
         where neither is so.
@@ -109,12 +111,14 @@ class Explanation(Struct, kw_only=True, frozen=True):
     last: LastReading | None
     requested_at: Milliseconds | None = None
     refused_at: Milliseconds | None = None
+    causes: dict[str, str] = {}
 
     def lines(self) -> list[str]:
         """The explanation as lines of text without any markup."""
         where = f"halt400.toml, line {self.rule_line}" if self.rule_line else "the default"
         found = [
             f"{self.target}: policy {self.policy}, mode {self.mode} (pattern {self.pattern}, {where})",
+            *(f"  a 400 of cause {cause}: {text}" for cause, text in self.causes.items()),
             *_reading_lines(self.reading),
         ]
         if self.suspect_jobs:
@@ -224,4 +228,5 @@ def explain(state: TargetState, policies: Policies, now_ms: int) -> Explanation:
         last=LastReading(**asdict(state.last)) if state.last is not None else None,
         requested_at=state.alarm.requested_at if state.pending_grant is not None else None,
         refused_at=state.alarm.refused_at or None,
+        causes={cause: row.text() for cause, row in rule.causes.items() if row.action != "policy"},
     )

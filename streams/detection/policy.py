@@ -1,10 +1,12 @@
 """Policies: what a 400 leads to on which target; `policy_parser` reads them from ``halt400.toml``. Pure."""
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from streams.detection.cause_rows import BUILT_IN_ROWS, CauseRow
 from streams.detection.mixture import Tiers
 from streams.detection.null_ratio import FLOOR
 from streams.detection.requests import Retries
@@ -33,6 +35,8 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         The floor of the null ratio: this part of the target's responses is normally a 400.
     old_news_s
         A 400 older than this when read is archived and counted but opens no quarantine.
+    causes
+        What a cause leads to, where that is not as `policy` says; see `streams.detection.cause_rows`.
     line
         The rule's line in the file; 0 for the built-in rule.
     """
@@ -47,6 +51,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     expiry_grace_s: int = 120
     least_p0: float = FLOOR
     old_news_s: int = 900
+    causes: Mapping[str, CauseRow] = field(default_factory=lambda: dict(BUILT_IN_ROWS))
     line: int = 0
 
     def durations(self) -> Durations:

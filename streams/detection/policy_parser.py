@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from streams.detection.cause_rows import read_rows
 from streams.detection.mixture import Tiers
 from streams.detection.null_ratio import HIGHEST
 from streams.detection.policy import FleetRules, Policies, Rule
@@ -118,11 +119,16 @@ def _read(file: TomlFile, place: Place, table: Any, base: _Table) -> _Table:
     known = {field: getattr(base, field) for field in base.__struct_fields__ if field != "line"}
     if len(place) == 1 and isinstance(base, Rule):
         known.pop("pattern")
+    settings: dict[str, Any] = {}
     for key, value in table.items():
         if key not in known:
             raise file.error((*place, key), "no such key", _suggest(key, known, "Known here"), value=value)
+        if key == "causes":
+            settings[key] = read_rows(file, (*place, key), value, known[key])
+            continue
         _check_value(file, (*place, key), value, known[key])
-    return replace(base, **{key: type(known[key])(value) for key, value in table.items()})
+        settings[key] = type(known[key])(value)
+    return replace(base, **settings)
 
 
 def _check_value(file: TomlFile, place: Place, value: Any, default: object) -> None:

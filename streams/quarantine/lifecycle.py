@@ -26,7 +26,7 @@ after the hold, while probing when the time for claims is over. No good response
 quarantined again within the length of its last hold, the hold doubles as after a failed probe.
 """
 
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -136,6 +136,7 @@ class Opening(Struct, kw_only=True, frozen=True):
     windows: tuple[WindowFigures, ...] = ()
     archive_uri: str | None = None
     signature: str | None = None
+    severity: Literal["page", "ticket"] | None = None
 
 
 def _next_command(
@@ -229,6 +230,7 @@ def open_quarantine(
         windows=list(opening.windows),
         archive_uri=opening.archive_uri,
         signature=opening.signature,
+        severity=opening.severity,
     )
     return QuarantineState(command=command, hold_ms=hold_ms, hold_ends=now_ms + hold_ms)
 
@@ -317,15 +319,29 @@ def claim_probe(
 
 
 def probe_answered(
-    current: QuarantineState, cause: str, now_ms: int, durations: Durations, *, status: int, actor: str = ISSUER
+    current: QuarantineState,
+    cause: str,
+    now_ms: int,
+    durations: Durations,
+    *,
+    status: int,
+    actor: str = ISSUER,
+    undecided: tuple[str, int | None] | None = None,
 ) -> QuarantineState | None:
     """Apply the probe's status: not a 400 releases, a 400 doubles the hold. None where the scope is not probing.
 
     A status that does not show whether the request was well formed (401, 403, 407, 408, 425, 429, 5xx) repeats the
-    hold.
+    hold. So does a 400 with `undecided`: its cause, which is not about the request, and the seconds to hold, None for
+    the same hold again. The repeated hold is no first one: `severity` is left to the routes.
     """
     if current.command.state != "probing":
         return None
+    if undecided is not None:
+        what, hold_s = undecided
+        hold_ms = hold_s * 1000 if hold_s is not None else current.hold_ms
+        reason = f"the probe got a 400 ({what}), which decides nothing: held for {hold_ms // 1000} s more"
+        held = _quarantined(current, cause, now_ms, hold_ms, now_ms + hold_ms, reason, actor, durations)
+        return replace(held, command=replace(held.command, severity=None))
     if status == 400:
         hold_ms = _doubled(current.hold_ms, durations)
         reason = f"the probe got a 400: held for {hold_ms // 1000} s"

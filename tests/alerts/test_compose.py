@@ -182,3 +182,17 @@ def test_no_text_forges_a_line_or_turns_the_reading_direction(reason: str, job: 
         text = found.get(label, "")
         assert len(text.splitlines()) <= 1
         assert not set(text) & set("\u202e\u2066\u200f\x1b\x00\r\u2028")
+
+
+@pytest.mark.parametrize(
+    ("owner", "told"),
+    [
+        ("team-identity", "team-identity, who owns the credential"),
+        (None, 'nobody is known to own the credential; name them: [[alerts.owner]] with cause = "credential_rejected"'),
+    ],
+)
+def test_who_owns_a_rejected_credential_is_to_be_told(owner, told) -> None:
+    incident = only(incidents(command("a", cause="credential_rejected")))
+    planned = PlannedDelivery("pager", ONCALL, "trigger", T0)
+    assert dict(labelled_texts(compose(incident, planned, owner, T0, str)))["Tell"] == told
+    assert "Tell" not in texts_of(command("a"))

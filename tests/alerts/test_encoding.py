@@ -51,6 +51,7 @@ ROW: dict[str, Any] = {
         ],
         "archive_uri": "file:///var/lib/halt400/api.shop.example/1.har",
         "signature": "ffffffffffffffffffffffffffffffff",
+        "severity": None,
     },
     "opened_at": 1763870400000,
     "revision": 1,

@@ -62,6 +62,20 @@ def test_a_route_decides_what_is_a_page_on_it() -> None:
     assert planned(table, only(incidents(command("a")))) == [("pager", "trigger", 0)]
 
 
+def test_a_command_that_asks_for_a_ticket_or_a_page_is_one_whatever_the_route_says() -> None:
+    jobs_page = Route("strict", ("pager",), page_on=frozenset(("target", "job")))
+    assert jobs_page.severity(only(incidents(command("a", severity="ticket")))) == "ticket"
+    assert Route("all", ("pager",)).severity(only(incidents(command("a", severity="page")))) == "page"
+    first, again = command("a", severity="ticket"), command("a", sequence=2)
+    assert jobs_page.severity(only(incidents(first, again))) == "page"
+
+
+def test_an_owner_of_a_cause_owns_no_other() -> None:
+    table = routing(owners=(Owner("identity", causes=("credential_rejected",)), Owner("shop")))
+    assert table.owner(only(incidents(command("a", cause="credential_rejected")))) == "identity"
+    assert table.owner(only(incidents(command("a")))) == "shop"
+
+
 def test_one_cause_is_one_page_however_many_jobs_it_halts() -> None:
     table, found = routing(Route("all", ("pager",))), incidents(command(None))
     assert send_due(found, table, T0) == ["trigger"]
@@ -120,6 +134,8 @@ def test_a_ticket_that_becomes_a_page_is_sent_at_once() -> None:
         (Route("r", ("s",), owners=("team-shop",)), True),
         (Route("r", ("s",), owners=("team-maps",)), False),
         (Route("r", ("s",), direct=False), False),
+        (Route("r", ("s",), causes=("malformed_*",)), True),
+        (Route("r", ("s",), causes=("credential_rejected",)), False),
     ],
 )
 def test_routes_accept_by_target_severity_and_owner(route: Route, takes: bool) -> None:

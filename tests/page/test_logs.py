@@ -94,6 +94,7 @@ async def test_the_system_says_how_far_everything_is_read(page: Page) -> None:
 async def test_the_policy_in_force_is_named(page: Page) -> None:
     text = text_of((await page.get("/policies?target=api.shop.example")).css("main"))
     assert "On api.shop.example : policy strict , mode live" in text
+    assert "Rate limited rate_limited hold for the stated time, else 60 s (built in)" in text
 
 
 @pytest.mark.parametrize(
