@@ -2,7 +2,7 @@
 # the user's cache. With HALT400_KAFKA_BOOTSTRAP_SERVERS set, both use that cluster instead of a local Kafka.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick test-all fuzz lint format bench docs lock clean
+.PHONY: help setup run test test-quick test-all fuzz chaos lint format bench docs lock clean
 
 BIN := .venv/bin
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -15,6 +15,7 @@ WORKERS ?= 3
 # At the end of a run, the slowest tests.
 PARALLEL := -n $(WORKERS) --dist worksteal --durations=15 --durations-min=1
 MINUTES ?= 10
+chaos: MINUTES = 4
 
 help: ## This list.
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -33,6 +34,10 @@ test-quick: setup ## The tests that need no server and little processor time.
 
 fuzz: setup ## Hypothesis with random seeds, for MINUTES=10; SEED=n repeats one search.
 	@$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+chaos: setup ## Faults on real Kafka, workers, scrapers, S3; SEED=400 MINUTES=4 EVENTS=n, SHRINK=1; docs/reliability.md.
+	@$(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) --minutes $(MINUTES) $(if $(EVENTS),--events $(EVENTS)) \
+		$(if $(SHRINK),--shrink) $(if $(REPORT),--report $(REPORT))
 
 test-all: lint test ## What CI runs.
 

@@ -45,6 +45,7 @@ class Link:
         if self._server is not None:
             self._server.close()
         self._close_all()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def cut(self) -> None:
         """Close every connection, and refuse new ones."""

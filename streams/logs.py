@@ -3,13 +3,41 @@
 import logging
 import sys
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 
 from halt400.redaction import RedactingFormatter, Redactor
 from streams.settings import Settings
 
-__all__ = ["JsonFormatter", "log_to_stderr"]
+__all__ = ["JsonFormatter", "TextFormatter", "log_to_stderr"]
+
+INDENT = "    "
+
+
+class TextFormatter(logging.Formatter):
+    """Formats a log record for people; what a stranger sent can neither begin a line nor control the terminal.
+
+    Further lines of a message are indented, its control and format characters are written as escapes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """The line without the traceback."""
+        record.message = _visible(record.message).replace("\n", f"\n{INDENT}")
+        return super().formatMessage(record)
+
+    def formatException(self, exc_info: Any) -> str:  # noqa: N802
+        """The traceback, of which every line is indented: the error's own text may have several."""
+        return f"{INDENT}{_visible(super().formatException(exc_info))}".replace("\n", f"\n{INDENT}")
+
+
+def _visible(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
 
 
 class JsonFormatter(logging.Formatter):
@@ -56,7 +84,7 @@ def log_to_stderr(settings: Settings, redactor: Redactor, process: str) -> None:
     if settings.log.format == "json":
         formatter = JsonFormatter(redactor, process)
     else:
-        formatter = RedactingFormatter(redactor, logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+        formatter = RedactingFormatter(redactor, TextFormatter())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=settings.worker.log_level, handlers=[handler])
