@@ -3,6 +3,7 @@
 ``make fuzz`` sets HYPOTHESIS_PROFILE to search with random seeds.
 """
 
+import gc
 import os
 import secrets
 from collections.abc import Callable, Generator, Iterator
@@ -55,6 +56,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     yield
     if hasattr(config, "workerinput"):
         items[:] = spread(items)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector from walking thousands of tests again and again while they run."""
+    gc.collect()
+    gc.freeze()
 
 
 def spread(items: list[pytest.Item]) -> list[pytest.Item]:

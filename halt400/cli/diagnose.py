@@ -10,9 +10,6 @@ import msgspec
 import orjson
 import typer
 
-from halt400.cli.diagnosis_report import print_report
-from halt400.diagnosis import find_defect
-from halt400.diagnosis.excerpts import mask
 from halt400.errors import InputError
 from halt400.exchanges import (
     DIAGNOSIS_FORMS,
@@ -64,6 +61,10 @@ def register(app: typer.Typer) -> None:
 
         Example: halt400 diagnose request.har
         """
+        # The other commands start without the diagnosis and its patterns.
+        from halt400.cli.diagnosis_report import print_report
+        from halt400.diagnosis import find_defect
+
         exchanges = _read(file, form, log_format)
         found = [(one, find_defect(one.request, one.response, as_sent=one.as_sent)) for one in exchanges]
         if output == "json":
@@ -109,6 +110,8 @@ def _known(form: str) -> DiagnosisForm:
 
 def as_object(number: int, one: RecordedExchange, diagnosis: Diagnosis | None) -> dict[str, object]:
     """The JSON object of one exchange; `cause` is null where nothing is wrong."""
+    from halt400.diagnosis.excerpts import mask
+
     return {
         "index": number,
         "exchange": one.where,

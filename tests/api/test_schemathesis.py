@@ -21,6 +21,6 @@ SETTINGS = {
 async def test_schemathesis_finds_nothing_in_a_worker(cluster: Cluster, tmp_path: Path) -> None:  # noqa: F811
     cluster.start_worker(**SETTINGS)
     await cluster.until(lambda: "Ready: " in cluster.log_text() and cluster.api_url())
-    many = ("--phases", "examples,coverage,fuzzing", "--max-examples", "25", "--workers", "2")
+    many = ("--phases", "examples,coverage,fuzzing", "--max-examples", "12", "--workers", "2")
     await check_api(cluster.api_url() or "", tmp_path, "--header", f"Authorization: Bearer {TOKEN}", *many)
     assert "Traceback" not in cluster.log_text()
