@@ -188,7 +188,8 @@ def _summary(text: str) -> GraphqlSummary | None:
     try:
         parsed = parse(text, max_tokens=_MOST_TOKENS)
     except GraphQLSyntaxError as error:
-        message = error.message.removeprefix("Syntax Error: ")
+        # graphql-core 3.3 quotes tokens with single quotes, 3.2 and graphql-js with double ones.
+        message = re.sub(r"'([^' ]{1,80})'", r'"\1"', error.message.removeprefix("Syntax Error: "))
         if any(words in message for words in _NOT_SYNTAX):
             return None
         return GraphqlSummary(problem=message, problem_at=min(len(text), next(iter(error.positions or ()), 0)))

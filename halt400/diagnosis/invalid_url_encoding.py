@@ -20,7 +20,7 @@ from halt400.diagnosis.server_phrases import mentions
 from halt400.diagnosis.whatwg_url import parse_failure
 from halt400.records import Evidence
 
-__all__ = ["Component", "components", "find", "unescaped_count"]
+__all__ = ["PLACEHOLDER", "Component", "components", "find", "unescaped_count"]
 
 _CLEAN = re.compile(
     r"https?://(?:[A-Za-z0-9_-]++\.)*+[A-Za-z](?:[A-Za-z0-9-]*+)(?::[0-9]{1,4})?"
@@ -38,7 +38,7 @@ _ESCAPES = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _HIGH_ESCAPE = re.compile(r"%[89A-Fa-f]")
 _DOUBLE = re.compile(r"%25(?:[2-7][0-9A-Fa-f]|[cCdDeEfF][0-9A-Fa-f])")
 _SINGLE = re.compile(r"%(?!25)[0-9A-Fa-f]{2}")
-_PLACEHOLDER = re.compile(r"\{\{?\s{0,4}[A-Za-z_][\w.-]{0,60}\s{0,4}\}?\}|\$\{[^}]{0,60}\}|<[A-Za-z_][\w -]{0,60}>")
+PLACEHOLDER = re.compile(r"\{\{?\s{0,4}[A-Za-z_][\w.-]{0,60}\s{0,4}\}?\}|\$\{[^}]{0,60}\}|<[A-Za-z_][\w -]{0,60}>")
 _HTML_AMPERSAND = re.compile(r"&amp;(?=[A-Za-z_])")
 _NEVER_RAW = {" ": "a raw space", '"': "a raw double quote", "<": "a raw '<'", ">": "a raw '>'", "\\": "a backslash"}
 _MAX_EXAMINED = 2_000
@@ -148,7 +148,7 @@ def _unparsable(url: str, problem: str) -> CauseFinding:
     start = parts["host"].start if "host" in parts else 0
     length = max(1, len(url) - start)
     evidence = at_text("url", url, start, f"No client can parse this URL: {problem}.", length=length)
-    if _PLACEHOLDER.search(url[: start + 256]):
+    if PLACEHOLDER.search(url[: start + 256]):
         confidence, remedy = _CONFIDENCE["placeholder"], _REMEDIES["placeholder"]
         return CauseFinding(cause="invalid_url_encoding", confidence=confidence, remedy=remedy, evidence=[evidence])
     remedy = "Build the URL from a scheme, a host and an escaped path; this one cannot be parsed at all."
@@ -184,7 +184,7 @@ def _unescaped(exchange: Exchange, url: str, parts: list[Component]) -> list[Cau
             first.setdefault(_kind(part.text, match.start()), (part, match.start()))
     if not first:
         return []
-    placeholder = _PLACEHOLDER.search(url)
+    placeholder = PLACEHOLDER.search(url)
     if placeholder is not None:
         at = placeholder.start()
         owner = next((part for part in parts if part.start <= at < part.start + len(part.text)), parts[-1])

@@ -113,6 +113,8 @@ def mended_document(text: str) -> str | None:
 def _edited(text: str, at: int, problem: str) -> str | None:
     opened = _open_brackets(text)
     if at >= len(text) and opened and "Unterminated" not in problem:
+        if any(bracket != "{" for bracket, _ in opened):
+            return None  # cut inside arguments: what is missing is not known
         return text + "".join((" " if bracket == "{" else "") + _CLOSES[bracket] for bracket, _ in reversed(opened))
     quoted = _SINGLE_QUOTED.match(text, at)
     if quoted is not None:

@@ -29,6 +29,8 @@ __all__ = ["find", "find_by_formats"]
 
 _MAX_VALUES = 4_000
 _MOST_FOUND = 4
+_RAW = 0.7
+"""Most confidence in a template whose brackets are raw in the URL: `invalid_url_encoding` names those."""
 _EMPTY_CREDENTIALS = frozenset({"undefined", "null", "none", "nan", "[object object]", ""})
 
 
@@ -67,6 +69,9 @@ def _finding(
         return None
     if exchange.refused and any(value in message for message in read_server_error(exchange).messages):
         confidence = max(confidence, 0.93)
+    if defect.kind in ("template", "placeholder") and place.where == "url":
+        written = exchange.url[place.value : place.value_end]
+        confidence = min(confidence, _RAW) if "{" in written or "<" in written else confidence
     what = f"The path has {shown}" if place.kind == "path" else f"{place.name} is {shown}"
     if defect.end - defect.start < len(value) and place.kind != "path":
         what = f"{place.name} has {shown}"

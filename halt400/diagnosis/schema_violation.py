@@ -44,7 +44,7 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[CauseFindin
     >>> refusal = Response(status=400, body='{"error": {"param": "limit", "message": "limit must be at most 100"}}')
     >>> found = find(Exchange(request, refusal))[0]
     >>> found.evidence[0].name, found.evidence[0].where, found.remedy
-    ('limit', 'body', 'Correct the value of limit: limit must be at most 100')
+    ('limit', 'body', 'Set limit to at most 100: limit must be at most 100')
     """
     found: list[CauseFinding] = []
     if exchange.status in _STATUSES:
