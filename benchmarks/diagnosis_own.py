@@ -12,7 +12,7 @@ from benchmarks.diagnosis_score import Score, request_of, score_of
 from halt400.diagnosis import Profile, find_defect
 from halt400.records import Diagnosis, Request, Response
 
-__all__ = ["OWN", "own_cases", "own_diagnosis", "own_suite"]
+__all__ = ["OWN", "own_cases", "own_diagnosis", "own_exchange", "own_suite"]
 
 OWN = Path(__file__).resolve().parent.parent / "tests" / "diagnosis" / "corpus"
 
@@ -28,8 +28,8 @@ def own_cases() -> Iterator[dict[str, Any]]:
                 yield json.loads(line)
 
 
-def own_diagnosis(case: dict[str, Any], side: str) -> Diagnosis | None:
-    """What is found in one side of a case, ``broken`` or ``fine``."""
+def own_exchange(case: dict[str, Any], side: str) -> tuple[Request, Response | None, Profile | None, bool]:
+    """Request, response, profile and whether the headers are all that was sent, of one side of a case."""
     exchange = case[side] if side in case else {"request": case["broken"]["request"]}
     profile = None
     if "good" in case:
@@ -37,19 +37,18 @@ def own_diagnosis(case: dict[str, Any], side: str) -> Diagnosis | None:
         for count in range(case.get("times", 5)):
             for good in case["good"]:
                 profile.observe(_own_request(good), time_ms=1_700_000_000_000 + count, where="proxy eu-7")
-    response = exchange.get("response")
-    return find_defect(
-        _own_request(exchange["request"]),
-        Response(
-            status=response["status"],
-            headers=[tuple(pair) for pair in response.get("headers", [])],
-            body=response.get("body"),
-        )
-        if response
-        else None,
-        profile,
-        as_sent=exchange.get("as_sent", False),
-    )
+    said = exchange.get("response")
+    response = None
+    if said:
+        headers = [tuple(pair) for pair in said.get("headers", [])]
+        response = Response(status=said["status"], headers=headers, body=said.get("body"))
+    return _own_request(exchange["request"]), response, profile, exchange.get("as_sent", False)
+
+
+def own_diagnosis(case: dict[str, Any], side: str) -> Diagnosis | None:
+    """What is found in one side of a case, ``broken`` or ``fine``."""
+    request, response, profile, as_sent = own_exchange(case, side)
+    return find_defect(request, response, profile, as_sent=as_sent)
 
 
 def _own_request(fields: dict[str, Any]) -> Request:

@@ -55,7 +55,7 @@ PURE = (
     "streams.archive.expected",
     "streams.archive.har",
     "streams.archive.object_names",
-    "streams.archive.resend",
+    "halt400.exchanges.resend",
     "streams.archive.sampling",
     "streams.contracts.compatibility",
     "streams.dead_letters.refused_record",

@@ -53,11 +53,16 @@ def register(app: typer.Typer) -> None:
         output: Annotated[
             Literal["text", "json"], typer.Option("--format", help="json: one object for each exchange.")
         ] = "text",
+        fix: Annotated[
+            bool, typer.Option("--fix", help="Print each request mended, where that is mechanical; send nothing.")
+        ] = False,
     ) -> None:
         """Say what is wrong with a request, before or after it was refused.
 
         Reads a HAR, a raw HTTP/1.1 request, a curl command line, JSON lines of exchanges, flows of mitmproxy, or a
-        server's log. Exit code 0: no defect found, 3: defects found, 1: the input cannot be read, 2: wrong arguments.
+        server's log. With --fix, a command for the shell for each request, mended; its secrets are the request's own.
+
+        Exit codes: 0 no defect found (or none left), 3 defects found, 1 the input cannot be read, 2 wrong arguments.
 
         Example: halt400 diagnose request.har
         """
@@ -66,6 +71,12 @@ def register(app: typer.Typer) -> None:
         from halt400.diagnosis import find_defect
 
         exchanges = _read(file, form, log_format)
+        if fix:
+            from halt400.cli.mended_requests import print_mended
+
+            if print_mended(exchanges, as_json=output == "json"):
+                raise typer.Exit(DEFECTS_FOUND)
+            return
         found = [(one, find_defect(one.request, one.response, as_sent=one.as_sent)) for one in exchanges]
         if output == "json":
             for number, (one, diagnosis) in enumerate(found):

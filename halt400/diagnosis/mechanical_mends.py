@@ -55,7 +55,7 @@ def _form(exchange: Exchange) -> Request | None:
     body = exchange.parseable_body
     if not body:
         return None
-    if re.search(rb"%[0-9A-Fa-f]?$", body):
+    if re.search(rb"%[0-9A-Fa-f]$", body):
         return None  # cut inside an escape
     text = body.replace(b"&amp;", b"&").rstrip(b"\r\n")
     text = re.sub(rb"%u([0-9A-Fa-f]{4})", lambda found: quote(chr(int(found[1], 16))).encode(), text)

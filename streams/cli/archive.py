@@ -44,7 +44,7 @@ def show(
 
     Example: halt400 archive show s3://evidence/offences/api.shop.example/2026-11-28/o.har
     """
-    from streams.archive.resend import raw_request
+    from halt400.exchanges.resend import raw_request
 
     offence = _offence(uri)
     if raw:
@@ -90,8 +90,8 @@ def curl(
 
     Example: halt400 archive curl s3://evidence/offences/api.shop.example/2026-11-28/o.har
     """
+    from halt400.exchanges.resend import curl_command
     from streams.archive.redaction import redactor_of
-    from streams.archive.resend import curl_command
     from streams.settings import load_settings
 
     request = _offence(uri).event.request

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from faust.types import TP
 
+from halt400.exchanges.resend import raw_request
 from streams import topics
 from streams.archive import har_of, open_archive
 from streams.archive.object_names import manifest_key, object_key
 from streams.archive.offence_archiver import redact_and_cut
-from streams.archive.resend import raw_request
 from streams.archive.sampling import is_kept
 from streams.settings import ArchiveSettings, KafkaSettings, Settings
 from streams.topics import apply_topics

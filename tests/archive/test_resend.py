@@ -12,10 +12,10 @@ import pytest
 
 from halt400.errors import ArchiveError
 from halt400.events import response_event
+from halt400.exchanges.resend import curl_command, raw_request
 from halt400.records import Offence, Request, Source
 from streams.archive import har_of
 from streams.archive.har import offence_of
-from streams.archive.resend import curl_command, raw_request
 from tests.archive.offences import SECRETS, offence, redactor
 
 DEADLINE_S = 20.0

@@ -8,11 +8,11 @@ from aiohttp import web
 from halt400.diagnosis import find_defect
 from halt400.errors import Halt400Error
 from halt400.exchanges import RecordedExchange, read_for_diagnosis
+from halt400.exchanges.resend import curl_command
 from halt400.records import Diagnosis
 from streams.api.access.middleware import allows
 from streams.api.log_records import parse_place
 from streams.api.problems import raise_problem
-from streams.archive.resend import curl_command
 from streams.page.context import PageContext, query_text
 
 __all__ = ["DiagnoseHandlers"]

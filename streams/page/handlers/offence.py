@@ -6,11 +6,11 @@ from typing import Any, get_args
 import orjson
 from aiohttp import web
 
+from halt400.exchanges.resend import curl_command
 from halt400.records import Cause, Offence, Request, Response
 from streams.api.log_models import OffenceSummary
 from streams.api.log_records import parse_place
 from streams.api.problems import raise_problem
-from streams.archive.resend import curl_command
 from streams.page.context import PageContext, Pager, query_choice, query_offset, query_text
 
 __all__ = ["OffencePageHandlers"]

@@ -1,4 +1,4 @@
-"""An archived request as the bytes that were sent, and as a shell command that sends them again. Pure.
+"""A request as the bytes that are sent, and as a shell command that sends them again. Pure.
 
 curl can send most requests byte for byte, with its own headers off and the request target as it was. A request that
 curl would correct or refuse (a ``Host`` that is not first, a line feed in a header, a body without its length) goes
@@ -39,7 +39,7 @@ def request_body(request: Request) -> bytes:
     try:
         return b64decode(request.body_base64 or "", validate=True)
     except ValueError as error:
-        raise ArchiveError(f"The archived body is no base64: {error}.", "Correct the publisher of the event.") from None
+        raise ArchiveError(f"The body is no base64: {error}.", "Correct the publisher of the event.") from None
 
 
 def raw_request(request: Request) -> bytes:
