@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import gc
 import json
+import signal
 import sys
 import time
 
@@ -20,15 +21,18 @@ COMMIT_INTERVAL_S = 0.2
 
 
 def main(arguments: list[str]) -> int:
-    """Count `--events` events of a topic; the counts go to standard output as JSON."""
+    """Count `--events` events of a topic; the counts go to standard output as JSON; SIGTERM ends it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks bare_consumer")
     parser.add_argument("--group", required=True)
     parser.add_argument("--topic", required=True)
     parser.add_argument("--events", type=int, required=True)
     given = parser.parse_args(arguments)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     gc.set_threshold(100_000, 50, 100)
     by_target, bad_requests = asyncio.run(_count(given.topic, given.group, given.events))
     json.dump({"by_target": by_target, "bad_requests": bad_requests}, sys.stdout)
+    sys.stdout.flush()
+    signal.sigwait({signal.SIGTERM})  # it is measured before it ends
     return 0
 
 

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import json
 import logging
+import resource
 import sys
 import tempfile
 import time
@@ -51,18 +52,18 @@ async def _count(topic: str, group: str, seconds: float, directory: str) -> dict
     table = app.Table("counts", default=int)
     counts: Any = table.hopping(WINDOW_S, STEP_S)
     done = asyncio.Event()
-    events, first_s, last_s = 0, 0.0, 0.0
+    events, first_s, last_s, first_cpu_s = 0, 0.0, 0.0, 0.0
 
     @app.agent(responses)
     async def count(stream: Any) -> None:
-        nonlocal events, first_s, last_s
+        nonlocal events, first_s, last_s, first_cpu_s
         async for value in stream:
             event = decode_counted(value)
             counts[event.target] += 1
             events += 1
             last_s = time.monotonic()
             if events == 1:
-                first_s = last_s
+                first_s, first_cpu_s = last_s, time.process_time()
             elif last_s - first_s >= seconds:
                 done.set()
                 return
@@ -71,12 +72,15 @@ async def _count(topic: str, group: str, seconds: float, directory: str) -> dict
     await app.start()
     try:
         await done.wait()
+        cpu_s = time.process_time() - first_cpu_s
         increments = sum(table.data.values())
     finally:
         await app.stop()
     return {
         "events": events,
         "elapsed_s": last_s - first_s,
+        "cpu_s": cpu_s,
+        "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "increments": increments,
         "changelog": table.changelog_topic.get_topic_name(),
     }

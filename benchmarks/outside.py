@@ -4,17 +4,19 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
+from benchmarks.usage import Usage, usage_of
 from streams.settings import KafkaSettings
 
 __all__ = [
     "Pace",
+    "Snapshot",
     "StalledError",
     "delete_topics",
     "log_end",
@@ -31,12 +33,26 @@ class StalledError(Exception):
     """Something did not happen in time, or its process ended first."""
 
 
+class Snapshot(NamedTuple):
+    """What a contender and its broker have taken so far; `broker_cpu_s` is None where the broker is another machine's."""
+
+    contender: Usage
+    broker_cpu_s: float | None
+
+    @classmethod
+    def take(cls, contender: int, broker: int | None) -> Self:
+        """The usage of both, by their process ids."""
+        return cls(usage_of(contender), usage_of(broker).cpu_s if broker is not None else None)
+
+
 class Pace(NamedTuple):
     """How fast a group went: from the first commit seen to the one that reached the log's end."""
 
     events: int
     elapsed_s: float
     before_first_commit_s: float
+    at_first: Snapshot
+    at_end: Snapshot
 
     @property
     def events_per_s(self) -> float:
@@ -68,12 +84,18 @@ async def _assigned(kafka: KafkaSettings, topic: str, group: str | None = None) 
 
 
 async def pace_of_group(
-    kafka: KafkaSettings, group: str, topic: str, total: int, alive: Callable[[], bool], timeout_s: float
+    kafka: KafkaSettings,
+    group: str,
+    topic: str,
+    total: int,
+    alive: Callable[[], bool],
+    timeout_s: float,
+    snapshot: Callable[[], Snapshot],
 ) -> Pace:
     """Watch a group's committed offsets on `topic` until they add up to `total`.
 
     The clock starts at the first commit that is seen and what that commit covers is not counted, so neither starting,
-    joining the group nor warming up is part of the figure.
+    joining the group nor warming up is part of the figure. `snapshot` is taken at both ends of the clock.
 
     Raises
     ------
@@ -82,7 +104,7 @@ async def pace_of_group(
     """
     partitions = [TopicPartition(topic, number) for number in range(kafka.partitions)]
     began_s = time.monotonic()
-    first: tuple[float, int] | None = None
+    first: tuple[float, int, Snapshot] | None = None
     committed = 0
     async with _admin(kafka) as admin:
         while time.monotonic() - began_s < timeout_s:
@@ -91,11 +113,11 @@ async def pace_of_group(
                 committed = sum(max(found.offset, 0) for found in offsets.values())
             now_s = time.monotonic()
             if committed and first is None:
-                first = (now_s, committed)
+                first = (now_s, committed, snapshot())
             if committed >= total and first is not None:
                 if first[1] >= total:
                     raise StalledError(f"{group}: all {total} events were in the first commit; use more events")
-                return Pace(total - first[1], now_s - first[0], first[0] - began_s)
+                return Pace(total - first[1], now_s - first[0], first[0] - began_s, first[2], snapshot())
             if not alive():
                 raise StalledError(f"{group}: the process ended at {committed} of {total} events")
             await asyncio.sleep(POLL_S)

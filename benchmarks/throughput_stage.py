@@ -1,0 +1,291 @@
+"""The contenders of the throughput benchmark, each run as a process over one log, measured and held against its counts."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from rich.console import Console
+
+from benchmarks.outside import (
+    Pace,
+    Snapshot,
+    StalledError,
+    delete_topics,
+    log_end,
+    pace_of_group,
+    records_of,
+    reset_group,
+    wait_until,
+)
+from benchmarks.preload import Expected
+from halt400.windows import decode_row
+from streams import topics
+from streams.archive.sampling import decode_manifest
+from streams.settings import KafkaSettings
+from streams.topics import apply_topics
+
+__all__ = ["Measured", "MiscountError", "Round", "Stage", "check", "console"]
+
+OUTPUTS = (topics.CONTROL, topics.OFFENCES, topics.RESPONSES_DLQ, topics.RATES, topics.FINDINGS, topics.FLEET)
+NAIVE_WINDOWS_PER_EVENT = 5
+
+console = Console(stderr=True, highlight=False)
+
+
+class MiscountError(Exception):
+    """A contender's counts are not what was put on the log."""
+
+
+class Measured(NamedTuple):
+    """One run of one contender.
+
+    Attributes
+    ----------
+    cpu_us
+        Microseconds of processor time an event of its processes, over the events that `per_s` is of.
+    whole_cpu_us
+        The same with its start, over all events.
+    broker_cpu_us
+        As `cpu_us`, of the broker; None where it is on another machine.
+    peak_rss_mib
+        The peak of its resident memory, MiB.
+    """
+
+    events: int
+    per_s: float
+    cpu_us: float
+    whole_cpu_us: float
+    broker_cpu_us: float | None
+    peak_rss_mib: float
+
+    @classmethod
+    def of(cls, pace: Pace, total: int, end: Snapshot) -> Self:
+        """What a run's pace and the snapshot after its last work say."""
+        first, broker_us = pace.at_first, None
+        if end.broker_cpu_s is not None and first.broker_cpu_s is not None:
+            broker_us = (end.broker_cpu_s - first.broker_cpu_s) * 1e6 / pace.events
+        return cls(
+            events=total,
+            per_s=pace.events_per_s,
+            cpu_us=(end.contender.cpu_s - first.contender.cpu_s) * 1e6 / pace.events,
+            whole_cpu_us=end.contender.cpu_s * 1e6 / total,
+            broker_cpu_us=broker_us,
+            peak_rss_mib=end.contender.peak_rss_bytes / (1 << 20),
+        )
+
+
+@dataclass
+class Round:
+    """One round: the run of each contender by name, and what else was seen of the worker."""
+
+    measured: dict[str, Measured] = field(default_factory=dict)
+    archive_lag_s: float = 0.0
+    kept: int = 0
+    commands: int = 0
+
+
+@dataclass
+class Stage:
+    """One log on one broker, and the contenders that read it."""
+
+    kafka: KafkaSettings
+    expected: Expected
+    directory: Path
+    naive_s: float
+    contenders: tuple[str, ...]
+    broker_pid: int | None
+    leftovers: list[str] = field(default_factory=list)
+
+    @property
+    def responses(self) -> str:
+        """The log."""
+        return self.kafka.topic(topics.RESPONSES)
+
+    async def bare(self, number: int, found: Round) -> None:
+        """Measure the bare consumer."""
+        group = self.kafka.topic(f"bare-{number}")
+        arguments = ["--group", group, "--topic", self.responses, "--events", str(self.expected.events)]
+        with self._process(["benchmarks", "bare_consumer", *arguments], f"bare-{number}") as (process, output):
+            pace = await self._pace(group, process)
+            process.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(process.wait, 60)
+            counted = json.loads(output.read_text())
+        check(f"bare consumer, round {number}: events by target", counted["by_target"], self.expected.by_target)
+        check("bare consumer: 400s", counted["bad_requests"], self.expected.bad_requests.total())
+        found.measured["bare"] = Measured.of(pace, self.expected.events, pace.at_end)
+
+    async def worker(self, number: int, found: Round) -> None:
+        """Measure the worker, on empty topics beside the log, and hold its counts against the log's."""
+        archive = self.directory / f"archive-{number}"
+        archive.mkdir()
+        group = self.kafka.topic("worker")
+        await delete_topics(self.kafka, [self.kafka.topic(name) for name in OUTPUTS])
+        await apply_topics(self.kafka)
+        await reset_group(self.kafka, group, self.responses)
+        environment = {
+            "HALT400_ARCHIVE_URI": archive.as_uri(),
+            "HALT400_API_PORT": "0",
+            # Later rounds read older events; what they lead to must be the same in each.
+            "HALT400_DETECTION_OLD_NEWS_S": "86400",
+        }
+        with self._process(["halt400", "worker"], f"worker-{number}", environment) as (process, _):
+            pace = await self._pace(group, process)
+            bad_requests = self.expected.bad_requests.total()
+
+            async def archived() -> bool:
+                return _counted(archive)[0] >= bad_requests
+
+            found.archive_lag_s = await wait_until(archived, f"archive of {bad_requests} offences", 300.0, poll_s=0.5)
+            end = self._snapshot(process)
+            process.send_signal(signal.SIGTERM)
+            code = await asyncio.to_thread(process.wait, 60)
+        if code != 0:
+            raise StalledError(f"the worker ended with {code}")
+        found.measured["worker"] = Measured.of(pace, self.expected.events, end)
+        await self._check_worker(number, found, archive)
+
+    async def _check_worker(self, number: int, found: Round, archive: Path) -> None:
+        rows = {record.key: record.value for record in await records_of(self.kafka, self.kafka.topic(topics.RATES))}
+        totals = {key.decode(): decode_row(value).totals() for key, value in rows.items()}
+        name = f"worker, round {number}"
+        check(
+            f"{name}: events by target",
+            {target: total["responses"] for target, total in totals.items()},
+            self.expected.by_target,
+        )
+        check(
+            f"{name}: 400s by target",
+            {target: total["400"] for target, total in totals.items() if total["400"]},
+            self.expected.bad_requests,
+        )
+        bad_requests = self.expected.bad_requests.total()
+        check(f"{name}: offences", await log_end(self.kafka, self.kafka.topic(topics.OFFENCES)), bad_requests)
+        seen, kept = _counted(archive)
+        check(f"{name}: offences in the archive's manifests", seen, bad_requests)
+        check(f"{name}: evidence kept as the manifests say", _objects(archive), kept)
+        found.kept = kept
+        check(f"{name}: dead letters", await log_end(self.kafka, self.kafka.topic(topics.RESPONSES_DLQ)), 0)
+        found.commands = await log_end(self.kafka, self.kafka.topic(topics.CONTROL))
+        check(f"{name}: commands, one for each job with a 400", found.commands, len(self.expected.bad_jobs))
+
+    async def _pace(self, group: str, process: subprocess.Popen[bytes]) -> Pace:
+        return await pace_of_group(
+            self.kafka,
+            group,
+            self.responses,
+            self.expected.events,
+            lambda: process.poll() is None,
+            900.0,
+            partial(self._snapshot, process),
+        )
+
+    def _snapshot(self, process: subprocess.Popen[bytes]) -> Snapshot:
+        return Snapshot.take(process.pid, self.broker_pid)
+
+    async def naive(self, number: int, found: Round) -> None:
+        """Measure the naive Faust agent over its bounded time."""
+        group = self.kafka.topic(f"naive-{number}")
+        arguments = ["--group", group, "--topic", self.responses, "--seconds", str(self.naive_s)]
+        with self._process(["benchmarks", "naive_faust", *arguments], f"naive-{number}") as (process, output):
+            await asyncio.to_thread(process.wait, self.naive_s + 180)
+            if process.returncode:
+                raise StalledError(f"the naive agent ended with {process.returncode}")
+            counted = json.loads(output.read_text())
+        self.leftovers.append(counted["changelog"])
+        if counted["events"] >= self.expected.events:
+            raise StalledError("the naive agent came to the end of the log; use more events or fewer seconds")
+        increments = counted["events"] * NAIVE_WINDOWS_PER_EVENT
+        check(f"naive agent, round {number}: increments", counted["increments"], increments)
+        check("naive agent: changelog records", await log_end(self.kafka, counted["changelog"]), increments)
+        cpu_us = counted["cpu_s"] * 1e6 / counted["events"]
+        found.measured["naive"] = Measured(
+            events=counted["events"],
+            per_s=(counted["events"] - 1) / counted["elapsed_s"],
+            cpu_us=cpu_us,
+            whole_cpu_us=cpu_us,
+            broker_cpu_us=None,
+            peak_rss_mib=counted["peak_rss_bytes"] / (1 << 20),
+        )
+
+    async def run(self, rounds: int) -> list[Round]:
+        """Run every contender in every round, in the opposite order in every other one."""
+        results = []
+        for number in range(1, rounds + 1):
+            found = Round()
+            for contender in self.contenders if number % 2 else reversed(self.contenders):
+                console.print(f"round {number} of {rounds}: {contender} ...", end=" ")
+                await getattr(self, contender)(number, found)
+                run = found.measured[contender]
+                console.print(
+                    f"{run.per_s:,.0f} events/s, {run.cpu_us:.1f} us CPU an event ({run.whole_cpu_us:.1f} with its start)"
+                )
+            results.append(found)
+        return results
+
+    async def clean_up(self) -> None:
+        """Delete every topic of this run."""
+        ours = [self.kafka.topic(name) for name in (*OUTPUTS, topics.RESPONSES, topics.OPERATIONS, topics.ALERTS_DLQ)]
+        await delete_topics(self.kafka, ours + self.leftovers)
+
+    @contextmanager
+    def _process(
+        self, module: list[str], name: str, environment: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+        """Run ``python -m module``; its output goes to a file, its log to another, shown when things go wrong."""
+        output, log = self.directory / f"{name}.out", self.directory / f"{name}.log"
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("HALT400_")}
+        connection = {key: value for key, value in os.environ.items() if key.startswith("HALT400_KAFKA_")}
+        ours = {
+            "HALT400_KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+            "HALT400_KAFKA_TOPIC_PREFIX": self.kafka.topic_prefix,
+            "HALT400_KAFKA_PARTITIONS": str(self.kafka.partitions),
+        }
+        with output.open("wb") as stdout, log.open("wb") as stderr:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *module],
+                env=inherited | connection | ours | dict(environment or {}),
+                stdout=stdout,
+                stderr=stderr,
+            )
+        try:
+            yield process, output
+        except BaseException:
+            console.print(log.read_text(errors="replace")[-4000:], markup=False)
+            raise
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+def _objects(archive: Path) -> int:
+    return sum(1 for _ in archive.rglob("*.har"))
+
+
+def _counted(archive: Path) -> tuple[int, int]:
+    """The offences that the archive's manifests count, and those of them whose evidence was kept."""
+    manifests = [decode_manifest(path.read_bytes()) for path in archive.rglob("*.json")]
+    return sum(manifest.seen for manifest in manifests), sum(manifest.kept for manifest in manifests)
+
+
+def check(what: str, counted: Any, expected: Any) -> None:
+    """Raise `MiscountError` where `counted` is not `expected`."""
+    if counted != expected:
+        shown = f"{counted} instead of {expected}" if isinstance(counted, int) else _first_difference(counted, expected)
+        raise MiscountError(f"{what}: {shown}")
+
+
+def _first_difference(counted: Mapping[str, int], expected: Mapping[str, int]) -> str:
+    keys = sorted(key for key in counted.keys() | expected.keys() if counted.get(key, 0) != expected.get(key, 0))
+    if not keys:
+        return "keys differ"
+    return f"{len(keys)} differ, such as {keys[0]}: {counted.get(keys[0])} instead of {expected.get(keys[0])}"
