@@ -34,7 +34,7 @@ class StalledError(Exception):
 
 
 class Snapshot(NamedTuple):
-    """What a contender and its broker have taken so far; `broker_cpu_s` is None where the broker is another machine's."""
+    """What a contender and its broker have taken so far; `broker_cpu_s` is None for a broker of another machine."""
 
     contender: Usage
     broker_cpu_s: float | None

@@ -14,8 +14,8 @@ Bare and worker are measured alike, from outside: from the first committed offse
 log's end, with what the first commit covers left out; so neither start nor join counts. The naive agent is measured by
 itself from its first event to its last. Every count is checked against what was put on the log.
 
-A rate depends on what else the machine does; so beside it stands the processor time an event, by the kernel's accounting, of
-the contender's processes over the same span (of the worker until its last evidence is in the archive). That is compared.
+A rate depends on what else the machine does; so beside it stands the processor time an event, by the kernel's
+accounting, of the contender's processes over the same span (of the worker until its last evidence is in the archive).
 """
 
 import argparse
@@ -143,11 +143,11 @@ FIGURES = (
 
 def _print(report: dict[str, Any]) -> None:
     table = Table(
-        title=f"{report['events']:,} events, {len(report['rounds'])} rounds, counts checked; median (min-max)"
+        title=f"{report['events']:,} events, {len(report['rounds'])} rounds, counts checked: median (min-max)"
     )
     table.add_column("")
-    for title, _, _ in FIGURES:
-        table.add_column(title, justify="right")
+    for heading, _, _ in FIGURES:
+        table.add_column(heading, justify="right")
     for name, figures in report["contenders"].items():
         table.add_row(name, *(_cell(figures.get(key), form) for _, key, form in FIGURES))
     stdout = Console()

@@ -18,6 +18,7 @@ __all__ = [
     "CLASSES",
     "CLASS_OF_STATUS",
     "FINE_KEPT_S",
+    "FINE_MS",
     "FINE_S",
     "WINDOWS_S",
     "Row",
@@ -57,7 +58,7 @@ def _slot_of(status: int) -> int:
 CLASS_OF_STATUS = bytes(map(_slot_of, range(600)))
 """Slot of each HTTP status, indexed by the status itself: of `Row.classes`, and behind them of `Row.outside`."""
 
-_FINE_MS = FINE_S * 1000
+FINE_MS = FINE_S * 1000
 _PER_MINUTE = 60 // FINE_S
 _FINE_KEPT = FINE_KEPT_S // FINE_S
 ROW_VERSION = 1
@@ -118,7 +119,7 @@ class Row(Struct, array_like=True, gc=False):
 
         `status` is an HTTP status, 100-599.
         """
-        bucket = time_ms // _FINE_MS
+        bucket = time_ms // FINE_MS
         if bucket > self.latest:
             if bucket // _PER_MINUTE != self.latest // _PER_MINUTE:
                 self._advance(bucket)
@@ -248,7 +249,7 @@ def window_counts(row: Row, window_s: int, at_ms: int) -> WindowCounts:
     if window_s <= 0 or window_s % 60 or window_s > 60 * MINUTES_KEPT:
         raise ValueError(f"window of {window_s} s: a window is a multiple of 60 s and at most 86400 s")
     width = window_s // FINE_S
-    end = -(-at_ms // _FINE_MS)
+    end = -(-at_ms // FINE_MS)
     if end - width < row.fine_from:
         end = -(-at_ms // 60_000) * _PER_MINUTE
     start = end - width
@@ -265,8 +266,8 @@ def window_counts(row: Row, window_s: int, at_ms: int) -> WindowCounts:
     by_slot[SUCCESS] = total - sum(by_slot)
     return WindowCounts(
         window_s=window_s,
-        start=start * _FINE_MS,
-        end=end * _FINE_MS,
+        start=start * FINE_MS,
+        end=end * FINE_MS,
         responses=total,
         classes=_by_name(by_slot),
     )
@@ -277,7 +278,7 @@ def bucket_counts(row: Row, start_ms: int, step_s: int, steps: int) -> dict[str,
 
     Both are multiples of 5 s, and of a minute where the steps begin before the fine resolution; see `Row.fine_from`.
     """
-    width, first = step_s // FINE_S, start_ms // _FINE_MS
+    width, first = step_s // FINE_S, start_ms // FINE_MS
     by_slot = [[0] * steps for _ in CLASSES]
     responses = [0] * steps
     for bucket, count in row.responses.items():

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from halt400.records import UNDECODABLE, Command, Diagnosis, Offence, Operation, ResponseEvent, Source, WindowFigures
-from halt400.windows import Row, window_counts
+from halt400.windows import CLASS_OF_STATUS, FINE_MS, Row, window_counts
 from streams.detection import (
     OriginCounts,
     RecentIds,
@@ -98,7 +98,11 @@ class PartitionState:
                 row.count(time_ms, status)
                 self._apply_bad_request(key, target, whole, offset, time_ms, now_ms, outcome)  # type: ignore[arg-type]
             else:
-                row.count(time_ms, status)
+                bucket = time_ms // FINE_MS
+                if bucket == row.latest and not CLASS_OF_STATUS[status]:  # the commonest case of Row.count
+                    row.responses[bucket] += 1
+                else:
+                    row.count(time_ms, status)
                 if event.attempt == 1:  # streams.detection.requests.counts_as_trial
                     event_id = event.id
                     if event_id not in recent_ids:
