@@ -226,7 +226,7 @@ class Stage:
                 await getattr(self, contender)(number, found)
                 run = found.measured[contender]
                 console.print(
-                    f"{run.per_s:,.0f} events/s, {run.cpu_us:.1f} us CPU an event, {run.whole_cpu_us:.1f} with its start"
+                    f"{run.per_s:,.0f} events/s, {run.cpu_us:.1f} us CPU an event, {run.whole_cpu_us:.1f} with start"
                 )
             results.append(found)
         return results

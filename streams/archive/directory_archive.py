@@ -3,7 +3,7 @@
 import errno
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -45,7 +45,7 @@ class DirectoryArchive:
         self.base_uri = base_uri.rstrip("/")
         self._root = Path(unquote(parts.path))
         self._synced = synced
-        self._created: set[Path] = set()
+        self._durable: set[Path] = set()
 
     def check(self) -> None:
         """Create the directory, and a file in it."""
@@ -62,7 +62,35 @@ class DirectoryArchive:
 
     def write(self, key: str, data: bytes) -> None:
         """Write a temporary file, sync it, rename it, and sync the directory."""
-        self._put(key, data)
+        self.write_all([(key, data)])
+
+    def write_all(self, objects: Iterable[tuple[str, bytes]]) -> None:
+        """As `write` does each; the directories are synced last, when the first sync makes most of the work of all."""
+        parts: list[_Part] = []
+        created: list[Path] = []
+        path = self._root
+        try:
+            try:
+                # In the order of the keys: two processes that write the same objects lock them in the same order.
+                for key, data in sorted(dict(objects).items()):
+                    path = self._path(key)
+                    created += self._create(path.parent)
+                    part = _Part(path)
+                    parts.append(part)
+                    part.write(data, synced=self._synced)
+                for part in parts:
+                    path = part.path
+                    part.rename()
+            finally:
+                for part in parts:
+                    part.close()
+            self._sync(created, [part.path.parent for part in parts])
+        except FileNotFoundError as error:
+            self._durable.clear()
+            raise ArchiveUnavailable(f"{path.parent} was removed.", "It is created again.") from error
+        except OSError as error:
+            self._durable.clear()
+            raise _as_archive_error(error, path) from error
 
     def read_with_tag(self, key: str) -> tuple[bytes, str] | None:
         """Read a file; its tag is a digest."""
@@ -83,38 +111,28 @@ class DirectoryArchive:
             if (found[1] if found is not None else None) != tag:
                 raise ArchiveChanged(f"{self.uri(key)} was written by another process.", "It is read again.")
 
-        self._put(key, data, unchanged)
-        return _tag(data)
-
-    def _put(self, key: str, data: bytes, condition: Callable[[], None] | None = None) -> None:
         path = self._path(key)
-        # The same name each time, so that what a killed process left is replaced when its offence is read again.
-        temporary = path.parent / f".{path.name}.part"
         try:
-            self._create(path.parent)
-            descriptor = _open_locked(temporary)
+            created = self._create(path.parent)
+            part = _Part(path)
             try:
-                if condition is not None:
-                    try:
-                        condition()
-                    except ArchiveChanged:
-                        temporary.unlink()
-                        raise
-                os.ftruncate(descriptor, 0)
-                with os.fdopen(descriptor, "wb", closefd=False) as file:
-                    file.write(data)
-                if self._synced:
-                    os.fdatasync(descriptor)
-                temporary.replace(path)
+                try:
+                    unchanged()
+                except ArchiveChanged:
+                    part.remove()
+                    raise
+                part.write(data, synced=self._synced)
+                part.rename()
             finally:
-                os.close(descriptor)
-            if self._synced:
-                _sync_directory(path.parent)
+                part.close()
+            self._sync(created, [path.parent])
         except FileNotFoundError as error:
-            self._created.discard(path.parent)
+            self._durable.clear()
             raise ArchiveUnavailable(f"{path.parent} was removed.", "It is created again.") from error
         except OSError as error:
+            self._durable.clear()
             raise _as_archive_error(error, path) from error
+        return _tag(data)
 
     def read(self, key: str) -> bytes:
         """Read a file."""
@@ -152,17 +170,24 @@ class DirectoryArchive:
     def _path(self, key: str) -> Path:
         return self._root / checked_key(key)
 
-    def _create(self, directory: Path) -> None:
-        """Create a directory durably: the directories above it are synced."""
-        if directory in self._created:
-            return
-        missing = [directory, *directory.parents]
-        missing = missing[: next(index for index, parent in enumerate(missing) if parent.is_dir())]
+    def _create(self, directory: Path) -> list[Path]:
+        """Create a directory; those from it up to the root that are not known to be durable."""
+        if directory in self._durable:
+            return []
+        unsynced = [] if self._root.is_dir() else [self._root]
         directory.mkdir(parents=True, exist_ok=True)
+        for found in (directory, *directory.parents):
+            if found == self._root or found in self._durable:
+                break
+            unsynced.append(found)
+        return unsynced
+
+    def _sync(self, created: Iterable[Path], written: Iterable[Path]) -> None:
+        """Make durable the names of created directories and of the files in written ones."""
         if self._synced:
-            for created in missing:
-                _sync_directory(created.parent)
-        self._created.add(directory)
+            for directory in dict.fromkeys([*written, *(found.parent for found in created)]):
+                _sync_directory(directory)
+        self._durable.update(created)
 
     def _below(self, directory: Path, key: str, prefix: str) -> Iterator[str]:
         try:
@@ -184,6 +209,35 @@ class DirectoryArchive:
 
 def _tag(data: bytes) -> str:
     return blake2b(data, digest_size=16).hexdigest()
+
+
+class _Part:
+    """The temporary file of an object, open and locked.
+
+    It has the same name each time, so that what a killed process left is replaced when its offence is read again.
+    """
+
+    __slots__ = ("_descriptor", "_temporary", "path")
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._temporary = path, path.parent / f".{path.name}.part"
+        self._descriptor = _open_locked(self._temporary)
+
+    def write(self, data: bytes, *, synced: bool) -> None:
+        os.ftruncate(self._descriptor, 0)
+        with os.fdopen(self._descriptor, "wb", closefd=False) as file:
+            file.write(data)
+        if synced:
+            os.fdatasync(self._descriptor)
+
+    def rename(self) -> None:
+        self._temporary.replace(self.path)
+
+    def remove(self) -> None:
+        self._temporary.unlink()
+
+    def close(self) -> None:
+        os.close(self._descriptor)
 
 
 def _open_locked(path: Path) -> int:

@@ -1,6 +1,6 @@
 """The interface of an archive, which `DirectoryArchive` and `S3Archive` implement, and its errors. All calls block."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from halt400.errors import ArchiveError
@@ -37,6 +37,9 @@ class Archive(Protocol):
 
     def write(self, key: str, data: bytes) -> None:
         """Write an object, atomically, and return when it is durable; an object with the same key is replaced."""
+
+    def write_all(self, objects: Iterable[tuple[str, bytes]]) -> None:
+        """As `write` does each; returns when all are durable."""
 
     def read(self, key: str) -> bytes:
         """The bytes of an object, verified by their checksum where one was stored with them."""

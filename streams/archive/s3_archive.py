@@ -1,7 +1,7 @@
 """An archive in an S3 bucket: ``s3://bucket/prefix``, on AWS or any server with the same protocol."""
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
@@ -97,6 +97,11 @@ class S3Archive:
     def write(self, key: str, data: bytes) -> None:
         """Put an object; the server verifies the checksum."""
         self._put(key, data)
+
+    def write_all(self, objects: Iterable[tuple[str, bytes]]) -> None:
+        """Put one object after the other."""
+        for key, data in objects:
+            self._put(key, data)
 
     def read(self, key: str) -> bytes:
         """Get an object and verify its checksum.

@@ -128,5 +128,4 @@ class ArchiveWriter:
         return await loop.run_in_executor(threads, unless_unavailable)
 
     def _write_all(self, batch: Sequence[PendingObject]) -> None:
-        for key, make in batch:
-            self._archive.write(key, make())
+        self._archive.write_all((key, make()) for key, make in batch)

@@ -51,6 +51,13 @@ def test_writing_twice_leaves_one_object(archive: Archive) -> None:
     assert archive.read("t/2026-01-01/r-0-1.har") == b"shorter"
 
 
+def test_several_objects_are_written_at_once_and_the_last_of_a_key_counts(archive: Archive) -> None:
+    keys = [f"t-{number % 3}/2026-01-01/r-0-{number}.har" for number in range(7)]
+    archive.write_all([(keys[2], b"before"), *((key, key.encode()) for key in keys)])
+    assert sorted(archive.keys()) == sorted(keys)
+    assert [archive.read(key) for key in keys] == [key.encode() for key in keys]
+
+
 def test_an_object_is_found_by_its_uri(settings: ArchiveSettings, archive: Archive) -> None:
     for number, target in enumerate(TARGETS):
         key = object_key(offence(number).source, target, 0)
