@@ -3,7 +3,18 @@
 import sys
 from importlib import import_module
 
-MEASUREMENTS = ("detection", "diagnosis", "gate", "install", "outage", "scrapy", "sdk", "sdk_fleet", "throughput")
+MEASUREMENTS = (
+    "detection",
+    "diagnosis",
+    "gate",
+    "install",
+    "outage",
+    "scrapy",
+    "sdk",
+    "sdk_fleet",
+    "server_matrix",
+    "throughput",
+)
 PARTS = ("bare_consumer", "naive_faust")
 """What the throughput benchmark starts as processes of their own."""
 

@@ -15,6 +15,7 @@ from collections import Counter
 from benchmarks.diagnosis_corpora import CORPORA, SUITES
 from benchmarks.diagnosis_own import own_suite
 from benchmarks.diagnosis_score import Score
+from benchmarks.diagnosis_servers import server_suite
 from benchmarks.events import generate
 from halt400.diagnosis import Profile, diagnose
 from halt400.fingerprints import fingerprints
@@ -86,6 +87,7 @@ def run() -> tuple[list[Score], Counter[tuple[str, str]], list[str]]:
         else:
             absent.append(name)
     scores.extend(own_suite(confusion))
+    scores.extend(server_suite(confusion))
     return scores, confusion, absent
 
 

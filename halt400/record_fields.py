@@ -85,6 +85,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "runners_up": "Causes that were considered and ranked lower.",
         "ruled_out": "Causes that were examined and excluded.",
         "retry_after_s": "Seconds to wait, as the target states or the documentation of its error code.",
+        "answered_by": "Who wrote the response: a server or edge, or the application; null where it does not tell.",
     },
     "Fingerprints": {
         "request": "The exact request, hexadecimal.",

@@ -195,7 +195,9 @@ class Diagnosis(Struct, kw_only=True, omit_defaults=True):
     """What exactly is wrong with a request: one cause with its evidence and remedy, and the runners-up.
 
     `blame` names what is to change; it is ``nobody`` where time alone mends it. `retry_after_s` is the time to wait as
-    the target states it, or the documentation of its error code.
+    the target states it, or the documentation of its error code. `answered_by` is who wrote the response: a server or
+    an edge by its name, ``the application`` behind them, or null where the response does not tell. Servers that answer
+    alike are joined by ``or``.
     """
 
     cause: Cause
@@ -207,6 +209,7 @@ class Diagnosis(Struct, kw_only=True, omit_defaults=True):
     runners_up: list[RunnerUp] = []
     ruled_out: list[str] = []
     retry_after_s: Annotated[int, Meta(ge=1)] | None = None
+    answered_by: str | None = None
 
 
 class Fingerprints(Struct, kw_only=True, omit_defaults=True):

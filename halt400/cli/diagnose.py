@@ -77,7 +77,10 @@ def register(app: typer.Typer) -> None:
             if print_mended(exchanges, as_json=output == "json"):
                 raise typer.Exit(DEFECTS_FOUND)
             return
-        found = [(one, find_defect(one.request, one.response, as_sent=one.as_sent)) for one in exchanges]
+        found = [
+            (one, find_defect(one.request, one.response, as_sent=one.as_sent, bare_line_feeds=one.bare_line_feeds))
+            for one in exchanges
+        ]
         if output == "json":
             for number, (one, diagnosis) in enumerate(found):
                 sys.stdout.write(orjson.dumps(as_object(number, one, diagnosis)).decode() + "\n")

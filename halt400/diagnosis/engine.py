@@ -35,6 +35,7 @@ from halt400.diagnosis import (
     transient,
     waf_block,
 )
+from halt400.diagnosis.answered_by import answer_of
 from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding
@@ -160,6 +161,7 @@ def diagnose(
     *,
     malformed_payload_ratio: float | None = None,
     as_sent: bool = False,
+    bare_line_feeds: bool = False,
 ) -> Diagnosis:
     """Say what is wrong with a request: one cause with confidence, blame, evidence, remedy and runners-up.
 
@@ -175,6 +177,8 @@ def diagnose(
         400s / all responses of the target, 0-1, copied to the figures.
     as_sent
         Whether `request.headers` is every field that was on the wire, as in a raw request.
+    bare_line_feeds
+        Whether its lines ended in a line feed alone, as they were sent.
 
     Returns
     -------
@@ -189,7 +193,7 @@ def diagnose(
     >>> found.cause, found.blame, found.evidence[0].detail
     ('malformed_json', 'request', "A comma before '}': the last member has none after it.")
     """
-    exchange = Exchange(request, response, as_sent=as_sent)
+    exchange = Exchange(request, response, as_sent=as_sent, bare_line_feeds=bare_line_feeds)
     return _diagnosis(exchange, findings(exchange, profile), profile, malformed_payload_ratio)
 
 
@@ -200,6 +204,7 @@ def find_defect(
     *,
     malformed_payload_ratio: float | None = None,
     as_sent: bool = False,
+    bare_line_feeds: bool = False,
 ) -> Diagnosis | None:
     """Like `diagnose`, but None where nothing is wrong: no defect was found and no server refused the request.
 
@@ -208,7 +213,7 @@ def find_defect(
     >>> find_defect(Request(method="GET", url="https://a.example/orders?page=2")) is None
     True
     """
-    exchange = Exchange(request, response, as_sent=as_sent)
+    exchange = Exchange(request, response, as_sent=as_sent, bare_line_feeds=bare_line_feeds)
     found = findings(exchange, profile)
     if not exchange.refused and not any(_is_named(exchange, finding) for finding in found):
         return None
@@ -243,16 +248,19 @@ def _diagnosis(
     if _is_unparsable(found):
         reported.update(_NEED_A_PARSABLE_BODY)
     ruled_out = [text for cause, text in _CHECKED.items() if cause not in reported and _applies(exchange, cause)]
+    answer = answer_of(exchange)
+    from_answer = [answer.evidence] if answer is not None and answer.evidence is not None else []
     if best is None:
         return Diagnosis(
             cause="unknown",
             blame="unknown",
             confidence=0.0,
             remedy="Compare the request byte by byte with one that the target took.",
-            evidence=_refusal(exchange),
+            evidence=[*_refusal(exchange), *from_answer],
             figures=figures,
             runners_up=list(runners_up.values())[:_MAX_RUNNERS_UP],
             ruled_out=ruled_out,
+            answered_by=answer.name if answer is not None else None,
         )
     evidence = list(best.evidence)
     for finding in rest:
@@ -263,11 +271,12 @@ def _diagnosis(
         blame=best.blame,
         confidence=round(best.confidence, 3),
         remedy=_encodable(best.remedy),
-        evidence=[_encodable_evidence(item) for item in evidence[:_MAX_EVIDENCE]],
+        evidence=[_encodable_evidence(item) for item in (*evidence[:_MAX_EVIDENCE], *from_answer)],
         figures=figures,
         runners_up=list(runners_up.values())[:_MAX_RUNNERS_UP],
         ruled_out=ruled_out,
         retry_after_s=best.retry_after_s,
+        answered_by=answer.name if answer is not None else None,
     )
 
 

@@ -27,13 +27,23 @@ class Exchange:
     as_sent
         Whether `request.headers` is every field that was on the wire. Recorders often leave out what the client adds
         (Host, Content-Length), so only then a missing field means something.
+    bare_line_feeds
+        Whether its lines ended in a line feed alone.
     """
 
-    def __init__(self, request: Request, response: Response | None = None, *, as_sent: bool = False) -> None:
+    def __init__(
+        self,
+        request: Request,
+        response: Response | None = None,
+        *,
+        as_sent: bool = False,
+        bare_line_feeds: bool = False,
+    ) -> None:
         self.request = request
         self.response = response
         self.parsed_response = parse_response(response)
         self.as_sent = as_sent
+        self.bare_line_feeds = bare_line_feeds
         self.method = request.method
         self.url = request.url
         self.headers = request.headers
@@ -56,6 +66,11 @@ class Exchange:
         return self._dechunked_body[0]
 
     @property
+    def _is_dechunked(self) -> bool:
+        codings = ",".join(self.fields["transfer-encoding"]).lower()
+        return self.chunking_problem is None and codings.strip() == "chunked"
+
+    @property
     def chunking_problem(self) -> str | None:
         """What is wrong with the chunked coding."""
         return self._dechunked_body[1]
@@ -71,6 +86,8 @@ class Exchange:
     def parseable_body(self) -> bytes | None:
         """The body if it is recorded, whole, short enough and not compressed (declared or not)."""
         if self.body is None or self.request.body_truncated or len(self.body) > BODY_LIMIT:
+            return None
+        if self.as_sent and "transfer-encoding" in self.fields and not self._is_dechunked:
             return None
         return None if self.encoded or self.body[:2] == b"\x1f\x8b" else self.body
 

@@ -15,6 +15,7 @@ __all__ = ["find"]
 
 _DIGITS = re.compile(r"[0-9]+")
 _LENGTH = re.compile(r"[0-9]{1,18}")
+_MOST_DIGITS = 18
 _CODINGS = frozenset({"chunked", "gzip", "x-gzip", "deflate", "compress", "x-compress", "identity"})
 
 
@@ -51,6 +52,9 @@ def _lengths(lengths: list[str]) -> list[CauseFinding]:
                     "header", value, index, f"Content-Length is no number: {value[:40]!r}.", name="Content-Length"
                 )
                 return [_finding(0.96, remedy, evidence)]
+            if len(part.strip(" \t")) > _MOST_DIGITS:
+                detail = f"Content-Length {value[:40]!r} is larger than any server counts."
+                return [_finding(0.95, remedy, at_text("header", value, 0, detail, name="Content-Length"))]
     if len(set(parts)) > 1:
         shown = ", ".join(parts[:4])
         detail = f"Content-Length is there {len(parts)} times with different values: {shown[:80]}."

@@ -65,6 +65,8 @@ _REMEDIES = {
     "html": "Join the parameters with &, not &amp;: the URL was copied from HTML without unescaping it.",
     "utf8": "Encode the text as UTF-8 before percent-encoding it.",
     "nul": "Remove the NUL byte (%00) from the value.",
+    "root": "Resolve '..' before sending: the path may not leave the root.",
+    "slash": "Pass the value in the query or the body, or ask the API's owner to let %2F through.",
 }
 
 
@@ -238,6 +240,8 @@ def _escapes(exchange: Exchange, url: str, part: Component) -> list[CauseFinding
             )
         )
 
+    if part.name == "path" and "/.." in text and exchange.refused and _leaves_root(text):
+        report("root", 0.8, text.find("/.."), 3, "'..' leads above the root.")
     html = _HTML_AMPERSAND.search(text) if part.name == "query" else None
     if html is not None:
         report("html", 0.75 if exchange.refused else 0.6, html.start(), 5, "'&amp;' is an ampersand escaped for HTML.")
@@ -246,6 +250,10 @@ def _escapes(exchange: Exchange, url: str, part: Component) -> list[CauseFinding
     nul = text.find("%00")
     if nul >= 0:
         report("nul", 0.8 if exchange.refused else 0.7, nul, 3, "an escaped NUL byte, which servers refuse or cut at.")
+    slash = text.lower().find("%2f") if part.name == "path" and exchange.refused else -1
+    if slash >= 0 and exchange.response_json is None:
+        confidence = 0.9 if mentions(exchange, "url") else 0.45
+        report("slash", confidence, slash, 3, "an escaped slash (%2F), which servers refuse as ambiguous.")
     double = _DOUBLE.search(text)
     if double is not None:
         nested = _SINGLE.search(text) is not None
@@ -262,6 +270,15 @@ def _escapes(exchange: Exchange, url: str, part: Component) -> list[CauseFinding
                 report("utf8", confidence, run.start() + error.start * 3, 3, detail)
                 break
     return found
+
+
+def _leaves_root(path: str) -> bool:
+    depth = 0
+    for segment in path.split("/")[1:]:
+        depth += -1 if segment == ".." else segment not in ("", ".")
+        if depth < 0:
+            return True
+    return False
 
 
 def _referrer(referrer: str) -> list[CauseFinding]:

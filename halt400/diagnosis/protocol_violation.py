@@ -1,14 +1,15 @@
 """The cause protocol_violation: a request that breaks the rules of HTTP itself.
 
 Sources: RFC 9110 (5.1 field names, 5.5 field values, 7.2 Host, 9.1 methods), RFC 9112 (2.6 version, 3.2 request target,
-5.2 folded lines), RFC 6455 section 4.1 (WebSocket opening). Framing is in `framing`, HTTP/2 and 3 in `http2`.
+5.2 folded lines), RFC 6455 section 4.1 (WebSocket opening). Framing is in `framing`, HTTP/2 and 3 in `http2`,
+forms of the target and other protocols in `wire`.
 """
 
 from __future__ import annotations
 
 import re
 
-from halt400.diagnosis import framing, http2
+from halt400.diagnosis import framing, http2, wire
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding, at_text
 from halt400.diagnosis.invalid_url_encoding import components
@@ -48,7 +49,11 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     >>> find(Exchange(request))[0].evidence[0].detail
     "The header name 'X-Id ' holds a space, which no name may."
     """
+    other = wire.other_protocol(exchange)
+    if other is not None:
+        return [other]
     found = [*_request_line(exchange), *_field_lines(exchange), *framing.find(exchange), *http2.find(exchange)]
+    found.extend(wire.find(exchange))
     found.extend(_host(exchange))
     found.extend(_repeated(exchange))
     found.extend(_websocket(exchange))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from halt400.diagnosis.answered_by import answer_of
 from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding
@@ -21,25 +22,6 @@ from halt400.records import Blame, Evidence
 
 __all__ = ["find"]
 
-_BALANCERS = (
-    ("AWS load balancer", re.compile(r"awselb/2\.0|<center>awselb", re.IGNORECASE)),
-    ("HAProxy", re.compile(r"<h1>400 Bad request</h1>\s{0,4}Your browser sent an invalid request\.", re.IGNORECASE)),
-    ("Azure Application Gateway", re.compile(r"Microsoft-Azure-Application-Gateway", re.IGNORECASE)),
-    ("Google front end", re.compile(r"Your client has issued a malformed or illegal request", re.IGNORECASE)),
-    (
-        "Cloudflare",
-        re.compile(r"<center><h1>400 Bad Request</h1></center>\s{0,8}<hr><center>cloudflare", re.IGNORECASE),
-    ),
-    (
-        "nginx",
-        re.compile(
-            r"<center><h1>400 Bad Request</h1></center>\s{0,8}<hr><center>(?:nginx|openresty|tengine)", re.IGNORECASE
-        ),
-    ),
-    ("Varnish", re.compile(r"Error 400 .{0,80}Guru Meditation", re.IGNORECASE | re.DOTALL)),
-    ("Envoy", re.compile(r"upstream connect error|no healthy upstream|protocol error\Z", re.IGNORECASE)),
-    ("Squid", re.compile(r"<!-- ERR_|\(squid/|cache administrator", re.IGNORECASE)),
-)
 _PROXY_FIELDS = (
     ("Squid", "x-squid-error"),
     ("Bright Data", "x-brd-error"),
@@ -141,12 +123,11 @@ def _by_proxy(exchange: Exchange) -> tuple[float, Blame, str, Evidence] | None:
 def _by_balancer(exchange: Exchange) -> tuple[float, Blame, str, Evidence] | None:
     if _origin_answered(exchange):
         return None
-    text = " ".join(exchange.response_fields.get("server", ())) + "\n" + exchange.response_text[:8192]
-    for name, sign in _BALANCERS:
-        if sign.search(text) is not None:
-            detail = f"The response is {name}'s own page, not the target's."
-            return 0.55, "transport", _COMPARE_BY_HAND, Evidence(where="response_body", detail=detail)
-    return None
+    answer = answer_of(exchange)
+    if answer is None or answer.known is None or not answer.known.edge or not exchange.response_text.strip():
+        return None
+    detail = f"The response is {answer.known.name}'s own page, not the target's."
+    return 0.55, "transport", _COMPARE_BY_HAND, Evidence(where="response_body", detail=detail)
 
 
 def _origin_answered(exchange: Exchange) -> bool:

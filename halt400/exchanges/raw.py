@@ -15,6 +15,7 @@ from halt400.records import Header, Request
 __all__ = ["looks_raw", "read_raw"]
 
 _REQUEST_LINE = re.compile(r"([ \t]*[^ ]*) (.*) ([^ ]*)\Z", re.DOTALL)
+_PROXY_V2 = b"\r\n\r\n\x00\r\nQUIT\n"
 _LOOKS = re.compile(
     rb"\s{0,8}[!-~]{1,32} [^\r\n]{1,65536} HTTP/\d|(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH) [/*h]"
 )
@@ -38,6 +39,9 @@ def read_raw(data: bytes) -> RecordedExchange:
     >>> read_raw(b"GET /a HTTP/1.1\r\nHost: shop.example\r\n\r\n").request.url
     'http://shop.example/a'
     """
+    if data.startswith(_PROXY_V2):
+        request = Request(method="PROXY", url="protocol 2", http_version="PROXY")
+        return RecordedExchange(where="request", request=request, as_sent=True)
     while data[:2] == b"\r\n" or data[:1] == b"\n":  # RFC 9112 section 2.2
         data = data[2:] if data[:1] == b"\r" else data[1:]
     if not data.strip():
@@ -64,7 +68,8 @@ def read_raw(data: bytes) -> RecordedExchange:
         body=content,
         body_base64=encoded,
     )
-    return RecordedExchange(where="request", request=request, as_sent=True)
+    bare = b"\r\n" not in data[:at] if (at := data.find(b"\n") + 1) else False
+    return RecordedExchange(where="request", request=request, as_sent=True, bare_line_feeds=bare)
 
 
 def _no_version(text: str) -> str:
@@ -91,7 +96,7 @@ def _headers(data: bytes, at: int) -> tuple[list[Header], int]:
             headers[-1] = (name, f"{value}\r\n{text}")
             continue
         name, colon, value = text.partition(":")
-        if text.startswith(":"):
+        if text.startswith(":") and ":" in text[1:]:
             second, colon, value = text[1:].partition(":")
             name = f":{second}"
         headers.append((name if colon else f"{text}\n", value.strip(" \t")))

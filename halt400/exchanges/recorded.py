@@ -40,6 +40,8 @@ class RecordedExchange(Struct, kw_only=True):
         Written by a server or a proxy: the URL may be only a path.
     as_sent
         The headers are all that was on the wire.
+    bare_line_feeds
+        The lines of a raw request end in a line feed alone: it was sent so, or an editor wrote it.
     event
         The whole record where it is a `ResponseEvent`.
     fault
@@ -62,6 +64,7 @@ class RecordedExchange(Struct, kw_only=True):
     page: str | None = None
     server_log: bool = False
     as_sent: bool = False
+    bare_line_feeds: bool = False
     event: ResponseEvent | None = None
     fault: str = ""
     no_response: str = ""

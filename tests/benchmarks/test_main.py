@@ -13,7 +13,9 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 def test_every_module_with_a_main_can_be_run() -> None:
-    runnable = {path.stem for path in BENCHMARKS.glob("*.py") if "\ndef main(" in path.read_text()}
+    modules = [*BENCHMARKS.glob("*.py"), *BENCHMARKS.glob("*/__init__.py")]
+    found = [path for path in modules if "\ndef main(" in path.read_text()]
+    runnable = {path.parent.name if path.name == "__init__.py" else path.stem for path in found}
     assert runnable - {"__main__"} == {*MEASUREMENTS, *PARTS}
 
 
