@@ -14,17 +14,15 @@ Examples
 ...         session.get("https://api.shop.example/products")
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from contextvars import ContextVar
 from importlib.metadata import version
 from typing import Any, TypeVar
 
-from curl_cffi.requests import AsyncSession, RequestsError, Response, Session
+from curl_cffi.requests import AsyncSession, Response, Session
 
 from halt400.guard import RequestGuard
-from halt400.integrations.curl_cffi_sending import CurlSending
-from halt400.integrations.curl_cffi_trace import borrowed_trace, is_traced
+from halt400.integrations.curl_cffi_sending import CurlSending, NotRetried
 from halt400.integrations.curl_cffi_trace import trace as trace_session
 
 __all__ = ["protect"]
@@ -72,13 +70,6 @@ class _Attempts:
 _attempts: ContextVar[_Attempts] = ContextVar("halt400_attempts")
 
 
-class _NotRetried(BaseException):
-    """Carries the error of a 400 past curl_cffi's retries."""
-
-    def __init__(self, error: RequestsError) -> None:
-        self.error = error
-
-
 class _Requests:
     """What stands in the place of a session's ``request``, and of what that calls for each attempt."""
 
@@ -86,51 +77,43 @@ class _Requests:
         self._session, self._guard, self._target = session, guard, target
         self._request, self._once = session.request, session._request_once
 
-    @contextmanager
-    def _one_request(self) -> Iterator[None]:
-        before = _attempts.set(_Attempts())
-        try:
-            yield
-        except _NotRetried as found:
-            raise found.error from found.error.__cause__
-        finally:
-            _attempts.reset(before)
-
-    @contextmanager
-    def _one_attempt(self, options: dict[str, Any]) -> Iterator[CurlSending]:
+    def _attempt(self, options: dict[str, Any]) -> CurlSending:
         attempts = _attempts.get()
         attempts.made += 1
-        sending = CurlSending(self._session, self._guard, self._target, options, attempts.made)
-        with borrowed_trace() if is_traced(self._session) else nullcontext() as sending.trace:
-            try:
-                yield sending
-            except RequestsError as error:
-                if sending.failed(error):
-                    raise _NotRetried(error) from error
-                raise
+        return CurlSending(self._session, self._guard, self._target, options, attempts.made)
 
 
 class _SyncRequests(_Requests):
     def request(self, *arguments: Any, **options: Any) -> Response:
         """Send a request, as often as the session's ``retry`` says."""
-        with self._one_request():
+        before = _attempts.set(_Attempts())
+        try:
             response: Response = self._request(*arguments, **options)
-            return response
+        except NotRetried as found:
+            raise found.error from found.error.__cause__
+        finally:
+            _attempts.reset(before)
+        return response
 
     def once(self, **options: Any) -> Response:
         """Send it one time."""
-        with self._one_attempt(options) as sending:
+        with self._attempt(options) as sending:
             return sending.answered(self._once(**sending.options))
 
 
 class _AsyncRequests(_Requests):
     async def request(self, *arguments: Any, **options: Any) -> Response:
         """Send a request, as often as the session's ``retry`` says."""
-        with self._one_request():
+        before = _attempts.set(_Attempts())
+        try:
             response: Response = await self._request(*arguments, **options)
-            return response
+        except NotRetried as found:
+            raise found.error from found.error.__cause__
+        finally:
+            _attempts.reset(before)
+        return response
 
     async def once(self, **options: Any) -> Response:
         """Send it one time."""
-        with self._one_attempt(options) as sending:
+        with self._attempt(options) as sending:
             return sending.answered(await self._once(**sending.options))

@@ -11,21 +11,26 @@ from curl_cffi.requests.utils import update_url_params
 from halt400.events import target_of
 from halt400.guard import BodyCapture, GuardedRequest, RequestGuard
 from halt400.integrations.curl_cffi_bodies import seen_content, watch
-from halt400.integrations.curl_cffi_trace import SentHead, Trace, is_traced
+from halt400.integrations.curl_cffi_trace import SentHead, borrow_trace, give_back, is_traced
 from halt400.proxies import proxy_id_of
 
-__all__ = ["CurlSending"]
+__all__ = ["CurlSending", "NotRetried"]
 
 _HTTP_VERSIONS = {1: "1.0", 2: "1.1", 3: "2", 30: "3"}
 
 
+class NotRetried(BaseException):
+    """Carries the error of a 400 past curl_cffi's retries."""
+
+    def __init__(self, error: RequestsError) -> None:
+        self.error = error
+
+
 class CurlSending:
-    """One attempt.
+    """One attempt, within a ``with`` block, where curl tells what it sends.
 
     Attributes
     ----------
-    trace
-        Tells what curl sends.
     options
         The arguments of the attempt, with a body that streams replaced by one that is seen.
     """
@@ -54,9 +59,20 @@ class CurlSending:
         if content is not None and not isinstance(content, str | bytes | bytearray):
             self._capture = BodyCapture()
             self.options = {**options, "content": seen_content(content, self._capture)}
-        self.trace: Trace | None = None
+        self._borrowed = borrow_trace() if is_traced(session) else None
 
-    def failed(self, error: RequestsError) -> bool:
+    def __enter__(self) -> "CurlSending":
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        try:
+            if isinstance(error, RequestsError) and self._failed(error):
+                raise NotRetried(error) from error
+        finally:
+            if self._borrowed is not None:
+                give_back(*self._borrowed)
+
+    def _failed(self, error: RequestsError) -> bool:
         """Publish the response that an error may carry; return whether it is a 400, which is not sent again."""
         response = getattr(error, "response", None)
         if response is None or not response.status_code:
@@ -66,8 +82,8 @@ class CurlSending:
 
     def answered(self, response: Response) -> Response:
         """Publish a response: at once, but a 400 that streams when its body has passed or was closed."""
-        heads = self.trace.take() if self.trace is not None else []
-        if not heads and self._session.cache_backend is not None and is_traced(self._session):
+        heads = self._borrowed[0].take() if self._borrowed is not None else []
+        if not heads and self._borrowed is not None and self._session.cache_backend is not None:
             # It came from the session's cache.
             return response
         last = self._guarded

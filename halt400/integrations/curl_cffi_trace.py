@@ -3,14 +3,13 @@
 import ctypes
 import logging
 import re
-from collections.abc import ItemsView, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import ItemsView
+from contextvars import ContextVar, Token
 from typing import Any
 
 from curl_cffi import Curl, CurlOpt
 
-__all__ = ["SentHead", "Trace", "borrowed_trace", "is_traced", "trace"]
+__all__ = ["SentHead", "Trace", "borrow_trace", "give_back", "is_traced", "trace"]
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ class SentHead:
 
 
 class Trace:
-    """What curl tells of one attempt: several requests where it follows redirects. Borrowed with `borrowed_trace`."""
+    """What curl tells of one attempt: several requests where it follows redirects. See `borrow_trace`."""
 
     __slots__ = ("_parts", "handle")
 
@@ -67,20 +66,20 @@ _free: list[Trace] = []
 _current: ContextVar[Trace | None] = ContextVar("halt400_trace", default=None)
 
 
-@contextmanager
-def borrowed_trace() -> Iterator[Trace]:
-    """Trace the requests whose options are set meanwhile, in this thread or task."""
+def borrow_trace() -> tuple[Trace, Token[Trace | None]]:
+    """Trace the requests whose options are set from now on, in this thread or task, until it is given back."""
     try:
         trace = _free.pop()
     except IndexError:
         trace = Trace()
-    before = _current.set(trace)
-    try:
-        yield trace
-    finally:
-        _current.reset(before)
-        trace.take()
-        _free.append(trace)
+    return trace, _current.set(trace)
+
+
+def give_back(trace: Trace, before: "Token[Trace | None]") -> None:
+    """Trace no more."""
+    _current.reset(before)
+    trace.take()
+    _free.append(trace)
 
 
 def _joined(parts: list[bytes]) -> list[bytes]:
