@@ -9,7 +9,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
 from halt400.integrations.playwright import protect
-from tests.chromium import CHROMIUM, drives_chromium
+from tests.chromium import CHROMIUM, needs_chromium
 from tests.integrations.drivers import UPLOAD, Answer, Headers, SyncDriver
 
 __all__ = ["SyncPlaywright", "close_browser"]
@@ -73,7 +73,7 @@ class SyncPlaywright(SyncDriver):
     names_proxies = False
     tells_order = False
     keeps_what_was_read = False
-    marks = (drives_chromium,)
+    marks = (needs_chromium,)
 
     async def _run(self, work: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(chromium().thread, lambda: work(*arguments))

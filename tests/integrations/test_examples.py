@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chromium import CHROMIUM, drives_chromium
+from tests.chromium import CHROMIUM, needs_chromium
 from tests.integrations.conftest import Halt400Topics
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -15,7 +15,7 @@ NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/scrape.py"))
 pytestmark = pytest.mark.broker
 
 
-MARKS = {"playwright": drives_chromium}
+MARKS = {"playwright": needs_chromium}
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in NAMES])
