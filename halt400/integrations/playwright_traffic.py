@@ -1,7 +1,9 @@
 """What goes through a browser's context: each response is published once, a 400 with headers and bodies."""
 
+import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,8 +142,13 @@ class Traffic:
     async def finish(self, response: Any) -> None:
         """Publish a 400 whose body is there before its page may be closed."""
         for answer in list(self._answers):
-            if answer.response is response:
+            if answer.response is response and self._api.is_sync:
                 await self._completed(answer)
+            elif answer.response is response:
+                # The browser may never tell the end of a response, and the scraper's call waits here.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LONGEST_WAIT_S):
+                        await self._completed(answer)
 
     def publish_what_is_known(self) -> None:
         """Publish every response that waits for its headers or its body: its page is gone."""

@@ -31,6 +31,8 @@ POST = """async ([url, body]) => {
 ASK_ON = """url => { (async () => {
   for (;;) { await fetch(url).catch(() => 0); await new Promise(then => setTimeout(then, 5)); }
 })(); }"""
+CLOSE_S = 60.0
+"""Longest that closing pages and browsers may take, where other work has the processors."""
 BROKEN = '{"query": "{ product(id: 42) }", }'
 
 
@@ -39,7 +41,7 @@ async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM)
         yield browser
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(CLOSE_S):
             await browser.close()
 
 
@@ -62,7 +64,7 @@ class Scraper:
         self.page: Page = await self.context.new_page()
 
     async def close(self) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(CLOSE_S):
             for page in self.context.pages:
                 await page.close()
 
@@ -73,7 +75,7 @@ class Scraper:
     async def events(self, number: int) -> list[Any]:
         """What was published of the site, when it is so many responses."""
         await self.until_published(number)
-        assert await self.guard.publisher.flush(20)
+        assert await self.guard.publisher.flush(CLOSE_S)
         port = self.site.url.rpartition(":")[2]
         return [event for event in await self.job.events() if f":{port}/" in event.request.url]
 
@@ -85,7 +87,7 @@ class Scraper:
         ]
 
     async def until_published(self, number: int) -> None:
-        await until(lambda: self.guard.stats.published - self.before.published >= number, 20)
+        await until(lambda: self.guard.stats.published - self.before.published >= number)
 
     async def quarantined(self) -> None:
         await self.job.command(target_of(self.site.url))
@@ -101,7 +103,7 @@ async def shared(browser: Browser) -> AsyncIterator[list[Scraper]]:
     made: list[Scraper] = []
     yield made
     for scraper in made:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(CLOSE_S):
             await scraper.context.close()
         await scraper.guard.stop()
 
@@ -183,7 +185,7 @@ async def test_a_page_over_http_2_is_published_as_it_was_asked_for(
         await (await context.new_page()).goto(server.url)
         await context.close()
         await scraper.until_published(1)
-        assert await scraper.guard.publisher.flush(20)
+        assert await scraper.guard.publisher.flush(CLOSE_S)
         [event] = [event for event in await scraper.job.events() if event.request.url.startswith(server.url)]
         assert (event.request.http_version, event.response.body) == ("2", "no")
         assert event.request.headers == await server.received()
@@ -285,7 +287,7 @@ async def test_a_400_whose_body_never_ends_is_published_when_its_page_is_closed(
     await scraper.page.goto(site.url)
     async with scraper.page.expect_response("**/silent-body*"):
         await scraper.page.evaluate("url => { fetch(url); }", f"{site.url}/silent-body?status=400")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(CLOSE_S):
         await scraper.page.close()
     assert "GET /silent-body?status=400 400" in await scraper.published(3)
 
@@ -346,13 +348,13 @@ async def test_what_is_left_or_closed_is_not_in_the_way(browser: Browser, scrape
     await asyncio.gather(going, return_exceptions=True)
     other = await scraper.context.new_page()
     await other.goto(f"{site.url}/silent-body?status=400", wait_until="commit")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(CLOSE_S):
         await other.close()
     await scraper.until_published(1)
     context = await protect(await browser.new_context(), scraper.guard)
     last = await context.new_page()
     await last.goto(f"{site.url}/silent-body?status=400&last=1", wait_until="commit")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(CLOSE_S):
         await context.close()
     await scraper.until_published(2)
     assert await scraper.published(2) == ["GET /silent-body?status=400 400", "GET /silent-body?status=400&last=1 400"]
