@@ -36,6 +36,7 @@ _TEXT_KEYS = frozenset({"message", "errormessage", "detail", "msg"})
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w.:/#@-]{2,119}")
 _SCREAMING = re.compile(r"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?=$|\s*[:.])")
 _SNAKE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
+_CAMEL = re.compile(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b")
 _XML_CODE = re.compile(
     r"<(?:\w{1,20}:)?(?:code|errorcode|faultcode|value|exceptioncode)(?:\s[^>]{0,200})?>\s{0,40}([\w.:/#-]{2,100})\s{0,40}<",
     re.IGNORECASE,
@@ -192,6 +193,6 @@ def _code(key: str, item: Any) -> str | None:
             return item if _IDENTIFIER.fullmatch(item) or item.lstrip("-").isdigit() else None
         return str(item) if isinstance(item, int) and not isinstance(item, bool) else None
     if plain in _TEXT_KEYS and isinstance(item, str):
-        match = _SCREAMING.match(item) or _SNAKE.fullmatch(item)
+        match = _SCREAMING.match(item) or _SNAKE.fullmatch(item) or (_CAMEL.search(item) if len(item) < 60 else None)
         return match[0] if match is not None else None
     return None

@@ -32,7 +32,7 @@ from halt400.records import Blame, Cause, Evidence
 
 __all__ = ["REMEDIES", "find"]
 
-BY_CODE, BY_AMBIGUOUS_CODE, BY_WORDS, BY_RETRY_AFTER, BY_FIELD = 0.96, 0.8, 0.86, 0.7, 0.93
+BY_CODE, BY_AMBIGUOUS_CODE, BY_WORDS, BY_RETRY_AFTER, BY_FIELD = 0.96, 0.8, 0.86, 0.7, 0.92
 BESIDE_A_FIELD = 0.6
 """Of a sentence beside a field that the server names and that is neither a credential nor state."""
 
@@ -102,8 +102,8 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     place = _place(exchange, told)
     if place is not None:
         evidence.insert(0, place)
-    if not told.decides and _names_another_field(exchange, told.cause):
-        confidence = BESIDE_A_FIELD
+    if not told.decides:
+        confidence = _beside_fields(exchange, told)
     return [
         CauseFinding(
             cause=told.cause,
@@ -197,14 +197,15 @@ def _place(exchange: Exchange, told: _Told) -> Evidence | None:
     return state_place(exchange, "The request refers to this state.") if told.cause == "expired_state" else None
 
 
-def _names_another_field(exchange: Exchange, cause: Cause) -> bool:
-    """Whether the error has the name of a field of the request, in a member of its own, that is no such field."""
-    wanted = is_credential_name if cause == "credential_rejected" else is_state_name
+def _beside_fields(exchange: Exchange, told: _Told) -> float:
+    """The confidence beside the fields that the server names: more where one is the credential or the state itself."""
+    has_own_fields = told.cause in ("credential_rejected", "expired_state")
+    wanted = is_credential_name if told.cause == "credential_rejected" else is_state_name
     for field in read_server_error(exchange).fields[:6]:
-        if not field.structured:
-            continue
-        if cause in ("credential_rejected", "expired_state") and wanted(field.name):
-            return False
-        if field.location == "header" or locate_name(exchange, field.name, field.location, "") is not None:
-            return True
-    return False
+        if has_own_fields and wanted(field.name):
+            return max(told.confidence, BY_FIELD)
+        if field.structured and (
+            field.location == "header" or locate_name(exchange, field.name, field.location, "") is not None
+        ):
+            return BESIDE_A_FIELD
+    return told.confidence
