@@ -14,6 +14,7 @@ from collections import Counter
 
 from benchmarks.diagnosis_corpora import CORPORA, SUITES
 from benchmarks.diagnosis_own import own_suite
+from benchmarks.diagnosis_refusals import WILD, refusal_suite, wild_suite
 from benchmarks.diagnosis_score import Score
 from benchmarks.diagnosis_servers import server_suite
 from benchmarks.events import generate
@@ -86,8 +87,13 @@ def run() -> tuple[list[Score], Counter[tuple[str, str]], list[str]]:
             scores.extend(suite(confusion))
         else:
             absent.append(name)
+    if WILD.exists():
+        scores.extend(wild_suite(confusion))
+    else:
+        absent.append(WILD.name)
     scores.extend(own_suite(confusion))
     scores.extend(server_suite(confusion))
+    scores.extend(refusal_suite())
     return scores, confusion, absent
 
 

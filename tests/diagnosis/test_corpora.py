@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.diagnosis_corpora import CORPORA, SUITES
 from benchmarks.diagnosis_own import OWN, own_cases, own_diagnosis, own_suite
+from benchmarks.diagnosis_refusals import WILD, refusal_suite, wild_suite
 from halt400.diagnosis import parse_failure
 from halt400.diagnosis.cause_titles import CAUSE_TITLES
 
@@ -16,6 +17,16 @@ def test_every_required_score_on_a_shared_corpus_is_reached(name, suite):
         pytest.skip(f"the corpus {name} is not in {CORPORA}")
     below = [(score.name, score.good, score.total, score.misses[:10]) for score in suite(Counter()) if not score.passed]
     assert not below
+
+
+def test_the_cases_of_the_wild_are_named():
+    if not WILD.exists():
+        pytest.skip(f"{WILD} is not there")
+    assert not [(score.name, score.misses) for score in wild_suite(Counter()) if not score.passed]
+
+
+def test_refusals_are_told_from_defects_and_their_look_alikes_are_left_alone():
+    assert not [(score.name, score.misses) for score in refusal_suite() if not score.passed]
 
 
 def test_our_corpus_covers_every_cause_with_a_citation_each():
