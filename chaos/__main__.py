@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import pickle
 import secrets
 import shutil
 import sys
@@ -74,6 +75,7 @@ async def _run(given: argparse.Namespace, seed: int, faults: Sequence[Fault], na
     outcome = await run_campaign(
         plan, directory, lambda text: print(f"[{time.monotonic() - began:5.0f} s] {text}", flush=True)
     )
+    (directory / "history.pickle").write_bytes(pickle.dumps(outcome.history))
     (directory / "schedule.txt").write_text(f"# seed {seed}\n{write_schedule(faults)}")
     print(describe(outcome), flush=True)
     if outcome.violations:

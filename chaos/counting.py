@@ -12,7 +12,7 @@ from typing import NamedTuple
 from chaos.history import History, LogRecord
 from chaos.violation import Violation
 from halt400.records import UNDECODABLE, Offence
-from halt400.windows import Row, decode_row
+from halt400.windows import Row
 from streams.archive.expected import ExpectedArchive
 from streams.archive.object_names import object_key
 from streams.archive.sampling import OffenceSampler
@@ -119,11 +119,9 @@ def _class_of(status: int) -> str:
 def final_rows(history: History) -> dict[str, Row]:
     """The row of each target that a worker would recover: the one with the greatest offset."""
     rows: dict[str, Row] = {}
-    for record in history.records("rates"):
-        if record.key is not None and record.value is not None:
-            row, target = decode_row(record.value), record.key.decode()
-            if target not in rows or row.offset >= rows[target].offset:
-                rows[target] = row
+    for _, target, row in history.rows():
+        if target not in rows or row.offset >= rows[target].offset:
+            rows[target] = row
     return rows
 
 
@@ -136,7 +134,7 @@ def check_evidence(history: History, events: list[Accepted]) -> Iterator[Violati
     for record, offence in history.offences():
         place = offence.source.partition, offence.source.offset
         first = found.setdefault(place, offence)
-        if (first.target, first.event.id, first.command_id) != (offence.target, offence.event.id, offence.command_id):
+        if (first.target, first.event, first.opens) != (offence.target, offence.event, offence.opens):
             yield Violation(
                 2,
                 f"responses-{place[0]}@{place[1]} has two different offences: {first.command_id} and "
@@ -212,11 +210,9 @@ def check_commits(history: History, events: list[Accepted]) -> Iterator[Violatio
 def _row_ends(history: History) -> dict[str, list[tuple[int, int]]]:
     """Target -> (log offset, greatest offset that a row up to there includes), in the log's order."""
     found: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for record in history.records("rates"):
-        if record.key is not None and record.value is not None:
-            known = found[record.key.decode()]
-            includes = decode_row(record.value).offset
-            known.append((record.offset, max(includes, known[-1][1] if known else -1)))
+    for record, target, row in history.rows():
+        known = found[target]
+        known.append((record.offset, max(row.offset, known[-1][1] if known else -1)))
     return found
 
 

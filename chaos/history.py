@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from halt400.records import Command, Offence
+from halt400.windows import Row, decode_row
 from streams.archive.sampling import Manifest
 
 __all__ = [
@@ -141,10 +142,18 @@ class History:
     quarantine_answers: list[QuarantinesAnswer] = field(default_factory=list)
     row_answers: list[RowAnswer] = field(default_factory=list)
     disturbances_ms: list[int] = field(default_factory=list)
+    _rows: list[tuple[LogRecord, str, Row]] | None = None
 
     def records(self, topic: str) -> list[LogRecord]:
         """The records of a topic, partition by partition in their order."""
         return self.topics.get(topic, [])
+
+    def rows(self) -> list[tuple[LogRecord, str, Row]]:
+        """The rows of `rates` with their targets; decoded once."""
+        if self._rows is None:
+            log = self.records("rates")
+            self._rows = [(one, one.key.decode(), decode_row(one.value)) for one in log if one.key and one.value]
+        return self._rows
 
     def commands(self) -> Iterator[tuple[LogRecord, Command]]:
         """The commands of `control`, tombstones left out."""

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from chaos.history import ArchiveListing, CommitSample, GateEvent, History, LogRecord, QuarantinesAnswer, RowAnswer
 from chaos.stage import BUCKET, STORM_KEEP, Stage
+from chaos.worker import WorkerProcess
 from streams.archive.object_names import MANIFEST
 from streams.archive.sampling import decode_manifest
 from streams.topics import ONE_PARTITION, declarations
@@ -75,10 +76,12 @@ class Observer:
                     url = worker.api_url
                     with suppress(httpx.HTTPError, msgspec.MsgspecError, KeyError):
                         if url is not None:
-                            await self._ask(client, worker.name, url)
+                            await self._ask(client, worker, url)
                 await asyncio.sleep(SAMPLE_S)
 
-    async def _ask(self, client: httpx.AsyncClient, worker: str, url: str) -> None:
+    async def _ask(self, client: httpx.AsyncClient, worker: WorkerProcess, url: str) -> None:
+        """Ask for quarantines and rows; `as_of` is by the worker's clock, and is kept by this machine's."""
+        shift_s = worker.clock.shift_s
         states = "state=quarantined&state=probing&state=released"
         page = (await client.get(f"{url}/v1/quarantines?{states}&expired=true&limit=1000")).raise_for_status().json()
         if page["total"] <= page["limit"]:
@@ -86,10 +89,13 @@ class Observer:
                 one["id"]: (one["sequence"], one["state"], (one["not_sent"] or {"requests": 0})["requests"])
                 for one in page["quarantines"]
             }
-            self.history.quarantine_answers.append(QuarantinesAnswer(worker, page["as_of"], scopes))
+            as_of_ms = page["as_of"] - int(shift_s * 1000)
+            if shift_s == worker.clock.shift_s:
+                self.history.quarantine_answers.append(QuarantinesAnswer(worker.name, as_of_ms, scopes))
         page = (await client.get(f"{url}/v1/targets?limit=1000")).raise_for_status().json()
-        for one in page["targets"]:
-            answer = RowAnswer(worker, page["as_of"], one["target"], one["totals"]["responses"])
+        as_of_ms = page["as_of"] - int(shift_s * 1000)
+        for one in page["targets"] if shift_s == worker.clock.shift_s else ():
+            answer = RowAnswer(worker.name, as_of_ms, one["target"], one["totals"]["responses"])
             self.history.row_answers.append(answer)
 
     async def _watch_archive(self) -> None:

@@ -1,12 +1,12 @@
 """Invariants 7 and 8: what the API says, and what the pager got. Pure."""
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
 from chaos.history import History, Page
 from chaos.violation import Violation
-from halt400.windows import decode_row
 from streams.alerts.alerts_topic import ACKNOWLEDGEMENT_PREFIX
 from streams.alerts.incident import Incident, decode_incident
 
@@ -34,15 +34,18 @@ def check_answers(history: History) -> Iterator[Violation]:
 
 
 def _check_row_answers(history: History) -> Iterator[Violation]:
-    rows: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
-    for record in history.records("rates"):
-        if record.key is not None and record.value is not None:
-            row = decode_row(record.value)
-            rows[record.key.decode()].append((record.appended_ms, row.offset, row.totals()["responses"]))
+    # Target -> the append times of its rows, the total of the newest row up to each, and every total that there was.
+    times: dict[str, list[int]] = defaultdict(list)
+    newest: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for record, target, row in history.rows():
+        before = newest[target][-1] if newest[target] else (-1, 0)
+        newest[target].append(max(before, (row.offset, row.totals()["responses"])))
+        times[target].append(record.appended_ms)
+    totals = {target: {total for _, total in known} | {0} for target, known in newest.items()}
     for answer in history.row_answers:
-        known = rows.get(answer.target, [])
-        due = max(((offset, total) for at, offset, total in known if at <= answer.as_of_ms), default=(-1, 0))[1]
-        if answer.responses < due or answer.responses not in {total for _, _, total in known} | {0}:
+        position = bisect_right(times[answer.target], answer.as_of_ms)
+        due = newest[answer.target][position - 1][1] if position else 0
+        if answer.responses < due or answer.responses not in totals.get(answer.target, {0}):
             yield Violation(
                 7,
                 f"{answer.worker} as of {answer.as_of_ms}: {answer.target} has {answer.responses} "

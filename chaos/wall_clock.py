@@ -23,12 +23,14 @@ class WallClock:
     def __init__(self, directory: Path, name: str) -> None:
         self._file = directory / f"{name}.clock"
         self.environment: dict[str, str] = {}
+        self.shift_s = 0.0
         self.shift(0.0)
         if why_no_wall_clock() is None:
             self.environment = {"LD_PRELOAD": str(_library(directory)), "CHAOS_CLOCK": str(self._file)}
 
     def shift(self, seconds: float) -> None:
         """Set it this many seconds before or after this machine's; in force at once."""
+        self.shift_s = seconds
         data = int(seconds * 1000).to_bytes(8, sys.byteorder, signed=True)
         if self._file.exists():
             with self._file.open("r+b") as file:

@@ -126,6 +126,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "archive_uri": "URI of the evidence (HAR) in the archive; null where there is none.",
         "signature": "Group of similar requests that the 400 belongs to; null where a person opened it.",
         "severity": "`page` or `ticket`: how people are alerted; null where the routes of the alerts decide.",
+        "responses_offset": "Last response of its partition that its issuer had applied; its replay changes nothing.",
+        "operations_offset": "Last operation of its partition that its issuer had applied; the same.",
     },
     "Offence": {
         "version": "Version of this record.",

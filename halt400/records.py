@@ -261,7 +261,8 @@ class Command(Struct, kw_only=True, omit_defaults=False):
     one with each command of a scope. A gate halts while `state` is ``quarantined`` and `expires_at` is in the future.
     `proxy_blame` is false when the proxy goes back to its pool with its reputation untouched. `signature` is that of
     the 400 that opened it (see `Fingerprints`), null where a person did. `severity` is how people are alerted, null
-    where the routes of the alerts decide.
+    where the routes of the alerts decide. `responses_offset` and `operations_offset` are the last records of its
+    partition that its issuer had applied: a replay of them changes nothing in this scope.
     """
 
     version: Literal[1] = 1
@@ -283,6 +284,8 @@ class Command(Struct, kw_only=True, omit_defaults=False):
     archive_uri: str | None = None
     signature: str | None = None
     severity: Literal["page", "ticket"] | None = None
+    responses_offset: Annotated[int, Meta(ge=0)] | None = None
+    operations_offset: Annotated[int, Meta(ge=0)] | None = None
 
 
 class Offence(Struct, kw_only=True, omit_defaults=True):

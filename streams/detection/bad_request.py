@@ -227,7 +227,7 @@ def _failed_probes(case: _Case) -> Scope | None:
         quarantine = case.quarantine_of(scope)
         if quarantine is None or quarantine.command.state != "probing":
             continue
-        if case.time_ms < quarantine.command.issued_at:
+        if case.time_ms < quarantine.command.issued_at or case.context.is_included_in(quarantine.command):
             continue
         answered = probe_answered(
             quarantine,
@@ -283,8 +283,12 @@ def _apply_policy(case: _Case) -> Decision:
         why = f"{halting.scope.id} is quarantined already, by {halting.command_id}"
         return case.conclude(halting.scope, fired=False, why=why)
     for scope in (case.target_scope, case.job_scope):
-        if _precedes_release(case.quarantine_of(scope), case.time_ms):
+        quarantine = case.quarantine_of(scope)
+        if _precedes_release(quarantine, case.time_ms):
             return case.conclude(scope, fired=False, why=f"received before {scope.id} was released")
+    if job_quarantine is not None and case.context.is_included_in(job_quarantine.command):
+        why = f"included in {job_quarantine.command.command_id}"
+        return case.conclude(case.job_scope, fired=False, why=why)
     reason = _job_reason(case)
     if reason is not None:
         return _hold_job(case, reason)

@@ -12,6 +12,10 @@ from streams.quarantine.lifecycle import Opening
 __all__ = ["Decision", "PendingGrant", "RecordContext", "no_command", "no_windows"]
 
 
+RECREATED_AFTER_MS = 600_000
+"""More than the clocks of brokers and workers differ."""
+
+
 def no_command(scope_id: str) -> Command | None:
     """No command is known besides those in the target's own state."""
     return None
@@ -37,6 +41,10 @@ class RecordContext(Struct, kw_only=True, frozen=True):
         When the response was received; None for the time that the event states.
     latest_command
         ``latest_command(scope_id)``: the command on `control` of a scope that the target's state does not know.
+    is_operation
+        Whether it is one; else it is a 400.
+    appended_ms
+        Its Kafka timestamp.
     """
 
     source: Source
@@ -44,6 +52,17 @@ class RecordContext(Struct, kw_only=True, frozen=True):
     windows: Callable[[], Sequence[WindowFigures]] = no_windows
     time_ms: int | None = None
     latest_command: Callable[[str], Command | None] = no_command
+    is_operation: bool = False
+    appended_ms: int = 0
+
+    def is_included_in(self, command: Command) -> bool:
+        """Whether the issuer of a command had applied this record: it is replayed, as its worker ended.
+
+        A record that came long after the command was issued has its offset in a topic that was created again.
+        """
+        reached = command.operations_offset if self.is_operation else command.responses_offset
+        was_applied = reached is not None and self.source.offset <= reached
+        return was_applied and self.appended_ms <= command.issued_at + RECREATED_AFTER_MS
 
     @property
     def cause(self) -> str:

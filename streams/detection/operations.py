@@ -25,6 +25,9 @@ def apply_operation(
         return decision
     durations = policies.rule_for(state.name).durations()
     current = find_quarantine(state, operation.scope.id, durations, context.latest_command)
+    if current is not None and context.is_included_in(current.command):
+        decision.why = f"operation {operation.operation_id} is included in {current.command.command_id}"
+        return decision
     following = _transition(current, operation, now_ms, durations, context)
     if following is None:
         found = current.command.state if current is not None else "not quarantined"

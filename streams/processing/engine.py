@@ -18,9 +18,11 @@ from streams.processing.assignment import Assignment
 from streams.processing.checkpoint import Checkpoint
 from streams.processing.fleet_upkeep import FleetUpkeep
 from streams.processing.output_sender import OutputSender
-from streams.transport import Records
+from streams.transport import Membership, Records
 
 __all__ = ["Engine"]
+
+SURE_CHECK_S = 0.05
 
 
 class Engine:
@@ -34,6 +36,8 @@ class Engine:
         Those of `control` and `fleet`: with them the state of every scope and every grant decision are known.
     clock
         Seconds since the epoch.
+    membership
+        While it is not sure nothing is applied, sent or written: the partitions may be another worker's.
     """
 
     def __init__(
@@ -43,9 +47,11 @@ class Engine:
         participant: CapParticipant,
         followers: Sequence[Follower],
         clock: Callable[[], float] = time.time,
+        membership: Membership | None = None,
     ) -> None:
         self._assignment, self._sender, self._participant = assignment, sender, participant
         self._followers, self._clock = followers, clock
+        self._membership = membership if membership is not None else Membership()
         self._upkeep = FleetUpkeep(participant, assignment, sender)
         self._applying = asyncio.Lock()
         self._checkpoint = Checkpoint(assignment, self._applying)
@@ -53,6 +59,8 @@ class Engine:
     async def process(self, number: int, records: Records) -> None:
         """Apply one fold of `responses` and send its outcome; returns when the producer has it, not the broker."""
         topic = self._assignment.inputs.responses
+        if not await self._surely_assigned():
+            return
         async with self._applying:
             partition = self._assignment.accept(topic, number, records)
             outcome = partition.state.apply(records, self._now_ms())
@@ -63,6 +71,8 @@ class Engine:
     async def operate(self, number: int, records: Records) -> None:
         """Apply one fold of `operations`, as `process` does one of `responses`."""
         topic = self._assignment.inputs.operations
+        if not await self._surely_assigned():
+            return
         async with self._applying:
             partition = self._assignment.accept(topic, number, records)
             outcome = partition.state.operate(topic, records, self._now_ms())
@@ -71,6 +81,8 @@ class Engine:
 
     async def tick(self) -> None:
         """Apply the passing of time to every assigned partition; call it about once a second."""
+        if not self._membership.is_sure:
+            return
         async with self._applying:
             for partition in self._assignment.partitions:
                 if not self._assignment.is_current(partition):  # revoked while an earlier outcome was sent
@@ -83,6 +95,8 @@ class Engine:
 
     async def apply_grant_decisions(self, decisions: Iterable[GrantDecision]) -> None:
         """Apply the fleet's decisions on the grants that the assigned partitions requested."""
+        if not await self._surely_assigned():
+            return
         async with self._applying:
             for decision in decisions:
                 partition = self._assignment.get(decision.partition)
@@ -94,8 +108,12 @@ class Engine:
                     await self._sender.send(partition, outcome, self._assignment.inputs.responses)
 
     async def checkpoint(self) -> None:
-        """Make durable all that was applied before the call, and raise the watermarks to it; see `Checkpoint.run`."""
-        await self._checkpoint.run()
+        """Make durable all that was applied before the call, and raise the watermarks to it; see `Checkpoint.run`.
+
+        Nothing is done while the partitions may be another worker's: a row of this one would replace its row.
+        """
+        if self._membership.is_sure:
+            await self._checkpoint.run()
 
     async def recovered(self, assigned: Callable[[], Iterable[TP]]) -> None:
         """Create the assigned partitions, once every command that was issued and every grant decision are known.
@@ -114,6 +132,15 @@ class Engine:
         if revocations == self._assignment.revocations:
             self._assignment.create_all(assigned())
             await self.apply_grant_decisions(decisions)
+
+    async def _surely_assigned(self) -> bool:
+        """Wait until the group has confirmed this process; False where partitions were revoked meanwhile."""
+        revocations = self._assignment.revocations
+        while not self._membership.is_sure:
+            await asyncio.sleep(SURE_CHECK_S)
+            if revocations != self._assignment.revocations:
+                return False
+        return True
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)

@@ -9,6 +9,7 @@ from functools import partial
 from halt400.records import UNDECODABLE, Command, Diagnosis, Offence, Operation, ResponseEvent, Source, WindowFigures
 from halt400.windows import CLASS_OF_STATUS, FINE_MS, Row, window_counts
 from streams.detection import (
+    Decision,
     OriginCounts,
     RecentIds,
     RecordContext,
@@ -49,6 +50,8 @@ class PartitionState:
         self.topic, self.partition = topic, partition
         self.next_offset = -1
         """The offset after the last record that was applied, -1 before the first."""
+        self._operations_offset = -1
+        """The offset of the last operation that was applied, -1 before the first."""
         self._context = context
         self._reader = RecordReader(partition, context.partition_of)
         self._targets = TargetStore(context, recovered if recovered is not None else {})
@@ -96,7 +99,7 @@ class PartitionState:
                     outcome.refusals.append(Refusal(record, "invalid_event", f"a 400 must be whole: {error}"))
                     continue
                 row.count(time_ms, status)
-                self._apply_bad_request(key, target, whole, offset, time_ms, now_ms, outcome)  # type: ignore[arg-type]
+                self._apply_bad_request(key, target, whole, record, time_ms, now_ms, outcome)  # type: ignore[arg-type]
             else:
                 bucket = time_ms // FINE_MS
                 if bucket == row.latest and not CLASS_OF_STATUS[status]:  # the commonest case of Row.count
@@ -131,6 +134,7 @@ class PartitionState:
             if isinstance(operation, Refusal):
                 outcome.refusals.append(operation)
                 continue
+            self._operations_offset = record.offset
             key = operation.scope.target.encode()
             target = self._targets.load(key)
             self._targets.changed.add(key)
@@ -141,9 +145,12 @@ class PartitionState:
                 source=Source(topic=topic, partition=self.partition, offset=record.offset),
                 windows=partial(_figures, target.row, now_ms),
                 latest_command=context.latest_command,
+                is_operation=True,
+                appended_ms=record.timestamp,
             )
             target.add_good_requests()
-            outcome.add(apply_operation(target.state, operation, now_ms, policies, record_context))
+            decision = apply_operation(target.state, operation, now_ms, policies, record_context)
+            self._add(outcome, decision, target.row.offset)
             self._targets.schedule(key, target)
         return outcome
 
@@ -157,7 +164,7 @@ class PartitionState:
             outcome.join(self.apply_grant_decision(GrantDecision(name, grant_id, self.partition, granted), now_ms))
         for key, target in targets.due(now_ms):
             target.add_good_requests()
-            outcome.add(apply_time(target.state, now_ms, context.policies()))
+            self._add(outcome, apply_time(target.state, now_ms, context.policies()), target.row.offset)
             targets.changed.add(key)
             targets.schedule(key, target)
         if targets.recovered_grants:
@@ -174,16 +181,15 @@ class PartitionState:
         targets.recovered_grants.pop(key, None)
         target.add_good_requests()
         context = self._context
-        outcome.add(
-            apply_grant_decision(
-                target.state,
-                decision.grant_id,
-                now_ms,
-                context.policies(),
-                granted=decision.granted,
-                latest_command=context.latest_command,
-            )
+        decided = apply_grant_decision(
+            target.state,
+            decision.grant_id,
+            now_ms,
+            context.policies(),
+            granted=decision.granted,
+            latest_command=context.latest_command,
         )
+        self._add(outcome, decided, target.row.offset)
         targets.changed.add(key)
         targets.schedule(key, target)
         return outcome
@@ -234,12 +240,19 @@ class PartitionState:
         latest = self._context.latest_command(scope_id)
         return latest is not None and latest.command_id == command_id(scope_id, latest.state, operation.operation_id)
 
+    def _add(self, outcome: Outcome, decision: Decision, responses_offset: int) -> None:
+        """Add a decision, and state in each of its commands which records it includes; the row has the same objects."""
+        for command in decision.commands:
+            command.responses_offset = _later(command.responses_offset, responses_offset)
+            command.operations_offset = _later(command.operations_offset, self._operations_offset)
+        outcome.add(decision)
+
     def _apply_bad_request(
         self,
         key: bytes,
         target: TrackedTarget,
         event: ResponseEvent,
-        offset: int,
+        record: Record,
         time_ms: int,
         now_ms: int,
         outcome: Outcome,
@@ -249,7 +262,7 @@ class PartitionState:
         context, row, state = self._context, target.row, target.state
         policies = context.policies()
         row.bad_request_seen = max(row.bad_request_seen, time_ms)
-        source = Source(topic=self.topic, partition=self.partition, offset=offset)
+        source = Source(topic=self.topic, partition=self.partition, offset=record.offset)
         archive_uri = context.archive_uri(source, event.target, event.time)
         diagnosis, fingerprints = self._diagnose(target, event, time_ms), context.fingerprints(event)
         record_context = RecordContext(
@@ -258,10 +271,11 @@ class PartitionState:
             windows=partial(_figures, row, time_ms + 1),
             time_ms=time_ms,
             latest_command=context.latest_command,
+            appended_ms=record.timestamp,
         )
         known_scopes = len(state.scopes)
         decision = apply_bad_request(state, event, fingerprints, diagnosis, now_ms, policies, record_context)
-        outcome.add(decision)
+        self._add(outcome, decision, record.offset)
         pending = decision.pending_grant
         if pending is not None:
             outcome.grant_requests.append(
@@ -300,3 +314,8 @@ class PartitionState:
 
 def _figures(row: Row, at_ms: int) -> list[WindowFigures]:
     return [window_counts(row, seconds, at_ms).figures() for seconds in WINDOWS_ON_COMMANDS_S]
+
+
+def _later(known: int | None, offset: int) -> int | None:
+    """The later of two offsets; -1 for none."""
+    return max(known if known is not None else -1, offset) if offset >= 0 else known

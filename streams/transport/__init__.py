@@ -8,6 +8,7 @@ from streams.transport.app import DisklessApp
 from streams.transport.codec import PASS_THROUGH
 from streams.transport.consumer import FoldingConsumer
 from streams.transport.fetcher import LostRecords, Records
+from streams.transport.membership import Membership
 from streams.transport.producer import IdempotentProducer
 from streams.transport.rebalance_log import RecoveryLog
 from streams.transport.table import DurableTable
@@ -22,6 +23,7 @@ __all__ = [
     "FoldingTransport",
     "IdempotentProducer",
     "LostRecords",
+    "Membership",
     "Records",
     "RecoveryLog",
     "Watermarks",

@@ -98,6 +98,7 @@ class FoldingConsumer(Consumer):
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Pause every partition before the first await: Faust reads a new partition until it gets to pause it."""
         self._paused_partitions.update(assigned)
+        cast(Any, self.transport).membership.joined()
         await super().on_partitions_assigned(assigned, generation_id)
         self._rebalance_log.end(assigned)
 

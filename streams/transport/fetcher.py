@@ -34,6 +34,11 @@ class FoldingConsumerThread(AIOKafkaConsumerThread):
         super().__init__(*arguments, **options)
         self._passed: dict[TP, tuple[int, int]] = {}
 
+    async def on_start(self) -> None:
+        """Start the consumer, and watch whether it is a member of its group."""
+        await super().on_start()
+        cast(Any, self.transport).membership.watch(self._ensure_consumer()._coordinator)
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         """As Faust does, but let the broker delay a fetch without records for 50 ms only.
 

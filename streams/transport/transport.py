@@ -6,6 +6,7 @@ from faust import App
 from faust.transport.drivers.aiokafka import Transport
 
 from streams.transport.consumer import FoldingConsumer
+from streams.transport.membership import Membership
 from streams.transport.producer import IdempotentProducer
 from streams.transport.watermarks import Watermarks
 
@@ -18,6 +19,7 @@ class FoldingTransport(Transport):
     Consumer: ClassVar[type] = FoldingConsumer
     Producer: ClassVar[type] = IdempotentProducer
     watermarks: Watermarks
+    membership: Membership
 
 
 def install(app: App) -> Watermarks:
@@ -25,6 +27,7 @@ def install(app: App) -> Watermarks:
     watermarks = Watermarks()
     transport = FoldingTransport(app.conf.broker_consumer, app)
     transport.watermarks = watermarks
+    transport.membership = Membership(app.conf.broker_session_timeout)
     app.transport = transport
     app.producer_transport = transport
     return watermarks

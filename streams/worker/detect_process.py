@@ -5,6 +5,7 @@ This module connects its parts; what it does again and again is in `detect_loops
 
 import logging
 from functools import partial
+from typing import cast
 
 from faust.types import TP
 
@@ -18,7 +19,7 @@ from streams.processing.engine import Engine
 from streams.processing.output_sender import OutputSender, OutputTopics
 from streams.processing.policy_file import PolicyFile
 from streams.settings import KafkaSettings, Settings
-from streams.transport import DurableTable, install
+from streams.transport import DurableTable, FoldingTransport, install
 from streams.worker import agents
 from streams.worker.detect_followers import DetectFollowers
 from streams.worker.detect_loops import add_detect_loops
@@ -60,7 +61,8 @@ def build_detect_app(settings: Settings) -> Halt400App:
     )
     assignment = Assignment(inputs, context, table, watermarks)
     sender = OutputSender(_output_topics(kafka), app.send_acknowledged, assignment)
-    engine = Engine(assignment, sender, participant, (followers.control, followers.fleet))
+    membership = cast(FoldingTransport, app.transport).membership
+    engine = Engine(assignment, sender, participant, (followers.control, followers.fleet), membership=membership)
     watermarks.on_checkpoint(engine.checkpoint)
     agents.detect.register(app, *inputs, engine)
     _handle_rebalances(app, engine, assignment, table)

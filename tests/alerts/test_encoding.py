@@ -52,6 +52,8 @@ ROW: dict[str, Any] = {
         "archive_uri": "file:///var/lib/halt400/api.shop.example/1.har",
         "signature": "ffffffffffffffffffffffffffffffff",
         "severity": None,
+        "responses_offset": None,
+        "operations_offset": None,
     },
     "opened_at": 1763870400000,
     "revision": 1,

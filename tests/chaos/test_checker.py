@@ -51,7 +51,7 @@ def refuse_a_good_event(history: History) -> None:
 
 def another_offence(history: History) -> None:
     (_, offence), *_ = history.offences()
-    append(history, "offences", encode(msgspec.structs.replace(offence, command_id="cmd-other")))
+    append(history, "offences", encode(msgspec.structs.replace(offence, opens=not offence.opens)))
 
 
 def offence_of_no_400(history: History) -> None:

@@ -12,7 +12,7 @@ from streams.processing.engine import Engine
 from streams.processing.output_sender import OutputSender, OutputTopics
 from streams.settings import load_settings
 from streams.topics import partition_of
-from streams.transport import DurableTable, Records, Watermarks, install
+from streams.transport import DurableTable, Membership, Records, Watermarks, install
 from streams.worker.faust_app import new_app
 from tests.processing.test_partition import make_context
 
@@ -37,17 +37,20 @@ class FakeTable(DurableTable):
 class EngineBench:
     """An engine with all that it is made of; `send` stands for the producer."""
 
-    def __init__(self, send: Callable[..., Awaitable[Awaitable[None]]]) -> None:
+    def __init__(
+        self, send: Callable[..., Awaitable[Awaitable[None]]], membership: Membership | None = None, **context: Any
+    ) -> None:
         app = new_app(load_settings(), "worker")
         self.watermarks: Watermarks = install(app)
         self.table = FakeTable(app, name="rates", changelog_name="rates", newer=lambda *_: True, partitions=PARTITIONS)
         self.table.written, self.table.acknowledgement = [], asyncio.get_running_loop().create_future()
-        self.assignment = Assignment(INPUTS, make_context(), self.table, self.watermarks)
+        self.assignment = Assignment(INPUTS, make_context(**context), self.table, self.watermarks)
         self.engine = Engine(
             self.assignment,
             OutputSender(OUTPUTS, send, self.assignment),
             CapParticipant("responses", PARTITIONS, partial(partition_of, partitions=PARTITIONS)),
             (Follower("127.0.0.1:1", "control"), Follower("127.0.0.1:1", "fleet")),
+            membership=membership,
         )
 
 

@@ -25,8 +25,8 @@ def operation(kind: str = "release", number: int = 1, **changes: Any) -> Operati
 
 def operate(partition: PartitionState, *operations: Operation, now_ms: int = NOW) -> Outcome:
     records = [
-        Record(offset, NOW, found.scope.target.encode(), msgspec.json.encode(found))
-        for offset, found in enumerate(operations)
+        Record(int(found.operation_id[3:]), NOW, found.scope.target.encode(), msgspec.json.encode(found))
+        for found in operations
     ]
     return partition.operate("operations", records, now_ms)
 
@@ -140,3 +140,45 @@ def test_a_response_without_an_id_is_refused() -> None:
     [refusal] = apply(state(), record(0, nameless)).refusals
     assert refusal.code == "invalid_event"
     assert "`id`" in refusal.message
+
+
+def test_of_several_operations_whose_rows_were_lost_none_is_applied_again_and_what_comes_after_is() -> None:
+    """Only the last command of a scope is known after a crash; that it is not of the first one said nothing."""
+    before = state()
+    opened = apply(before, record(0, event(400)))
+    rows = dict(before.take_changed())
+    operations = [operation("release", 1), operation("quarantine", 2), operation("extend", 3, hold_s=60)]
+    issued = operate(before, *operations)
+    assert [command.sequence for command in issued.commands] == [2, 3, 4]
+    after = state(rows, latest_command=latest(opened, issued).get)
+    (command,) = operate(after, *operations, operation("release", 4)).commands
+    assert (command.state, command.sequence) == ("released", 5)
+
+
+def test_a_400_that_failed_a_probe_does_not_fail_the_next_one_when_it_is_replayed() -> None:
+    """Quarantined, probing, quarantined by the 400, probing again; then the worker dies before it wrote its row."""
+    before = state()
+    opened = apply(before, record(0, event(400)))
+    rows = dict(before.take_changed())
+    probing = before.tick(NOW + HOLD_MS)
+    failed = record(1, event(400, time=NOW + HOLD_MS + 1), timestamp=NOW + HOLD_MS + 1)
+    again = apply(before, failed, now_ms=NOW + HOLD_MS + 1)
+    later = before.tick(NOW + 3 * HOLD_MS + 10)
+    control = latest(opened, probing, again, later)
+    assert (control[JOB.id].state, control[JOB.id].sequence) == ("probing", 4)
+    after = state(rows, latest_command=control.get)
+    assert apply(after, failed, now_ms=NOW + 3 * HOLD_MS + 11).commands == []
+    fresh = record(2, event(400, time=NOW + 3 * HOLD_MS + 12), timestamp=NOW + 3 * HOLD_MS + 12)
+    (command,) = apply(after, fresh, now_ms=NOW + 3 * HOLD_MS + 12).commands
+    assert (command.state, command.sequence) == ("quarantined", 5)
+
+
+def test_an_operation_on_a_topic_that_was_created_again_is_applied() -> None:
+    before = state()
+    opened = apply(before, record(0, event(400)))
+    issued = operate(before, operation("extend", 1, hold_s=3600), operation("extend", 2, hold_s=7200))
+    after = state(dict(before.take_changed()), latest_command=latest(opened, issued).get)
+    late = operation("release", 3)
+    appended = Record(0, NOW + 3_600_000, TARGET.encode(), msgspec.json.encode(late))
+    (command,) = after.operate("operations", [appended], NOW + 3_600_000).commands
+    assert command.state == "released"

@@ -1,0 +1,58 @@
+"""Whether this process is surely a member of its consumer group: as with a lease, by its own clock.
+
+A process that stops for longer than its session (a suspended machine, SIGSTOP, a long pause) is expelled, and another
+one has its partitions. When it goes on it does not know that until the coordinator's next answer, and its timers are
+all due: what it then writes is stale and has the time of now. The coordinator expels a member one session timeout after
+its last heartbeat came; that heartbeat was sent no earlier than its answer's request, so until that time and one
+session no one else can have the partitions.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["Membership"]
+
+
+class Membership:
+    """The time until which this process is surely a member.
+
+    Parameters
+    ----------
+    session_s
+        The session timeout; 0 where membership is not watched, so that it is always sure.
+    clock
+        Monotonic seconds, that go on while the process is stopped.
+    """
+
+    def __init__(self, session_s: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._session_s, self._clock = session_s, clock
+        self._sure_until = float("inf") if not session_s else float("-inf")
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether no other process can have this one's partitions."""
+        return self._clock() < self._sure_until
+
+    def confirm(self, asked_at: float) -> None:
+        """Note that the coordinator has answered a heartbeat that was sent at `asked_at`."""
+        self._sure_until = max(self._sure_until, asked_at + self._session_s)
+
+    def joined(self) -> None:
+        """Note that the coordinator has just given this process its partitions."""
+        self.confirm(self._clock())
+
+    def watch(self, coordinator: Any) -> None:
+        """Confirm by each heartbeat of aiokafka's coordinator that was answered."""
+        heartbeat = getattr(coordinator, "_do_heartbeat", None)
+        if heartbeat is None:  # no group: partitions are assigned by hand
+            return
+
+        async def confirmed() -> bool:
+            asked_at = self._clock()
+            answered: bool = await heartbeat()
+            if answered:
+                self.confirm(asked_at)
+            return answered
+
+        coordinator._do_heartbeat = confirmed
