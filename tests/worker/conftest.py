@@ -18,6 +18,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from halt400.kafka.clients import CachedPartitioner
 from halt400.kafka.connection import KafkaConnection
 from halt400.operations import OperationPublisher
 from halt400.records import Command, Offence, Operation
@@ -107,7 +108,10 @@ class Cluster:
     async def publish(self, events: Iterable[tuple[bytes | None, bytes | None]], *, per_s: float | None = None) -> None:
         """Publish (key, value) pairs with the partitioner that the contract asks for, at most `per_s` a second."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=self.bootstrap_servers, linger_ms=10, max_request_size=16 * 1024 * 1024
+            bootstrap_servers=self.bootstrap_servers,
+            linger_ms=10,
+            max_request_size=16 * 1024 * 1024,
+            partitioner=CachedPartitioner(),
         )
         await producer.start()
         started, sends, sent = time.monotonic(), [], 0
