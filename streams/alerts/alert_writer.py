@@ -13,7 +13,11 @@ from streams.alerts.dead_letters import dead_letter_headers
 from streams.alerts.delivery import DeliveryResult
 from streams.alerts.in_flight import InFlight
 
-__all__ = ["AlertTopics", "AlertWriter"]
+__all__ = ["AlertTopics", "AlertWriter", "always_member"]
+
+
+async def always_member() -> None:
+    """Return at once: there is no group, so nobody else can have the partitions."""
 
 
 class AlertTopics(NamedTuple):
@@ -31,17 +35,30 @@ class AlertWriter:
     send
         ``await send(topic, key, value, partition, headers)``: hands a record to the producer and returns a future that
         is done when the broker has acknowledged it.
+    until_member
+        ``await until_member()``: returns when no other process can have the partitions; see `write_changed`.
     """
 
     def __init__(
-        self, topics: AlertTopics, send: Callable[..., Awaitable[Awaitable[Any]]], in_flight: InFlight
+        self,
+        topics: AlertTopics,
+        send: Callable[..., Awaitable[Awaitable[Any]]],
+        in_flight: InFlight,
+        until_member: Callable[[], Awaitable[None]],
     ) -> None:
         self._topics, self._send, self._in_flight = topics, send, in_flight
+        self._until_member = until_member
 
     async def write_changed(self, partition: AssignedPartition) -> None:
-        """Write the rows that changed, in their order; each of them is due at once."""
+        """Write the rows that changed, in their order; each of them is due at once.
+
+        A process that was stopped past its session waits here: a row of it may replace a newer one of another process.
+        """
         with self._in_flight:
             async with partition.lock:
+                await self._until_member()
+                if partition.revoked:
+                    return
                 rows = partition.incidents.take_changed()
                 partition.due.update(dict.fromkeys((key for key, _ in rows), 0))
                 acknowledgements = [

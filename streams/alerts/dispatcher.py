@@ -17,7 +17,7 @@ import msgspec
 from halt400.kafka.follower import Changes, Follower
 from halt400.records import UNDECODABLE, Command
 from streams import metrics
-from streams.alerts.alert_writer import AlertTopics, AlertWriter
+from streams.alerts.alert_writer import AlertTopics, AlertWriter, always_member
 from streams.alerts.alerts_topic import ACKNOWLEDGEMENT_PREFIX, acknowledgement_key, incidents_of
 from streams.alerts.assigned_partition import AssignedPartition
 from streams.alerts.compose import Redact
@@ -49,7 +49,7 @@ class AlertDispatcher:
 
     Parameters
     ----------
-    send
+    send, until_member
         Hands a record to the producer, see `AlertWriter`.
     follower
         Follows `alerts`; see `read_acknowledgements`.
@@ -73,11 +73,12 @@ class AlertDispatcher:
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        until_member: Callable[[], Awaitable[None]] = always_member,
     ) -> None:
         self._routing, self._clock = routing, clock
         self._follower, self._savings = follower, savings
         self._in_flight = InFlight()
-        self._writer = AlertWriter(topics, send, self._in_flight)
+        self._writer = AlertWriter(topics, send, self._in_flight, until_member)
         self._deliveries = Deliveries(
             routing,
             sinks,

@@ -7,11 +7,14 @@ its last heartbeat came; that heartbeat was sent no earlier than its answer's re
 session no one else can have the partitions.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
 
 __all__ = ["Membership"]
+
+CHECK_S = 0.05
 
 
 class Membership:
@@ -33,6 +36,11 @@ class Membership:
     def is_sure(self) -> bool:
         """Whether no other process can have this one's partitions."""
         return self._clock() < self._sure_until
+
+    async def wait(self) -> None:
+        """Wait until it is sure; cancel it where the partitions are revoked meanwhile."""
+        while not self.is_sure:  # noqa: ASYNC110
+            await asyncio.sleep(CHECK_S)
 
     def confirm(self, asked_at: float) -> None:
         """Note that the coordinator has answered a heartbeat that was sent at `asked_at`."""

@@ -77,6 +77,7 @@ def register(
         dispatcher.drop([tp.partition for tp in revoked if tp.topic == control])
 
     async def tick() -> None:
+        await app.transport.membership.wait()
         await dispatcher.tick()
         if recovery_log.is_running and dispatcher.is_loaded:
             recovery_log.end(dispatcher.incidents)
@@ -104,5 +105,6 @@ def _new_dispatcher(
         on_failure=partial(end_process, app),
         clock=clock,
         monotonic=time.monotonic,
+        until_member=app.transport.membership.wait,
     )
     return dispatcher
