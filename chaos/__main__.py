@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from chaos.campaign import Outcome, Plan, run_campaign
+from chaos.campaign import CampaignResult, Plan, run_campaign
 from chaos.report import describe, write_section
 from chaos.schedule import KINDS, Fault, draw, read_schedule, shrink, write_schedule
 from halt400.errors import Halt400Error
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _main(given: argparse.Namespace) -> int:
-    outcomes: list[Outcome] = []
+    outcomes: list[CampaignResult] = []
     for wanted in given.seed:
         seed = wanted or secrets.randbits(31)
         faults = (
@@ -64,7 +64,7 @@ async def _main(given: argparse.Namespace) -> int:
     return int(any(outcome.violations for outcome in outcomes))
 
 
-async def _run(given: argparse.Namespace, seed: int, faults: Sequence[Fault], name: str) -> Outcome:
+async def _run(given: argparse.Namespace, seed: int, faults: Sequence[Fault], name: str) -> CampaignResult:
     seconds = given.minutes * 60
     per_s = given.per_s if given.events is None else given.events / seconds / given.scrapers
     plan = Plan(seed, seconds, faults, workers=given.workers, scrapers=given.scrapers, per_s=per_s)
@@ -89,7 +89,7 @@ async def _run(given: argparse.Namespace, seed: int, faults: Sequence[Fault], na
     return outcome
 
 
-async def _shrink(given: argparse.Namespace, failed: Outcome) -> None:
+async def _shrink(given: argparse.Namespace, failed: CampaignResult) -> None:
     """Look for the fewest faults that break one of the same invariants."""
     broken = {violation.invariant for violation in failed.violations}
     runs = 0

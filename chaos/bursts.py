@@ -11,7 +11,7 @@ import msgspec
 from benchmarks.events import Generated, generate
 
 if TYPE_CHECKING:
-    from chaos.stage import Stage
+    from chaos.stage import CampaignStage
 
 __all__ = ["canary", "duplicates", "poison", "reordered"]
 
@@ -20,14 +20,14 @@ SPREAD_MS = 600_000
 LARGE_BYTES = int(7.9 * 1024 * 1024)
 
 
-async def publish(stage: "Stage", records: Iterable[tuple[bytes | None, bytes | None]]) -> None:
+async def publish(stage: "CampaignStage", records: Iterable[tuple[bytes | None, bytes | None]]) -> None:
     """Publish (key, value) pairs to `responses`; returns when the broker has them."""
     assert stage.producer is not None
     topic = stage.direct.topic("responses")
     await asyncio.gather(*[await stage.producer.send(topic, value, key=key) for key, value in records])
 
 
-async def canary(stage: "Stage", number: int) -> None:
+async def canary(stage: "CampaignStage", number: int) -> None:
     """Publish the first and only 400 of a target of its own: it leads to a command, sooner or later."""
     target = f"canary-{number:05d}.example"
     event = {
@@ -41,7 +41,7 @@ async def canary(stage: "Stage", number: int) -> None:
     await publish(stage, [(target.encode(), msgspec.json.encode(event))])
 
 
-async def poison(stage: "Stage") -> None:
+async def poison(stage: "CampaignStage") -> None:
     """Publish what cannot be counted, and one 400 that is as large as may be."""
     target = b"api.poison.example"
     good = msgspec.json.decode(_some(1, 1, 0.0)[0].value) | {"target": target.decode()}
@@ -63,14 +63,14 @@ async def poison(stage: "Stage") -> None:
     await publish(stage, [*((target, value) for value in spoiled), (None, b"{"), (target, msgspec.json.encode(large))])
 
 
-async def duplicates(stage: "Stage", seed: int) -> None:
+async def duplicates(stage: "CampaignStage", seed: int) -> None:
     """Publish events twice, the second time in another order."""
     events = _some(BURST, seed, 0.01)
     again = random.Random(seed).sample(events, len(events))
     await publish(stage, [(event.key, event.value) for event in (*events, *again)])
 
 
-async def reordered(stage: "Stage", seed: int) -> None:
+async def reordered(stage: "CampaignStage", seed: int) -> None:
     """Publish events whose times lie up to five minutes before and after now, in any order."""
     events = _some(2 * BURST, seed, 0.005, spread_ms=SPREAD_MS)
     random.Random(seed).shuffle(events)

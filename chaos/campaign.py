@@ -15,15 +15,15 @@ from chaos.bursts import canary
 from chaos.checker import check
 from chaos.faults import Faults
 from chaos.history import History
-from chaos.observer import Observer
+from chaos.observer import CampaignObserver
 from chaos.schedule import Fault
-from chaos.stage import Stage
+from chaos.stage import CampaignStage
 from chaos.violation import Violation
 from halt400.errors import Halt400Error
 from halt400.operations import operation_id
 from halt400.records import Operation, Scope
 
-__all__ = ["Outcome", "Plan", "run_campaign"]
+__all__ = ["CampaignResult", "Plan", "run_campaign"]
 
 READY_S = 120.0
 SETTLE_S = 180.0
@@ -45,7 +45,7 @@ class Plan:
 
 
 @dataclass
-class Outcome:
+class CampaignResult:
     """What came of it."""
 
     plan: Plan
@@ -62,11 +62,11 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
 
 
-async def run_campaign(plan: Plan, directory: Path, say: Callable[[str], None]) -> Outcome:
+async def run_campaign(plan: Plan, directory: Path, say: Callable[[str], None]) -> CampaignResult:
     """Run one campaign in an empty directory, which has the logs of its processes afterwards."""
     started = time.monotonic()
-    stage = Stage(directory, plan.seed, workers=plan.workers, scrapers=plan.scrapers, per_s=plan.per_s)
-    observer, faults = Observer(stage), Faults(stage, plan.seed)
+    stage = CampaignStage(directory, plan.seed, workers=plan.workers, scrapers=plan.scrapers, per_s=plan.per_s)
+    observer, faults = CampaignObserver(stage), Faults(stage, plan.seed)
     background: list[asyncio.Task[None]] = []
     try:
         say("starting brokers, S3, workers and scrapers")
@@ -93,7 +93,7 @@ async def run_campaign(plan: Plan, directory: Path, say: Callable[[str], None]) 
         ends = [at_ms for ended in exits.values() for at_ms, _ in ended]
         history.disturbances_ms = faults.disturbances_ms + ends
         violations = await asyncio.to_thread(check, history)
-        return Outcome(
+        return CampaignResult(
             plan,
             history,
             violations,
@@ -129,7 +129,7 @@ async def _run_faults(
     await asyncio.sleep(max(0.0, began + plan.seconds - time.monotonic()))
 
 
-async def _keep(stage: Stage) -> None:
+async def _keep(stage: CampaignStage) -> None:
     """Start workers again that ended, as an orchestrator does."""
     while True:
         for worker in stage.regular:
@@ -137,7 +137,7 @@ async def _keep(stage: Stage) -> None:
         await asyncio.sleep(0.5)
 
 
-async def _canaries(stage: Stage) -> None:
+async def _canaries(stage: CampaignStage) -> None:
     waiting: set[asyncio.Task[None]] = set()
     for number in itertools.count():
         task = asyncio.create_task(canary(stage, number))
@@ -146,7 +146,7 @@ async def _canaries(stage: Stage) -> None:
         await asyncio.sleep(CANARY_S)
 
 
-async def _operations(stage: Stage, seed: int) -> None:
+async def _operations(stage: CampaignStage, seed: int) -> None:
     """People that release, extend and quarantine jobs, whatever their state."""
     rng = random.Random(seed)
     while True:
@@ -168,7 +168,7 @@ async def _operations(stage: Stage, seed: int) -> None:
             await stage.operations.send(operation)
 
 
-async def _settle(observer: Observer) -> float | None:
+async def _settle(observer: CampaignObserver) -> float | None:
     """Wait until nothing is left to do for some seconds; how long the lag took, None where it was not in time."""
     began = time.monotonic()
     quiet_since: float | None = None

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from chaos.bursts import duplicates, poison, reordered
 from chaos.links import Link
 from chaos.schedule import KINDS, Fault
-from chaos.stage import Stage
+from chaos.stage import CampaignStage
 from chaos.wall_clock import why_no_wall_clock
 from chaos.worker import WorkerProcess
 
@@ -50,7 +50,7 @@ class Faults:
         Kinds that are not possible on this machine, with the reason.
     """
 
-    def __init__(self, stage: Stage, seed: int) -> None:
+    def __init__(self, stage: CampaignStage, seed: int) -> None:
         self._stage, self._seed = stage, seed
         self.spans: list[tuple[Fault, int, int]] = []
         self.skipped: dict[str, str] = {}

@@ -16,8 +16,8 @@ __all__ = [
     "GateEvent",
     "History",
     "LogRecord",
-    "Page",
     "QuarantinesAnswer",
+    "ReceivedPage",
     "RowAnswer",
 ]
 
@@ -80,7 +80,7 @@ class ArchiveListing(NamedTuple):
     keys: frozenset[str]
 
 
-class Page(NamedTuple):
+class ReceivedPage(NamedTuple):
     """One notification that the pager got, and the status that it answered; None where it never answered."""
 
     at_ms: int
@@ -138,7 +138,7 @@ class History:
     listings: list[ArchiveListing] = field(default_factory=list)
     objects: frozenset[str] = frozenset()
     manifests: dict[str, Manifest] = field(default_factory=dict)
-    pages: list[Page] = field(default_factory=list)
+    pages: list[ReceivedPage] = field(default_factory=list)
     quarantine_answers: list[QuarantinesAnswer] = field(default_factory=list)
     row_answers: list[RowAnswer] = field(default_factory=list)
     disturbances_ms: list[int] = field(default_factory=list)

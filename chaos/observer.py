@@ -13,13 +13,13 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from chaos.history import ArchiveListing, CommitSample, GateEvent, History, LogRecord, QuarantinesAnswer, RowAnswer
-from chaos.stage import BUCKET, STORM_KEEP, Stage
+from chaos.stage import BUCKET, STORM_KEEP, CampaignStage
 from chaos.worker import WorkerProcess
 from streams.archive.object_names import MANIFEST
 from streams.archive.sampling import decode_manifest
 from streams.topics import ONE_PARTITION, declarations
 
-__all__ = ["Observer"]
+__all__ = ["CampaignObserver"]
 
 SAMPLE_S = 1.0
 LISTING_S = 10.0
@@ -28,10 +28,10 @@ MUST_BE_DURABLE = ("rates", "offences")
 _decode_line = msgspec.json.Decoder(GateEvent).decode
 
 
-class Observer:
+class CampaignObserver:
     """Fills a `History`. What fails while faults run, such as a broker that does not answer, is tried again later."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: CampaignStage) -> None:
         self._stage, self._kafka = stage, stage.direct
         self.history = History(prefix=stage.direct.topic_prefix, partitions=stage.direct.partitions)
         self.history.storm_keep, self.history.pages = STORM_KEEP, stage.pager.pages

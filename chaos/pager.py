@@ -6,20 +6,20 @@ from typing import Literal
 
 from aiohttp import web
 
-from chaos.history import Page
+from chaos.history import ReceivedPage
 from streams.alerts.notification import decode_notification
 from streams.local.ports import HOST
 
-__all__ = ["Pager"]
+__all__ = ["PagerServer"]
 
 Mood = Literal["answers", "refuses", "is silent"]
 
 
-class Pager:
+class PagerServer:
     """Takes the webhook's requests; `pages` has all of them, in the order of their arrival."""
 
     def __init__(self) -> None:
-        self.pages: list[Page] = []
+        self.pages: list[ReceivedPage] = []
         self.mood: Mood = "answers"
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -43,7 +43,9 @@ class Pager:
         note = decode_notification(await request.read())
         status = {"answers": 200, "refuses": 503, "is silent": None}[self.mood]
         self.pages.append(
-            Page(int(time.time() * 1000), note.id, note.incident, note.episode, note.action, note.severity, status)
+            ReceivedPage(
+                int(time.time() * 1000), note.id, note.incident, note.episode, note.action, note.severity, status
+            )
         )
         if status is None:
             await asyncio.sleep(30)

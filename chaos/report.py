@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from chaos.campaign import Outcome
+from chaos.campaign import CampaignResult
 from chaos.schedule import KINDS, Fault
 from chaos.violation import INVARIANTS
 from halt400.records import Command
@@ -16,7 +16,7 @@ END = "<!-- Written by `make chaos`: end -->"
 SHOWN = 20
 
 
-def recoveries_s(outcome: Outcome) -> dict[str, list[float]]:
+def recoveries_s(outcome: CampaignResult) -> dict[str, list[float]]:
     """Kind of fault -> how long after each of its ends every 400 published before had its command.
 
     By the log's own times, from the canaries: targets of which each has one 400 in the whole campaign.
@@ -36,7 +36,7 @@ def recoveries_s(outcome: Outcome) -> dict[str, list[float]]:
     return found
 
 
-def latencies_s(outcome: Outcome) -> list[float]:
+def latencies_s(outcome: CampaignResult) -> list[float]:
     """From each 400 on the log that opened a quarantine to its command, in order of length."""
     appended = {(one.partition, one.offset): one.appended_ms for one in outcome.history.records("responses")}
     found = []
@@ -52,7 +52,7 @@ def _opens(command: Command) -> bool:
     return command.opened_at == command.issued_at and command.state == "quarantined"
 
 
-def figures(outcome: Outcome) -> dict[str, str]:
+def figures(outcome: CampaignResult) -> dict[str, str]:
     """What happened, in numbers."""
     history = outcome.history
     commands = list(history.commands())
@@ -81,7 +81,7 @@ def figures(outcome: Outcome) -> dict[str, str]:
     }
 
 
-def describe(outcome: Outcome) -> str:
+def describe(outcome: CampaignResult) -> str:
     """The report for people."""
     plan = outcome.plan
     lines = [f"seed {plan.seed}, {plan.seconds:.0f} s of traffic, {len(outcome.spans)} faults, {outcome.took_s:.0f} s"]
@@ -103,7 +103,7 @@ def describe(outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def write_section(path: Path, outcomes: Sequence[Outcome]) -> None:
+def write_section(path: Path, outcomes: Sequence[CampaignResult]) -> None:
     """Replace the section of the page that `make chaos` writes.
 
     Raises
@@ -118,7 +118,7 @@ def write_section(path: Path, outcomes: Sequence[Outcome]) -> None:
     path.write_text(f"{before}{BEGIN}\n\n{section(outcomes)}\n{END}{rest.partition(END)[2]}")
 
 
-def section(outcomes: Sequence[Outcome]) -> str:
+def section(outcomes: Sequence[CampaignResult]) -> str:
     """The campaigns as tables."""
     rows = ["| seed | seconds | faults | events | 400s | commands | violations |", "|---|---|---|---|---|---|---|"]
     for one in outcomes:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 __all__ = ["KINDS", "Fault", "draw", "read_schedule", "shrink", "write_schedule"]
 
 
-class Kind(NamedTuple):
+class FaultKind(NamedTuple):
     """A kind of fault: how long it lasts, and of how many things (workers, brokers, scrapers) one is chosen."""
 
     shortest_s: float
@@ -19,38 +19,38 @@ class Kind(NamedTuple):
 SESSION_S = 6.0
 """Session timeout of the workers."""
 
-KINDS: dict[str, Kind] = {
-    "kill_worker": Kind(0.5, 8.0, "worker", "both processes of a worker get SIGKILL; started again afterwards"),
-    "kill_follow_up": Kind(
+KINDS: dict[str, FaultKind] = {
+    "kill_worker": FaultKind(0.5, 8.0, "worker", "both processes of a worker get SIGKILL; started again afterwards"),
+    "kill_follow_up": FaultKind(
         0.0, 0.0, "worker", "the follow-up process gets SIGKILL; the worker ends, and is started again"
     ),
-    "freeze_worker": Kind(SESSION_S + 2, SESSION_S + 6, "worker", "SIGSTOP past the session timeout, then SIGCONT"),
-    "hiccup_worker": Kind(1.0, SESSION_S - 2, "worker", "SIGSTOP for less than the session timeout, then SIGCONT"),
-    "restart_worker": Kind(0.0, 1.0, "worker", "SIGTERM, and start again"),
-    "rolling_restart": Kind(0.0, 0.0, "all", "every worker in turn: SIGTERM, start again, until it is ready"),
-    "rebalance_storm": Kind(2.0, 6.0, "all", "a further worker joins and is stopped, twice"),
-    "kill_broker": Kind(1.0, 8.0, "broker", "a broker gets SIGKILL; its partitions get other leaders"),
-    "freeze_broker": Kind(1.0, 8.0, "broker", "SIGSTOP of a broker, then SIGCONT"),
-    "kafka_away": Kind(2.0, 6.0, "all", "all brokers get SIGKILL at once"),
-    "cut_worker": Kind(1.0, 10.0, "worker", "connections of a worker to all brokers are closed and refused"),
-    "cut_worker_from_broker": Kind(1.0, 10.0, "pair", "the same, to one broker only"),
-    "nothing_up": Kind(2.0, 12.0, "worker", "what a worker sends does not arrive, without an error"),
-    "nothing_down": Kind(2.0, 12.0, "worker", "what brokers answer a worker does not arrive, without an error"),
-    "delay_worker": Kind(3.0, 8.0, "worker", "all of a worker's traffic takes 300 ms longer each way"),
-    "slow_worker": Kind(3.0, 8.0, "worker", "a slow consumer: a worker gets 100 kB/s on each connection"),
-    "isolate_broker": Kind(2.0, 10.0, "broker", "other brokers cannot reach this one"),
-    "cut_scraper": Kind(1.0, 8.0, "scraper", "a scraper cannot reach any broker"),
-    "kill_scraper": Kind(0.5, 3.0, "scraper", "a scraper gets SIGKILL, a lease it has with it; started again"),
-    "s3_away": Kind(2.0, 10.0, "all", "the S3 server is unreachable"),
-    "s3_silent": Kind(2.0, 10.0, "all", "the S3 server takes requests, and its answers do not arrive"),
-    "pager_refuses": Kind(2.0, 8.0, "all", "the pager answers 503"),
-    "pager_silent": Kind(3.0, 8.0, "all", "the pager takes messages, and answers nothing"),
-    "clock_ahead": Kind(2.0, 8.0, "worker", "a worker's clock is 3 minutes ahead"),
-    "clock_behind": Kind(2.0, 8.0, "worker", "a worker's clock is 3 minutes behind"),
-    "disk_full": Kind(2.0, 8.0, "broker", "a broker's disk is full; it ends, and is started again with room"),
-    "poison": Kind(0.0, 0.0, "all", "records that are no events, of 30 kinds, and one of 7.9 MiB"),
-    "duplicates": Kind(0.0, 0.0, "all", "2,000 events twice, in another order"),
-    "reordered": Kind(0.0, 0.0, "all", "2,000 events whose times are shuffled over ten minutes around now"),
+    "freeze_worker": FaultKind(SESSION_S + 2, SESSION_S + 6, "worker", "SIGSTOP past the session timeout, SIGCONT"),
+    "hiccup_worker": FaultKind(1.0, SESSION_S - 2, "worker", "SIGSTOP for less than the session, SIGCONT"),
+    "restart_worker": FaultKind(0.0, 1.0, "worker", "SIGTERM, and start again"),
+    "rolling_restart": FaultKind(0.0, 0.0, "all", "every worker in turn: SIGTERM, start again, until it is ready"),
+    "rebalance_storm": FaultKind(2.0, 6.0, "all", "a further worker joins and is stopped, twice"),
+    "kill_broker": FaultKind(1.0, 8.0, "broker", "a broker gets SIGKILL; its partitions get other leaders"),
+    "freeze_broker": FaultKind(1.0, 8.0, "broker", "SIGSTOP of a broker, then SIGCONT"),
+    "kafka_away": FaultKind(2.0, 6.0, "all", "all brokers get SIGKILL at once"),
+    "cut_worker": FaultKind(1.0, 10.0, "worker", "connections of a worker to all brokers are closed and refused"),
+    "cut_worker_from_broker": FaultKind(1.0, 10.0, "pair", "the same, to one broker only"),
+    "nothing_up": FaultKind(2.0, 12.0, "worker", "what a worker sends does not arrive, without an error"),
+    "nothing_down": FaultKind(2.0, 12.0, "worker", "what brokers answer a worker does not arrive, without an error"),
+    "delay_worker": FaultKind(3.0, 8.0, "worker", "all of a worker's traffic takes 300 ms longer each way"),
+    "slow_worker": FaultKind(3.0, 8.0, "worker", "a slow consumer: a worker gets 100 kB/s on each connection"),
+    "isolate_broker": FaultKind(2.0, 10.0, "broker", "other brokers cannot reach this one"),
+    "cut_scraper": FaultKind(1.0, 8.0, "scraper", "a scraper cannot reach any broker"),
+    "kill_scraper": FaultKind(0.5, 3.0, "scraper", "a scraper gets SIGKILL, a lease it has with it; started again"),
+    "s3_away": FaultKind(2.0, 10.0, "all", "the S3 server is unreachable"),
+    "s3_silent": FaultKind(2.0, 10.0, "all", "the S3 server takes requests, and its answers do not arrive"),
+    "pager_refuses": FaultKind(2.0, 8.0, "all", "the pager answers 503"),
+    "pager_silent": FaultKind(3.0, 8.0, "all", "the pager takes messages, and answers nothing"),
+    "clock_ahead": FaultKind(2.0, 8.0, "worker", "a worker's clock is 3 minutes ahead"),
+    "clock_behind": FaultKind(2.0, 8.0, "worker", "a worker's clock is 3 minutes behind"),
+    "disk_full": FaultKind(2.0, 8.0, "broker", "a broker's disk is full; it ends, and is started again with room"),
+    "poison": FaultKind(0.0, 0.0, "all", "records that are no events, of 30 kinds, and one of 7.9 MiB"),
+    "duplicates": FaultKind(0.0, 0.0, "all", "2,000 events twice, in another order"),
+    "reordered": FaultKind(0.0, 0.0, "all", "2,000 events whose times are shuffled over ten minutes around now"),
 }
 """Every kind of fault, by name."""
 

@@ -14,12 +14,12 @@ from typing import Any
 import msgspec
 
 from chaos.history import GateEvent
-from chaos.traffic import Planned, Traffic
+from chaos.traffic import Planned, ScraperTraffic
 from halt400 import Gate, Publisher, response_event
 from halt400.kafka.connection import KafkaConnection
 from halt400.records import Command
 
-__all__ = ["Scraper"]
+__all__ = ["ScraperProcess"]
 
 STEP_S = 0.02
 FLUSH_EVERY_S = 3.0
@@ -27,13 +27,13 @@ LAST_FLUSH_S = 60.0
 BROKEN_BODY = '{"query": "{ product }", }'
 
 
-class Scraper:
+class ScraperProcess:
     """One process of a crawl."""
 
     def __init__(self, history: Path, seed: int, number: int, per_s: float) -> None:
         connection = KafkaConnection.from_environment()
         self._gate, self._publisher = Gate(connection), Publisher(connection)
-        self._traffic, self._number, self._per_s = Traffic(seed, number), number, per_s
+        self._traffic, self._number, self._per_s = ScraperTraffic(seed, number), number, per_s
         self._file = history.open("ab", buffering=1 << 16)
         self._encode = msgspec.json.Encoder().encode
         self._count = self._lost = 0
@@ -127,7 +127,7 @@ async def main(arguments: list[str]) -> None:
     history, seed, number, per_s = arguments
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    await Scraper(Path(history), int(seed), int(number), float(per_s)).run(stopping)
+    await ScraperProcess(Path(history), int(seed), int(number), float(per_s)).run(stopping)
 
 
 if __name__ == "__main__":

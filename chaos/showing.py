@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
-from chaos.history import History, Page
+from chaos.history import History, ReceivedPage
 from chaos.violation import Violation
 from streams.alerts.alerts_topic import ACKNOWLEDGEMENT_PREFIX
 from streams.alerts.incident import Incident, decode_incident
@@ -71,7 +71,7 @@ def check_pages(history: History) -> Iterator[Violation]:
         opened.setdefault((incident.key, incident.episode), incident)
         if incident.last_sent:
             opened[incident.key, incident.episode] = incident
-    got: dict[tuple[str, int], list[Page]] = defaultdict(list)
+    got: dict[tuple[str, int], list[ReceivedPage]] = defaultdict(list)
     for page in history.pages:
         if page.status is not None and 200 <= page.status < 300:
             got[page.incident, page.episode].append(page)
@@ -86,11 +86,11 @@ def check_pages(history: History) -> Iterator[Violation]:
             yield Violation(8, f"the pager got {key}, episode {episode}, which is no incident")
 
 
-def _check_repetitions(history: History, key: str, episode: int, pages: list[Page]) -> Iterator[Violation]:
-    by_message: dict[tuple[str, str], list[Page]] = defaultdict(list)
+def _check_repetitions(history: History, key: str, episode: int, pages: list[ReceivedPage]) -> Iterator[Violation]:
+    by_message: dict[tuple[str, str], list[ReceivedPage]] = defaultdict(list)
     for page in pages:
         by_message[page.id, page.action].append(page)
-    firsts: dict[str, list[Page]] = defaultdict(list)
+    firsts: dict[str, list[ReceivedPage]] = defaultdict(list)
     for page in pages:
         if page.action == "trigger":
             firsts[page.severity].append(page)

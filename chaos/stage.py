@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 
 from chaos.brokers import Brokers
 from chaos.links import Link
-from chaos.pager import Pager
+from chaos.pager import PagerServer
 from chaos.schedule import SESSION_S
 from chaos.worker import WorkerProcess
 from halt400.operations import OperationPublisher
@@ -20,7 +20,7 @@ from streams.local.ports import HOST, free_ports
 from streams.settings import KafkaSettings
 from streams.topics import apply_topics
 
-__all__ = ["BUCKET", "Stage"]
+__all__ = ["BUCKET", "CampaignStage"]
 
 BUCKET = "evidence"
 PREFIX = "chaos."
@@ -48,7 +48,7 @@ group_interval_s = 1
 """
 
 
-class Stage:
+class CampaignStage:
     """Starts and stops all of it; `direct` is how the campaign itself reaches Kafka."""
 
     def __init__(self, directory: Path, seed: int, *, workers: int, scrapers: int, per_s: float) -> None:
@@ -62,7 +62,7 @@ class Stage:
             partitions=PARTITIONS,
             replication_factor=3,
         )
-        self.s3, self.pager = LocalS3(), Pager()
+        self.s3, self.pager = LocalS3(), PagerServer()
         self.s3_link: Link | None = None
         self.workers: list[WorkerProcess] = []
         self._worker_names = worker_names

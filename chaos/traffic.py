@@ -4,7 +4,7 @@ import random
 from hashlib import blake2b
 from typing import NamedTuple
 
-__all__ = ["Planned", "Traffic"]
+__all__ = ["Planned", "ScraperTraffic"]
 
 EPOCH_MS = 6_000
 """What is broken changes this often."""
@@ -21,7 +21,7 @@ class Planned(NamedTuple):
     job_id: str
 
 
-class Traffic:
+class ScraperTraffic:
     """Draws requests, and decides their status by the time at which they are sent."""
 
     def __init__(self, seed: int, scraper: int, *, targets: int = 24, jobs: int = 3) -> None:

@@ -10,8 +10,8 @@ from chaos.history import (
     GateEvent,
     History,
     LogRecord,
-    Page,
     QuarantinesAnswer,
+    ReceivedPage,
     RowAnswer,
 )
 from halt400.records import Command, Offence, Operation, Savings, Scope
@@ -150,7 +150,7 @@ def add_page(history: History, commands: list[Command]) -> None:
             LogRecord(0, len(rows) + n, at_ms, name.encode(), row)
             for n, (name, row) in enumerate(incidents.take_changed())
         ]
-        history.pages.append(Page(at_ms, note.id, note.incident, note.episode, note.action, note.severity, 200))
+        history.pages.append(ReceivedPage(at_ms, note.id, note.incident, note.episode, note.action, note.severity, 200))
         incidents.record_sent(key, "pager", last_sent_after(note, None, accepted=True))
         rows += [
             LogRecord(0, len(rows) + n, at_ms, name.encode(), row)
