@@ -16,6 +16,7 @@ from streams.local.ports import HOST, free_ports
 __all__ = ["Brokers"]
 
 NODES = 3
+START_S = 180.0
 DISK_BYTES = 1024 * 1024 * 1024
 _QUICK_JAVA = ("-XX:TieredStopAtLevel=1", "-Xms64m")
 
@@ -145,6 +146,9 @@ class Brokers:
             "replica.lag.time.max.ms": "6000",
             "leader.imbalance.check.interval.seconds": "5",
             "leader.imbalance.per.broker.percentage": "0",
+            # On a busy machine the defaults of 1 and 2 s elect leaders all the time.
+            "controller.quorum.election.timeout.ms": "3000",
+            "controller.quorum.fetch.timeout.ms": "5000",
             "num.network.threads": "1",
             "num.io.threads": "2",
             "log.segment.bytes": str(16 << 20),
@@ -157,6 +161,7 @@ class Brokers:
             java_options=_QUICK_JAVA,
             properties=properties,
             cluster_id=cluster_id,
+            start_timeout_s=START_S,
         )
         kafka._ports = [self._listening(node, "direct"), controllers[node]]
         return kafka

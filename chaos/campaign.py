@@ -25,7 +25,7 @@ from halt400.records import Operation, Scope
 
 __all__ = ["CampaignResult", "Plan", "run_campaign"]
 
-READY_S = 120.0
+READY_S = 180.0
 SETTLE_S = 180.0
 QUIET_S = 6.0
 CANARY_S = 1.0

@@ -58,10 +58,9 @@ def compose(
     known = [active.finding for active in incident.findings.values()]
     findings = [_cleaned(finding, clean) for finding in sorted(known, key=_by_severity)[:SHOWN_FINDINGS]]
     names = _scope_names(incident)
-    identity = f"{incident.key}\n{incident.episode}\n{planned.sink}\n{planned.action}\n{incident.digest()}"
     lead = incident.lead
     notification = Notification(
-        id=f"ntf-{blake2b(identity.encode(), digest_size=16).hexdigest()}",
+        id=_message_id(incident, planned),
         dedup_key=clean(f"{DEDUP_PREFIX}{incident.key}", LONGEST_DEDUP_KEY),
         incident=incident.key,
         episode=incident.episode,
@@ -91,6 +90,17 @@ def compose(
         notification.remedy = remedy_text(most_severe(findings))
     _add_progress(notification, incident, names, clean)
     return notification
+
+
+def _message_id(incident: Incident, planned: PlannedDelivery) -> str:
+    """The same for the same message, however often it is tried and by whom.
+
+    The message before is part of it: an incident that is in a state again which it was in earlier is news again.
+    """
+    before = incident.last_sent_to(planned.sink)
+    place = f"{incident.key}\n{incident.episode}\n{planned.sink}\n{before.at if before is not None else 0}"
+    identity = f"{place}\n{planned.action}\n{incident.digest()}"
+    return f"ntf-{blake2b(identity.encode(), digest_size=16).hexdigest()}"
 
 
 def estimate_savings(incident: Incident, now_ms: int) -> EstimatedSavings | None:

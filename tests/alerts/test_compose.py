@@ -10,6 +10,7 @@ from halt400.records import Command
 from halt400.redaction import RedactionRules, Redactor
 from streams.alerts.compose import compose, estimate_savings
 from streams.alerts.incidents import Incidents
+from streams.alerts.notification import last_sent_after
 from streams.alerts.notification_texts import labelled_texts
 from streams.alerts.routing import PlannedDelivery
 from streams.quarantine.not_sent import NotSent
@@ -172,6 +173,20 @@ def test_the_same_message_has_the_same_id_and_another_another() -> None:
     assert first.id == again.id
     assert first.id != end.id
     assert first.dedup_key == end.dedup_key == f"halt400/{TARGET}/malformed_json"
+
+
+def test_an_update_to_a_state_that_was_sent_before_is_another_message() -> None:
+    """Probing, quarantined, probing again: a receiver that remembers ids would drop the last one."""
+    applied, ids = incidents(command("extract-099")), []
+    for sequence, state in enumerate(("probing", "quarantined", "probing"), 2):
+        at = T0 + sequence * MINUTE
+        applied.apply(command("extract-099", state, sequence=sequence, at=at), at)
+        planned = PlannedDelivery("pager", ONCALL, "update", at)
+        found, again = (compose(only(applied), planned, None, at + n, str) for n in range(2))
+        assert found.id == again.id
+        ids.append(found.id)
+        applied.record_sent(found.incident, "pager", last_sent_after(found, None, accepted=True))
+    assert len(set(ids)) == 3
 
 
 @pytest.mark.slow
