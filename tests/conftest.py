@@ -6,6 +6,7 @@
 import gc
 import os
 import secrets
+import signal
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from itertools import groupby
@@ -30,6 +31,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts background jobs with SIGINT ignored, and the commands that tests interrupt would inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[_SERVERS] = Servers()
 
 
