@@ -65,6 +65,11 @@ FIELDS: dict[str, dict[str, str]] = {
         "excerpt": "Redacted text around the defect.",
         "caret": "Index of the defect in `excerpt`, characters.",
     },
+    "RequestChange": {
+        "what": "The part: release, a header, a query parameter, a path of the body, the order of headers.",
+        "here": "How it is in this request: its type or format, `missing` or `sent`.",
+        "usual": "How it is in good requests.",
+    },
     "RunnerUp": {
         "cause": "The cause that was considered.",
         "confidence": "How certain it was, 0-1.",
@@ -84,6 +89,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "figures": "The three figures of every diagnosis.",
         "runners_up": "Causes that were considered and ranked lower.",
         "ruled_out": "Causes that were examined and excluded.",
+        "changes": "How the request differs from the last good ones, what matters most first; of a schema break.",
         "retry_after_s": "Seconds to wait, as the target states or the documentation of its error code.",
         "answered_by": "Who wrote the response: a server or edge, or the application; null where it does not tell.",
     },

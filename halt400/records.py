@@ -30,6 +30,7 @@ __all__ = [
     "Operation",
     "Proxy",
     "Request",
+    "RequestChange",
     "Response",
     "ResponseEvent",
     "RunnerUp",
@@ -178,6 +179,14 @@ class RunnerUp(Struct, kw_only=True, omit_defaults=True):
     detail: str
 
 
+class RequestChange(Struct, omit_defaults=True):
+    """One difference of a request from good ones: what, how it is in this request, how in good ones."""
+
+    what: str
+    here: str
+    usual: str
+
+
 class BadRequestFigures(Struct, kw_only=True, omit_defaults=True):
     """The three figures of every diagnosis.
 
@@ -208,6 +217,7 @@ class Diagnosis(Struct, kw_only=True, omit_defaults=True):
     figures: BadRequestFigures | None = None
     runners_up: list[RunnerUp] = []
     ruled_out: list[str] = []
+    changes: list[RequestChange] = []
     retry_after_s: Annotated[int, Meta(ge=1)] | None = None
     answered_by: str | None = None
 

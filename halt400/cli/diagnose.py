@@ -67,8 +67,8 @@ def register(app: typer.Typer) -> None:
         Example: halt400 diagnose request.har
         """
         # The other commands start without the diagnosis and its patterns.
+        from halt400.cli.diagnosed import diagnosed
         from halt400.cli.diagnosis_report import print_report
-        from halt400.diagnosis import find_defect
 
         exchanges = _read(file, form, log_format)
         if fix:
@@ -77,10 +77,7 @@ def register(app: typer.Typer) -> None:
             if print_mended(exchanges, as_json=output == "json"):
                 raise typer.Exit(DEFECTS_FOUND)
             return
-        found = [
-            (one, find_defect(one.request, one.response, as_sent=one.as_sent, bare_line_feeds=one.bare_line_feeds))
-            for one in exchanges
-        ]
+        found = diagnosed(exchanges)
         if output == "json":
             for number, (one, diagnosis) in enumerate(found):
                 sys.stdout.write(orjson.dumps(as_object(number, one, diagnosis)).decode() + "\n")
@@ -139,6 +136,7 @@ def as_object(number: int, one: RecordedExchange, diagnosis: Diagnosis | None) -
         "evidence": [_plain(item) for item in diagnosis.evidence] if diagnosis is not None else [],
         "runners_up": [_plain(item) for item in diagnosis.runners_up] if diagnosis is not None else [],
         "ruled_out": diagnosis.ruled_out if diagnosis is not None else [],
+        "changes": [_plain(item) for item in diagnosis.changes] if diagnosis is not None else [],
         "figures": _plain(diagnosis.figures) if diagnosis is not None else None,
     }
 

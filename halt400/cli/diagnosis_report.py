@@ -56,6 +56,9 @@ def _block(one: RecordedExchange, diagnosis: Diagnosis, width: int) -> Group:
     tail = "  ·  ".join(piece for piece in (diagnosis.cause, sure, blame) if piece)
     name.append(f"   {tail}", style="dim")
     parts.append(name)
+    if diagnosis.changes:
+        parts.append(Text("  changed since the last good requests:", style="cyan"))
+        parts.extend(Text(f"    {one.what}: {one.here}; usual: {one.usual}") for one in diagnosis.changes[:6])
     parts.extend(Padding.indent(_evidence(evidence, width - 4), 2) for evidence in diagnosis.evidence)
     parts.append(Text())
     remedy = Table.grid(padding=(0, 1))

@@ -42,8 +42,9 @@ from halt400.diagnosis.finding import CauseFinding
 from halt400.diagnosis.graphql_documents import documents_of, summary_of
 from halt400.diagnosis.header_mismatch import header_mismatch
 from halt400.diagnosis.profile import Profile
+from halt400.diagnosis.request_changes import changes_of
 from halt400.diagnosis.server_errors import read_server_error
-from halt400.records import BadRequestFigures, Cause, Diagnosis, Evidence, Request, Response, RunnerUp
+from halt400.records import BadRequestFigures, Cause, Diagnosis, Evidence, Request, RequestChange, Response, RunnerUp
 
 __all__ = ["NAMED", "NAMED_WHEN_REFUSED", "diagnose", "find_defect", "findings"]
 
@@ -79,6 +80,7 @@ _NEED_A_PARSABLE_BODY: tuple[Cause, ...] = (
 _OF_REFUSALS = frozenset(
     {"waf_block", "transient", "schema_violation", "credential_rejected", "expired_state", "rate_limited"}
 )
+_COMPARED = frozenset({"schema_violation", "missing_required_header", "unknown"})
 _UNPARSABLE = 0.95
 """From here on the body is proven broken; what servers or profiles say ranks below (rule 2)."""
 _WORDS_ONLY = 0.75
@@ -162,6 +164,7 @@ def diagnose(
     malformed_payload_ratio: float | None = None,
     as_sent: bool = False,
     bare_line_feeds: bool = False,
+    release: str | None = None,
 ) -> Diagnosis:
     """Say what is wrong with a request: one cause with confidence, blame, evidence, remedy and runners-up.
 
@@ -179,6 +182,8 @@ def diagnose(
         Whether `request.headers` is every field that was on the wire, as in a raw request.
     bare_line_feeds
         Whether its lines ended in a line feed alone, as they were sent.
+    release
+        The release of the scraper that sent the request, compared with that of the last good one.
 
     Returns
     -------
@@ -194,7 +199,7 @@ def diagnose(
     ('malformed_json', 'request', "A comma before '}': the last member has none after it.")
     """
     exchange = Exchange(request, response, as_sent=as_sent, bare_line_feeds=bare_line_feeds)
-    return _diagnosis(exchange, findings(exchange, profile), profile, malformed_payload_ratio)
+    return _diagnosis(exchange, findings(exchange, profile), profile, malformed_payload_ratio, release)
 
 
 def find_defect(
@@ -205,6 +210,7 @@ def find_defect(
     malformed_payload_ratio: float | None = None,
     as_sent: bool = False,
     bare_line_feeds: bool = False,
+    release: str | None = None,
 ) -> Diagnosis | None:
     """Like `diagnose`, but None where nothing is wrong: no defect was found and no server refused the request.
 
@@ -217,7 +223,7 @@ def find_defect(
     found = findings(exchange, profile)
     if not exchange.refused and not any(_is_named(exchange, finding) for finding in found):
         return None
-    return _diagnosis(exchange, found, profile, malformed_payload_ratio)
+    return _diagnosis(exchange, found, profile, malformed_payload_ratio, release)
 
 
 def _is_named(exchange: Exchange, finding: CauseFinding) -> bool:
@@ -225,7 +231,11 @@ def _is_named(exchange: Exchange, finding: CauseFinding) -> bool:
 
 
 def _diagnosis(
-    exchange: Exchange, found: list[CauseFinding], profile: Profile | None, ratio: float | None
+    exchange: Exchange,
+    found: list[CauseFinding],
+    profile: Profile | None,
+    ratio: float | None,
+    release: str | None = None,
 ) -> Diagnosis:
     figures = BadRequestFigures(
         malformed_payload_ratio=ratio,
@@ -261,6 +271,7 @@ def _diagnosis(
             runners_up=list(runners_up.values())[:_MAX_RUNNERS_UP],
             ruled_out=ruled_out,
             answered_by=answer.name if answer is not None else None,
+            changes=_changes(exchange, "unknown", profile, release),
         )
     evidence = list(best.evidence)
     for finding in rest:
@@ -277,7 +288,18 @@ def _diagnosis(
         ruled_out=ruled_out,
         retry_after_s=best.retry_after_s,
         answered_by=answer.name if answer is not None else None,
+        changes=_changes(exchange, best.cause, profile, release),
     )
+
+
+def _changes(exchange: Exchange, cause: str, profile: Profile | None, release: str | None) -> list[RequestChange]:
+    """What differs from good requests, where the target refuses what it took before."""
+    if profile is None or not exchange.refused or cause not in _COMPARED:
+        return []
+    return [
+        RequestChange(mask(_encodable(one.what)), mask(_encodable(one.here)), mask(_encodable(one.usual)))
+        for one in changes_of(exchange, profile, release) or ()
+    ]
 
 
 def _encodable(text: str) -> str:

@@ -60,6 +60,8 @@ class TemplateProfile(Struct, array_like=True):
     ----------
     formats
         How values are written, by path (`value_formats`); an empty text where the good requests differ.
+    release
+        The release of the scraper that sent the last success.
     """
 
     successes: int = 0
@@ -70,6 +72,7 @@ class TemplateProfile(Struct, array_like=True):
     content_types: dict[str, int] = {}
     last: int = 0
     formats: dict[str, str] = {}
+    release: str = ""
 
     def presence(self, name: str) -> float:
         """The share of the successes with the field (lower-case name)."""
@@ -115,7 +118,15 @@ class Profile(Struct, array_like=True):
             key = exchange.cache["template"] = template_key(exchange.request)
         return self.templates.get(key)
 
-    def observe(self, request: Request, *, time_ms: int = 0, where: str = "", fingerprint: str | None = None) -> None:
+    def observe(
+        self,
+        request: Request,
+        *,
+        time_ms: int = 0,
+        where: str = "",
+        fingerprint: str | None = None,
+        release: str | None = None,
+    ) -> None:
         """Learn from a request that the target answered with a 2xx, as the caller has checked.
 
         Parameters
@@ -128,6 +139,8 @@ class Profile(Struct, array_like=True):
             From where, such as a proxy or a region.
         fingerprint
             Its request fingerprint, if the caller has it already.
+        release
+            The release of the scraper that sent it.
         """
         if len(request.url) > _MAX_URL_CHARS or len(request.headers) > _MAX_REQUEST_HEADERS:
             return
@@ -140,6 +153,8 @@ class Profile(Struct, array_like=True):
                 del self.templates[min(self.templates, key=lambda other: self.templates[other].last)]
             known = self.templates[key] = TemplateProfile()
         known.last = max(known.last, time_ms)
+        if release:
+            known.release = release[:80]
         known.successes += 1
         _learn_headers(known, exchange)
         _learn_query(known, request.url)

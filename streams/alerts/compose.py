@@ -24,6 +24,7 @@ __all__ = ["compose", "estimate_savings"]
 SHOWN_SCOPES = 10
 SHOWN_COMMANDS = 5
 SHOWN_EVIDENCE = 3
+SHOWN_CHANGES = 3
 SHOWN_FINDINGS = 10
 LONGEST_TEXT = 2000
 LONGEST_TITLE = 300
@@ -202,7 +203,10 @@ def _title(incident: Incident, findings: list[Finding], action: Action) -> str:
 
 
 def _evidence(diagnosis: Diagnosis) -> list[str]:
-    found = []
+    """What changed since the last good requests, and then where the defect is."""
+    found = [
+        f"changed: {one.what}: {one.here}; in good requests: {one.usual}" for one in diagnosis.changes[:SHOWN_CHANGES]
+    ]
     for evidence in diagnosis.evidence[:SHOWN_EVIDENCE]:
         place = " ".join(part for part in (evidence.where, evidence.name) if part)
         at = f" line {evidence.line} column {evidence.column}" if evidence.line is not None else ""

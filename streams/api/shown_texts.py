@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
-from halt400.records import Diagnosis, Evidence
+from halt400.records import Diagnosis, Evidence, RequestChange
 from halt400.redaction import Redactor
 
 __all__ = ["ShownTexts"]
@@ -36,6 +36,10 @@ class ShownTexts:
             evidence=list(map(self._evidence, diagnosis.evidence)),
             runners_up=[replace(found, detail=self.text(found.detail)) for found in diagnosis.runners_up],
             ruled_out=list(map(self.text, diagnosis.ruled_out)),
+            changes=[
+                RequestChange(self.text(one.what), self.text(one.here), self.text(one.usual))
+                for one in diagnosis.changes
+            ],
         )
 
     def _evidence(self, evidence: Evidence) -> Evidence:

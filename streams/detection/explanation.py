@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from halt400.records import Milliseconds
+from halt400.records import Milliseconds, RequestChange
 from streams.detection.mixture import Mixture
 from streams.detection.policy import Policies
 from streams.detection.target_state import TargetState
@@ -16,6 +16,7 @@ from streams.quarantine.lifecycle import QuarantineState
 __all__ = ["Explanation", "LastReading", "ScopeReading", "TierReading", "explain"]
 
 MOST_JOBS_EXPLAINED: Final = 20
+MOST_CHANGES_EXPLAINED: Final = 6
 
 
 class TierReading(Struct, kw_only=True, frozen=True):
@@ -51,6 +52,8 @@ class ScopeReading(Struct, kw_only=True, frozen=True):
         Logical requests since the last 400.
     state, until
         The state of the scope on `control`, and its `expires_at`; None where no command was issued.
+    changes
+        How the request that opened the quarantine differs from good ones.
     """
 
     scope_id: str
@@ -62,6 +65,7 @@ class ScopeReading(Struct, kw_only=True, frozen=True):
     state: str | None = None
     until: Milliseconds | None = None
     reason: str | None = None
+    changes: tuple[RequestChange, ...] = ()
 
 
 class LastReading(Struct, kw_only=True, frozen=True):
@@ -157,6 +161,10 @@ def _reading_lines(reading: ScopeReading) -> list[str]:
         f"  normal is at most {reading.p0:.3%} 400s, from {reading.clean_requests:,} clean requests with "
         f"{reading.clean_bad_requests:,}; {reading.good_since_last:,} good requests since the last 400",
     ]
+    found.extend(
+        f"  changed since the last good requests: {one.what}: {one.here}; usual: {one.usual}"
+        for one in reading.changes[:MOST_CHANGES_EXPLAINED]
+    )
     for tier in reading.tiers:
         fires = (
             "has fired"
@@ -189,6 +197,7 @@ def _read(scope_id: str, mixture: Mixture, quarantine: QuarantineState | None, p
         state=command.state if command is not None else None,
         until=command.expires_at if command is not None else None,
         reason=command.reason if command is not None else None,
+        changes=tuple(command.diagnosis.changes) if command is not None and command.diagnosis is not None else (),
     )
 
 

@@ -1,31 +1,18 @@
-"""What differs from good requests: headers against the learned profile, and where the 400s come from."""
+"""What differs from good requests: the request against the learned profile, and where the 400s come from."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from halt400.diagnosis import Profile, header_mismatch
-from halt400.diagnosis.profile import MIN_SUCCESSES
-from halt400.fingerprints import TRANSIT_HEADERS
-from halt400.records import Request
+from halt400.diagnosis.exchange import Exchange
+from halt400.diagnosis.request_changes import changes_of
+from halt400.records import Request, RequestChange
 from streams.api.log_models import OffenceSummary
 from streams.detection import OriginCounts
 from streams.detection.target_state import JobState
 
-__all__ = ["Difference", "Share", "header_differences", "origin_shares"]
-
-USUAL = 0.5
-"""A header that this part of the good requests has is missed where it is not sent."""
-MOST_DIFFERENCES = 20
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One difference of a request: what, how it is in the 400, how in good requests."""
-
-    what: str
-    here: str
-    usual: str
+__all__ = ["Share", "origin_shares", "request_differences"]
 
 
 @dataclass(frozen=True)
@@ -38,33 +25,21 @@ class Share:
     among_jobs: float | None
 
 
-def header_differences(request: Request, profile: Profile | None) -> tuple[list[Difference], float | None] | None:
-    """Compare the headers of a request with those of good requests like it.
+def request_differences(request: Request, profile: Profile | None) -> tuple[list[RequestChange], float | None] | None:
+    """Compare a request with the good requests like it, as the diagnosis does.
 
     Returns
     -------
     tuple or None
         The differences and the figure `header_mismatch`; None where too few good requests of this kind are known.
     """
-    known = profile.template_for(request) if profile is not None else None
-    if known is None or known.successes < MIN_SUCCESSES or not known.headers:
+    if profile is None:
         return None
-    sent = {name.lower(): name for name, _ in request.headers}
-    found = [
-        Difference(f"header {seen.spelling or name}", "missing", f"in {known.presence(name):.0%} of the good requests")
-        for name, seen in known.headers.items()
-        if known.presence(name) >= USUAL and name not in sent
-    ]
-    found += [
-        Difference(f"header {name}", "sent", "in no good request")
-        for lower, name in sent.items()
-        if lower not in known.headers and lower not in TRANSIT_HEADERS
-    ]
-    kind = next((value for name, value in request.headers if name.lower() == "content-type"), None)
-    essence = kind.partition(";")[0].strip().lower() if kind is not None else None
-    if essence is not None and known.content_types and essence not in known.content_types:
-        found.append(Difference("Content-Type", essence, ", ".join(known.content_types)))
-    return found[:MOST_DIFFERENCES], header_mismatch(request.headers, known)
+    exchange = Exchange(request)
+    found = changes_of(exchange, profile)
+    if found is None:
+        return None
+    return found, header_mismatch(request.headers, profile.template_for_exchange(exchange))
 
 
 def origin_shares(offences: Sequence[OffenceSummary], jobs: Iterable[JobState]) -> list[Share]:

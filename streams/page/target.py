@@ -6,7 +6,7 @@ from itertools import islice
 
 from halt400.errors import Halt400Error, InvalidRecord
 from halt400.rates import end_of_window_ms
-from halt400.records import Command, Diagnosis
+from halt400.records import Command, Diagnosis, RequestChange
 from halt400.windows import WINDOWS_S, WindowCounts, window_counts
 from streams.api.log_models import OffenceSummary
 from streams.api.models import Quarantine
@@ -14,7 +14,7 @@ from streams.api.read_model import ReadModel
 from streams.api.series import SPANS_S, Series
 from streams.detection import Explanation, Finding, explain
 from streams.page.charts import Marker
-from streams.page.differences import Difference, Share, header_differences, origin_shares
+from streams.page.differences import Share, origin_shares, request_differences
 from streams.page.fleet import State
 from streams.processing.target import TrackedTarget
 
@@ -43,7 +43,7 @@ class TargetView:
     commands: list[Command]
     shares: list[Share]
     compared: OffenceSummary | None
-    differences: list[Difference] | None
+    differences: list[RequestChange] | None
     mismatch: float | None
     late: int
     problem: str | None
@@ -111,13 +111,13 @@ def _state(in_force: Sequence[Command], windows: Sequence[tuple[str, WindowCount
 
 async def _compare(
     model: ReadModel, offence: OffenceSummary | None, tracked: TrackedTarget
-) -> tuple[list[Difference] | None, float | None, str | None]:
+) -> tuple[list[RequestChange] | None, float | None, str | None]:
     if offence is None:
         return None, None, None
     partition, _, offset = offence.id.partition("-")
     try:
         whole = await model.logs.offence((int(partition), int(offset)))
-        found = None if whole is None else header_differences(whole.event.request, tracked.profile)
+        found = None if whole is None else request_differences(whole.event.request, tracked.profile)
     except (Halt400Error, InvalidRecord) as error:
         return None, None, str(error)
     return (None, None, None) if found is None else (*found, None)

@@ -38,4 +38,10 @@ def build_context(
 
 
 def _diagnose(event: ResponseEvent, profile: Profile | None, malformed_payload_ratio: float | None) -> Diagnosis:
-    return diagnose(event.request, event.response, profile, malformed_payload_ratio=malformed_payload_ratio)
+    return diagnose(
+        event.request,
+        event.response,
+        profile,
+        malformed_payload_ratio=malformed_payload_ratio,
+        release=event.release,
+    )

@@ -112,7 +112,7 @@ class TrackedTarget:
         if self.profile is None:
             self.profile = Profile()
         where = event.proxy.id if event.proxy is not None else event.region or ""
-        self.profile.observe(event.request, time_ms=time_ms, where=where)
+        self.profile.observe(event.request, time_ms=time_ms, where=where, release=event.release)
         return 1
 
 
