@@ -8,6 +8,7 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # importing it from typing would take as long as all the rest
 if TYPE_CHECKING:
+    from halt400.client_objects import diagnose
     from halt400.errors import (
         ArchiveError,
         BrokerUnavailable,
@@ -79,11 +80,13 @@ __all__ = [
     "SyncPublisher",
     "Tls",
     "TopicMismatch",
+    "diagnose",
     "response_event",
     "target_of",
 ]
 
 _MODULES = {
+    "client_objects": ("diagnose",),
     "errors": (
         "ArchiveError",
         "BrokerUnavailable",

@@ -43,7 +43,8 @@ def register(app: typer.Typer) -> None:
             typer.Option(
                 "--input",
                 metavar="FORM",
-                help="auto, har, raw (bytes as they were sent), curl, jsonl, or a format of `halt400 replay`.",
+                help="auto, har, raw (bytes as they were sent), curl, fetch, postman, insomnia, jsonl, "
+                "or a format of `halt400 replay`.",
             ),
         ] = "auto",
         log_format: Annotated[

@@ -12,21 +12,23 @@ import orjson
 
 from halt400.errors import InputError, InvalidRecord
 from halt400.exchanges import json_lines
+from halt400.exchanges.collections import is_collection, read_collection
 from halt400.exchanges.curl import read_curl
+from halt400.exchanges.fetch import looks_like_fetch, read_fetch
 from halt400.exchanges.har import is_har, read_har
 from halt400.exchanges.raw import looks_raw, read_raw
 from halt400.exchanges.recorded import RecordedExchange, Unread
 
 __all__ = ["DIAGNOSIS_FORMS", "LARGEST_INPUT_BYTES", "DiagnosisForm", "read_for_diagnosis"]
 
-DiagnosisForm = Literal["auto", "har", "raw", "curl", "jsonl"]
+DiagnosisForm = Literal["auto", "har", "raw", "curl", "fetch", "postman", "insomnia", "jsonl"]
 DIAGNOSIS_FORMS: tuple[DiagnosisForm, ...] = get_args(DiagnosisForm)
 """What `read_for_diagnosis` takes as `form`."""
 
 LARGEST_INPUT_BYTES = 512 << 20
 
 _CURL = re.compile(rb"\s{0,64}(?:\$ )?(?:[\w./\\-]{0,200}[/\\])?curl(?:\.exe)?\s")
-_MEND = "Name its form with --input: har, raw, curl or jsonl."
+_MEND = "Name its form with --input: har, raw, curl, fetch, postman, insomnia or jsonl."
 
 
 def read_for_diagnosis(data: bytes, form: DiagnosisForm = "auto") -> list[RecordedExchange]:
@@ -56,16 +58,26 @@ def read_for_diagnosis(data: bytes, form: DiagnosisForm = "auto") -> list[Record
         raise InputError("The input is empty.", "Give a HAR, a raw request, a curl command or JSON lines.")
     if form == "curl" or (form == "auto" and _CURL.match(data)):
         return [read_curl(data)]
+    if form == "fetch" or (form == "auto" and looks_like_fetch(data)):
+        return read_fetch(data)
     if form == "auto" and data.lstrip()[:1] not in (b"{", b"["):
         if looks_raw(data):
             return [read_raw(data)]
-        raise InputError("The input is no HAR, raw request, curl command or JSON lines.", _MEND)
+        raise InputError("The input is no HAR, raw request, curl command, call of fetch() or JSON lines.", _MEND)
     try:
         document = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         if form == "har":
             raise InputError(f"The HAR is no JSON ({error}).", "Export it again from the browser.") from None
+        if form in ("postman", "insomnia"):
+            raise InputError(f"The export is no JSON ({error}).", "Export it again as JSON.") from None
         return _from_lines(data)
+    if form in ("postman", "insomnia") or (form == "auto" and is_collection(document)):
+        if not is_collection(document):
+            raise InputError(
+                "The input is no export of Postman or Insomnia.", "Export it as Collection v2.1 or Insomnia v4 (JSON)."
+            )
+        return read_collection(document)
     if form == "har" or (form == "auto" and is_har(document)):
         return _from_har(document)
     return _from_document(document)

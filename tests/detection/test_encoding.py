@@ -66,6 +66,7 @@ def test_explain_keeps_its_keys() -> None:
         "state",
         "until",
         "reason",
+        "changes",
     ]
     assert list(found["reading"]["tiers"][0]) == [
         "tier",
