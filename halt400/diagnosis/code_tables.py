@@ -74,6 +74,15 @@ _WSS = "https://docs.oasis-open.org/wss-m/wss/v1.1.1/os/wss-SOAPMessageSecurity-
 _HTTP = "https://www.iana.org/assignments/http-problem-types/http-problem-types.xhtml"
 _WORDPRESS = "https://developer.wordpress.org/rest-api/using-the-rest-api/authentication/"
 _MONDAY = "https://developer.monday.com/api-reference/docs/error-handling"
+_OAUTH1 = "https://wiki.oauth.net/w/page/12238543/ProblemReporting"
+_OKTA = "https://developer.okta.com/docs/reference/error-codes/"
+_AUTH0 = "https://auth0.com/docs/api/authentication"
+_WALMART = "https://developer.walmart.com/us-marketplace/docs/error-codes"
+_SHOPEE = "https://open.shopee.com/documents"
+_LAZADA = "https://open.lazada.com/apps/doc/doc?nodeId=10450&docId=108068"
+_NEWSAPI = "https://newsapi.org/docs/errors"
+_ZYTE = "https://docs.zyte.com/zyte-api/usage/errors.html"
+_SQS = "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html"
 _VOCABULARY = "https://www.rfc-editor.org/rfc/rfc9457#section-4"
 """Words that APIs without a list that can be cited use as codes, in the sense that the words have."""
 
@@ -189,6 +198,27 @@ CODES: tuple[tuple[Cause, str, str, str], ...] = (
     (_R, "rate", _MONDAY, "ComplexityException COMPLEXITY_BUDGET_EXHAUSTED maxConcurrencyExceeded"),
     (_C, "wrong", _BING, "InvalidApiKey UserBlocked"),
     (_R, "rate", _BING, "ThrottleUser ThrottleHost"),
+    (_S, "nonce", _OAUTH1, "nonce_used"),
+    (_C, "clock", _OAUTH1, "timestamp_refused"),
+    (_C, "wrong", _OAUTH1, "consumer_key_rejected consumer_key_refused consumer_key_unknown token_used token_rejected additional_authorization_required permission_unknown user_refused"),
+    (_S, "session", _OKTA, "E0000005"),
+    (_C, "wrong", _OKTA, "E0000004 E0000011 E0000015 E0000017 E0000019 E0000079 E0000119"),
+    (_R, "rate", _OKTA, "E0000047"),
+    (_C, "login", _AUTH0, "mfa_required invalid_user_password password_leaked requires_verification"),
+    (_R, "rate", _AUTH0, "too_many_logins"),
+    (_C, "wrong", _WALMART, "UNAUTHORIZED.GMP_GATEWAY_API"),
+    (_R, "rate", _WALMART, "REQUEST_THRESHOLD_VIOLATED"),
+    (_C, "signature", _SHOPEE, "error_sign"),
+    (_C, "wrong", _SHOPEE, "error_auth invalid_acceess_token invalid_partner_id"),
+    (_C, "wrong", _LAZADA, "IllegalAccessToken IllegalRefreshToken InvalidAppKey"),
+    (_C, "signature", _LAZADA, "InvalidSign IncompleteSignature"),
+    (_R, "rate", _LAZADA, "ApiCallLimit AppCallLimit SellerCallLimit"),
+    (_R, "rate", _NEWSAPI, "apiKeyExhausted"),
+    (_C, "wrong", _NEWSAPI, "apiKeyDisabled"),
+    (_R, "rate", _ZYTE, "over-user-limit over-domain-limit over-global-limit"),
+    (_C, "wrong", _ZYTE, "key-not-found account-suspended"),
+    (_S, "cursor", _SQS, "ReceiptHandleIsInvalid"),
+    (_R, "rate", _GOOGLE_LEGACY, "jobRateLimitExceeded"),
     (_C, "expired", _VOCABULARY, "expired_access_token access_token_expired expired_token_error auth_token_expired jwt_expired expired_jwt expired_api_key api_key_revoked revoked_token session_token_expired key_expired key_revoked credentials_expired expired_credentials id_token_expired refresh_token_expired expired_refresh_token TokenExpiredError"),
     (_C, "wrong", _VOCABULARY, "bad_credentials wrong_credentials authentication_failed authentication_failure auth_failed unknown_api_key invalid_key bad_api_key invalid_auth_token invalid_bearer_token invalid_authentication invalid_authentication_token invalid_jwt invalid_user_token bad_token incorrect_credentials invalid_subscription_key invalid_appid invalid_app_id_or_key JsonWebTokenError invalid_client_secret invalid_authorization invalid_authorization_header not_authenticated"),
     (_C, "signature", _VOCABULARY, "invalid_signature signature_invalid signature_mismatch bad_signature signature_expired signature_verification_failed invalid_hmac hmac_mismatch"),

@@ -33,7 +33,7 @@ _CODE_KEYS = frozenset(
 """Names of members that hold a code, without ``_``, ``-`` and ``.``, in lower case."""
 _TEXT_KEYS = frozenset({"message", "errormessage", "detail", "msg"})
 """Members for people, in which some APIs write a bare code (``"message": "TOKEN_EXPIRED"``)."""
-_IDENTIFIER = re.compile(r"[A-Za-z_][\w.:/#@-]{2,119}")
+_IDENTIFIER = re.compile(r"/?[A-Za-z_][\w.:/#@-]{2,119}")
 _SCREAMING = re.compile(r"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?=$|\s*[:.])")
 _SNAKE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
 _CAMEL = re.compile(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b")
@@ -45,7 +45,7 @@ _CHALLENGE = re.compile(r'\berror\s?=\s?"?([\w.-]{3,60})', re.IGNORECASE)
 _HEADERS = ("x-amzn-errortype", "x-amzn-error-type", "x-amz-error-code", "x-ms-error-code", "x-error-code", "x-mashery-error-code")  # fmt: skip
 _ENTRA = re.compile(r"\bAADSTS(\d{4,8})\b")
 _GRPC = {"7": "PERMISSION_DENIED", "8": "RESOURCE_EXHAUSTED", "14": "UNAVAILABLE", "16": "UNAUTHENTICATED"}
-_FORM_CODE = re.compile(r"(?:^|&)error=([\w.-]{3,60})(?:&|$)")
+_FORM_CODE = re.compile(r"(?:^|[&\s])(?:error|oauth_problem)=([\w.-]{3,60})(?:&|$)")
 _NOT_LETTERS = re.compile(r"[^a-z0-9]+")
 _SUFFIXES = ("exception", "error", "fault")
 
@@ -84,7 +84,7 @@ def code_key(value: str) -> str:
     >>> code_key("urn:ietf:params:acme:error:badNonce"), code_key("RATE_LIMIT_EXCEEDED")
     ('badnonce', 'ratelimitexceeded')
     """
-    if value.startswith(("urn:", "http:", "https:")) or "#" in value:
+    if value.startswith(("urn:", "http:", "https:", "/")) or "#" in value:
         value = re.split(r"[#/:]", value.rstrip("/"))[-1]
     elif ":" in value:
         value = value.rpartition(":")[2]
@@ -193,6 +193,9 @@ def _code(key: str, item: Any) -> str | None:
             return item if _IDENTIFIER.fullmatch(item) or item.lstrip("-").isdigit() else None
         return str(item) if isinstance(item, int) and not isinstance(item, bool) else None
     if plain in _TEXT_KEYS and isinstance(item, str):
+        form = _FORM_CODE.match(item)
+        if form is not None:
+            return form[1]
         match = _SCREAMING.match(item) or _SNAKE.fullmatch(item) or (_CAMEL.search(item) if len(item) < 60 else None)
         return match[0] if match is not None else None
     return None

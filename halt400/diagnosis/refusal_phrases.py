@@ -37,7 +37,7 @@ _REFUSED = (
 _BAD = r"invalid|incorrect|wrong|bad|expired|revoked|unknown|unrecogni[sz]ed|malformed|rejected|inactive|disabled|deactivated|missing or (?:invalid|unknown)|invalid or missing|invalid or expired|expired or invalid"
 _STATE = (
     r"(?:(?:after|before|end|start|starting|next|page|pagination|paging|search|results?|list)[ _-])?cursor|(?:next|previous|prev|page|pagination|paging|continuation|continue|sync|delta|skip|resume|list|marker|scroll|guest|link|public|search|iterator|form|upload|captcha|recaptcha|state|request verification|anti-?forgery|authenticity|csrf|xsrf|one[- ]time|next[ _-]?page)[ _-]?token"
-    r"|page[_ ]info|delta ?link|scroll[ _-]?id|scroll context|search context|point in time|\bpit\b(?: id)?|query locator|(?:shard )?iterator|nonce|form key|view ?state|session(?: id| key| token| cookie)?|csrf|xsrf|upload id|upload session|continuation|continue parameter|pagination (?:state|key)|next ?marker|last ?evaluated ?key|exclusive ?start ?key|result ?set|search id|query ?id|callback query|interaction|verification code|confirmation code|one-time (?:code|password)|\botp\b|state parameter|start key|offset token|change ?set token|history ?id|sync state"
+    r"|page[_ ]info|delta ?link|scroll[ _-]?id|scroll context|search context|point in time|\bpit\b(?: id)?|query locator|(?:shard )?iterator|nonce|form key|crumb|receipt ?handle|starting key|view ?state|session(?: id| key| token| cookie)?|csrf|xsrf|upload id|upload session|continuation|continue parameter|pagination (?:state|key)|next ?marker|last ?evaluated ?key|exclusive ?start ?key|result ?set|search id|query ?id|callback query|interaction|verification code|confirmation code|one-time (?:code|password)|\botp\b|state parameter|start key|offset token|change ?set token|history ?id|sync state"
 )
 _OVER = r"expired|(?:is |was |be |been )?(?:in|not )valid|no longer (?:valid|available|exists?|active)|not found|(?:is |are )?stale|unknown|mismatch(?:ed)?|does(?: not|n't) (?:match|exist)|do not match|already (?:been )?(?:used|consumed|acknowledged)|used already|too old|incorrect|could not be (?:parsed|decoded|found|verified|validated)|corrupt(?:ed)?|timed out|terminated|(?:has )?ended|invalidated|lost|failed|missing or (?:incorrect|invalid)|malformed|verification failed|not (?:recogni[sz]ed|correct)|exceeds the max"
 _FORM_TALK = re.compile(
@@ -83,7 +83,7 @@ _CURRENT_STATE = re.compile(
 )
 _CHECKED_FOR_BULK = frozenset({"rate_limited"})
 _NEEDED = re.compile(
-    r"too (?:many|freq|often|fast|quick|old)|throttl|limit|quota|rate|slow|wait|again|flow|csrf|xsrf|forgery|authentic|expire|session|cursor|token|nonce|scroll|context|iterator|locator|pagina|page|start|compact|stale|key|stamp|clock|skew|sign|region|credit|bill|plan|trial|subscri|licen|payment|balance|fund|insuff|permission|access|denied|author|scope|log ?in|password|user|credential|secret|jwt|bearer|certificate|client|revoke|busy|availab|already|lock|being|state|status|ready|another|concurr|conflict|dead|race|while|prior|pending|in use|progress|retry|maint|tempor|time|connection|upstream|unavail|overload|load|capacity|link|url|result|view|form|upload|search|verif|code|interaction|query|histor|bookmark|snapshot|basket|cart|checkout|delta|sync|marker|still|updat|process|migrat|boot|provision",
+    r"too (?:many|freq|often|fast|quick|old)|crumb|receipt|throttl|limit|quota|rate|slow|wait|again|flow|csrf|xsrf|forgery|authentic|expire|session|cursor|token|nonce|scroll|context|iterator|locator|pagina|page|start|compact|stale|key|stamp|clock|skew|sign|region|credit|bill|plan|trial|subscri|licen|payment|balance|fund|insuff|permission|access|denied|author|scope|log ?in|password|user|credential|secret|jwt|bearer|certificate|client|revoke|busy|availab|already|lock|being|state|status|ready|another|concurr|conflict|dead|race|while|prior|pending|in use|progress|retry|maint|tempor|time|connection|upstream|unavail|overload|load|capacity|link|url|result|view|form|upload|search|verif|code|interaction|query|histor|bookmark|snapshot|basket|cart|checkout|delta|sync|marker|still|updat|process|migrat|boot|provision",
     re.IGNORECASE,
 )
 
@@ -140,10 +140,11 @@ _WITHOUT_INFORMATION = frozenset(
     successful successfully such support supplied syntax system t team that the their there this to unable understand
     understood unexpected unhandled unknown unprocessable unspecified unsuccessful us user valid validate validation value
     values verify via was wasn way we went were what when while will with won working wrong you your entity whoops uh
-    oh happened completing handling executing performing fulfil fulfill fulfilled satisfied statuscode exist failures
+    oh happened completing handling executing performing fulfil fulfill fulfilled satisfied statuscode exist failures precondition
     """.split()  # noqa: SIM905
 )
 _WORD = re.compile(r"[A-Za-z]+")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def says_nothing(sentence: str) -> bool:
@@ -156,6 +157,6 @@ def says_nothing(sentence: str) -> bool:
     """
     if len(sentence) > 300:
         return False
-    words = _WORD.findall(sentence)
+    words = _WORD.findall(_HUMP.sub(" ", sentence))
     digits = sentence.replace("400", "")
     return all(word.lower() in _WITHOUT_INFORMATION for word in words) and not any(c.isdigit() for c in digits)

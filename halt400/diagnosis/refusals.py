@@ -7,6 +7,7 @@ confidence. The credential, or the field that refers to the state, is pointed at
 # ruff: noqa: E501 - a table of remedies reads best with one entry a line
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -23,6 +24,7 @@ from halt400.diagnosis.sent_credentials import (
     credential_place,
     is_credential_name,
     is_cursor_name,
+    is_secret_name,
     is_state_name,
     state_place,
 )
@@ -32,7 +34,8 @@ from halt400.records import Blame, Cause, Evidence
 
 __all__ = ["REMEDIES", "find"]
 
-BY_CODE, BY_AMBIGUOUS_CODE, BY_WORDS, BY_RETRY_AFTER, BY_FIELD = 0.96, 0.8, 0.86, 0.7, 0.92
+BY_CODE, BY_AMBIGUOUS_CODE, BY_WORDS, BY_WORDS_OF_STATE, BY_RETRY_AFTER, BY_FIELD = 0.96, 0.8, 0.89, 0.86, 0.7, 0.92
+_ABSENT = re.compile(r"missing|required|blank|empty|null|absent|unknown|unexpected|type", re.IGNORECASE)
 BESIDE_A_FIELD = 0.6
 """Of a sentence beside a field that the server names and that is neither a credential nor state."""
 
@@ -120,12 +123,12 @@ def find(exchange: Exchange) -> list[CauseFinding]:
 def _told(exchange: Exchange) -> _Told | None:
     error = read_server_error(exchange)
     wait = _waiting(exchange, error)
-    return (
-        _by_code(exchange, error, wait)
-        or _by_field(error)
-        or _by_words(error, wait)
-        or _by_retry_after(exchange, error, wait)
-    )
+    by_code = _by_code(exchange, error, wait)
+    if by_code is not None and not by_code.decides:
+        spoken = _by_words(error, wait)
+        if spoken is not None and spoken.cause not in (by_code.cause, "transient"):
+            return spoken
+    return by_code or _by_field(error) or _by_words(error, wait) or _by_retry_after(exchange, error, wait)
 
 
 def _waiting(exchange: Exchange, error: ServerError) -> _Wait:
@@ -157,8 +160,14 @@ def _by_code(exchange: Exchange, error: ServerError, wait: _Wait) -> _Told | Non
 
 
 def _by_field(error: ServerError) -> _Told | None:
-    """A member of its own names a cursor or a session, and the sentence asks for no other form of it."""
+    """A member of its own names a credential, a cursor or a session, and the sentence asks for no other form of it."""
     for field in error.fields[:4]:
+        if field.structured and is_secret_name(field.name) and not speaks_of_form(field.message):
+            if _ABSENT.search(field.message) is not None:
+                continue
+            detail = f"The server refuses {field.name}: {field.message[:300]}"
+            evidence = [Evidence(where="response_body", detail=detail)]
+            return _Told("credential_rejected", "wrong", BY_FIELD, False, evidence, None)
         if field.structured and is_cursor_name(field.name) and not speaks_of_form(field.message):
             detail = f"The server refuses {field.name}: {field.message[:300]}"
             return _Told(
@@ -173,9 +182,9 @@ def _by_words(error: ServerError, wait: _Wait) -> _Told | None:
         phrase = phrase_in(sentence)
         if phrase is None:
             continue
-        confidence = BY_WORDS
+        confidence = BY_WORDS_OF_STATE if phrase.cause == "transient" else BY_WORDS
         if phrase.cause == "rate_limited" and wait.seconds is not None:
-            confidence = BY_WORDS + 0.07
+            confidence = BY_FIELD
         detail = f"The server says: {mask(sentence[:400])}"
         evidence = [Evidence(where="response_body", detail=detail), *wait.evidence]
         told = _Told(phrase.cause, phrase.kind, confidence, False, evidence, wait.seconds)

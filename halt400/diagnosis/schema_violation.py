@@ -10,10 +10,8 @@ https://docs.stripe.com/api/errors, https://fastapi.tiangolo.com/tutorial/handli
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from halt400.diagnosis import graphql_errors, profile_differences
-from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding
 from halt400.diagnosis.locations import evidence_at, locate_name, locate_value
@@ -58,8 +56,6 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[CauseFindin
 
 def _by_server(exchange: Exchange, error: ServerError) -> CauseFinding | None:
     message = error.message
-    if says_nothing(message):
-        message = _other_sentence(exchange) or message
     located = _located(exchange, error.fields)
     evidence: list[Evidence] = []
     confidence = 0.0
@@ -97,21 +93,6 @@ def _by_server(exchange: Exchange, error: ServerError) -> CauseFinding | None:
     if confidence < 0.7 and (mentions(exchange, "json") or mentions(exchange, "xml")):
         return _contradicted(exchange, message)
     return _with_remedy(exchange, located, message, confidence, evidence)
-
-
-def _other_sentence(exchange: Exchange) -> str:
-    """A sentence with information that is in a member of any name; empty where there is none."""
-    pending: list[Any] = [exchange.response_json]
-    for count, value in enumerate(pending):
-        if count >= 200:
-            break
-        if isinstance(value, dict):
-            pending.extend(list(value.values())[:64])
-        elif isinstance(value, list):
-            pending.extend(value[:64])
-        elif isinstance(value, str) and " " in value.strip() and "://" not in value and not says_nothing(value):
-            return mask(value[:400])
-    return ""
 
 
 def _with_remedy(

@@ -11,7 +11,7 @@ from halt400.diagnosis.finding import at_body, at_text
 from halt400.diagnosis.locations import locate_name
 from halt400.records import Evidence
 
-__all__ = ["credential_place", "is_credential_name", "is_cursor_name", "is_state_name", "state_place"]
+__all__ = ["credential_place", "is_credential_name", "is_cursor_name", "is_secret_name", "is_state_name", "state_place"]
 
 _HEADERS = re.compile(
     r"authorization|x-authorization|(?:[\w-]{1,40}-)?(?:api|app|auth|access|client|subscription|consumer|secret|partner|mbx-api|service)"
@@ -25,6 +25,19 @@ _CREDENTIAL_NAMES = frozenset(
      "clientassertion", "code", "codeverifier", "authorization", "credential", "credentials", "apitoken", "bearer", "auth",
      "consumerkey", "oauthtoken", "oauthsignature", "sessionkey", "usertoken", "developertoken", "hmac", "timestamp", "grant"}
 )  # fmt: skip
+_SECRET_NAMES = frozenset(
+    {
+        "apikey",
+        "accesstoken",
+        "authtoken",
+        "clientsecret",
+        "refreshtoken",
+        "accesskey",
+        "oauthtoken",
+        "apitoken",
+        "subscriptionkey",
+    }
+)
 _CREDENTIAL_ORDER = (
     "refresh_token", "client_secret", "access_token", "api_key", "apikey", "key", "appid", "app_id", "token", "auth_token", "id_token", "idToken",
     "assertion", "client_assertion", "code", "X-Amz-Credential", "X-Amz-Signature", "signature", "sig", "sign", "password", "secret", "client_id",
@@ -55,6 +68,11 @@ _MAX_HEADERS = 200
 def is_credential_name(name: str) -> bool:
     """Whether a field of that name carries a credential."""
     return _PLAIN.sub("", name.lower().rpartition(".")[2]) in _CREDENTIAL_NAMES
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a field of that name can be nothing but a credential."""
+    return _PLAIN.sub("", name.lower().rpartition(".")[2]) in _SECRET_NAMES
 
 
 def is_state_name(name: str) -> bool:

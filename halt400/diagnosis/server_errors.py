@@ -18,6 +18,7 @@ from halt400.diagnosis.error_paths import nested_errors
 from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.message_names import names_in, value_in
+from halt400.diagnosis.refusal_phrases import says_nothing
 
 __all__ = ["NamedField", "ServerError", "read_server_error"]
 
@@ -113,8 +114,9 @@ class ServerError(Struct):
 
     @property
     def message(self) -> str:
-        """The first message that says more than "bad request", empty where there is none."""
-        return next((text for text in self.messages if not _PLAIN.fullmatch(text.strip())), "")
+        """The first message with information, else the first that says more than "bad request"; empty where none does."""
+        told = [text for text in self.messages if not _PLAIN.fullmatch(text.strip())]
+        return next((text for text in told if not says_nothing(text)), told[0] if told else "")
 
 
 def read_server_error(exchange: Exchange) -> ServerError:
@@ -144,6 +146,8 @@ def _read(exchange: Exchange) -> ServerError:
             _add(error, NamedField(name, message))
             error.messages.append(message[:1000])
         _Walk(error, is_nested=bool(nested)).run(document)
+        if all(says_nothing(message) for message in error.messages):
+            error.messages.extend(_other_sentences(document))
     else:
         _plain_text(exchange.response_text[:65536], error)
     # Masked first, so that no secret of a message becomes a name or value to search the request for.
@@ -155,10 +159,28 @@ def _read(exchange: Exchange) -> ServerError:
             masked[field.message] = mask(field.message[:1000])
         field.message = masked[field.message]
     for message in error.messages[:8]:
+        if " " not in message.strip():
+            continue  # a code, which names nothing
         for name, location in names_in(message):
             _add(error, NamedField(name, message, location, structured=False))
         error.values.extend(value_in(message))
     return error
+
+
+def _other_sentences(document: Any) -> list[str]:
+    """Up to three sentences with information, in members of any name."""
+    found: list[str] = []
+    pending: list[Any] = [document]
+    for count, value in enumerate(pending):
+        if count >= 200 or len(found) == 3:
+            break
+        if isinstance(value, dict):
+            pending.extend(list(value.values())[:64])
+        elif isinstance(value, list):
+            pending.extend(value[:64])
+        elif isinstance(value, str) and " " in value.strip() and "://" not in value and not says_nothing(value):
+            found.append(value.strip()[:400])
+    return found
 
 
 def _add(error: ServerError, field: NamedField) -> None:
