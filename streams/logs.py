@@ -9,6 +9,7 @@ import orjson
 
 from halt400.redaction import RedactingFormatter, Redactor
 from streams.settings import Settings
+from streams.visible_text import visible_json, visible_text
 
 __all__ = ["JsonFormatter", "TextFormatter", "log_to_stderr"]
 
@@ -26,18 +27,12 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """The line without the traceback."""
-        record.message = _visible(record.message).replace("\n", f"\n{INDENT}")
+        record.message = visible_text(record.message, lines=True).replace("\n", f"\n{INDENT}")
         return super().formatMessage(record)
 
     def formatException(self, exc_info: Any) -> str:  # noqa: N802
         """The traceback, of which every line is indented: the error's own text may have several."""
-        return f"{INDENT}{_visible(super().formatException(exc_info))}".replace("\n", f"\n{INDENT}")
-
-
-def _visible(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+        return f"{INDENT}{visible_text(super().formatException(exc_info), lines=True)}".replace("\n", f"\n{INDENT}")
 
 
 class JsonFormatter(logging.Formatter):
@@ -70,12 +65,13 @@ class JsonFormatter(logging.Formatter):
         if record.stack_info:
             found["stack"] = self._redactor.text(record.stack_info)
         # A lone surrogate of a hostile text is no UTF-8.
-        return orjson.dumps(
+        line = orjson.dumps(
             {
                 name: value.encode(errors="replace").decode() if isinstance(value, str) else value
                 for name, value in found.items()
             }
         ).decode()
+        return visible_json(line)
 
 
 def log_to_stderr(settings: Settings, redactor: Redactor, process: str) -> None:

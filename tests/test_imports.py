@@ -54,6 +54,7 @@ PURE = (
     "streams.alerts.routing",
     "streams.alerts.signing",
     "streams.alerts.text",
+    "streams.visible_text",
     "streams.archive.body_limits",
     "streams.archive.expected",
     "streams.archive.har",
@@ -121,13 +122,13 @@ ROOMS = (
     "cli",
     "contracts",
     "demo",
-    "replay",
     "doctor",
     "worker",
     "page",
     "api",
     "alerts",
     "dead_letters",
+    "replay",
     "processing",
     "archive",
     "operations",
@@ -143,6 +144,7 @@ ROOMS = (
     "settings",
     "toml_file",
     "metrics",
+    "visible_text",
 )
 """What stands at the top of `streams`: each imports only what comes after it. docs/architecture.md draws it."""
 

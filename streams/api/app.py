@@ -7,10 +7,12 @@ from aiohttp import web
 from streams.api.access.access import Access
 from streams.api.access.middleware import access_middleware
 from streams.api.endpoints import ENDPOINTS
+from streams.api.handlers.diagnosis import DiagnosisHandlers
 from streams.api.handlers.events import EventHandlers
 from streams.api.handlers.logs import LogHandlers
 from streams.api.handlers.operations import OperationHandlers
 from streams.api.handlers.quarantines import QuarantineHandlers
+from streams.api.handlers.redrive import RedriveHandlers
 from streams.api.handlers.service import ServiceHandlers
 from streams.api.handlers.session import SessionHandlers
 from streams.api.handlers.targets import TargetHandlers
@@ -19,11 +21,12 @@ from streams.api.protocol import HEADERS
 from streams.api.read_model import ReadModel
 from streams.api.request_body import MOST_BODY_BYTES
 
-__all__ = ["OPERATIONS", "SESSIONS", "Extend", "build_api"]
+__all__ = ["OPERATIONS", "REDRIVE", "SESSIONS", "Extend", "build_api"]
 
 Extend = Callable[[web.Application, ReadModel], None]
 """Adds routes of another room to the application."""
 OPERATIONS = web.AppKey("operations", OperationHandlers)
+REDRIVE = web.AppKey("redrive", RedriveHandlers)
 SESSIONS = web.AppKey("sessions", SessionHandlers)
 
 
@@ -44,6 +47,7 @@ def build_api(read_model: ReadModel, access: Access, extend: Extend | None = Non
     app = web.Application(middlewares=[problem_middleware, check], client_max_size=MOST_BODY_BYTES)
     app.on_response_prepare.append(_set_headers)
     operations = app[OPERATIONS] = OperationHandlers(read_model)
+    redrive = app[REDRIVE] = RedriveHandlers(read_model)
     sessions = app[SESSIONS] = SessionHandlers(access)
 
     async def stop_operations(_: web.Application) -> None:
@@ -59,7 +63,9 @@ def build_api(read_model: ReadModel, access: Access, extend: Extend | None = Non
         TargetHandlers(read_model),
         QuarantineHandlers(read_model),
         LogHandlers(read_model),
+        DiagnosisHandlers(read_model),
         operations,
+        redrive,
         sessions,
         EventHandlers(read_model.events),
     )

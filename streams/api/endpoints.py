@@ -6,12 +6,14 @@ from typing import Literal
 
 from msgspec import Struct
 
+from streams.api import diagnosis_models as diagnoses
 from streams.api import log_models as logs
 from streams.api import models as answers
 from streams.api import operation_models as operations
 from streams.api import policy_models as policies
 from streams.api import query_parameters as queries
 from streams.api import series
+from streams.replay.what_if import WhatIf
 
 __all__ = ["ENDPOINTS", "Endpoint"]
 
@@ -90,6 +92,14 @@ ENDPOINTS = (
         series.Series,
         query=queries.SeriesQuery,
         problems=(400, 404),
+        parameters={"target": _TARGET},
+    ),
+    Endpoint(
+        "explanation",
+        "/v1/targets/{target}/explanation",
+        "Why a target is halted or not: its rule, its evidence in each tier, its last 400.",
+        diagnoses.ExplanationAnswer,
+        problems=(404,),
         parameters={"target": _TARGET},
     ),
     Endpoint(
@@ -190,6 +200,24 @@ ENDPOINTS = (
         data=False,
     ),
     Endpoint(
+        "what_if",
+        "/v1/policies/what-if",
+        "What another rule would have done to the recent responses of a target.",
+        WhatIf,
+        query=queries.WhatIfQuery,
+        problems=(400, 404),
+    ),
+    Endpoint(
+        "diagnose",
+        "/v1/diagnoses",
+        "What is wrong with a request: a curl command, a HAR, raw HTTP or JSON lines; nothing is sent or kept.",
+        diagnoses.DiagnoseResult,
+        method="POST",
+        body=diagnoses.DiagnoseBody,
+        problems=(400,),
+        data=False,
+    ),
+    Endpoint(
         "operate",
         "/v1/operations",
         "Release, extend, quarantine or probe a scope; answers when a worker has carried it out.",
@@ -206,6 +234,15 @@ ENDPOINTS = (
         operations.AcknowledgementResult,
         method="POST",
         body=operations.AcknowledgementBody,
+        problems=(400, 404),
+    ),
+    Endpoint(
+        "redrive",
+        "/v1/dead-letters/redrive",
+        "Publish refused records again: those that can be taken, each once.",
+        operations.RedriveResult,
+        method="POST",
+        body=operations.RedriveBody,
         problems=(400, 404),
     ),
     Endpoint(

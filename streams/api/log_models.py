@@ -23,6 +23,7 @@ __all__ = [
     "OffenceAnswer",
     "OffencePage",
     "OffenceSummary",
+    "PlaceId",
     "SentAlert",
 ]
 
@@ -91,6 +92,7 @@ class DeadLetter(Struct, kw_only=True):
     """A record that could not be taken, or an alert that no sink accepted; `at` is when it was written.
 
     `source` is the place of the refused record; null for an alert. An alert has `sink`, `route` and `incident`.
+    `redriven` says whether it was published again, `redriven_by` by whom where that is known.
     """
 
     id: PlaceId
@@ -104,6 +106,8 @@ class DeadLetter(Struct, kw_only=True):
     sink: str | None
     route: str | None
     incident: str | None
+    redriven: bool = False
+    redriven_by: str | None = None
 
 
 class DeadLetterPage(Page, kw_only=True):

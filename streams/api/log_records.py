@@ -1,6 +1,6 @@
 """The recent offences, findings and dead letters: what is kept of each record, and the whole of one, redacted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -17,7 +17,7 @@ from streams.api.record_lookup import RecordLookup
 from streams.api.shown_texts import ShownTexts
 from streams.archive.har import har_of
 from streams.archive.offence_archiver import redact_and_cut
-from streams.dead_letters.refused_record import mark_of
+from streams.dead_letters.refused_record import RedriveMark, mark_of
 from streams.detection import Finding
 
 __all__ = ["DLQ_TOPICS", "LogRecords", "parse_place"]
@@ -27,6 +27,7 @@ T = TypeVar("T")
 VALUE_SHOWN_BYTES = 64 * 1024
 LONGEST_TEXT = 500
 LONGEST_URL = 2000
+MOST_MARKS = 10_000
 DLQ_TOPICS = (topics.RESPONSES_DLQ, topics.ALERTS_DLQ)
 
 
@@ -60,9 +61,10 @@ class LogRecords(StartStop):
         self.offences = recent(topics.OFFENCES, _offence)
         self.findings = recent(topics.FINDINGS, _finding)
         self.dead_letters: dict[str, RecentRecords[DeadLetter]] = {
-            topics.RESPONSES_DLQ: recent(topics.RESPONSES_DLQ, _recent_dead_response),
+            topics.RESPONSES_DLQ: recent(topics.RESPONSES_DLQ, self._recent_dead_response),
             topics.ALERTS_DLQ: recent(topics.ALERTS_DLQ, _dead_alert),
         }
+        self._redriven: dict[str, RedriveMark] = {}
         self._lookup = RecordLookup(kafka)
 
     @property
@@ -90,6 +92,12 @@ class LogRecords(StartStop):
             proxy=None if offence.proxy is None else texts.text(offence.proxy),
             diagnosis=None if diagnosis is None else texts.diagnosis(diagnosis),
         )
+
+    def letters(self, names: Iterable[str]) -> list[DeadLetter]:
+        """Return the recent dead letters of these topics, the newest first."""
+        found = [letter for name in names for letter in self.dead_letters[name].newest(lambda letter: letter.at)]
+        found.sort(key=lambda letter: -letter.at)
+        return list(map(self._with_mark, found))
 
     async def offence(self, place: tuple[int, int]) -> Offence | None:
         """Return one offence as it may be archived, read from the broker; None where there is none.
@@ -121,7 +129,21 @@ class LogRecords(StartStop):
         value: bytes = record.value or b""
         text = value[:VALUE_SHOWN_BYTES].decode(errors="replace")
         kept = _dead_response(record) if topic == topics.RESPONSES_DLQ else _dead_alert(record)
-        return kept, self._texts.redactor.text(text), len(value) > VALUE_SHOWN_BYTES
+        return self._with_mark(kept), self._texts.redactor.text(text), len(value) > VALUE_SHOWN_BYTES
+
+    def _recent_dead_response(self, record: Any) -> DeadLetter | None:
+        """What is kept of a record of `responses.dlq`; a mark comes after its dead letter, in the same partition."""
+        mark = mark_of(record)
+        if mark is None:
+            return _dead_response(record)
+        self._redriven[mark.letter_id] = mark
+        if len(self._redriven) > MOST_MARKS:
+            del self._redriven[next(iter(self._redriven))]
+        return None
+
+    def _with_mark(self, letter: DeadLetter) -> DeadLetter:
+        mark = self._redriven.get(letter.id) if letter.topic == topics.RESPONSES_DLQ else None
+        return letter if mark is None else msgspec.structs.replace(letter, redriven=True, redriven_by=mark.by)
 
     def har(self, offence: Offence) -> dict[str, Any]:
         """Return an offence as a HAR file, decoded."""
@@ -218,10 +240,6 @@ def _finding(record: Any) -> Finding | None:
         return _decode_finding(record.value or b"")
     except UNDECODABLE:
         return None
-
-
-def _recent_dead_response(record: Any) -> DeadLetter | None:
-    return _dead_response(record) if mark_of(record) is None else None
 
 
 def _dead_response(record: Any) -> DeadLetter:

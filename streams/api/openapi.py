@@ -146,13 +146,14 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
 def _query_parameters(query: type[Struct]) -> list[dict[str, Any]]:
     (_,), components = msgspec.json.schema_components([query], ref_template=_REF)
     parameters = []
+    required = components[query.__name__].get("required", ())
     for name, schema in components[query.__name__]["properties"].items():
         described = dict(schema)
         parameters.append(
             {
                 "name": name,
                 "in": "query",
-                "required": False,
+                "required": name in required,
                 "description": described.pop("description"),
                 "schema": described,
             }

@@ -1,12 +1,12 @@
 """The bodies and answers of what changes something: operations, acknowledgements, sessions."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from streams.api.access.identity import Role, Via
-from streams.api.log_models import IncidentSummary
-from streams.api.models import Quarantine
+from streams.api.log_models import IncidentSummary, PlaceId
+from streams.api.models import Count, Quarantine
 from streams.operations import OperationKind
 
 __all__ = [
@@ -15,6 +15,9 @@ __all__ = [
     "LoginBody",
     "OperationBody",
     "OperationResult",
+    "RedriveBody",
+    "RedriveResult",
+    "RedrivenLetter",
     "SessionAnswer",
 ]
 
@@ -61,6 +64,39 @@ class AcknowledgementResult(Struct, kw_only=True):
 
     by: str
     incident: IncidentSummary
+
+
+class RedriveBody(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which records of responses.dlq to publish again: by `ids`, by `error`, by both, or `all`."""
+
+    reason: Reason
+    ids: Annotated[list[PlaceId], Meta(max_length=1000)] = []
+    error: Annotated[str, Meta(min_length=1, max_length=100, description="Such as wrong_partition.")] | None = None
+    all: bool = False
+    actor: Actor | None = None
+
+
+class RedrivenLetter(Struct, kw_only=True):
+    """What came of one dead letter.
+
+    `sent`: it was published again; `done`: it was before; `refused`: the worker would refuse it again, for `detail`.
+    """
+
+    id: PlaceId
+    target: str
+    error: str
+    result: Literal["sent", "done", "refused"]
+    detail: str
+
+
+class RedriveResult(Struct, kw_only=True):
+    """What came of the dead letters: counts, and the first 1,000 of them."""
+
+    by: str
+    sent: Count
+    done: Count
+    refused: Count
+    letters: list[RedrivenLetter]
 
 
 class LoginBody(Struct, kw_only=True, forbid_unknown_fields=True):

@@ -43,6 +43,7 @@ TITLES = {
     "broker_unavailable": "Kafka does not answer",
     "method_not_allowed": "This method is not allowed here",
     "request_refused": "The request cannot be served",
+    "busy": "This process is busy with another of these",
     "not_caught_up": "This process has not read its topics to the end yet",
     "invalid_record": "A record cannot be read",
     "internal_error": "The server failed",

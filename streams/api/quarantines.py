@@ -42,6 +42,8 @@ class Quarantines:
     ----------
     history
         The commands that are still on the topic.
+    revision
+        Grows with every change.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Quarantines:
         on_new: Callable[[list[str]], None] = lambda scope_ids: None,
     ) -> None:
         self.history = CommandLog()
+        self.revision = 0
         self.follower = Follower(
             kafka,
             kafka.topic(topics.CONTROL),
@@ -121,6 +124,7 @@ class Quarantines:
         )
 
     def _on_changes(self, changes: Changes) -> None:
+        self.revision += 1
         for key, value in changes.items():
             scope_id = key.decode(errors="replace")
             old = self._commands.pop(scope_id, None)

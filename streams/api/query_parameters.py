@@ -191,6 +191,25 @@ class PolicyQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     target: Annotated[str | UnsetType, Meta(description="The target whose rule is wanted.")] = UNSET
 
 
+class WhatIfQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Query of what another rule would have done."""
+
+    target: Annotated[str, Meta(min_length=1, max_length=255, description="The target.")]
+    policy: Annotated[
+        Literal["strict", "evidence"] | UnsetType, Meta(description="Another policy than that of its rule.")
+    ] = UNSET
+    job_tier: Annotated[
+        Literal["ticket", "page"] | UnsetType, Meta(description="Another tier at which a job is quarantined.")
+    ] = UNSET
+    hold_s: Annotated[
+        Annotated[int, Meta(ge=1, le=31_536_000)] | UnsetType, Meta(description="Another hold, seconds.")
+    ] = UNSET
+    least_p0: Annotated[
+        Annotated[float, Meta(ge=1e-7, le=0.5)] | UnsetType, Meta(description="Another floor of the null ratio.")
+    ] = UNSET
+    hours: Annotated[int, Meta(ge=1, le=72, description="How far back.")] = 24
+
+
 class EventQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     """Query of the event stream."""
 
@@ -229,14 +248,14 @@ def read_query(request: web.Request, query: type[_Query]) -> _Query:
     try:
         return msgspec.convert(found, query, strict=False)
     except msgspec.ValidationError as error:
-        place = re.search(r"\$\.(\w+)", str(error))
-        name = place[1] if place else next(iter(found))
+        place = re.search(r"\$\.(\w+)|required field `(\w+)`", str(error))
+        name = (place[1] or place[2]) if place else next(iter(found))
         allowed = [str(value) for value in _choices(hints[name])]
         reason = str(error).split(" - at ")[0]
         raise_problem(
             400,
             "bad_parameter",
-            f"{name}={','.join(request.query.getall(name))}: {reason}.",
+            f"{name}={','.join(request.query.getall(name, []))}: {reason}.",
             f"Choose {'from' if name in lists else 'one of'} {', '.join(allowed)}." if allowed else "Correct it.",
             parameter=name,
             allowed=allowed or None,

@@ -77,6 +77,7 @@ class ReadModel(StartStop):
         listeners: int = 1500,
         clock_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
+        self.kafka, self.partitions = kafka, partitions
         self.events = EventHub(self._status, most_listeners=listeners)
         sources = EventSources(self.events, lambda: self)
         self.rates = RateClient(kafka, clock_ms=clock_ms, on_changes=sources.rates)

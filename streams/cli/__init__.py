@@ -19,6 +19,7 @@ from streams.cli import (
     settings,
     top,
     topics,
+    what_if,
     worker,
 )
 
@@ -44,3 +45,4 @@ def register(app: typer.Typer) -> None:
     settings.register(app)
     top.register(app)
     topics.register(app)
+    what_if.register(app)

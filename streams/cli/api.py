@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 __all__ = ["register"]
+
+SWITCH_INTERVAL_S = 0.0005
+"""A thread ranks all targets while requests are answered: with Python's default of 5 ms each answer waits for it."""
 
 
 def register(app: typer.Typer) -> None:
@@ -125,6 +129,7 @@ def _append(file: Path, entry: str) -> None:
 async def _serve(settings: "Settings") -> None:
     from streams.page import page_server
 
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

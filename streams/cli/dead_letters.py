@@ -1,6 +1,7 @@
 """`halt400 dead-letters`: list the records that the worker refused, show one, publish again what can be taken."""
 
 import asyncio
+import getpass
 import re
 import sys
 from collections import Counter
@@ -53,7 +54,7 @@ def list_letters(
     """
     from streams.dead_letters import read_letters
 
-    read = asyncio.run(read_letters(_kafka(), newest=limit if error is None else None))
+    read = asyncio.run(read_letters(_kafka().connection, newest=limit if error is None else None))
     letters = [letter for letter in read.letters if error in (None, letter.error)][-limit:][::-1]
     if output == "json":
         print_json([_as_object(letter, letter.id in read.redriven) for letter in letters])
@@ -93,13 +94,13 @@ def show(letter_id: LetterId, output: Output = "table") -> None:
     settings = load_settings()
     found: list[RefusedRecord] = []
     read = asyncio.run(
-        read_letters(settings.kafka, take=lambda one: found.append(one) if one.id == letter_id else None)
+        read_letters(settings.kafka.connection, take=lambda one: found.append(one) if one.id == letter_id else None)
     )
     if not found:
         raise InputError(f"There is no dead letter {letter_id}.", "`halt400 dead-letters list` has their ids.")
     letter, redactor = found[0], redactor_of(settings)
     value = redactor.text((letter.value or b"").decode(errors="replace"))
-    _, refusal = refusal_now(letter, settings.kafka)
+    _, refusal = refusal_now(letter, settings.kafka.connection, settings.kafka.partitions)
     if output == "json":
         headers = {name: redactor.text(text.decode(errors="replace")) for name, text in letter.headers}
         shown = _as_object(letter, letter_id in read.redriven)
@@ -124,6 +125,7 @@ def redrive_letters(
     error: Code = None,
     all_: Annotated[bool, typer.Option("--all", help="All that were not published again.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be published.")] = False,
+    reason: Annotated[str | None, typer.Option(help="Why; the mark of each records it.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     output: Output = "table",
 ) -> None:
@@ -147,7 +149,7 @@ def redrive_letters(
     def wanted(letter: "RefusedRecord") -> bool:
         return (not chosen or letter.id in chosen) and error in (None, letter.error)
 
-    planned = asyncio.run(redrive(kafka, wanted, dry_run=True))
+    planned = asyncio.run(redrive(kafka.connection, kafka.partitions, wanted, dry_run=True))
     missing = chosen - {one.id for one in planned}
     if missing:
         raise InputError(f"There is no dead letter {', '.join(sorted(missing))}.", "`halt400 dead-letters list`.")
@@ -155,7 +157,8 @@ def redrive_letters(
     if not dry_run and count:
         if not yes and sys.stdin.isatty():
             typer.confirm(f"Publish {count} of {len(planned)} dead letters to {kafka.topic('responses')}?", abort=True)
-        planned = asyncio.run(redrive(kafka, wanted))
+        who = getpass.getuser()
+        planned = asyncio.run(redrive(kafka.connection, kafka.partitions, wanted, by=who, reason=reason))
     if output == "json":
         print_json([one._asdict() for one in planned])
     else:

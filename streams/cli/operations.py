@@ -12,7 +12,7 @@ from streams.cli.output import OutputFormat, moment, print_json
 if TYPE_CHECKING:
     from streams.operations import OperationKind
 
-__all__ = ["register"]
+__all__ = ["register", "seconds_of"]
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -99,7 +99,7 @@ def _send(
         parsed = parse_scope(scope)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="SCOPE") from None
-    hold_s = _seconds(hold)
+    hold_s = seconds_of(hold)
     try:
         request = OperationRequest(
             kind=kind, scope=parsed, actor=actor or getpass.getuser(), reason=reason, hold_s=hold_s
@@ -115,7 +115,8 @@ def _send(
     typer.echo(f"{command.scope.id} is {command.state}{until}: {command.reason} ({command.issued_by})")
 
 
-def _seconds(text: str | None) -> int | None:
+def seconds_of(text: str | None) -> int | None:
+    """Parse a duration such as 30m; None stays None."""
     if text is None:
         return None
     found = re.fullmatch(r"([1-9][0-9]{0,8})([smhd])", text)

@@ -9,6 +9,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from streams.visible_text import visible_json, visible_text
+
 __all__ = ["OutputFormat", "moment", "print_json", "ratio", "span", "tables_on", "visible_text", "visible_texts"]
 
 _WIDTH_OF_PIPES = 200
@@ -19,8 +21,8 @@ OutputFormat = Literal["table", "json"]
 
 
 def print_json(value: Any) -> None:
-    """Print as indented JSON, UTF-8."""
-    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+    """Print as indented JSON, UTF-8; what would control a terminal is escaped."""
+    typer.echo(visible_json(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()))
 
 
 def tables_on(*columns: str, numbers: tuple[str, ...] = ()) -> tuple[Console, Table]:
@@ -53,14 +55,6 @@ def span(seconds: float) -> str:
 def ratio(value: float | None) -> str:
     """Format a ratio in percent; a dash where there were no responses."""
     return "-" if value is None else f"{value:.2%}"
-
-
-def visible_text(text: str, *, lines: bool = False) -> str:
-    """Make control and format characters visible: what a stranger sent must not control the terminal."""
-    kept = "\n\t" if lines else ""
-    return "".join(
-        character if character.isprintable() or character in kept else ascii(character)[1:-1] for character in text
-    )
 
 
 def visible_texts(value: Any) -> Any:

@@ -9,10 +9,10 @@ from aiokafka.errors import KafkaError
 
 from halt400.errors import BrokerUnavailable
 from halt400.kafka.clients import load_partitions, missing_topic
+from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.read_to_end import read_to_end
 from streams import topics
 from streams.dead_letters.refused_record import RefusedRecord, mark_of, refused_record
-from streams.settings import KafkaSettings
 
 __all__ = ["ReadLetters", "read_letters"]
 
@@ -25,7 +25,7 @@ class ReadLetters(NamedTuple):
 
 
 async def read_letters(
-    kafka: KafkaSettings,
+    kafka: KafkaConnection,
     *,
     newest: int | None = None,
     take: Callable[[RefusedRecord], Any] = lambda letter: None,
@@ -49,9 +49,9 @@ async def read_letters(
     found = ReadLetters([], set())
     async with _records(kafka, newest) as records:
         async for record in records:
-            redriven = mark_of(record)
-            if redriven is not None:
-                found.redriven.add(redriven)
+            mark = mark_of(record)
+            if mark is not None:
+                found.redriven.add(mark.letter_id)
                 continue
             letter = refused_record(record)
             taken = take(letter)
@@ -63,13 +63,13 @@ async def read_letters(
 
 
 @asynccontextmanager
-async def _records(kafka: KafkaSettings, newest: int | None) -> AsyncIterator[AsyncIterator[Any]]:
+async def _records(kafka: KafkaConnection, newest: int | None) -> AsyncIterator[AsyncIterator[Any]]:
     topic = kafka.topic(topics.RESPONSES_DLQ)
-    consumer = AIOKafkaConsumer(enable_auto_commit=False, **kafka.connection.client_options())
+    consumer = AIOKafkaConsumer(enable_auto_commit=False, **kafka.client_options())
     try:
         await consumer.start()
         if topic not in await consumer.topics():
-            raise missing_topic(topic, kafka.connection)
+            raise missing_topic(topic, kafka)
         partitions = [TopicPartition(topic, number) for number in range(await load_partitions(consumer, topic))]
         consumer.assign(partitions)
         positions = await consumer.beginning_offsets(partitions)
@@ -79,7 +79,7 @@ async def _records(kafka: KafkaSettings, newest: int | None) -> AsyncIterator[As
         yield read_to_end(consumer, positions)
     except (KafkaError, OSError) as error:
         raise BrokerUnavailable(
-            f"Kafka at {kafka.bootstrap_servers} failed ({error}).",
+            f"Kafka at {kafka.servers} failed ({error}).",
             "Start it, or set HALT400_KAFKA_BOOTSTRAP_SERVERS.",
         ) from error
     finally:

@@ -9,12 +9,12 @@ from aiokafka.errors import KafkaError
 
 from halt400.errors import BrokerUnavailable
 from halt400.kafka.clients import DURABLE, close_producer, start_client
+from halt400.kafka.connection import KafkaConnection
 from halt400.records import UNDECODABLE
 from streams import topics
 from streams.dead_letters.reading import read_letters
-from streams.dead_letters.refused_record import REDRIVEN, RefusedRecord
+from streams.dead_letters.refused_record import REDRIVEN, RedriveMark, RefusedRecord
 from streams.processing.decoding import Record, RecordReader, Refusal, decode_counted, decode_event
-from streams.settings import KafkaSettings
 
 __all__ = ["Redriven", "redrive", "refusal_now"]
 
@@ -35,13 +35,13 @@ class Redriven(NamedTuple):
     detail: str
 
 
-def refusal_now(letter: RefusedRecord, kafka: KafkaSettings) -> tuple[str, str | None]:
+def refusal_now(letter: RefusedRecord, kafka: KafkaConnection, partitions: int) -> tuple[str, str | None]:
     """The target of a dead letter, and why the worker would refuse it again; None where it would take it.
 
     Key and partition are not looked at: it is published with key = target, to the partition where that belongs.
     """
     record = Record(0, 0, letter.key, letter.value)
-    partition_of = partial(topics.partition_of, partitions=kafka.partitions)
+    partition_of = partial(topics.partition_of, partitions=partitions)
     if letter.topic != kafka.topic(topics.RESPONSES):
         return "", f"it came from {letter.topic or 'an unknown topic'}: only events are published again"
     try:
@@ -57,7 +57,13 @@ def refusal_now(letter: RefusedRecord, kafka: KafkaSettings) -> tuple[str, str |
 
 
 async def redrive(
-    kafka: KafkaSettings, wanted: Callable[[RefusedRecord], bool], *, dry_run: bool = False
+    kafka: KafkaConnection,
+    partitions: int,
+    wanted: Callable[[RefusedRecord], bool],
+    *,
+    dry_run: bool = False,
+    by: str | None = None,
+    reason: str | None = None,
 ) -> list[Redriven]:
     """Publish the wanted dead letters again, and mark each on `responses.dlq`, so that a second call leaves it.
 
@@ -66,8 +72,12 @@ async def redrive(
 
     Parameters
     ----------
+    partitions
+        Of `responses`.
     dry_run
         Publish nothing.
+    by, reason
+        Who asks and why; the marks record it.
 
     Raises
     ------
@@ -76,21 +86,19 @@ async def redrive(
     """
     before = await read_letters(kafka)
     found: list[Redriven] = []
-    producer = AIOKafkaProducer(
-        **DURABLE, max_request_size=topics.LARGEST_RECORD_BYTES, **kafka.connection.client_options()
-    )
+    producer = AIOKafkaProducer(**DURABLE, max_request_size=topics.LARGEST_RECORD_BYTES, **kafka.client_options())
 
     async def take(letter: RefusedRecord) -> None:
         if not wanted(letter):
             return
-        target, refusal = refusal_now(letter, kafka)
+        target, refusal = refusal_now(letter, kafka, partitions)
         if letter.id in before.redriven:
             found.append(Redriven(letter.id, target, letter.error, "done", "published again before"))
         elif refusal is not None:
             found.append(Redriven(letter.id, target, letter.error, "refused", refusal))
         else:
             if not dry_run:
-                await _publish(producer, kafka, letter, target)
+                await _publish(producer, kafka, letter, target, RedriveMark(letter.id, by, reason))
             found.append(Redriven(letter.id, target, letter.error, "waiting" if dry_run else "sent", ""))
 
     try:
@@ -98,15 +106,17 @@ async def redrive(
             await start_client(producer)
         await read_letters(kafka, take=take)
     except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(f"Kafka at {kafka.bootstrap_servers} failed ({error}).", "Try again.") from error
+        raise BrokerUnavailable(f"Kafka at {kafka.servers} failed ({error}).", "Try again.") from error
     finally:
         await close_producer(producer)
     return found
 
 
-async def _publish(producer: AIOKafkaProducer, kafka: KafkaSettings, letter: RefusedRecord, target: str) -> None:
-    mark = REDRIVEN, letter.id.encode()
+async def _publish(
+    producer: AIOKafkaProducer, kafka: KafkaConnection, letter: RefusedRecord, target: str, mark: RedriveMark
+) -> None:
+    headers = [*letter.headers, (REDRIVEN, mark.letter_id.encode())]
     responses, letters = kafka.topic(topics.RESPONSES), kafka.topic(topics.RESPONSES_DLQ)
-    await producer.send_and_wait(responses, letter.value, key=target.encode(), headers=[*letter.headers, mark])
+    await producer.send_and_wait(responses, letter.value, key=target.encode(), headers=headers)
     partition = int(letter.id.partition("-")[0])
-    await producer.send_and_wait(letters, None, key=letter.key or b"", partition=partition, headers=[mark])
+    await producer.send_and_wait(letters, None, key=letter.key or b"", partition=partition, headers=mark.headers())

@@ -2,10 +2,26 @@
 
 from typing import Any, NamedTuple
 
-__all__ = ["REDRIVEN", "RefusedRecord", "mark_of", "refused_record"]
+__all__ = ["REDRIVEN", "RedriveMark", "RefusedRecord", "mark_of", "refused_record"]
 
 REDRIVEN = "halt400.redriven"
 """Header with the place of a dead letter, of the event that was published again and of the mark on `responses.dlq`."""
+
+
+_BY, _REASON = "halt400.by", "halt400.reason"
+
+
+class RedriveMark(NamedTuple):
+    """Says on `responses.dlq` that a dead letter was published again: which, by whom and why, where that was said."""
+
+    letter_id: str
+    by: str | None = None
+    reason: str | None = None
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        """The headers of its record."""
+        found = ((REDRIVEN, self.letter_id), (_BY, self.by), (_REASON, self.reason))
+        return [(name, text.encode(errors="replace")) for name, text in found if text is not None]
 
 
 class RefusedRecord(NamedTuple):
@@ -56,8 +72,10 @@ def refused_record(record: Any) -> RefusedRecord:
     )
 
 
-def mark_of(record: Any) -> str | None:
-    """The id of the dead letter that a record marks as published again, None where it is a dead letter itself."""
+def mark_of(record: Any) -> RedriveMark | None:
+    """What a record marks as published again, None where it is a dead letter itself."""
     if record.value is not None:
         return None
-    return next((value.decode(errors="replace") for name, value in record.headers if name == REDRIVEN), None)
+    headers = {name: value.decode(errors="replace") for name, value in record.headers if value is not None}
+    letter_id = headers.get(REDRIVEN)
+    return None if letter_id is None else RedriveMark(letter_id, headers.get(_BY), headers.get(_REASON))

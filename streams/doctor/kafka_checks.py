@@ -161,7 +161,7 @@ def _clock_result(skew_s: float, uncertain_s: float, allowed_s: float) -> CheckR
 
 
 async def _check_dead_letters(settings: Settings) -> AsyncIterator[CheckResult]:
-    read = await read_letters(settings.kafka, newest=LETTERS_LOOKED_AT)
+    read = await read_letters(settings.kafka.connection, newest=LETTERS_LOOKED_AT)
     since_ms = time.time_ns() // 1_000_000 - DAY_MS
     letters = [letter for letter in read.letters if letter.at_ms >= since_ms and letter.id not in read.redriven]
     if not letters:

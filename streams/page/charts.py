@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
+from halt400.windows import WINDOWS_S
 from streams.api.series import Series
-from streams.page.texts import clock_time, count, percent
+from streams.page.shading import SHADE_TEXTS, Shade, ShadeKind
+from streams.page.texts import clock_time, count, percent, visible
 
-__all__ = ["Marker", "chart", "sparkline"]
+__all__ = ["Marker", "chart", "shade_sample", "sparkline"]
 
 SPARK_WIDTH, SPARK_HEIGHT = 120, 24
 LEAST_TOP_RATIO = 0.02
@@ -19,6 +21,11 @@ WIDTH, LEFT, RIGHT = 960, 56, 12
 RATIO_TOP, RATIO_HEIGHT = 40, 130
 COUNT_TOP, COUNT_HEIGHT = 200, 70
 HEIGHT = 300
+
+LEAST_WINDOW_WIDTH = 25
+MOST_MARKER_TEXT = 500
+_SHADE_HEIGHTS: dict[ShadeKind, tuple[int, int]] = {"halted": (7, 174), "probing": (3, 183)}
+"""Height and place of the bars below the line."""
 
 MarkerKind = Literal["quarantine", "probe", "release", "scraper_release"]
 _SHAPES: dict[MarkerKind, str] = {
@@ -69,8 +76,11 @@ def sparkline(responses: Sequence[int], bad_requests: Sequence[int]) -> Markup:
     ).format(width=SPARK_WIDTH, height=SPARK_HEIGHT, peak=percent(max(known)), seen="".join(seen), bars="".join(bars))
 
 
-def chart(series: Series, markers: Sequence[Marker], now_ms: int) -> Markup:
-    """Draw 400s over all and the counts below it on one time axis, with markers; a table beside it says the same."""
+def chart(series: Series, markers: Sequence[Marker], shades: Sequence[Shade], now_ms: int) -> Markup:
+    """Draw 400s over all and the counts below it on one time axis, with markers; a table beside it says the same.
+
+    Behind them are the windows that end now, one in the other, the tiers, and a bar for what was halted.
+    """
     start, end = series.start[0], series.start[-1] + series.step_s * 1000
     axis = _TimeAxis(start, end)
     known = [ratio for ratio in series.bad_request_ratio if ratio is not None]
@@ -79,6 +89,8 @@ def chart(series: Series, markers: Sequence[Marker], now_ms: int) -> Markup:
         Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
             WIDTH, HEIGHT, _summary(series, known)
         ),
+        *(_shade(found, axis, now_ms) for found in shades),
+        *(_window(name, length_s, axis) for name, length_s in reversed(WINDOWS_S.items())),
         _grid(top, max(series.responses)),
         _ratio_line(series, axis, top),
         _count_bars(series, axis),
@@ -96,6 +108,46 @@ class _TimeAxis:
 
     def x(self, at_ms: float) -> float:
         return LEFT + (at_ms - self.start) / (self.end - self.start) * (WIDTH - LEFT - RIGHT)
+
+
+def shade_sample(kind: ShadeKind) -> Markup:
+    """A shade alone, for a legend."""
+    height, y = _SHADE_HEIGHTS.get(kind, (14, 0))
+    return Markup(
+        '<svg class="shape" viewBox="0 0 14 14" width="14" height="14" aria-hidden="true">'
+        '<rect class="shade-{}" x="0" y="{}" width="14" height="{}"/></svg>'
+    ).format(kind, (14 - height) // 2 if y else 0, height)
+
+
+def _shade(shade: Shade, axis: _TimeAxis, now_ms: int) -> Markup:
+    """A tier over the height of the line; what was halted as a bar below it, what was probed as a thinner one."""
+    begin, end = max(shade.from_ms, axis.start), min(shade.to_ms, axis.end)
+    if begin >= end:
+        return Markup("")
+    height, y = _SHADE_HEIGHTS.get(shade.kind, (RATIO_HEIGHT, RATIO_TOP))
+    return Markup(
+        '<rect class="shade-{}" x="{:.1f}" y="{}" width="{:.1f}" height="{}"><title>{}</title></rect>'
+    ).format(
+        shade.kind,
+        axis.x(begin),
+        y,
+        max(1.5, axis.x(end) - axis.x(begin)),
+        height,
+        f"{clock_time(shade.from_ms, now_ms)} to {clock_time(shade.to_ms, now_ms)}: {SHADE_TEXTS[shade.kind]}",
+    )
+
+
+def _window(name: str, length_s: int, axis: _TimeAxis) -> Markup:
+    """A window that ends at the chart's end, where it is long enough to be seen and shorter than the chart."""
+    begin = axis.end - length_s * 1000
+    width = axis.x(axis.end) - axis.x(begin)
+    if axis.x(begin) - LEFT < LEAST_WINDOW_WIDTH or width < LEAST_WINDOW_WIDTH:
+        return Markup("")
+    return Markup('<rect class="window" x="{x:.1f}" y="{y}" width="{width:.1f}" height="{height}"/>'
+                  '<text class="window-name" x="{text:.1f}" y="{below}">{name}</text>').format(
+        x=axis.x(begin), y=RATIO_TOP, width=width, height=RATIO_HEIGHT, text=axis.x(begin) + 3,
+        below=RATIO_TOP + RATIO_HEIGHT - 4, name=name,
+    )  # fmt: skip
 
 
 def _summary(series: Series, known: Sequence[float]) -> str:
@@ -177,7 +229,7 @@ def _marker(marker: Marker, axis: _TimeAxis, now_ms: int) -> Markup:
         '<path class="marker-{}" transform="translate({:.1f} {})" d="{}"/></g>'
     ).format(
         clock_time(marker.at_ms, now_ms),
-        escape(marker.text),
+        visible(marker.text, MOST_MARKER_TEXT),
         marker.kind,
         x,
         RATIO_TOP - 6,

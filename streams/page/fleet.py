@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -32,7 +32,10 @@ FEW_RESPONSES = 20
 """With fewer responses a ratio says little: it is greyed."""
 RANKING_KEPT_S = 0.5
 SHARE_OF_A_CORE = 0.1
+QUICK_S, LATE_S = 0.02, 5.0
+"""A ranking that takes longer than `QUICK_S` is not waited for, unless the last one is older than `LATE_S`."""
 SPARK_STEP_S, SPARK_STEPS = 60, 60
+_UNCOUNTED: tuple[float, State] = (0.0, "no_data")
 
 
 @dataclass(frozen=True)
@@ -70,53 +73,91 @@ class FleetPage:
 
 @dataclass(frozen=True)
 class _Ranking:
-    """All targets in order, each with its state; valid until a time of the monotonic clock."""
+    """All targets by their counts alone, each with its lower ratio and state; valid until a monotonic time."""
 
-    order: list[tuple[str, State]]
+    order: list[str]
+    counted: Mapping[str, tuple[float, State]]
     states: Mapping[State, int]
     as_of: int
+    took_s: float
     valid_until_s: float
+
+
+@dataclass(frozen=True)
+class _Halted:
+    """The targets with commands in force, the worst first; of a revision of the commands, in a second."""
+
+    states: Mapping[str, State]
+    made_of: tuple[int, int]
 
 
 @dataclass
 class Fleet:
-    """Ranks the targets again at most twice a second, in a thread, and for at most a tenth of a core."""
+    """Ranks the targets by their counts at most twice a second, in a thread, and for at most a tenth of a core.
+
+    What is halted is looked up for each page, so that a command is seen at once.
+    """
 
     model: ReadModel
     _rankings: dict[str, "asyncio.Task[_Ranking]"] = field(default_factory=dict)
+    _last: dict[str, _Ranking] = field(default_factory=dict)
     _summaries: dict[bytes, tuple[bytes, RowSummary]] = field(default_factory=dict)
+    _halted: _Halted = field(default=_Halted({}, (-1, 0)))
 
     async def page(
         self, *, window: str, search: str, state: State | None, sort: str, offset: int, limit: int
     ) -> FleetPage:
         """Return one page of the targets that fit."""
-        ranking = await self._ranking(window)
-        sought = search.lower()
-        found = [
-            (name, known)
-            for name, known in ranking.order
-            if (not sought or sought in name.lower()) and (state is None or known == state)
+        ranking, halted = await self._ranking(window), self._halted_targets()
+        sought, counted = search.lower(), ranking.counted
+        worst = sorted(halted, key=lambda name: (_ORDER[halted[name]], -counted.get(name, _UNCOUNTED)[0], name))
+        found = [(name, halted[name]) for name in worst if not sought or sought in name.lower()]
+        found += [
+            (name, counted[name][1])
+            for name in ranking.order
+            if name not in halted and (not sought or sought in name.lower())
         ]
+        if state is not None:
+            found = [(name, known) for name, known in found if known == state]
         if sort == "name":
             found.sort()
+        states = Counter(ranking.states)
+        states.subtract(counted[name][1] for name in halted if name in counted)
+        states.update(halted.values())
         entries = self._entries(found[offset : offset + limit], window)
-        return FleetPage(entries, len(found), len(ranking.order), ranking.states, ranking.as_of)
+        return FleetPage(entries, len(found), states.total(), states, ranking.as_of)
+
+    def _halted_targets(self) -> Mapping[str, State]:
+        made_of = self.model.quarantines.revision, self.model.clock_ms() // 1000
+        if self._halted.made_of != made_of:
+            in_force: dict[str, State] = {}
+            for command in self._commands_in_force():
+                name = command.scope.target
+                in_force[name] = "halted" if command.state == "quarantined" else in_force.get(name, "probing")
+            self._halted = _Halted(in_force, made_of)
+        return self._halted.states
 
     async def _ranking(self, window: str) -> _Ranking:
-        task = self._rankings.get(window)
+        """The ranking in force; while the next one is made, that takes long, the last one."""
+        task, last = self._rankings.get(window), self._last.get(window)
         if task is None or (task.done() and not _is_current(task)):
             task = self._rankings[window] = asyncio.create_task(self._rank(window))
-        return await asyncio.shield(task)
+        is_usable = last is not None and last.took_s > QUICK_S and time.monotonic() < last.valid_until_s + LATE_S
+        if last is not None and is_usable and not task.done():
+            return last
+        ranking = self._last[window] = await asyncio.shield(task)
+        return ranking
 
     async def _rank(self, window: str) -> _Ranking:
         model, began = self.model, time.monotonic()
         as_of, now_ms = model.as_of, model.clock_ms()
-        commands = _by_target(self._commands_in_force())
         rows = list(model.rates.follower.values.items())
-        order = await asyncio.to_thread(_order, rows, commands, WINDOWS_S[window], now_ms, self._summaries)
+        counted = await asyncio.to_thread(_count, rows, WINDOWS_S[window], now_ms, self._summaries)
+        order = await asyncio.to_thread(_order, counted)
         took = time.monotonic() - began
         kept_s = max(RANKING_KEPT_S, took * (1 - SHARE_OF_A_CORE) / SHARE_OF_A_CORE)
-        return _Ranking(order, Counter(state for _, state in order), as_of, began + took + kept_s)
+        states = Counter(state for _, state in counted.values())
+        return _Ranking(order, counted, states, as_of, took, began + took + kept_s)
 
     def _commands_in_force(self, target: str | None = None) -> list[Command]:
         return self.model.quarantines.find(states=("quarantined", "probing"), target=target, job_id=None, expired=False)
@@ -131,12 +172,13 @@ class Fleet:
         entries = []
         for name, _ in names:
             value = model.rates.follower.values.get(name.encode())
-            commands = model.quarantines.shown(self._commands_in_force(name))
+            commands = self._commands_in_force(name)
+            lead = model.quarantines.without_secrets(commands[0]) if commands else None
             try:
                 row = Row() if value is None else decode_row(value)
             except InvalidRecord:
                 row = Row()
-            entries.append(_entry(name, row, commands, last.get(name), WINDOWS_S[window], now_ms))
+            entries.append(_entry(name, row, commands, lead, last.get(name), WINDOWS_S[window], now_ms))
         return entries
 
 
@@ -144,42 +186,32 @@ def _is_current(task: "asyncio.Task[_Ranking]") -> bool:
     return not task.cancelled() and task.exception() is None and time.monotonic() < task.result().valid_until_s
 
 
-def _by_target(commands: Iterable[Command]) -> dict[str, list[Command]]:
-    found: dict[str, list[Command]] = {}
-    for command in commands:
-        found.setdefault(command.scope.target, []).append(command)
-    return found
-
-
-def _order(
+def _count(
     rows: Sequence[tuple[bytes, bytes]],
-    commands: Mapping[str, Sequence[Command]],
     window_s: int,
     now_ms: int,
     summaries: dict[bytes, tuple[bytes, RowSummary]],
-) -> list[tuple[str, State]]:
-    """Order the targets: halted, then by 400s over all, then by name. Only rows with a recent 400 are decoded."""
+) -> dict[str, tuple[float, State]]:
+    """The lower ratio and the state of each target by its counts. Only rows with a recent 400 are decoded."""
     from_ms = now_ms - window_s * 1000
-    ranked: list[tuple[int, float, str, State]] = []
-    known = set()
+    found: dict[str, tuple[float, State]] = {}
     for key, value in rows:
-        name = key.decode(errors="replace")
-        known.add(name)
-        found = summaries.get(key)
-        if found is None or found[0] is not value:
+        known = summaries.get(key)
+        if known is None or known[0] is not value:
             try:
-                found = summaries[key] = value, summarize_row(value)
+                known = summaries[key] = value, summarize_row(value)
             except Exception:  # a row of a later release: listed without counts
-                found = value, RowSummary(0, 0, 0)
-        summary = found[1]
-        in_force = commands.get(name, ())
+                known = value, RowSummary(0, 0, 0)
+        summary = known[1]
         lower = _lower_ratio(value, window_s, now_ms) if summary.bad_request_ms >= from_ms else 0.0
-        state = _state(in_force, has_bad=lower > 0, has_any=summary.latest_ms >= from_ms)
-        ranked.append((_ORDER[state], -lower, name, state))
-    ranked += [(_ORDER[state], 0.0, name, state) for name in commands.keys() - known
-               for state in (_state(commands[name], has_bad=False, has_any=False),)]  # fmt: skip
-    ranked.sort()
-    return [(name, state) for _, _, name, state in ranked]
+        state = _state((), has_bad=lower > 0, has_any=summary.latest_ms >= from_ms)
+        found[key.decode(errors="replace")] = lower, state
+    return found
+
+
+def _order(counted: Mapping[str, tuple[float, State]]) -> list[str]:
+    """The targets by state, then by 400s over all, then by name."""
+    return sorted(counted, key=lambda name: (_ORDER[counted[name][1]], -counted[name][0], name))
 
 
 def _state(in_force: Sequence[Command], *, has_bad: bool, has_any: bool) -> State:
@@ -204,6 +236,7 @@ def _entry(
     name: str,
     row: Row,
     commands: Sequence[Command],
+    lead: Command | None,
     offence: OffenceSummary | None,
     window_s: int,
     now_ms: int,
@@ -212,7 +245,6 @@ def _entry(
     counts = window_counts(row, window_s, end_ms)
     end = -(-end_ms // (SPARK_STEP_S * 1000)) * SPARK_STEP_S * 1000
     hour = bucket_counts(row, end - SPARK_STEPS * SPARK_STEP_S * 1000, SPARK_STEP_S, SPARK_STEPS)
-    lead = commands[0] if commands else None
     is_recent = offence is not None and offence.time >= now_ms - window_s * 1000
     diagnosis = lead.diagnosis if lead else offence.diagnosis if offence is not None and is_recent else None
     return FleetEntry(

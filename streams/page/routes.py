@@ -11,6 +11,7 @@ from streams.api.problems import PROBLEM_JSON
 from streams.api.read_model import ReadModel
 from streams.page.assets import Assets
 from streams.page.context import PageContext
+from streams.page.handlers.dead_letters import DeadLetterPageHandlers
 from streams.page.handlers.diagnose import DiagnoseHandlers
 from streams.page.handlers.fleet import FleetHandlers
 from streams.page.handlers.logs import LogPageHandlers
@@ -27,6 +28,7 @@ _HANDLERS = (
     TargetPageHandlers,
     OffencePageHandlers,
     LogPageHandlers,
+    DeadLetterPageHandlers,
     DiagnoseHandlers,
     ServicePageHandlers,
     OperationPageHandlers,

@@ -16,12 +16,16 @@ from streams.detection import Explanation, Finding, explain
 from streams.page.charts import Marker
 from streams.page.differences import Share, origin_shares, request_differences
 from streams.page.fleet import State
+from streams.page.shading import Shade, halts, tiers_reached
 from streams.processing.target import TrackedTarget
 
 __all__ = ["TargetView", "view_target"]
 
 MOST_OFFENCES, MOST_FINDINGS, MOST_COMMANDS, MOST_QUARANTINES = 10, 10, 30, 100
 OFFENCES_COMPARED = 200
+MOST_MARKERS = MOST_COMMANDS
+MOST_SHADED = 500
+"""Commands whose times are shaded in the chart."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class TargetView:
     windows: list[tuple[str, WindowCounts]]
     series: Series
     markers: list[Marker]
+    shades: list[Shade]
     quarantines: list[Quarantine]
     quarantine_count: int
     diagnosis: Diagnosis | None
@@ -73,12 +78,14 @@ async def view_target(model: ReadModel, name: str, span: str) -> TargetView | No
     differences, mismatch, problem = await _compare(model, compared, tracked)
     diagnosis = lead.diagnosis if lead is not None else shown[0].diagnosis if shown else None
     commands = _commands(model, name)
+    shades = [*tiers_reached(series, tracked.state.mixture.p0, policies.tiers), *halts(commands, now_ms)]
     return TargetView(
         name=name,
         state=_state(in_force, windows),
         windows=windows,
         series=series,
-        markers=[*map(_marker, commands), *_releases(offences)],
+        markers=[*map(_marker, commands[:MOST_MARKERS]), *_releases(offences)],
+        shades=shades,
         quarantines=quarantines,
         quarantine_count=len(in_force),
         diagnosis=diagnosis,
@@ -86,7 +93,7 @@ async def view_target(model: ReadModel, name: str, span: str) -> TargetView | No
         explanation=explain(tracked.state, policies, now_ms),
         offences=shown,
         findings=_findings(model, name),
-        commands=commands,
+        commands=commands[:MOST_COMMANDS],
         shares=origin_shares(offences[:OFFENCES_COMPARED], tracked.state.jobs.values()),
         compared=compared,
         differences=differences,
@@ -126,7 +133,7 @@ async def _compare(
 def _commands(model: ReadModel, name: str) -> list[Command]:
     found = model.quarantines.history.find(lambda scope, state, issued_at: scope.target == name)
     decoded = (command for decode in found if (command := decode()) is not None)
-    return [model.quarantines.without_secrets(command) for command in islice(decoded, MOST_COMMANDS)]
+    return [model.quarantines.without_secrets(command) for command in islice(decoded, MOST_SHADED)]
 
 
 def _findings(model: ReadModel, name: str) -> list[Finding]:

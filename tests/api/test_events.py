@@ -65,6 +65,18 @@ async def test_a_listener_gets_the_status_first_and_then_what_changes() -> None:
     assert status["event"] == "status"
 
 
+async def test_a_quarantine_does_not_wait_for_the_next_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.api.events.hub.TICK_S", 3600.0)
+    async with hub_at(Clock()) as hub:
+        listener = hub.listen(ALL, None)
+        await read(listener)
+        hub.add("finding", "f", lambda: 1, None)
+        hub.add("quarantine", "job/a/b", lambda: 2, ["a"])
+        async with asyncio.timeout(30):
+            chunk = await listener.next()
+    assert kinds(parse((chunk or b"").decode()))[:2] == ["finding", "quarantine"]
+
+
 async def test_a_client_that_comes_back_gets_what_it_missed_in_order() -> None:
     clock = Clock()
     hub = hub_at(clock)

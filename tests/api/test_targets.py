@@ -234,3 +234,21 @@ async def test_the_policies_name_the_rule_of_a_target(api: Api) -> None:
     assert answer["rule"]["policy"] == answer["default"]["policy"] == "strict"
     assert answer["rules"] == []
     assert (await api.get("/v1/policies"))["rule"] is None
+
+
+async def test_a_target_is_explained(api: Api) -> None:
+    found = await api.get("/v1/targets/api.shop.example/explanation")
+    assert found["explanation"]["policy"] == "strict"
+    assert found["lines"][0].startswith("api.shop.example: policy strict, mode live")
+
+
+async def test_what_is_wrong_with_a_pasted_request_is_answered(api: Api) -> None:
+    async def diagnose(text: str) -> tuple[int, dict]:
+        async with api.http.post(f"{api.server.url}/v1/diagnoses", json={"text": text}) as response:
+            return response.status, await response.json(content_type=None)
+
+    status, found = await diagnose("curl https://a.example/ -d '{,}' -H 'Content-Type: application/json'")
+    assert (status, found["total"], found["defects"]) == (200, 1, 1)
+    assert found["requests"][0]["diagnosis"]["cause"] == "malformed_json"
+    status, problem = await diagnose("nothing of the kind")
+    assert (status, problem["code"], problem["parameter"]) == (400, "bad_body", "text")

@@ -1,18 +1,24 @@
 """Refused records are shown, and those that can be taken are published again, each once."""
 
 import json
+import logging
 from typing import Any
 
+import aiohttp
 import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
+from parsel import Selector
 
+from halt400.kafka.connection import KafkaConnection
 from streams.dead_letters import RefusedRecord, refusal_now
-from streams.settings import KafkaSettings, Settings, load_settings
+from streams.page import page_server
+from streams.settings import Settings, load_settings
 from streams.topics import apply_topics, partition_of
 from tests.broker import read_to_end
 from tests.cli.command import run
+from tests.waiting import until
 
 PARTITIONS = 3
 TARGET = "api.shop.example"
@@ -52,19 +58,21 @@ def letter(value: bytes | None, topic: str = "halt400.responses", key: bytes | N
     ],
 )
 def test_what_the_worker_would_take_is_known_before(value: bytes | None, target: str, refusal: str | None) -> None:
-    found = refusal_now(letter(value), KafkaSettings())
+    found = refusal_now(letter(value), KafkaConnection(), PARTITIONS)
     assert found[0] == target
     assert (found[1] is None) if refusal is None else refusal in (found[1] or "")
 
 
 def test_an_operation_is_never_carried_out_later() -> None:
-    assert "only events" in (refusal_now(letter(event(), "halt400.operations"), KafkaSettings())[1] or "")
+    assert "only events" in (refusal_now(letter(event(), "halt400.operations"), KafkaConnection(), PARTITIONS)[1] or "")
 
 
 @pytest.fixture
 async def settings(kafka: str, prefix: str) -> Settings:
     """An installation with four dead letters, as the worker writes them."""
-    found = load_settings(kafka={"bootstrap_servers": kafka, "topic_prefix": prefix, "partitions": PARTITIONS})
+    found = load_settings(
+        kafka={"bootstrap_servers": kafka, "topic_prefix": prefix, "partitions": PARTITIONS}, api={"port": 0}
+    )
     await apply_topics(found.kafka)
     wrong = (partition_of(TARGET.encode(), PARTITIONS) + 1) % PARTITIONS
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
@@ -141,3 +149,47 @@ async def test_one_is_shown_without_its_secrets_and_an_unknown_one_is_one_line(s
     assert (unknown.code, len(unknown.err.splitlines())) == (1, 1)
     assert (await run("dead-letters", "redrive", settings=settings)).code == 2
     assert (await run("dead-letters", "show", "x", settings=settings)).code == 2
+
+
+async def test_over_http_and_by_the_page_each_is_published_once_with_actor_and_reason(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "halt400.api")
+    async with page_server(settings) as server, aiohttp.ClientSession() as http:
+        logs = server.read_model.logs
+        await until(lambda: server.read_model.caught_up and all(reader.caught_up for reader in logs.readers))
+
+        async def redrive(status: int = 200, **body: Any) -> dict[str, Any]:
+            async with http.post(f"{server.url}/v1/dead-letters/redrive", json=body) as response:
+                answer = await response.json(content_type=None)
+                assert response.status == status, answer
+                return answer
+
+        ids = {one.error: one.id for one in logs.letters(["responses.dlq"])}
+        assert (await redrive(400, reason="mended"))["parameter"] == "ids"
+        assert (await redrive(400, ids=[ids["not_json"]]))["parameter"] == "reason"
+        assert (await redrive(404, reason="mended", ids=["0-99999"]))["code"] == "unknown_record"
+        chosen = {"reason": "the key is mended", "actor": "alice", "ids": [ids["key_mismatch"], ids["null_value"]]}
+        done = await redrive(**chosen)
+        assert (done["by"], done["sent"], done["done"], done["refused"]) == ("alice", 1, 0, 1)
+        assert [(one["id"], one["result"]) for one in done["letters"]] == [
+            (ids["key_mismatch"], "sent"),
+            (ids["null_value"], "refused"),
+        ]
+        assert (await redrive(**chosen))["done"] == 1
+        assert f"alice publishes dead letters again ({ids['key_mismatch']}" in caplog.text
+        assert "the key is mended" in caplog.text
+
+        form = {"which": "all", "reason": "the rest", "id": ids["not_json"]}
+        async with http.post(f"{server.url}/dead-letters", data=form) as response:
+            assert "1 published again." in " ".join(Selector(await response.text()).css("main ::text").getall())
+        async with http.post(f"{server.url}/dead-letters", data={"which": "chosen", "reason": "x"}) as response:
+            assert response.status == 400
+        assert len(await responses(settings)) == 2
+
+        await until(lambda: sum(one.redriven for one in logs.letters(["responses.dlq"])) == 2)
+        async with http.get(f"{server.url}/system") as response:
+            found = Selector(await response.text())
+        states = found.css("form#redrive td[data-label=State]").xpath("normalize-space()").getall()
+        assert sorted(states) == ["open", "open", "published again by alice", "published again by local"]
+        assert len(found.css("form#redrive input[type=checkbox]")) == 2

@@ -91,6 +91,16 @@ async def test_the_system_says_how_far_everything_is_read(page: Page) -> None:
     assert text.count("worker ") >= 6
 
 
+async def test_a_dead_letter_is_shown_as_text_without_secrets(page: Page) -> None:
+    links = (await page.get("/system")).css("form#redrive tbody th a::attr(href)").getall()
+    texts = [text_of((await page.get(link)).css("main")) for link in links]
+    assert len(texts) == 2
+    assert any("invalid_event: not taken" in text and '"id": 1' in text for text in texts)
+    assert not any(SECRET in text for text in texts)
+    assert any("its beginning" in text for text in texts)
+    assert "There is no dead letter" in text_of((await page.get("/dead-letters/nope/0-1", 404)).css("main"))
+
+
 async def test_the_policy_in_force_is_named(page: Page) -> None:
     text = text_of((await page.get("/policies?target=api.shop.example")).css("main"))
     assert "On api.shop.example : policy strict , mode live" in text

@@ -1,4 +1,4 @@
-"""Collects what changes, twice a second makes events of it, and gives each listener those that it wants.
+"""Collects what changes, twice a second (at once for a quarantine) makes events of it, and gives each listener its own.
 
 An event is encoded once for all listeners. The last ones are kept, so that a client that comes back with the id of its
 last event misses none (`Last-Event-ID`). An id is that of this process and a number: after a restart, or from another
@@ -22,6 +22,9 @@ from streams.api.events.listener import Interest, Listener
 __all__ = ["EventHub"]
 
 TICK_S = 0.5
+LEAST_TICK_S = 0.1
+URGENT = frozenset({"quarantine"})
+"""Kinds that do not wait for the next tick: someone looks at a page to see just these."""
 STATUS_EVERY_S = 15.0
 UNUSED_AFTER_S = 60.0
 MOST_KEPT = 5_000
@@ -72,6 +75,7 @@ class EventHub(StartStop):
         self._status_at = 0.0
         self._last_status: Any = None
         self._task: asyncio.Task[None] | None = None
+        self._urgent = asyncio.Event()
 
     def start(self) -> None:
         """Begin to give events."""
@@ -117,6 +121,8 @@ class EventHub(StartStop):
         if self.is_used:
             self._pending.pop((kind, key), None)
             self._pending[kind, key] = make, None if targets is None else frozenset(targets)
+            if kind in URGENT:
+                self._urgent.set()
 
     def touch(self, names: Iterable[str]) -> None:
         """Say that the counts of these targets have changed."""
@@ -168,7 +174,11 @@ class EventHub(StartStop):
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(LEAST_TICK_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S - LEAST_TICK_S):
+                    await self._urgent.wait()
+            self._urgent.clear()
             self.tick()
 
     def _make_events(self) -> list[_Event]:

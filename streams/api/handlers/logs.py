@@ -91,18 +91,17 @@ class LogHandlers:
     async def dead_letters(self, request: web.Request) -> web.Response:
         """Answer with a page of the recent dead letters."""
         query, logs = read_query(request, DeadLetterQuery), self._model.logs
-        readers = [logs.dead_letters[topic] for topic in query.topic or DLQ_TOPICS]
+        names = list[str](query.topic or DLQ_TOPICS)
         is_between = between(query.since, query.until)
         found = [
             letter
-            for reader in readers
-            for letter in reader.newest(lambda letter: letter.at)
+            for letter in logs.letters(names)
             if (query.error is UNSET or letter.error == query.error)
             and (query.key is UNSET or letter.key == query.key)
             and is_between(letter.at)
         ]
-        found.sort(key=lambda letter: -letter.at)
         page, letters = page_of(request, query, found)
+        readers = [logs.dead_letters[name] for name in names]
         return self._respond(DeadLetterPage(dead_letters=list(letters), **page, **self._extent(*readers)))
 
     async def dead_letter(self, request: web.Request) -> web.Response:

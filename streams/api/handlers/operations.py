@@ -2,7 +2,6 @@
 
 import logging
 from hashlib import blake2b
-from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -15,6 +14,7 @@ from halt400.start_stop import StartStop
 from streams.alerts.alerts_topic import acknowledge_open
 from streams.alerts.incident import Acknowledgement
 from streams.alerts.text import one_line
+from streams.api.access.actor import actor_of, log_change
 from streams.api.access.middleware import identity_of
 from streams.api.log_models import IncidentSummary
 from streams.api.operation_models import AcknowledgementBody, AcknowledgementResult, OperationBody, OperationResult
@@ -64,11 +64,11 @@ class OperationHandlers(StartStop):
 
     async def carry_out(self, request: web.Request, body: OperationBody) -> tuple[str | None, Command]:
         """Send an operation; return its id where the client gave a key, and the command that it led to."""
-        operation = self._request(body, _actor(request, body.actor))
+        operation = self._request(body, actor_of(request, body.actor))
         key = self._idempotency_key(request, body)
         operation_id = None if key is None else operation.operation_id(key)
         what = f"{operation.kind} of {operation.scope.id}"
-        _log(request, f"asks for {what}", operation.actor, operation.reason)
+        log_change(request, f"asks for {what}", operation.actor, operation.reason)
         try:
             return operation_id, await self._sender.send(operation, body.timeout_s, same_as=operation_id)
         except OperationFailed as error:
@@ -83,7 +83,7 @@ class OperationHandlers(StartStop):
 
     async def acknowledge_as(self, request: web.Request, body: AcknowledgementBody) -> tuple[str, IncidentSummary]:
         """Record that who sends the request works on an incident; return the name, and the incident as it was."""
-        model, by = self._model, _actor(request, body.actor)
+        model, by = self._model, actor_of(request, body.actor)
         known = model.incidents.get(body.incident)
         acknowledgement = Acknowledgement(by=by, at=model.clock_ms(), reason=body.reason)
         try:
@@ -91,7 +91,7 @@ class OperationHandlers(StartStop):
         except QueryError as error:
             raise_problem(404, "unknown_incident", error.message, "/v1/incidents lists the open ones.")
         assert known is not None
-        _log(request, f"acknowledges {body.incident}", by, body.reason or "-")
+        log_change(request, f"acknowledges {body.incident}", by, body.reason or "-")
         return by, known
 
     def _request(self, body: OperationBody, actor: str) -> OperationRequest:
@@ -122,18 +122,3 @@ class OperationHandlers(StartStop):
         if len(self._asked) > MOST_KEYS:
             del self._asked[next(iter(self._asked))]
         return key
-
-
-def _actor(request: web.Request, given: str | None) -> str:
-    """Who is recorded: the name that was proven, and before it the one that was given."""
-    identity = identity_of(request)
-    if given is None or given == identity.name:
-        return identity.name
-    return given if identity.via == "loopback" else f"{given} via {identity.name}"
-
-
-def _log(request: web.Request, what: str, actor: str, reason: Any) -> None:
-    identity = identity_of(request)
-    log.info(
-        "%s %s: %s (%s, from %s)", one_line(actor), one_line(what), one_line(str(reason)), identity.via, request.remote
-    )

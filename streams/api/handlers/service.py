@@ -11,9 +11,12 @@ from streams.api.endpoints import ENDPOINTS
 from streams.api.models import Health, Index, Readiness
 from streams.api.openapi import openapi_document
 from streams.api.policy_models import PolicyAnswer
-from streams.api.query_parameters import PolicyQuery, read_query
+from streams.api.problems import raise_problem
+from streams.api.query_parameters import PolicyQuery, WhatIfQuery, read_query
 from streams.api.read_model import ReadModel
 from streams.api.responses import JSON, json_response
+from streams.api.what_if import run_what_if
+from streams.replay.what_if import Changes
 
 __all__ = ["ServiceHandlers"]
 
@@ -62,3 +65,14 @@ class ServiceHandlers:
                 rule=None if query.target is UNSET else policies.rule_for(query.target),
             )
         )
+
+    async def what_if(self, request: web.Request) -> web.Response:
+        """Answer with what another rule would have done."""
+        query = read_query(request, WhatIfQuery)
+        if self._model.rates.row(query.target) is None:
+            raise_problem(
+                404, "unknown_target", f"Nothing is known of the target {query.target}.", "/v1/targets lists them all."
+            )
+        given = {name: getattr(query, name) for name in Changes.__struct_fields__}
+        changes = Changes(**{name: value for name, value in given.items() if value is not UNSET})
+        return json_response(await run_what_if(query.target, changes, query.hours))

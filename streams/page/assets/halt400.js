@@ -1,7 +1,7 @@
 "use strict";
 // Live updates, copying, and what a screen reader is told. Without it every page works, and shows what it is given.
 (() => {
-  const SOON_MS = 200;
+  const SOON_MS = 100;
   const AGAIN_MS = 1000;
   const KINDS = ["quarantine", "incident", "offence", "finding", "dead_letter", "targets", "more", "reload", "status"];
 
@@ -63,6 +63,7 @@
   const isInUse = (part) =>
     part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea, pre, .wide") ||
     [...part.querySelectorAll("input[name=reason]")].some((field) => field.value) ||
+    part.querySelector("input[type=checkbox]:checked") !== null ||
     part.querySelector("details[open]") !== null;
   document.addEventListener("htmx:beforeRequest", (event) => {
     const { elt, requestConfig } = event.detail;

@@ -1,32 +1,20 @@
 """Diagnose: paste a request, and read what is wrong with it; the code is that of `halt400 diagnose`."""
 
 import asyncio
-from dataclasses import dataclass
 
 from aiohttp import web
 
-from halt400.diagnosis import find_defect
 from halt400.errors import Halt400Error
-from halt400.exchanges import RecordedExchange, read_for_diagnosis
 from halt400.exchanges.resend import curl_command
-from halt400.records import Diagnosis
 from streams.api.access.middleware import allows
+from streams.api.handlers.diagnosis import MOST_INPUT_BYTES, diagnose_text
 from streams.api.log_records import parse_place
 from streams.api.problems import raise_problem
 from streams.page.context import PageContext, query_text
 
 __all__ = ["DiagnoseHandlers"]
 
-MOST_INPUT_BYTES = 4 << 20
 MOST_SHOWN_EXCHANGES = 50
-
-
-@dataclass(frozen=True)
-class Diagnosed:
-    """One request of the input; no diagnosis where nothing is wrong."""
-
-    exchange: RecordedExchange
-    diagnosis: Diagnosis | None
 
 
 class DiagnoseHandlers:
@@ -54,15 +42,10 @@ class DiagnoseHandlers:
         # A browser sends the line feeds of a form as CRLF.
         text = text.replace("\r\n", "\n")
         try:
-            found = await asyncio.to_thread(_diagnose, text)
+            found = await asyncio.to_thread(diagnose_text, text)
         except Halt400Error as error:
             return self._context.page(request, "diagnose.html", text=text, found=None, more=0, problem=error)
         shown = found[:MOST_SHOWN_EXCHANGES]
         return self._context.page(
             request, "diagnose.html", text=text, found=shown, more=len(found) - len(shown), problem=None
         )
-
-
-def _diagnose(text: str) -> list[Diagnosed]:
-    exchanges = read_for_diagnosis(text.encode(errors="replace"))
-    return [Diagnosed(one, find_defect(one.request, one.response, as_sent=one.as_sent)) for one in exchanges]

@@ -1,21 +1,32 @@
 """The policies in force, and the system: how far everything has read, dead letters, sinks, versions."""
 
 import platform
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Literal, get_args
 
 from aiohttp import web
 
 from halt400.errors import BrokerUnavailable
-from streams.api.log_models import SentAlert
+from streams import topics
+from streams.api.log_models import DeadLetter, SentAlert
 from streams.api.log_records import DLQ_TOPICS
-from streams.page.context import PageContext, query_text
+from streams.api.problems import ProblemError
+from streams.api.what_if import run_what_if
+from streams.detection import Rule
+from streams.page.context import PageContext, Pager, query_offset, query_text
 from streams.page.group_lag import GroupLag, PartitionLag
+from streams.replay.what_if import Changes
 
 __all__ = ["ServicePageHandlers"]
 
-MOST_LETTERS = 20
+LETTERS = 20
+WHAT_IF_HOURS = 24
+MOST_HOLD_S = 31_536_000
+Policy = Literal["strict", "evidence"]
+Tier = Literal["ticket", "page"]
 PACKAGES = ("halt400", "faust-streaming", "aiokafka", "aiohttp", "msgspec")
 
 
@@ -41,23 +52,31 @@ class ServicePageHandlers:
         """Answer with the policies, and the rule for one target."""
         policies, file = self._context.model.policies()
         target = query_text(request, "target")
+        rule = policies.rule_for(target) if target else None
+        changed, problem = None, None
+        if rule is not None and "hours" in request.query:
+            try:
+                changed = await run_what_if(target, _changes(request, rule), WHAT_IF_HOURS)
+            except ProblemError as error:
+                problem = error.problem
         return self._context.page(
             request,
             "policies.html",
             policies=policies,
             file=file,
             target=target,
-            rule=policies.rule_for(target) if target else None,
+            rule=rule,
+            query={name: query_text(request, name) for name in ("policy", "job_tier", "hold_min")},
+            changed=changed,
+            problem=problem,
         )
 
     async def system(self, request: web.Request) -> web.Response:
         """Answer with the state of the service, also while Kafka is away."""
         model = self._context.model
         lags, problem = await self._read_lag()
-        letters = [
-            letter for topic in DLQ_TOPICS for letter in model.logs.dead_letters[topic].newest(lambda letter: letter.at)
-        ]
-        letters.sort(key=lambda letter: -letter.at)
+        letters, offset = model.logs.letters(DLQ_TOPICS), query_offset(request)
+        errors = Counter(one.error for one in letters if _is_open(one))
         return self._context.page(
             request,
             "system.html",
@@ -65,8 +84,10 @@ class ServicePageHandlers:
             readers=model.logs.readers,
             lags=lags,
             problem=problem,
-            letters=letters[:MOST_LETTERS],
-            letter_count=len(letters),
+            letters=letters[offset : offset + LETTERS],
+            open_errors=errors.most_common(),
+            pager=Pager.of(request, offset=offset, limit=LETTERS, total=len(letters)),
+            may_operate=self._context.may_operate(request),
             sinks=_sinks(model.incidents.sent(target=None, sink=None, undelivered=None)),
             versions=[("Python", platform.python_version()), *((name, version(name)) for name in PACKAGES)],
             events=None,
@@ -77,6 +98,23 @@ class ServicePageHandlers:
             return await self._lag.read(), None
         except BrokerUnavailable as error:
             return [], error.message
+
+
+def _changes(request: web.Request, rule: Rule) -> Changes:
+    """What the form changes of a rule; what is not given, or is as it was, stays."""
+    minutes = query_text(request, "hold_min", longest=6)
+    hold_s = 60 * int(minutes) if minutes.isascii() and minutes.isdigit() else 0
+    policy, tier = query_text(request, "policy"), query_text(request, "job_tier")
+    return Changes(
+        policy=next((known for known in get_args(Policy) if known == policy), None),
+        job_tier=next((known for known in get_args(Tier) if known == tier), None),
+        hold_s=hold_s if 0 < hold_s <= MOST_HOLD_S and hold_s != rule.hold_s else None,
+    )
+
+
+def _is_open(letter: DeadLetter) -> bool:
+    """Whether a dead letter can still be published again."""
+    return letter.topic == topics.RESPONSES_DLQ and not letter.redriven
 
 
 def _sinks(sent: Iterable[SentAlert]) -> list[SinkSummary]:

@@ -7,9 +7,10 @@ from aiohttp import web
 from halt400.windows import WINDOWS_S
 from streams.api.problems import raise_problem
 from streams.api.series import SPANS_S
-from streams.page.charts import Marker, chart
+from streams.page.charts import Marker, chart, shade_sample
 from streams.page.context import PageContext, query_choice
 from streams.page.fleet import FEW_RESPONSES, STATES
+from streams.page.shading import SHADE_TEXTS
 from streams.page.target import view_target
 
 __all__ = ["TargetPageHandlers"]
@@ -41,8 +42,9 @@ class TargetPageHandlers:
             request,
             "target.html",
             view=view,
-            chart=chart(view.series, view.markers, context.model.clock_ms()),
+            chart=chart(view.series, view.markers, view.shades, context.model.clock_ms()),
             legend=LEGEND,
+            shade_legend=[(shade_sample(kind), text) for kind, text in SHADE_TEXTS.items()],
             spans=list(SPANS_S),
             span=span,
             few=FEW_RESPONSES,
