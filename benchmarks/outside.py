@@ -23,6 +23,7 @@ __all__ = [
     "pace_of_group",
     "records_of",
     "reset_group",
+    "topics_of",
     "wait_until",
 ]
 
@@ -176,3 +177,9 @@ async def delete_topics(kafka: KafkaSettings, topics: list[str]) -> None:
             return not set(topics) & set(await admin.list_topics())
 
         await wait_until(gone, "deletion of topics", 60.0)
+
+
+async def topics_of(kafka: KafkaSettings, prefix: str) -> list[str]:
+    """The topics whose names contain `prefix`."""
+    async with _admin(kafka) as admin:
+        return [topic for topic in await admin.list_topics() if prefix in topic]

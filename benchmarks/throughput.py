@@ -9,6 +9,8 @@ worker
     ``halt400 worker`` as it is installed: detection, changelog, offences, commands, archive to a directory, API.
 naive
     A Faust agent with a hopping table and the stock transport, for a bounded time.
+kstreams-tumbling, kstreams-hopping, kstreams-exactly-once, quix, bytewax
+    Other stream processors, see `benchmarks.throughput_peers`; with ``--all``, or by name with ``--only``.
 
 Bare and worker are measured alike, from outside: from the first committed offset seen to the commit that reaches the
 log's end, with what the first commit covers left out; so neither start nor join counts. The naive agent is measured by
@@ -23,23 +25,22 @@ import asyncio
 import json
 import logging
 import os
-import platform
 import secrets
-import statistics
 import tempfile
 import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
+from benchmarks.counts import MiscountError, check
 from benchmarks.events import generate
 from benchmarks.outside import StalledError, log_end
-from benchmarks.preload import Expected, preload
-from benchmarks.throughput_stage import MiscountError, Round, Stage, check, console
+from benchmarks.preload import preload
+from benchmarks.throughput_peers import KAFKA_STREAMS, PYTHON_PEERS
+from benchmarks.throughput_report import check_baseline, make_report, markdown, print_report
+from benchmarks.throughput_stage import Stage, console
 from halt400.errors import Halt400Error
 from streams import topics
 from streams.local import LocalKafka
@@ -48,9 +49,8 @@ from streams.topics import apply_topics
 
 __all__ = ["main"]
 
-LEAST_OF_BARE = 0.4
-LEAST_OF_NAIVE = 50.0
 EVENTS_PER_S = 20_000
+CONTENDERS = ("bare", "worker", *KAFKA_STREAMS, *PYTHON_PEERS, "naive")
 
 
 async def _measure(
@@ -91,81 +91,11 @@ async def _measure(
         rounds = await bench.run(given.rounds)
     finally:
         await bench.clean_up()
-    return _report(given, expected, rounds)
-
-
-def _report(given: argparse.Namespace, expected: Expected, rounds: list[Round]) -> dict[str, Any]:
-    report: dict[str, Any] = {
-        "events": expected.events,
-        "mean_event_bytes": round(expected.value_bytes / expected.events, 1),
-        "bad_requests": expected.bad_requests.total(),
-        "targets": len(expected.by_target),
-        "partitions": given.partitions,
-        "seed": given.seed,
-        "python": platform.python_version(),
-        "cpus": os.cpu_count(),
-        "machine": platform.platform(),
-        "rounds": [
-            vars(found) | {"measured": {name: run._asdict() for name, run in found.measured.items()}}
-            for found in rounds
-        ],
-        "contenders": {
-            name: {
-                figure: _spread([getattr(found.measured[name], figure) for found in rounds])
-                for figure in ("per_s", "cpu_us", "whole_cpu_us", "broker_cpu_us", "peak_rss_mib")
-                if getattr(rounds[0].measured[name], figure) is not None
-            }
-            for name in given.contenders
-        },
-    }
-    for other, least in (("bare", LEAST_OF_BARE), ("naive", LEAST_OF_NAIVE)):
-        if {"worker", other} <= set(given.contenders):
-            ratios = [found.measured["worker"].per_s / found.measured[other].per_s for found in rounds]
-            report[f"worker_of_{other}"] = _spread(ratios) | {"at_least": least}
-    report["passed"] = all(
-        report[name]["median"] >= report[name]["at_least"] for name in report if name.startswith("worker_of_")
-    )
-    return report
-
-
-def _spread(values: list[float]) -> dict[str, float]:
-    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
-
-
-FIGURES = (
-    ("events/s", "per_s", ",.0f"),
-    ("CPU us/event", "cpu_us", ".1f"),
-    ("with start", "whole_cpu_us", ".1f"),
-    ("broker us/event", "broker_cpu_us", ".1f"),
-    ("peak RSS MiB", "peak_rss_mib", ",.0f"),
-)
-
-
-def _print(report: dict[str, Any]) -> None:
-    table = Table(
-        title=f"{report['events']:,} events, {len(report['rounds'])} rounds, counts checked: median (min-max)"
-    )
-    table.add_column("")
-    for heading, _, _ in FIGURES:
-        table.add_column(heading, justify="right")
-    for name, figures in report["contenders"].items():
-        table.add_row(name, *(_cell(figures.get(key), form) for _, key, form in FIGURES))
-    stdout = Console()
-    stdout.print(table)
-    for other in ("bare", "naive"):
-        if (ratio := report.get(f"worker_of_{other}")) is not None:
-            stdout.print(f"worker / {other}: {_cell(ratio, '.2f')}; at least {ratio['at_least']:g}")
-
-
-def _cell(spread: dict[str, float] | None, form: str) -> str:
-    if spread is None:
-        return "-"
-    least, median, most = (format(spread[key], form) for key in ("min", "median", "max"))
-    return median if least == most else f"{median} ({least}-{most})"
+    return make_report(given, expected, rounds, bench.not_run)
 
 
 def main(arguments: list[str]) -> int:
-    """Run the benchmark; 0 when both ratios are high enough at the median, 1 otherwise."""
+    """Run the benchmark; 0 where the ratios, or with ``--check`` the baseline, are held; 1 otherwise."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks throughput", description=__doc__.partition("\n")[0])
     parser.add_argument("--events", type=int, help="events on the log (2,000,000; 400,000 with --quick)")
     parser.add_argument("--rounds", type=int, help="rounds (3; 1 with --quick)")
@@ -174,14 +104,17 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--seed", type=int, default=400)
     parser.add_argument("--naive-seconds", type=float, help="how long the naive agent runs (20; 8 with --quick)")
-    parser.add_argument("--only", dest="contenders", nargs="+", choices=("bare", "worker", "naive"))
+    parser.add_argument("--only", dest="contenders", nargs="+", choices=CONTENDERS)
+    parser.add_argument("--all", action="store_true", help="every contender, Kafka Streams, Quix and Bytewax included")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write docs/performance.md")
+    parser.add_argument("--check", type=Path, metavar="FILE", help="compare CPU of worker / bare with a baseline only")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.ERROR)
     given.events = given.events or (400_000 if given.quick else 2_000_000)
     given.rounds = given.rounds or (1 if given.quick else 3)
     given.naive_seconds = given.naive_seconds or (8.0 if given.quick else 20.0)
-    given.contenders = given.contenders or ["bare", "worker", "naive"]
+    given.contenders = given.contenders or (list(CONTENDERS) if given.all else ["bare", "worker", "naive"])
     cluster = os.environ.get("HALT400_KAFKA_BOOTSTRAP_SERVERS")
     try:
         with (
@@ -197,5 +130,9 @@ def main(arguments: list[str]) -> int:
     if given.json:
         print(json.dumps(report, indent=2))
     else:
-        _print(report)
+        print_report(report)
+    if given.write is not None:
+        given.write.write_text(markdown(report))
+    if given.check is not None:
+        return 0 if check_baseline(report, given.check) else 1
     return 0 if report["passed"] else 1

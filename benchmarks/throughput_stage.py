@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Self
 
 from rich.console import Console
 
+from benchmarks.counts import check
 from benchmarks.outside import (
     Pace,
     Snapshot,
@@ -24,25 +25,24 @@ from benchmarks.outside import (
     pace_of_group,
     records_of,
     reset_group,
+    topics_of,
     wait_until,
 )
 from benchmarks.preload import Expected
+from benchmarks.throughput_peers import KAFKA_STREAMS, PYTHON_PEERS, WINDOWS_PER_EVENT, CannotRun
 from halt400.windows import decode_row
 from streams import topics
 from streams.archive.sampling import decode_manifest
 from streams.settings import KafkaSettings
 from streams.topics import apply_topics
 
-__all__ = ["Measured", "MiscountError", "Round", "Stage", "check", "console"]
+__all__ = ["Measured", "Round", "Stage", "console"]
 
 OUTPUTS = (topics.CONTROL, topics.OFFENCES, topics.RESPONSES_DLQ, topics.RATES, topics.FINDINGS, topics.FLEET)
-NAIVE_WINDOWS_PER_EVENT = 5
+
+_PYTHON = (sys.executable, "-m")
 
 console = Console(stderr=True, highlight=False)
-
-
-class MiscountError(Exception):
-    """A contender's counts are not what was put on the log."""
 
 
 class Measured(NamedTuple):
@@ -104,6 +104,7 @@ class Stage:
     contenders: tuple[str, ...]
     broker_pid: int | None
     leftovers: list[str] = field(default_factory=list)
+    not_run: dict[str, str] = field(default_factory=dict)
 
     @property
     def responses(self) -> str:
@@ -114,7 +115,10 @@ class Stage:
         """Measure the bare consumer."""
         group = self.kafka.topic(f"bare-{number}")
         arguments = ["--group", group, "--topic", self.responses, "--events", str(self.expected.events)]
-        with self._process(["benchmarks", "bare_consumer", *arguments], f"bare-{number}") as (process, output):
+        with self._process([*_PYTHON, "benchmarks", "bare_consumer", *arguments], f"bare-{number}") as (
+            process,
+            output,
+        ):
             pace = await self._pace(group, process)
             process.send_signal(signal.SIGTERM)
             await asyncio.to_thread(process.wait, 60)
@@ -137,7 +141,7 @@ class Stage:
             # Later rounds read older events; what they lead to must be the same in each.
             "HALT400_DETECTION_OLD_NEWS_S": "86400",
         }
-        with self._process(["halt400", "worker"], f"worker-{number}", environment) as (process, _):
+        with self._process([*_PYTHON, "halt400", "worker"], f"worker-{number}", environment) as (process, _):
             pace = await self._pace(group, process)
             bad_requests = self.expected.bad_requests.total()
 
@@ -195,19 +199,37 @@ class Stage:
         """Measure the naive Faust agent over its bounded time."""
         group = self.kafka.topic(f"naive-{number}")
         arguments = ["--group", group, "--topic", self.responses, "--seconds", str(self.naive_s)]
-        with self._process(["benchmarks", "naive_faust", *arguments], f"naive-{number}") as (process, output):
-            await asyncio.to_thread(process.wait, self.naive_s + 180)
-            if process.returncode:
-                raise StalledError(f"the naive agent ended with {process.returncode}")
-            counted = json.loads(output.read_text())
+        command = [*_PYTHON, "benchmarks", "naive_faust", *arguments]
+        counted = await self._self_measured("naive", number, found, command, bounded=True)
         self.leftovers.append(counted["changelog"])
-        if counted["events"] >= self.expected.events:
-            raise StalledError("the naive agent came to the end of the log; use more events or fewer seconds")
-        increments = counted["events"] * NAIVE_WINDOWS_PER_EVENT
-        check(f"naive agent, round {number}: increments", counted["increments"], increments)
-        check("naive agent: changelog records", await log_end(self.kafka, counted["changelog"]), increments)
+        changelog = await log_end(self.kafka, counted["changelog"])
+        check("naive agent: changelog records", changelog, counted["events"] * WINDOWS_PER_EVENT)
+
+    async def python_peer(self, name: str, number: int, found: Round) -> None:
+        """Measure a peer of `PYTHON_PEERS`."""
+        peer, group = PYTHON_PEERS[name], self.kafka.topic(f"{name}-{number}")
+        command = await asyncio.to_thread(
+            peer.command, self.kafka.bootstrap_servers, self.responses, group, self.naive_s
+        )
+        await self._self_measured(name, number, found, command, bounded=peer.bounded)
+        await self._leave(group)
+
+    async def _self_measured(
+        self, name: str, number: int, found: Round, command: list[str], *, bounded: bool
+    ) -> dict[str, Any]:
+        """Run a contender that says by itself how far it came, in which time."""
+        with self._process(command, f"{name}-{number}") as (process, output):
+            await asyncio.to_thread(process.wait, self.naive_s + 180 if bounded else 900)
+            if process.returncode:
+                raise StalledError(f"{name} ended with {process.returncode}")
+            counted: dict[str, Any] = json.loads(output.read_text())
+        if bounded and counted["events"] >= self.expected.events:
+            raise StalledError(f"{name} came to the end of the log; use more events or fewer seconds")
+        if not bounded:
+            check(f"{name}, round {number}: events", counted["events"], self.expected.events)
+        check(f"{name}, round {number}: increments", counted["increments"], counted["events"] * WINDOWS_PER_EVENT)
         cpu_us = counted["cpu_s"] * 1e6 / counted["events"]
-        found.measured["naive"] = Measured(
+        found.measured[name] = Measured(
             events=counted["events"],
             per_s=(counted["events"] - 1) / counted["elapsed_s"],
             cpu_us=cpu_us,
@@ -215,6 +237,36 @@ class Stage:
             broker_cpu_us=None,
             peak_rss_mib=counted["peak_rss_bytes"] / (1 << 20),
         )
+        return counted
+
+    async def kafka_streams(self, name: str, number: int, found: Round) -> None:
+        """Measure a configuration of Kafka Streams; its sums over all windows are checked."""
+        peer, group = KAFKA_STREAMS[name], self.kafka.topic(f"{name}-{number}")
+        state = self.directory / f"state-{name}-{number}"
+        command = await asyncio.to_thread(peer.command, self.kafka.bootstrap_servers, self.responses, group, state)
+        with self._process(command, f"{name}-{number}") as (process, output):
+            pace = await self._pace(group, process)
+            process.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(process.wait, 60)
+            counted = json.loads(output.read_text())
+        windows, expected = peer.windows_per_event, self.expected
+        by_target = {target: count * windows for target, count in expected.by_target.items()}
+        check(f"{name}, round {number}: events by target", counted["by_target"], by_target)
+        check(f"{name}, round {number}: 400s", counted["bad_requests"], expected.bad_requests.total() * windows)
+        found.measured[name] = Measured.of(pace, expected.events, pace.at_end)
+        await self._leave(group)
+
+    async def _leave(self, group: str) -> None:
+        """Note a peer's own topics, to be deleted."""
+        self.leftovers += await topics_of(self.kafka, group)
+
+    async def _measure(self, name: str, number: int, found: Round) -> None:
+        if name in KAFKA_STREAMS:
+            await self.kafka_streams(name, number, found)
+        elif name in PYTHON_PEERS:
+            await self.python_peer(name, number, found)
+        else:
+            await getattr(self, name)(number, found)
 
     async def run(self, rounds: int) -> list[Round]:
         """Run every contender in every round, in the opposite order in every other one."""
@@ -223,7 +275,14 @@ class Stage:
             found = Round()
             for contender in self.contenders if number % 2 else reversed(self.contenders):
                 console.print(f"round {number} of {rounds}: {contender} ...", end=" ")
-                await getattr(self, contender)(number, found)
+                if contender in self.not_run:
+                    continue
+                try:
+                    await self._measure(contender, number, found)
+                except CannotRun as error:
+                    self.not_run[contender] = str(error)
+                    console.print(f"not run: {error}", markup=False)
+                    continue
                 run = found.measured[contender]
                 console.print(
                     f"{run.per_s:,.0f} events/s, {run.cpu_us:.1f} us CPU an event, {run.whole_cpu_us:.1f} with start"
@@ -238,9 +297,9 @@ class Stage:
 
     @contextmanager
     def _process(
-        self, module: list[str], name: str, environment: Mapping[str, str] | None = None
+        self, command: list[str], name: str, environment: Mapping[str, str] | None = None
     ) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-        """Run ``python -m module``; its output goes to a file, its log to another, shown when things go wrong."""
+        """Run a command; its output goes to a file, its log to another, shown when things go wrong."""
         output, log = self.directory / f"{name}.out", self.directory / f"{name}.log"
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("HALT400_")}
         connection = {key: value for key, value in os.environ.items() if key.startswith("HALT400_KAFKA_")}
@@ -251,7 +310,7 @@ class Stage:
         }
         with output.open("wb") as stdout, log.open("wb") as stderr:
             process = subprocess.Popen(
-                [sys.executable, "-m", *module],
+                command,
                 env=inherited | connection | ours | dict(environment or {}),
                 stdout=stdout,
                 stderr=stderr,
@@ -275,17 +334,3 @@ def _counted(archive: Path) -> tuple[int, int]:
     """The offences that the archive's manifests count, and those of them whose evidence was kept."""
     manifests = [decode_manifest(path.read_bytes()) for path in archive.rglob("*.json")]
     return sum(manifest.seen for manifest in manifests), sum(manifest.kept for manifest in manifests)
-
-
-def check(what: str, counted: Any, expected: Any) -> None:
-    """Raise `MiscountError` where `counted` is not `expected`."""
-    if counted != expected:
-        shown = f"{counted} instead of {expected}" if isinstance(counted, int) else _first_difference(counted, expected)
-        raise MiscountError(f"{what}: {shown}")
-
-
-def _first_difference(counted: Mapping[str, int], expected: Mapping[str, int]) -> str:
-    keys = sorted(key for key in counted.keys() | expected.keys() if counted.get(key, 0) != expected.get(key, 0))
-    if not keys:
-        return "keys differ"
-    return f"{len(keys)} differ, such as {keys[0]}: {counted.get(keys[0])} instead of {expected.get(keys[0])}"

@@ -63,13 +63,15 @@ class TrackedTarget:
         When the target is due by time alone, as the store has scheduled it; 0 for never.
     """
 
-    __slots__ = ("due", "good", "name", "profile", "row", "state")
+    __slots__ = ("_learned", "due", "good", "name", "profile", "row", "state")
 
     def __init__(self, row: Row, state: TargetState) -> None:
         self.name, self.row, self.state = state.name, row, state
         self.profile = _decode_profile(row.profile) if row.profile else None
         self.good: defaultdict[str, int] = defaultdict(int)
         self.due = 0
+        self._learned = False
+        """Whether `profile` has something that `row.profile` has not."""
 
     @classmethod
     def decode(cls, value: bytes | None, name: str) -> Self:
@@ -87,8 +89,9 @@ class TrackedTarget:
         # A pending grant is due at once wherever the row goes: it may be decided while no worker has the partition.
         due = 1 if state.pending_grant is not None else state.next_due() or 0
         row.detection = _DUE.pack(due) + encode_target_state(state)
-        if self.profile is not None:
+        if self._learned:
             row.profile = _encode_profile(self.profile)
+            self._learned = False
         return encode_row(row)
 
     def add_good_requests(self) -> None:
@@ -112,6 +115,7 @@ class TrackedTarget:
         if self.profile is None:
             self.profile = Profile()
         where = event.proxy.id if event.proxy is not None else event.region or ""
+        self._learned = True
         self.profile.observe(event.request, time_ms=time_ms, where=where, release=event.release)
         return 1
 

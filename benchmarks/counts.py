@@ -1,0 +1,24 @@
+"""Holds what a contender has counted against what was put on the log."""
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["MiscountError", "check"]
+
+
+class MiscountError(Exception):
+    """A contender's counts are not what was put on the log."""
+
+
+def check(what: str, counted: Any, expected: Any) -> None:
+    """Raise `MiscountError` where `counted` is not `expected`."""
+    if counted != expected:
+        shown = f"{counted} instead of {expected}" if isinstance(counted, int) else _first_difference(counted, expected)
+        raise MiscountError(f"{what}: {shown}")
+
+
+def _first_difference(counted: Mapping[str, int], expected: Mapping[str, int]) -> str:
+    keys = sorted(key for key in counted.keys() | expected.keys() if counted.get(key, 0) != expected.get(key, 0))
+    if not keys:
+        return "keys differ"
+    return f"{len(keys)} differ, such as {keys[0]}: {counted.get(keys[0])} instead of {expected.get(keys[0])}"

@@ -1,0 +1,185 @@
+"""The figures of the throughput benchmark: as one object, as a table, as ``docs/performance.md``, beside a baseline."""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.preload import Expected
+from benchmarks.throughput_peers import KAFKA_STREAMS, PYTHON_PEERS
+from benchmarks.throughput_stage import Round
+
+__all__ = ["check_baseline", "make_report", "markdown", "print_report"]
+
+LEAST_OF_BARE = 0.4
+LEAST_OF_NAIVE = 50.0
+MOST_OF_BASELINE = 1.3
+"""Worker / bare in processor time may be this many times the baseline's before the check fails: what is measured on a
+shared machine differs by a tenth or two from run to run."""
+
+FIGURES = (
+    ("events/s", "per_s", ",.0f"),
+    ("CPU us/event", "cpu_us", ".1f"),
+    ("with start", "whole_cpu_us", ".1f"),
+    ("broker us/event", "broker_cpu_us", ".1f"),
+    ("peak RSS MiB", "peak_rss_mib", ",.0f"),
+)
+
+TOLD = {
+    "bare": "An aiokafka consumer that decodes as the worker does and counts per target, with the worker's fetch "
+    "sizes: the limit of what reads and decodes each event in Python.",
+    "worker": "`halt400 worker` as it is installed: six windows, detection, changelog, offences, commands, evidence "
+    "in a directory, API; exact. Both its processes.",
+    "naive": "An agent of Faust 0.15 with a hopping table (5 minutes by 1), the stock transport, for a bounded time.",
+    **{name: f"{peer.told}." for name, peer in (KAFKA_STREAMS | PYTHON_PEERS).items()},
+}
+
+NOT_MEASURED = """\
+- Kafka Streams with sliding windows: its `SlidingWindows` keep a window for every distinct event time of a key; with
+  thousands of events a second on one key each event changes thousands of windows.
+- Flink: needs a cluster of its own processes and connector jars beside PyFlink's 240 MB; it has no harness here yet.
+"""
+
+
+def make_report(
+    given: argparse.Namespace, expected: Expected, rounds: list[Round], not_run: dict[str, str]
+) -> dict[str, Any]:
+    """Every figure with its least, median and most over the rounds."""
+    run = [name for name in given.contenders if name not in not_run]
+    report: dict[str, Any] = {
+        "events": expected.events,
+        "mean_event_bytes": round(expected.value_bytes / expected.events, 1),
+        "bad_requests": expected.bad_requests.total(),
+        "targets": len(expected.by_target),
+        "partitions": given.partitions,
+        "seed": given.seed,
+        "python": platform.python_version(),
+        "cpus": os.cpu_count(),
+        "machine": platform.platform(),
+        "rounds": [
+            vars(found) | {"measured": {name: one._asdict() for name, one in found.measured.items()}}
+            for found in rounds
+        ],
+        "contenders": {
+            name: {
+                figure: _spread([getattr(found.measured[name], figure) for found in rounds])
+                for _, figure, _ in FIGURES
+                if getattr(rounds[0].measured[name], figure) is not None
+            }
+            for name in run
+        },
+        "not_run": not_run,
+    }
+    for other, least in (("bare", LEAST_OF_BARE), ("naive", LEAST_OF_NAIVE)):
+        if {"worker", other} <= set(run):
+            ratios = [found.measured["worker"].per_s / found.measured[other].per_s for found in rounds]
+            report[f"worker_of_{other}"] = _spread(ratios) | {"at_least": least}
+    if {"worker", "bare"} <= set(run):
+        ratios = [found.measured["worker"].cpu_us / found.measured["bare"].cpu_us for found in rounds]
+        report["worker_cpu_of_bare"] = _spread(ratios)
+    report["passed"] = all(
+        report[name]["median"] >= report[name]["at_least"] for name in report if name.startswith("worker_of_")
+    )
+    return report
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
+
+
+def print_report(report: dict[str, Any]) -> None:
+    """Print the table, and the ratios with their bars."""
+    title = f"{report['events']:,} events, {len(report['rounds'])} rounds, counts checked: median (min-max)"
+    table = Table(title=title)
+    for heading in ("", *(heading for heading, _, _ in FIGURES)):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, figures in report["contenders"].items():
+        table.add_row(name, *(_cell(figures.get(key), form) for _, key, form in FIGURES))
+    stdout = Console()
+    stdout.print(table)
+    for line in _ratios(report):
+        stdout.print(line)
+    for name, reason in report["not_run"].items():
+        stdout.print(f"{name} was not run: {reason}", markup=False)
+
+
+def check_baseline(report: dict[str, Any], path: Path) -> bool:
+    """Whether the worker's processor time, in that of the bare consumer, is near a committed baseline's; says so."""
+    baseline = json.loads(path.read_text())["worker_cpu_of_bare"]
+    found, most = report["worker_cpu_of_bare"]["min"], baseline * MOST_OF_BASELINE
+    holds = bool(found <= most)
+    verdict = "as the baseline allows" if holds else "MORE than the baseline allows"
+    Console().print(f"CPU of worker / bare: {found:.2f}; baseline {baseline:.2f}, at most {most:.2f}: {verdict}")
+    return holds
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """``docs/performance.md``."""
+    rows = [
+        f"| {name} | {' | '.join(_cell(figures.get(key), form) for _, key, form in FIGURES)} |"
+        for name, figures in report["contenders"].items()
+    ]
+    headings = ["contender", *(heading.replace("us", "µs") for heading, _, _ in FIGURES)]
+    not_run = [f"- {name}: {reason}\n" for name, reason in report["not_run"].items()]
+    return f"""\
+# Performance
+
+```console
+$ python -m benchmarks throughput --all --write docs/performance.md
+```
+
+writes this page. Every contender reads the same log of a real Kafka from its beginning, round after round, in
+alternating order, each as processes of its own; each contender's counts are checked before its figures count. One
+row is repeated with `--only`, such as `python -m benchmarks throughput --only bare worker`.
+
+The log: {report["events"]:,} events of {report["mean_event_bytes"]:.0f} bytes, {report["bad_requests"]:,} of them 400s,
+over {report["targets"]:,} targets by Zipf's law on {report["partitions"]} partitions; seed {report["seed"]}.
+The machine: {report["cpus"]} cores that broker and contender share, {report["machine"]}, Python {report["python"]}.
+
+Rates depend on what else the machine does. **CPU µs/event**, by the kernel's accounting, is what is compared: user and
+system time of all processes of the contender, from its first commit to the end of the log (of the worker: until its
+last evidence is in the archive), per event. *With start*: from the start of its processes, over all events. Peak
+memory is the sum of the processes' peaks. Of Quix, Bytewax and naive the first event and the last bound the
+span, measured from inside. Median (least-most) of {len(report["rounds"])} round(s).
+
+| {" | ".join(headings)} |
+|---{"|---:" * len(FIGURES)}|
+{chr(10).join(rows)}
+
+{"  ".join(f"{line}.{chr(10)}" for line in _ratios(report))}
+## What each was told
+
+{chr(10).join(f"- **{name}**: {TOLD[name]}" for name in report["contenders"])}
+
+## What was not run
+
+{"".join(not_run)}{NOT_MEASURED}
+## The regression gate
+
+`make bench-check` runs bare and worker over 400,000 events, and fails where the worker's processor time, in that of the
+bare consumer, is over {MOST_OF_BASELINE:g} times `benchmarks/throughput_baseline.json`.
+"""
+
+
+def _ratios(report: dict[str, Any]) -> list[str]:
+    lines = [
+        f"worker / {other}, events/s: {_cell(ratio, '.2f')}; at least {ratio['at_least']:g}"
+        for other in ("bare", "naive")
+        if (ratio := report.get(f"worker_of_{other}")) is not None
+    ]
+    if (ratio := report.get("worker_cpu_of_bare")) is not None:
+        lines.append(f"worker / bare, CPU an event: {_cell(ratio, '.2f')}")
+    return lines
+
+
+def _cell(spread: dict[str, float] | None, form: str) -> str:
+    if spread is None:
+        return "-"
+    least, median, most = (format(spread[key], form) for key in ("min", "median", "max"))
+    return median if least == most else f"{median} ({least}-{most})"
