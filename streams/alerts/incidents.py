@@ -188,12 +188,14 @@ class Incidents:
         """Add the command's scope to the incident of this key, or update it there."""
         name, known = command.scope.id, self.by_key.get(key)
         was_open = known is not None and known.closed_at is None
-        incident = self._open_incident(key, command.scope.target, incident_cause(command), command.opened_at, now_ms)
+        # A worker whose clock was ahead dates a command into the future: nobody waits for that to be told.
+        opened_at = min(command.opened_at, now_ms)
+        incident = self._open_incident(key, command.scope.target, incident_cause(command), opened_at, now_ms)
         if was_open and incident.acknowledged is None and is_acknowledgement(command, incident.scopes.get(name)):
             incident.acknowledged = Acknowledgement(by=command.issued_by, at=command.issued_at)
         if incident.lead is None or (command.scope.kind == "target" and incident.lead.scope.kind != "target"):
             incident.lead = command
-        incident.opened_at = min(incident.opened_at, command.opened_at)
+        incident.opened_at = min(incident.opened_at, opened_at)
         self._index.set_scope(incident, name, scope_state(command, incident.episode, now_ms))
         self._mark_changed(incident)
         return incident

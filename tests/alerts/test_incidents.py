@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from halt400.records import Command
 from streams.alerts.incident import Acknowledgement, decode_incident
 from streams.alerts.incidents import CLOSE_EXPIRED_AFTER_MS, DELETE_CLOSED_AFTER_MS, Incidents
-from tests.alerts.examples import HOUR, MINUTE, T0, TARGET, command, finding, incidents, notify, only
+from streams.alerts.routing import Routing
+from tests.alerts.examples import HOUR, MINUTE, ONCALL, T0, TARGET, command, finding, incidents, notify, only
 from tests.alerts.histories import command_histories
 
 
@@ -202,3 +203,9 @@ def test_a_scope_is_open_in_one_incident_at_the_most_and_a_closed_incident_has_n
     assert set(is_open) == {name for name, state in latest.items() if state != "released"}
     for one in found.by_key.values():
         assert (one.closed_at is not None) == (not one.open_scopes())
+
+
+def test_a_command_that_a_clock_ahead_has_dated_into_the_future_is_sent_at_once() -> None:
+    applied = incidents(command(None, at=T0 + 3 * MINUTE), now=T0)
+    (planned,) = Routing((ONCALL,)).planned(only(applied), T0)
+    assert (planned.action, planned.at_ms) == ("trigger", T0)
