@@ -137,6 +137,7 @@ def as_object(number: int, one: RecordedExchange, diagnosis: Diagnosis | None) -
         "evidence": [_plain(item) for item in diagnosis.evidence] if diagnosis is not None else [],
         "runners_up": [_plain(item) for item in diagnosis.runners_up] if diagnosis is not None else [],
         "ruled_out": diagnosis.ruled_out if diagnosis is not None else [],
+        "retry_after_s": diagnosis.retry_after_s if diagnosis is not None else None,
         "changes": [_plain(item) for item in diagnosis.changes] if diagnosis is not None else [],
         "figures": _plain(diagnosis.figures) if diagnosis is not None else None,
     }

@@ -14,7 +14,7 @@ from halt400.records import Cause
 
 __all__ = ["Phrase", "phrase_in", "says_nothing", "speaks_of_form"]
 
-_LIMIT = 1000
+_LIMIT = 400
 
 
 class Phrase(NamedTuple):

@@ -50,7 +50,7 @@ REMEDIES: dict[tuple[str, str], str] = {
     ("credential_rejected", "permission"): "Grant this credential the permission, or use one that has it; tell who owns it.",
     ("credential_rejected", "payment"): "Pay, or raise the limit of the account that owns the credential; tell its owner.",
     ("credential_rejected", "login"): "A person must sign in to the account again, or confirm it; tell who owns it.",
-    ("rate_limited", "rate"): "Wait the stated time, then send fewer requests at once; nothing in the request needs to change.",
+    ("rate_limited", "rate"): "Send fewer requests at once, after a pause; nothing in the request needs to change.",
     ("rate_limited", "slow_down"): "Lengthen the interval between polls by 5 seconds, as RFC 8628 says; nothing else needs to change.",
     ("expired_state", "cursor"): "Start again from its source: ask for the first page, and follow the cursors of that run without a pause.",
     ("expired_state", "session"): "Start again from its source: open a new session, and send the request in it.",
@@ -112,12 +112,18 @@ def find(exchange: Exchange) -> list[CauseFinding]:
             cause=told.cause,
             confidence=confidence,
             blame=_BLAME[told.cause],
-            remedy=REMEDIES[told.cause, told.kind],
+            remedy=_remedy(told),
             evidence=evidence,
             decides=told.decides,
             retry_after_s=told.wait_s if told.cause in ("rate_limited", "transient") else None,
         )
     ]
+
+
+def _remedy(told: _Told) -> str:
+    if told.cause == "rate_limited" and told.kind == "rate" and told.wait_s is not None:
+        return f"Wait {told.wait_s} s, then send fewer requests at once; nothing in the request needs to change."
+    return REMEDIES[told.cause, told.kind]
 
 
 def _told(exchange: Exchange) -> _Told | None:
@@ -178,7 +184,7 @@ def _by_field(error: ServerError) -> _Told | None:
 
 def _by_words(error: ServerError, wait: _Wait) -> _Told | None:
     best: _Told | None = None
-    for sentence in error.sentences[:6]:
+    for sentence in error.sentences[:4]:
         phrase = phrase_in(sentence)
         if phrase is None:
             continue
