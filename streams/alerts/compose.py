@@ -99,8 +99,9 @@ def _message_id(incident: Incident, planned: PlannedDelivery) -> str:
     The message before is part of it: an incident that is in a state again which it was in earlier is news again.
     """
     before = incident.last_sent_to(planned.sink)
-    place = f"{incident.key}\n{incident.episode}\n{planned.sink}\n{before.at if before is not None else 0}"
-    identity = f"{place}\n{planned.action}\n{incident.digest()}"
+    identity = f"{incident.key}\n{incident.episode}\n{planned.sink}\n{planned.action}\n{incident.digest()}"
+    if before is not None:
+        identity += f"\n{before.at}"
     return f"ntf-{blake2b(identity.encode(), digest_size=16).hexdigest()}"
 
 
