@@ -70,6 +70,8 @@ def _answer(exchange: Exchange) -> Answer | None:
         if sign in lowered:
             return _of_page(exchange, name)
     server = _server_field(exchange)
+    if exchange.response_fields.get("x-powered-by") == ["Express"] and "<pre>" in lowered:
+        return _named("Express", "response_header", "X-Powered-By")
     if server == "aiohttp":
         return _named(server, "response_body", None) if "\n\n  b" in text else Answer(APPLICATION)
     if not text.strip():

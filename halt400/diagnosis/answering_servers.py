@@ -177,7 +177,9 @@ SERVER_FIELDS = (
 
 SHAPES = {
     "": "Varnish or Tornado or Twisted",
-    "Connection": "Node.js",
+    "Connection": "Node.js or Bun",
+    "Connection Date Transfer-Encoding": "Node.js",
+    "Date Connection Transfer-Encoding": "Node.js",
     "Content-Length Connection": "Undertow",
     "Connection Content-Length Date": "Undertow",
     "content-length": "Netty or Vert.x",
@@ -189,12 +191,15 @@ SHAPES = {
     "Date Connection Content-Length": "Grizzly",
     "Connection Date Content-Length": "Go net/http",
     "content-length date": "hyper",
+    "content-length date connection": "hyper",
     "connection content-length date": "hyper",
 }
 """By the names of the fields of an empty refusal that names no server, in order and in their case."""
 
 JSON_SIGNS = (
     ('"fst_err_', "Fastify"),
+    ('"message":"client error","statuscode":', "Fastify"),
+    ('"message":"exceeded maximum allowed http header size","statuscode":', "Fastify"),
     ('"messaging.adaptors', "Apigee"),
 )
 """As `PAGES`, for JSON documents."""

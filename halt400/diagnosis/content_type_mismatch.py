@@ -42,6 +42,11 @@ _TYPES = {
     "multipart": "multipart/form-data; boundary=...",
 }
 _XML_ENCODING = re.compile(rb"<\?xml[^>]{0,200}?encoding\s{0,8}=\s{0,8}[\"']([A-Za-z0-9._-]{1,40})[\"']")
+_USUAL_JSON = frozenset(
+    f"application/json{more}" for more in ("", "; charset=utf-8", ";charset=utf-8", "; charset=UTF-8", ";charset=UTF-8")
+)
+_JSON_STARTS = frozenset({b"{", b"["})
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "TRACE"})
 _WELL_KNOWN_TYPES = ("application/json", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data")
 _SIMILAR_SUBTYPES = frozenset(
     {"json5", "jsonl", "jsonc", "jsonp", "jsonml", "bson", "ejson", "hjson", "ubjson", "geojson", "topojson", "ion"}
@@ -117,11 +122,22 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     >>> find(Exchange(request))[0].remedy
     'Declare Content-Type: application/json, or encode the body as the declared type.'
     """
+    if _is_usual_json(exchange):
+        return []
     found = [*_field(exchange), *_against_body(exchange), *_coding(exchange), *_charset(exchange), *_on_get(exchange)]
     if found and mentions(exchange, "content_type"):
         for finding in found:
             finding.confidence = max(finding.confidence, 0.93)
     return found
+
+
+def _is_usual_json(exchange: Exchange) -> bool:
+    """Whether JSON is declared once and well, and the body starts like it: nothing of this module is found then."""
+    values = exchange.fields.get("content-type")
+    if values is None or len(values) != 1 or values[0] not in _USUAL_JSON or "content-encoding" in exchange.fields:
+        return False
+    body = exchange.body
+    return not body or (body[:1] in _JSON_STARTS and exchange.method.upper() not in _WITHOUT_BODY)
 
 
 def _finding(confidence: float, remedy: str, *evidence: Evidence) -> CauseFinding:

@@ -39,10 +39,10 @@ from halt400.diagnosis.answered_by import answer_of
 from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding
-from halt400.diagnosis.graphql_documents import documents_of, summary_of
 from halt400.diagnosis.header_mismatch import header_mismatch
 from halt400.diagnosis.profile import Profile
 from halt400.diagnosis.request_changes import changes_of
+from halt400.diagnosis.ruled_out import ruled_out_of
 from halt400.diagnosis.server_errors import read_server_error
 from halt400.records import BadRequestFigures, Cause, Diagnosis, Evidence, Request, RequestChange, Response, RunnerUp
 
@@ -77,35 +77,15 @@ _NEED_A_PARSABLE_BODY: tuple[Cause, ...] = (
     "expired_state",
     "rate_limited",
 )
-_OF_REFUSALS = frozenset(
-    {"waf_block", "transient", "schema_violation", "credential_rejected", "expired_state", "rate_limited"}
-)
 _COMPARED = frozenset({"schema_violation", "missing_required_header", "unknown"})
 _UNPARSABLE = 0.95
 """From here on the body is proven broken; what servers or profiles say ranks below (rule 2)."""
 _WORDS_ONLY = 0.75
-_CHECKED = {
-    "malformed_json": "the body parses as JSON",
-    "malformed_xml": "the body is well-formed XML",
-    "malformed_form": "the form body is well-formed",
-    "malformed_graphql": "the GraphQL document follows the grammar",
-    "invalid_url_encoding": "the URL is well-formed and fully escaped",
-    "protocol_violation": "method, fields and framing follow HTTP",
-    "content_type_mismatch": "Content-Type and body agree",
-    "payload_too_large": "no part exceeds a known limit",
-    "missing_required_header": "no field is known to be missing",
-    "schema_violation": "the server names no field",
-    "credential_rejected": "the server does not speak of a credential",
-    "expired_state": "the server does not speak of a cursor, session or nonce that is over",
-    "rate_limited": "the server does not speak of a limit",
-    "waf_block": "no sign of a firewall",
-    "transient": "no success of the same request is known",
-}
 
 
 def findings(exchange: Exchange, profile: Profile | None = None) -> list[CauseFinding]:
     """All findings of the modules for one exchange, the likeliest first."""
-    found = [finding for find in _SYNTAX for finding in find(exchange)]
+    found = _of_json(exchange) if exchange.declares_json else [one for find in _SYNTAX for one in find(exchange)]
     known = profile.template_for_exchange(exchange) if profile is not None else None
     found.extend(payload_too_large.find(exchange, known.largest if known is not None else None))
     told = refusals.find(exchange)
@@ -123,14 +103,33 @@ def findings(exchange: Exchange, profile: Profile | None = None) -> list[CauseFi
     return _ranked(exchange, found)
 
 
+def _of_json(exchange: Exchange) -> list[CauseFinding]:
+    """What `_SYNTAX` finds in a request that declares JSON, without those that then have nothing to look at."""
+    found = protocol_violation.find(exchange)
+    found.extend(malformed_json.find(exchange))
+    if exchange.json is not None or not exchange.body:
+        found.extend(malformed_graphql.find(exchange))
+    if "/_" in exchange.url:
+        found.extend(json_line_bodies.find(exchange))
+    found.extend(embedded_json.find(exchange))
+    found.extend(invalid_url_encoding.find(exchange))
+    found.extend(content_type_mismatch.find(exchange))
+    return found
+
+
 def _is_unparsable(found: list[CauseFinding]) -> bool:
-    return any(finding.confidence >= _UNPARSABLE for finding in found if finding.cause in _MALFORMED)
+    for finding in found:  # noqa: SIM110 - a generator costs more than all of this
+        if finding.confidence >= _UNPARSABLE and finding.cause in _MALFORMED:
+            return True
+    return False
 
 
 def _ranked(exchange: Exchange, found: list[CauseFinding]) -> list[CauseFinding]:
     if exchange.status is not None and exchange.status < 400:
         for finding in found:
             finding.confidence = min(finding.confidence, 0.5) * 0.9
+    if len(found) <= 1:
+        return found
     proven = [
         f
         for f in found
@@ -242,7 +241,9 @@ def _diagnosis(
         header_mismatch=header_mismatch(exchange.headers, profile.template_for_exchange(exchange))
         if profile is not None
         else None,
-        url_encoding_failures=invalid_url_encoding.unescaped_count(exchange.url),
+        url_encoding_failures=0
+        if "clean url" in exchange.cache
+        else invalid_url_encoding.unescaped_count(exchange.url),
     )
     named = [finding for finding in found if _is_named(exchange, finding)]
     best = named[0] if named else None
@@ -257,7 +258,7 @@ def _diagnosis(
     reported = {finding.cause for finding in found if not finding.warning}
     if _is_unparsable(found):
         reported.update(_NEED_A_PARSABLE_BODY)
-    ruled_out = [text for cause, text in _CHECKED.items() if cause not in reported and _applies(exchange, cause)]
+    ruled_out = ruled_out_of(exchange, reported)
     answer = answer_of(exchange)
     from_answer = [answer.evidence] if answer is not None and answer.evidence is not None else []
     if best is None:
@@ -312,23 +313,6 @@ def _encodable_evidence(item: Evidence) -> Evidence:
     if detail == item.detail and (name is None or _encodable(name) == name):
         return item
     return replace(item, detail=detail, name=name and _encodable(name))
-
-
-def _applies(exchange: Exchange, cause: str) -> bool:
-    essence = exchange.media_type.essence
-    if cause == "malformed_json":
-        return exchange.declares_json and exchange.json is not None
-    if cause == "malformed_xml":
-        return "xml" in essence and bool(exchange.body)
-    if cause == "malformed_form":
-        return essence.startswith("multipart/") or essence == "application/x-www-form-urlencoded"
-    if cause == "malformed_graphql":
-        return any(summary_of(document.text) is not None for document in documents_of(exchange))
-    if cause == "content_type_mismatch":
-        return exchange.body is not None
-    if cause in _OF_REFUSALS:
-        return exchange.refused
-    return True
 
 
 def _refusal(exchange: Exchange) -> list[Evidence]:

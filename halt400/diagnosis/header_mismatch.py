@@ -55,9 +55,10 @@ def header_mismatch(headers: list[Header], expected: TemplateProfile | None) -> 
     set_distance = 1.0 - common / union if union else 0.0
     positions = [known[name].position_sum / known[name].count for name in shared]
     pairs = len(shared) * (len(shared) - 1) // 2
-    swapped = sum(
-        positions[i] > positions[j] + 1e-9 for i in range(len(positions)) for j in range(i + 1, len(positions))
-    )
+    swapped = 0
+    if positions != sorted(positions):
+        places = range(len(positions))
+        swapped = sum(positions[i] > positions[j] + 1e-9 for i in places for j in range(i + 1, len(positions)))
     order_distance = swapped / pairs if pairs else 0.0
     other_case = sum(sent[name] != known[name].spelling for name in shared)
     case_distance = other_case / len(shared) if shared else 0.0

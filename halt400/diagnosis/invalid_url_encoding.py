@@ -126,7 +126,9 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     """
     url = exchange.url[:_MAX_URL_CHARS]
     found: list[CauseFinding] = []
-    if not _CLEAN.fullmatch(url):
+    if _CLEAN.fullmatch(url):
+        exchange.cache["clean url"] = True
+    else:
         relative = url.startswith("/") or url == "*" or exchange.method == "CONNECT"
         problem = None if relative else parse_failure(url)
         if problem is not None:
@@ -136,6 +138,8 @@ def find(exchange: Exchange) -> list[CauseFinding]:
         for part in parts:
             if part.name in ("path", "query"):
                 found.extend(_escapes(exchange, url, part))
+    if exchange.refused and exchange.response_json is None and ("/.." in url or "%2" in url):
+        found.extend(_refused_paths(exchange, url))
     for referrer in exchange.fields.get("referer", ()):
         if not _CLEAN.fullmatch(referrer):
             found.extend(_referrer(referrer))
@@ -240,8 +244,6 @@ def _escapes(exchange: Exchange, url: str, part: Component) -> list[CauseFinding
             )
         )
 
-    if part.name == "path" and "/.." in text and exchange.refused and _leaves_root(text):
-        report("root", 0.8, text.find("/.."), 3, "'..' leads above the root.")
     html = _HTML_AMPERSAND.search(text) if part.name == "query" else None
     if html is not None:
         report("html", 0.75 if exchange.refused else 0.6, html.start(), 5, "'&amp;' is an ampersand escaped for HTML.")
@@ -250,10 +252,6 @@ def _escapes(exchange: Exchange, url: str, part: Component) -> list[CauseFinding
     nul = text.find("%00")
     if nul >= 0:
         report("nul", 0.8 if exchange.refused else 0.7, nul, 3, "an escaped NUL byte, which servers refuse or cut at.")
-    slash = text.lower().find("%2f") if part.name == "path" and exchange.refused else -1
-    if slash >= 0 and exchange.response_json is None:
-        confidence = 0.9 if mentions(exchange, "url") else 0.45
-        report("slash", confidence, slash, 3, "an escaped slash (%2F), which servers refuse as ambiguous.")
     double = _DOUBLE.search(text)
     if double is not None:
         nested = _SINGLE.search(text) is not None
@@ -270,6 +268,31 @@ def _escapes(exchange: Exchange, url: str, part: Component) -> list[CauseFinding
                 report("utf8", confidence, run.start() + error.start * 3, 3, detail)
                 break
     return found
+
+
+def _refused_paths(exchange: Exchange, url: str) -> list[CauseFinding]:
+    """What a well-formed path may hold and many servers refuse all the same."""
+    path = next((part for part in components(url) if part.name == "path"), None)
+    if path is None:
+        return []
+    found = []
+    slash = path.text.lower().find("%2f")
+    if slash >= 0:
+        confidence = 0.9 if mentions(exchange, "url") else 0.45
+        detail = "In the path: an escaped slash (%2F), which servers refuse as ambiguous."
+        evidence = at_text("url", url, path.start + slash, detail, length=3)
+        found.append(_of_kind("slash", confidence, evidence))
+    if _leaves_root(path.text):
+        at = path.start + path.text.find("/..")
+        found.append(
+            _of_kind("root", 0.8, at_text("url", url, at, "In the path: '..' leads above the root.", length=3))
+        )
+    return found
+
+
+def _of_kind(kind: str, confidence: float, evidence: Evidence) -> CauseFinding:
+    remedy = _REMEDIES[kind]
+    return CauseFinding(cause="invalid_url_encoding", confidence=confidence, remedy=remedy, evidence=[evidence])
 
 
 def _leaves_root(path: str) -> bool:

@@ -156,6 +156,7 @@ _REMEDIES = {
 }
 _COMMON_LIMITS = {"url": (8190, 32768), "header": (8190, 65536), "headers": (16384, 131072), "header_count": (100, 200)}
 """The smallest default in wide use, which many servers refuse, and the size that nearly all refuse."""
+_SMALL = 1024
 _HARMLESS = {
     what: min(_COMMON_LIMITS.get(what, (1 << 30,))[0], *(known.limit for known in LIMITS if known.what == what))
     for what in _NAMES
@@ -197,6 +198,8 @@ def find(exchange: Exchange, largest_success: dict[str, int] | None = None) -> l
     >>> find(Exchange(request, refusal))[0].confidence
     0.97
     """
+    if _is_small(exchange):
+        return []
     measured, field = sizes(exchange)
     if not exchange.refused and measured["headers"] < 8190 and measured["url"] < 4094 and len(exchange.headers) <= 100:
         return []
@@ -225,6 +228,16 @@ def find(exchange: Exchange, largest_success: dict[str, int] | None = None) -> l
     return found
 
 
+def _is_small(exchange: Exchange) -> bool:
+    """Whether no part is above any known limit or above what every target takes."""
+    if len(exchange.url) > _SMALL or len(exchange.headers) > _SMALL // 16 or (exchange.body_size or 0) > _SMALL:
+        return False
+    total = 0
+    for name, value in exchange.headers:
+        total += len(name) + len(value) + 4
+    return total <= _SMALL
+
+
 def _server_says_so(exchange: Exchange) -> bool:
     return mentions(exchange, "too_large") or exchange.status in (413, 414, 431)
 
@@ -234,7 +247,7 @@ def _against_largest_success(
 ) -> list[CauseFinding]:
     for what in ("body", "headers", "url"):
         size, known = measured.get(what, 0), largest.get(what, 0)
-        if known and size > max(1024, 2 * known):
+        if known and size > max(_SMALL, 2 * known):
             confidence = 0.95 if _server_says_so(exchange) else 0.5
             detail = f"{_label(what, field)} is {size:,} bytes; the largest that this target took was {known:,}."
             return [_finding(what, confidence, detail, field)]

@@ -26,6 +26,9 @@ _FOLD = re.compile(r"\r?\n[ \t]")
 _VERSIONS = frozenset({"1.0", "1.1", "2", "2.0", "3", "3.0", "h2", "h3", "h2c", "unknown", ""})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-9]{0,5})?")
+_PLAIN_HOST = re.compile(r"[A-Za-z0-9._-]{1,255}(?::[0-9]{1,5})?")
+_SPECIAL = frozenset({"transfer-encoding", "upgrade", "expect"})
+"""Fields that need a closer look."""
 _MAX_HOST_CHARS = 261  # 255 of a name, a colon and a port
 _SINGLETONS = {
     "authorization": "Authorization",
@@ -49,6 +52,8 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     >>> find(Exchange(request))[0].evidence[0].detail
     "The header name 'X-Id ' holds a space, which no name may."
     """
+    if _is_usual(exchange):
+        return [] if not exchange.refused else _by_words(exchange)
     other = wire.other_protocol(exchange)
     if other is not None:
         return [other]
@@ -58,6 +63,44 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     found.extend(_repeated(exchange))
     found.extend(_websocket(exchange))
     if exchange.refused and not found and mentions(exchange, "tls"):
+        found.append(_plain_to_tls(exchange))
+    return found
+
+
+def _is_usual(exchange: Exchange) -> bool:
+    """Whether one look finds nothing of what this module reports, whatever the server says: most requests are so."""
+    url, headers, fields = exchange.url, exchange.headers, exchange.fields
+    if exchange.method not in _METHODS or exchange.request.http_version != "1.1" or "#" in url:
+        return False
+    if len(fields) != len(headers) or not _SPECIAL.isdisjoint(fields) or exchange.bare_line_feeds:
+        return False
+    hosts = fields.get("host")
+    if hosts is None:
+        if exchange.as_sent or not url.startswith(("https://", "http://")):
+            return False
+    elif not _PLAIN_HOST.fullmatch(hosts[0]) or not url.startswith((f"https://{hosts[0]}/", f"http://{hosts[0]}/")):
+        return False
+    lengths = fields.get("content-length")
+    body = exchange.body
+    if lengths is None:
+        if body and exchange.as_sent:
+            return False
+    elif body is None or lengths[0] != str(len(body)):
+        return False
+    names = "".join(fields)
+    values = "".join([value for _, value in headers])
+    return "" not in fields and _TOKEN.fullmatch(names) is not None and _CLEAN_VALUE.fullmatch(values) is not None
+
+
+def _by_words(exchange: Exchange) -> list[CauseFinding]:
+    """What only the server's words say of a usual request: that it does not know the host, or speaks TLS."""
+    cache = exchange.parsed_response.cache
+    if "host or tls" not in cache:
+        cache["host or tls"] = mentions(exchange, "host") or mentions(exchange, "tls")
+    if not cache["host or tls"]:
+        return []
+    found = _host(exchange)
+    if not found and mentions(exchange, "tls"):
         found.append(_plain_to_tls(exchange))
     return found
 

@@ -16,6 +16,7 @@ from halt400.records import Evidence
 __all__ = ["find", "other_protocol"]
 
 _SURE = 0.99
+_BARE = 0.7
 _AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
 
 
@@ -106,5 +107,5 @@ def _unannounced(exchange: Exchange) -> list[CauseFinding]:
     if exchange.bare_line_feeds and exchange.refused:
         detail = "The lines end in a bare line feed; HTTP's end is CR LF, and servers differ on the other."
         evidence = Evidence(where="request_line", detail=detail)
-        found.append(_finding(0.45, "End each line with CR LF (RFC 9112 section 2.2).", evidence))
+        found.append(_finding(_BARE, "End each line with CR LF (RFC 9112 section 2.2).", evidence))
     return found
