@@ -25,6 +25,7 @@ from halt400.records import Request
 __all__ = ["find"]
 
 _QUOTED = re.compile(r"[\"'`]\$?([\w.]{1,80})[\"'`]")
+_ARGUMENT = re.compile(r"(?:argument|input field|variable) [\"'`]\$?(\w{1,80})[\"'`]", re.IGNORECASE)
 _WORD = re.compile(r"[_A-Za-z]\w*")
 _ARGUMENT_VALUE = re.compile(r'\s*:\s*("(?:[^"\\\n]|\\.)*"|-?[\w.]+)')
 _LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"|-?[\w.]+')
@@ -86,7 +87,7 @@ def _errors(answer: Any) -> list[_Error]:
 
 def _of_error(exchange: Exchange, document: GraphqlDocument, error: _Error) -> CauseFinding | None:
     text = document.text
-    names = [found[1] for found in _QUOTED.finditer(error.message)]
+    names = [found[1] for found in (*_ARGUMENT.finditer(error.message), *_QUOTED.finditer(error.message))]
     start = line_offset(text, error.line, error.column) if error.line else -1
     at, name = _named(text, names, max(start, 0))
     if at < 0 and error.path:

@@ -79,6 +79,7 @@ _TYPES = {
 _TYPE_WORD = "|".join(sorted(map(re.escape, _TYPES), key=len, reverse=True))
 _TYPE = re.compile(
     rf"(?:must be|should be|has to be|needs to be|expected|expects?|is not|not|want(?:ed)?|be of type|of type|type|to be|valid value for)(?: of type| type| to be)?[: ](?:an? )?(?:valid |positive |non-negative |whole )?{_Q}?({_TYPE_WORD}){_Q}?\b"
+    rf"|\ban? valid ({_TYPE_WORD})\b"
     r"|\(TYPE_(INT32|INT64|UINT32|UINT64|FLOAT|DOUBLE|BOOL|STRING)\)|\b(Int|Float|Boolean|String) cannot represent",
     re.IGNORECASE,
 )
