@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
@@ -47,16 +48,16 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     found: list[CauseFinding] = []
     in_url = may_hold_defects(exchange.url)
     if in_url:
-        found.extend(_in_path(exchange))
+        found.extend(islice(_in_path(exchange), _MOST_FOUND))
     body = exchange.parseable_body
     is_form = bool(body) and exchange.media_type.essence == "application/x-www-form-urlencoded"
     if in_url or (body and is_form and may_hold_defects(body.decode("latin-1"))):
-        found.extend(_in_pairs(exchange))
+        found.extend(islice(_in_pairs(exchange), _MOST_FOUND))
     if body and not is_form and exchange.json is not None:
         if body[0] == 0x22:
             found.extend(_double_encoded(exchange, body))
         if may_hold_defects(body):
-            found.extend(_in_json(exchange))
+            found.extend(islice(_in_json(exchange), _MOST_FOUND))
     found.extend(_in_credentials(exchange))
     return found[:_MOST_FOUND]
 
