@@ -69,17 +69,34 @@ _PHRASES = _compile(
     ("expired_state", "cursor", rf"\b(?:{_STATE})\b.{{0,60}}?\b(?:{_OVER})|\b(?:{_BAD}|stale|cannot parse|can't parse|could not parse|failed to parse|unable to (?:parse|decode|find)|could not (?:decode|find)|failed to decode|no)\s(?:the |a |your |given |provided |value for |or expired ){{0,3}}[\"'`]?(?:{_STATE})\b(?! (?:type|name|title|length|duration|kind|mode|count)\b)|restart (?:the )?pagination|start over|start again from|(?:query|request token|link|url) is too old|revision has been compacted|too old (?:resource version|revision)|resource version .{{0,30}}too old|no longer available.{{0,30}}(?:page|results)|results? (?:have|has) expired|\b(?:basket|cart|checkout|challenge|bookmark|snapshot|quote|reservation|hold|offer|upload|link|page)\b (?:has |is )?(?:already )?(?:expired|timed out)"),
     ("credential_rejected", "clock", r"\b(?:request )?timestamp\b.{0,60}(?:outside|expired|too (?:old|far|skewed)|skew|recv_?window|not within|drift|in the (?:future|past))|clock (?:skew|drift)|request (?:has )?expired|signature (?:has )?expired|expired signature|request time .{0,40}(?:difference|too large|skewed)|(?:invalid|bad|incorrect|expired) (?:request )?(?:timestamp|access_timestamp)\b(?=.{0,60}(?:sign|request|header|$))|nonce or timestamp|iat .{0,30}(?:future|past)|(?:token|jwt) used too (?:early|late)|not yet valid"),
     ("credential_rejected", "signature", r"\bsignatures?\b(?: \w+){0,4} (?:is |was |are )?(?:not valid|invalid|mismatch(?:ed)?|incorrect|wrong|expired|failed|(?:does|do|did) not match|doesn't match|could not be verified|not match|verification failed|validation failed|error)|(?:invalid|bad|incorrect|wrong|malformed|failed to verify|could not verify|mismatched?) (?:the |request |hmac |jwt |api |message |webhook )?signature|signature verification|hmac (?:mismatch|invalid|validation|verification)|authorization mechanism .{0,60}not supported|the region .{0,40}is wrong|credential should be scoped"),
-    ("credential_rejected", "payment", r"credit balance is too low|insufficient (?:quota|credits?|balance|funds)\b.{0,40}(?:api|account|plan|call|request|$)|billing (?:hard limit|is (?:not enabled|disabled)|not enabled)|(?:subscription|trial|plan|licen[sc]e|account)\b(?: has| is| was| period)* (?:expired|ended|suspended|cancel+ed|inactive|over|past due|deactivated|disabled|terminated)|(?:your|current) (?:plan|subscription|tier) (?:does not|doesn't) (?:include|allow|support|permit)|payment (?:is )?required|upgrade your (?:plan|account|subscription)|run out of credits|no (?:remaining )?credits"),
+    ("credential_rejected", "payment", r"credit balance is too low|insufficient (?:quota|credits?|balance|funds)\b.{0,40}(?:api|account|plan|call|request|$)|billing (?:hard limit|is (?:not enabled|disabled)|not enabled)|(?:(?:your|current|api|this account's) (?:\w+ ){0,2}(?:subscription|plan)|trial|licen[sc]e|account)\b(?: has| is| was| period)* (?:expired|ended|suspended|cancel+ed|inactive|over|past due|deactivated|disabled|terminated)|(?:your|current) (?:plan|subscription|tier) (?:does not|doesn't) (?:include|allow|support|permit)|payment (?:is )?required|upgrade your (?:plan|account|subscription)|run out of credits|no (?:remaining )?credits"),
     ("credential_rejected", "permission", r"not authori[sz]ed to (?:perform|access|use|call|make)|(?:does not|doesn't|do not|don't) have (?:the )?(?:required |necessary |sufficient |enough )?(?:permissions?|access|privileges|scopes?|rights)|insufficient (?:permissions?|privileges|scope)|permission denied|access (?:is )?denied|missing (?:required )?scopes?"),
     ("credential_rejected", "wrong", rf"\b(?:{_CREDENTIAL})\b(?:,? (?:\S+ ){{0,5}}?|\s|[:'\"` ]{{1,3}})(?:is |are |was |were |has |have |been |be )*(?:{_REFUSED})\b|\b(?:{_BAD})\b[ :](?:\w+[ /-]){{0,3}}?[\"'`]?(?:{_CREDENTIAL})\b|authentication (?:is )?(?:failed|failure|required|error|unsuccessful)|(?:failed|unable|could not|couldn't|cannot) (?:to )?(?:authenticate|log ?in|verify (?:your )?credentials|validate credentials)|not (?:authenticated|logged in)|(?:log ?in|sign ?in|authentication) (?:is )?required|must (?:be logged in|log ?in|sign in|authenticate)|please (?:log ?in|sign in|authenticate|re-?authenticate|pass a valid api key|provide a valid api key|renew)|user login is required|bearer authentication|use a valid (?:api )?key|^(?:invalid|unknown|bad|wrong|expired|revoked) (?:key|secret|auth|login)\W*$|^unauthori[sz]ed\b|\brevoked\b|only valid bearer"),
     ("credential_rejected", "expired", r"^(?:the |your |this |an? )?(?:provided |supplied |given |included |current )?token(?: provided| supplied| included| you provided| in the request)?(?: has| is| was| been| have)* (?:expired|revoked|invalid|not valid|rejected|no longer valid|disabled|inactive|malformed|not recogni[sz]ed|required to be refreshed)|^(?:invalid|expired|revoked|bad|inactive|unknown|invalid or expired|expired or invalid|invalid or missing|missing or invalid) (?:or (?:expired|revoked|missing) )?token\b(?! (?:['\"`<{\[]|at |in |near |:))|\btoken (?:has|have|is|was)(?: been)? (?:expired|revoked)|\btokens? must be refreshed"),
-    ("transient", "conflict", r"\bbusy\b|(?:currently|temporarily|presently) (?:un|not )available|(?:un|not )available (?:at this time|right now|at the moment|now|yet)|already (?:been )?(?:disabled|enabled|exists?|started|stopped|running|deleted|removed|closed|cancel+ed|in progress|attached|detached|processed|paid|captured|refunded|completed?|archived|locked|unlocked|active|inactive|activated|deactivated|submitted|published|powered (?:on|off)|open(?:ed)?|finished|queued|scheduled|resolved|subscribed|confirmed|approved|merged|being \w+)\b"
-     r"|(?:is|are|still) (?:currently )?(?:being |still )?(?:locked|updated|updating|processed|processing|deleted|deleting|provisioned|provisioning|created|migrated|migrating|resizing|rebooting|booting|in use|in progress|in transition|pending)\b(?! by)|in (?:an? )?(?:invalid|wrong|incorrect|unexpected|transitional|different) (?:state|status)|(?:current|its) (?:state|status)\b.{0,40}(?:not|does|prevent|allow)|(?:not|isn't) (?:in (?:a|the) (?:\w+ )?(?:state|status)|(?:yet )?ready)\b|not yet (?:ready|available|complete|processed)|another (?:operation|request|process|transaction|job|update|task|deployment|build) (?:is|was|has|in)|concurrent (?:modification|update|request|operation|change)|conflict(?:ing|s)? (?:operation|update|request|with (?:another|a concurrent))|deadlock|race condition|cannot be .{3,40} while\b|while (?:it|another|the) .{2,40}(?:is|are) (?:running|in progress|being|active)|prior request|operation (?:is )?(?:pending|in progress)|resource (?:is )?locked|would block|not ready\b|\bpending (?:event|operation|change|task|job|action|update)"),
+    ("transient", "conflict", r"\bbusy\b|(?:currently|temporarily|presently) (?:un|not )available|(?:un|not )available (?:at this time|right now|at the moment|now|yet)|already (?:been )?(?:disabled|enabled|exists?|started|stopped|running|deleted|removed|closed|cancel+ed|in progress|attached|detached|processed|paid|captured|refunded|completed?|archived|locked|unlocked|active|inactive|activated|deactivated|submitted|published|powered (?:on|off)|open(?:ed)?|finished|queued|scheduled|resolved|subscribed|confirmed|approved|merged|shipped|delivered|redeemed|installed|connected|booked|sold|voted|refunded|settled|ended|expired|being \w+)\b"
+     r"|(?:is|are|still) (?:currently )?(?:being |still )?(?:locked|updated|updating|processed|processing|deleted|deleting|provisioned|provisioning|created|migrated|migrating|resizing|rebooting|booting|in use|in progress|in transition|pending)\b(?! by)|in (?:an? )?(?:invalid|wrong|incorrect|unexpected|transitional|different) (?:state|status)|(?:current|its) (?:state|status)\b.{0,40}(?:not|does|prevent|allow)|(?:not|isn't) (?:in (?:a|the) (?:\w+ )?(?:state|status)|(?:yet )?ready)\b|not yet (?:ready|available|complete|processed)|another (?:operation|request|process|transaction|job|update|task|deployment|build) (?:is|was|has|in)|concurrent (?:modification|update|request|operation|change)|conflict(?:ing|s)? (?:operation|update|request|with (?:another|a concurrent))|deadlock|race condition|cannot be .{3,40} while\b|while (?:it|another|the) .{2,40}(?:is|are) (?:running|in progress|being|active)|prior request|operation (?:is )?(?:pending|in progress)|resource (?:is )?locked|would block|not ready\b|out of stock|sold out|not in stock|insufficient stock|\bpending (?:event|operation|change|task|job|action|update)"),
     ("transient", "server", r"try (?:it |this |your request |the request |that )?(?:again|later)|retry (?:your|the|this)? ?(?:request|later|again)|please retry|under maintenance|maintenance (?:mode|window)|temporarily|temporary (?:error|failure|problem|issue|outage|fault|condition)|timed? ?out|\btimeout\b|connection (?:reset|closed|refused|was closed)|upstream|service (?:is )?unavailable|overload|under (?:heavy|high) load|over capacity|server (?:is )?(?:too )?busy"),
 )  # fmt: skip
+_NO_CREDENTIAL = re.compile(
+    r"\b(?:no|missing|without) (?:a |an |the |any |valid )*(?:api[ _-]?key|access[ _-]token|(?:client|auth|authentication|bearer|security) token|credentials|authentication credentials|authentication)\b(?!:)(?: (?:was |were |is )?(?:provided|found|supplied|sent|given|present|specified|in the request))?"
+    r"|\b(?:api[ _-]?key|access token|credentials|(?:client|auth|authentication|bearer) token)(?: is| are| was| were)? (?:missing|not (?:provided|found in|present|specified|sent|supplied))\b|authentication credentials were not provided",
+    re.IGNORECASE,
+)
 _CURRENT_STATE = re.compile(
     r"\bcurrent(?:ly)? (?:status|state) (?:is|of|was)\b|\bis currently in (?:the )?\w+ (?:status|state)\b|, but (?:it )?(?:is|was) currently \w+ing\b",
     re.IGNORECASE,
+)
+_STATE_KINDS = (
+    ("csrf", re.compile(r"csrf|xsrf|forgery|authenticity|form[ _-]key|view ?state", re.IGNORECASE)),
+    ("nonce", re.compile(r"nonce", re.IGNORECASE)),
+    ("session", re.compile(r"session|crumb|guest|basket|cart|checkout", re.IGNORECASE)),
+    (
+        "code",
+        re.compile(
+            r"code|\botp\b|captcha|link[ _-]?token|public[ _-]?token|upload|one[- ]time|callback|interaction|receipt|quote|offer|reservation|challenge",
+            re.IGNORECASE,
+        ),
+    ),
 )
 _CHECKED_FOR_BULK = frozenset({"rate_limited"})
 _NEEDED = re.compile(
@@ -107,6 +124,9 @@ def phrase_in(sentence: str) -> Phrase | None:
     sentence = sentence[:_LIMIT]
     if _NEEDED.search(sentence) is None:
         return None
+    absent = _NO_CREDENTIAL.search(sentence)
+    if absent is not None:
+        return Phrase("credential_rejected", "missing", absent[0])
     about_form = speaks_of_form(sentence)
     about_syntax = _SYNTAX_TALK.search(sentence) is not None
     state = _CURRENT_STATE.search(sentence)
@@ -122,8 +142,16 @@ def phrase_in(sentence: str) -> Phrase | None:
             continue
         if cause in _CHECKED_FOR_BULK and _BULK.search(sentence) is not None:
             continue
-        return Phrase(cause, kind, found[0][:120])
+        return Phrase(cause, _state_kind(found[0]) if kind == "cursor" else kind, found[0][:120])
     return None
+
+
+def _state_kind(words: str) -> str:
+    """Which remedy of expired state the words ask for."""
+    for kind, pattern in _STATE_KINDS:
+        if pattern.search(words) is not None:
+            return kind
+    return "cursor"
 
 
 _WITHOUT_INFORMATION = frozenset(

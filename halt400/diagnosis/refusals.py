@@ -41,6 +41,7 @@ BESIDE_A_FIELD = 0.6
 
 REMEDIES: dict[tuple[str, str], str] = {
     ("credential_rejected", "expired"): "Renew the credential, and tell who owns it; the request itself is well formed.",
+    ("credential_rejected", "missing"): "Send the credential that the target asks for: it found none; tell who configures the job.",
     ("credential_rejected", "wrong"): "Check that this key or token is the one for this target and still active, and tell who owns it; the request itself is well formed.",
     ("credential_rejected", "grant"): "Obtain a new grant (sign in again, or a new refresh token), and tell who owns the credential; a grant that was refused once stays refused.",
     ("credential_rejected", "client"): "Check client id and secret of the application and its registration, and tell who owns it; the request itself is well formed.",
