@@ -87,6 +87,8 @@ def remedy_of(exchange: Exchange, field: str, place: Place | None, reason: str, 
     tail = f": {shown}" if shown else "."
     if place is None and MISSING.search(reason):
         return f"Add {field}{_with(advice)}{tail}"
+    if place is not None and MISSING.search(reason) and value_at(exchange, place) in ("", None, [], {}):
+        return f"Give {field} a value{_with(advice)}{tail}"
     if place is not None and advice.replacement is not None:
         if _is_of_value(exchange, place, field, reason):
             return f"Replace the value of {field} by {advice.replacement}{tail}"
