@@ -46,6 +46,7 @@ def test_a_traceback_is_a_field_and_has_no_secret() -> None:
     assert "s3cret-Pw" not in found["message"]
 
 
+@pytest.mark.slow
 async def test_the_processes_write_it_where_it_is_set() -> None:
     variables = environment(HALT400_LOG_FORMAT="json", HALT400_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
     process = await start("api", "--port", "0", variables=variables)

@@ -123,6 +123,7 @@ async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
         await sink.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("page", [True, False], ids=["page", "ticket"])
 async def test_every_message_keeps_to_the_documented_contract(rig: Rig, action: str, page: bool) -> None:
@@ -135,6 +136,7 @@ async def test_every_message_keeps_to_the_documented_contract(rig: Rig, action: 
 HOSTILE = '<!channel> <https://evil.example|click> & ``` *bold* _x_ :skull: \r\nBcc: x@evil.example\r\n.\r\n"\\ \u202e'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["fleet_fault", "target_alarm", "poison_item", "retry_loop", "refused_records"])
 @pytest.mark.parametrize("action", ["trigger", "resolve"])
 async def test_findings_keep_to_the_contract_whatever_names_a_scraper_has(rig: Rig, kind: str, action: str) -> None:

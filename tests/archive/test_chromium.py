@@ -83,6 +83,7 @@ async def devtools(tmp_path: Path) -> AsyncIterator[Evaluate]:
         await chromium.wait()
 
 
+@pytest.mark.slow
 async def test_evidence_opens_in_the_network_panel(devtools: Evaluate) -> None:
     redacted = redact_and_cut(redactor, offence())
     har = har_of(redacted).decode()

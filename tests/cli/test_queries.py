@@ -79,6 +79,7 @@ async def test_what_goes_wrong_is_one_line_that_says_what_to_do(api: Api, argume
     assert said in outcome.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

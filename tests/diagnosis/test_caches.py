@@ -26,6 +26,7 @@ def clear_caches() -> None:
     excerpts._clean.clear()
 
 
+@pytest.mark.slow
 def test_a_diagnosis_is_the_same_after_any_other():
     alone = []
     for case in CASES:
@@ -102,6 +103,7 @@ def test_the_quick_test_for_a_phrase_skips_none(family, data):
     assert mentions(Exchange(get(), Response(status=400, body=f"{{ {phrase} }}")), family)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.data())
 @pytest.mark.parametrize("number", range(len(_BODY_SIGNS)))
@@ -111,6 +113,7 @@ def test_the_quick_test_for_a_block_page_skips_none(number, data):
     assert (vendor, sign) in _possible_signs(page)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.data())
 @pytest.mark.parametrize("pattern", [pattern for pattern, _, _, needs_field_word in _PATTERNS if needs_field_word])

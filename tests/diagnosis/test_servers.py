@@ -13,6 +13,7 @@ from halt400.exchanges.raw import read_raw
 from halt400.records import Request, Response
 
 
+@pytest.mark.slow
 def test_the_required_scores_on_what_real_servers_answered_are_reached():
     below = [
         (score.name, score.good, score.total, score.misses) for score in server_suite(Counter()) if not score.passed

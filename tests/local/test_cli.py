@@ -36,6 +36,7 @@ async def test_the_printed_settings_reach_the_s3_server_and_ctrl_c_ends_it() -> 
     assert is_free(int(settings["ENDPOINT_URL"].rpartition(":")[2]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("server", ["kafka", "s3"])
 async def test_a_port_in_use_is_one_line_and_exit_code_1(server: str) -> None:
     with socket.create_server((HOST, 0)) as holder:

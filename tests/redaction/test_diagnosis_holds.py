@@ -73,6 +73,7 @@ def place(evidence: Evidence) -> tuple[object, ...]:
     return evidence.where, evidence.offset, evidence.line, evidence.column
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cases", [recorded, labelled, json_cases])
 def test_the_diagnosis_holds_after_redaction(cases: object) -> None:
     changed, differing = 0, []
