@@ -2,10 +2,12 @@
 
 import pytest
 
+from benchmarks.diagnosis_own import own_cases
 from halt400.diagnosis import diagnose
 from halt400.diagnosis.error_codes import code_key, read_error_codes
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.refusal_phrases import phrase_in, says_nothing
+from halt400.diagnosis.server_errors import read_server_error
 from halt400.diagnosis.stated_wait import stated_wait
 from halt400.records import Request, Response
 from tests.diagnosis.builders import get, request
@@ -51,7 +53,7 @@ def test_a_code_is_read_wherever_a_protocol_puts_it(body, headers, cause):
     "body",
     [
         '{"code": 17, "message": "Unknown color"}',
-        '{"code": 32, "message": "Out of stock"}',
+        '{"code": 32, "message": "Unknown size"}',
         '{"status": "error", "type": "validation", "reason": "badRequest"}',
         '{"code": "INVALID_TOKEN", "message": "Unexpected token } in JSON at position 4"}',
         '{"error": "invalid_request", "error_description": "Missing parameter: scope"}',
@@ -197,3 +199,13 @@ def test_hostile_bodies_give_few_codes_and_no_error():
 )
 def test_a_code_has_one_key_however_it_is_spelled(code, key):
     assert code_key(code) == key
+
+
+def test_no_sentence_is_lost_to_the_search_for_stems():
+    """Beyond ASCII the expressions are tried without it, and say the same."""
+    for case in own_cases():
+        response = case["broken"].get("response") or {}
+        exchange = Exchange(get(URL), refusal(response.get("body") or ""))
+        for sentence in (said[:380] for said in read_server_error(exchange).sentences[:4]):
+            found, whole = phrase_in(sentence), phrase_in(f"{sentence}…")
+            assert (found and found[:2]) == (whole and whole[:2]), sentence
