@@ -35,8 +35,9 @@ class DiagnosedRequest(Struct, kw_only=True):
 
 
 class DiagnoseResult(Struct, kw_only=True):
-    """The requests of a text, the first 1,000 of `total`."""
+    """The requests of a text, the first 1,000 of `total`; `problem` says why it cannot be read, null where it can."""
 
+    problem: str | None
     total: Count
     defects: Count
     requests: list[DiagnosedRequest]

@@ -53,6 +53,7 @@ def openapi_document() -> dict[str, Any]:
     for name, meaning in FIELDS["Command"].items():
         components["Quarantine"]["properties"][name].setdefault("description", meaning)
     components["OperationBody"]["allOf"] = [_HOLD_OF_EXTEND_AND_QUARANTINE]
+    components["RedriveBody"]["anyOf"] = _NAMES_LETTERS
     components["Problem"]["properties"]["code"]["enum"] = list(TITLES)
     return {
         "openapi": "3.1.0",
@@ -94,6 +95,10 @@ _HOLD_OF_EXTEND_AND_QUARANTINE = {
     "if": {"properties": {"kind": {"enum": ["release", "probe"]}}},
     "then": {"properties": {"hold_s": {"type": "null"}}},
 }
+_NAMES_LETTERS = [
+    {"required": [name], "properties": {name: wanted}}
+    for name, wanted in (("ids", {"minItems": 1}), ("error", {"type": "string"}), ("all", {"const": True}))
+]
 _HEADER = {"type": "string", "minLength": 1, "maxLength": 255}
 
 

@@ -1,12 +1,14 @@
 """Runs `halt400 what-if` in a process of its own: the work of seconds must not delay this one."""
 
 import asyncio
+import os
 import sys
 from contextlib import suppress
 
 import msgspec
 
 from halt400.errors import InvalidRecord
+from halt400.kafka.connection import KafkaConnection
 from streams.api.problems import raise_problem
 from streams.replay.what_if import Changes, WhatIf
 
@@ -16,21 +18,26 @@ LONGEST_S = 60.0
 _lock = asyncio.Lock()
 
 
-async def run_what_if(target: str, changes: Changes, hours: int) -> WhatIf:
+async def run_what_if(kafka: KafkaConnection, partitions: int, target: str, changes: Changes, hours: int) -> WhatIf:
     """Process the target's recent responses by the rule in force and by a changed one.
 
     One at a time in this process; a second request is told to come back.
     """
     if _lock.locked():
         raise_problem(
-            503,
+            429,
             "busy",
             "Another what-if is being processed.",
             "Try again in a moment.",
             headers={"Retry-After": "5"},
         )
     async with _lock:
-        return await _run(["--hours", str(hours), *_options(changes), "--", target])
+        place = {
+            "HALT400_KAFKA_BOOTSTRAP_SERVERS": kafka.servers,
+            "HALT400_KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
+            "HALT400_KAFKA_PARTITIONS": str(partitions),
+        }
+        return await _run(["--hours", str(hours), *_options(changes), "--", target], os.environ | place)
 
 
 def _options(changes: Changes) -> list[str]:
@@ -43,10 +50,11 @@ def _options(changes: Changes) -> list[str]:
     return [text for name, value in given if value is not None for text in (name, value)]
 
 
-async def _run(arguments: list[str]) -> WhatIf:
+async def _run(arguments: list[str], environment: dict[str, str]) -> WhatIf:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "halt400", "what-if", "--format", "json", *arguments),
+        env=environment,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

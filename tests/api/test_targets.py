@@ -250,5 +250,6 @@ async def test_what_is_wrong_with_a_pasted_request_is_answered(api: Api) -> None
     status, found = await diagnose("curl https://a.example/ -d '{,}' -H 'Content-Type: application/json'")
     assert (status, found["total"], found["defects"]) == (200, 1, 1)
     assert found["requests"][0]["diagnosis"]["cause"] == "malformed_json"
-    status, problem = await diagnose("nothing of the kind")
-    assert (status, problem["code"], problem["parameter"]) == (400, "bad_body", "text")
+    status, unread = await diagnose("nothing of the kind")
+    assert (status, unread["total"]) == (200, 0)
+    assert "no HAR, raw request, curl command" in unread["problem"]

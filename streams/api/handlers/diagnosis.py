@@ -68,9 +68,11 @@ class DiagnosisHandlers:
         try:
             found = await asyncio.to_thread(diagnose_text, body.text)
         except Halt400Error as error:
-            raise_problem(400, "bad_body", error.message, error.mend, parameter="text")
+            problem = " ".join(part for part in (error.message, error.mend) if part)
+            return json_response(DiagnoseResult(total=0, defects=0, requests=[], problem=problem))
         return json_response(
             DiagnoseResult(
+                problem=None,
                 total=len(found),
                 defects=sum(one.diagnosis is not None for one in found),
                 requests=[

@@ -75,4 +75,5 @@ class ServiceHandlers:
             )
         given = {name: getattr(query, name) for name in Changes.__struct_fields__}
         changes = Changes(**{name: value for name, value in given.items() if value is not UNSET})
-        return json_response(await run_what_if(query.target, changes, query.hours))
+        found = await run_what_if(self._model.kafka, self._model.partitions, query.target, changes, query.hours)
+        return json_response(found)

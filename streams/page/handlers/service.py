@@ -56,7 +56,9 @@ class ServicePageHandlers:
         changed, problem = None, None
         if rule is not None and "hours" in request.query:
             try:
-                changed = await run_what_if(target, _changes(request, rule), WHAT_IF_HOURS)
+                model = self._context.model
+                changes = _changes(request, rule)
+                changed = await run_what_if(model.kafka, model.partitions, target, changes, WHAT_IF_HOURS)
             except ProblemError as error:
                 problem = error.problem
         return self._context.page(
