@@ -58,20 +58,18 @@ class Checkpoint:
                 taken = [_take(partition) for partition in self._assignment.partitions]  # 1
             started = time.monotonic()
             await asyncio.gather(*(send for one in taken for send in one.sends))  # 2
-            rows = await self._send_rows(taken)  # 3
-            await asyncio.gather(*rows)  # 4
+            await asyncio.gather(*(await self._send_rows(taken)))  # 3, 4
             self._raise_watermarks(taken)  # 5
-            if rows:
-                metrics.ROWS.inc(len(rows))
+            if rows := sum(len(one.rows) for one in taken if self._assignment.is_current(one.partition)):
+                metrics.ROWS.inc(rows)
                 metrics.FLUSH_SECONDS.observe(time.monotonic() - started)
 
     async def _send_rows(self, taken: list[_Taken]) -> list[Awaitable[Any]]:
-        return [
-            await self._assignment.table.write(one.partition.number, key, value)
-            for one in taken
-            if self._assignment.is_current(one.partition)
-            for key, value in one.rows
-        ]
+        sent: list[Awaitable[Any]] = []
+        for one in taken:
+            if one.rows and self._assignment.is_current(one.partition):
+                sent += await self._assignment.table.write(one.partition.number, one.rows)
+        return sent
 
     def _raise_watermarks(self, taken: list[_Taken]) -> None:
         for one in taken:

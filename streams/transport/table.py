@@ -18,9 +18,10 @@ class DurableTable(Table[bytes, bytes]):
     """A Faust table that recovers and moves as every table does, with three differences.
 
     Rows are kept per partition as the changelog's bytes, so that the rows of a revoked partition are dropped with it
-    (Faust's memory store keeps them), and the changelog is read in folds too. `write` returns the broker's
-    acknowledgement (Faust's `flush` can return with nothing sent). Of two values of one key in the changelog the one
-    that `newer` chooses counts, not the later one, so that a stale member cannot put back an older row.
+    (Faust's memory store keeps them), and the changelog is read in folds too. `write` sends whole batches, and returns
+    the broker's acknowledgements (Faust's `flush` can return with nothing sent). Of two values of one key in the
+    changelog the one that `newer` chooses counts, not the later one, so that a stale member cannot put back an older
+    row.
 
     Parameters
     ----------
@@ -80,12 +81,27 @@ class DurableTable(Table[bytes, bytes]):
         self._recovery_log.end(sum(len(rows) for rows in self._rows.values()))
         await super().on_recovery_completed(active_tps, standby_tps)
 
-    async def write(self, partition: int, key: bytes, value: bytes) -> Awaitable[Any]:
-        """Send one row to the changelog.
+    async def write(self, partition: int, rows: Iterable[tuple[bytes, bytes]]) -> list[Awaitable[Any]]:
+        """Send rows (key and value) of a partition to the changelog, in their order, in as few batches as they fill.
 
         Returns
         -------
-        Awaitable
-            Done when the broker has acknowledged the row; an error means that the broker does not have it.
+        list of Awaitable
+            One for each batch, done when the broker has acknowledged its rows; an error means that it has them not.
         """
-        return await self.app.producer.send(self._changelog_name, key, value, partition, None, None)
+        producer = cast(Any, self.app.producer)._ensure_producer()
+        sent: list[Awaitable[Any]] = []
+        batch = producer.create_batch()
+
+        async def send() -> None:
+            batch.close()
+            sent.append(await producer.send_batch(batch, self._changelog_name, partition=partition))
+
+        for key, value in rows:
+            if batch.append(key=key, value=value, timestamp=None) is None:
+                await send()
+                batch = producer.create_batch()
+                batch.append(key=key, value=value, timestamp=None)
+        if batch.record_count():
+            await send()
+        return sent

@@ -1,7 +1,7 @@
 """An engine on a fake producer and a fake changelog, for tests without Kafka."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -29,9 +29,9 @@ class FakeTable(DurableTable):
     written: list[tuple[int, bytes]]
     acknowledgement: asyncio.Future[None]
 
-    async def write(self, partition: int, key: bytes, value: bytes) -> Awaitable[Any]:
-        self.written.append((partition, key))
-        return self.acknowledgement
+    async def write(self, partition: int, rows: Iterable[tuple[bytes, bytes]]) -> list[Awaitable[Any]]:
+        self.written += [(partition, key) for key, _ in rows]
+        return [self.acknowledgement]
 
 
 class EngineBench:

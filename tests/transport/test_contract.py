@@ -90,21 +90,20 @@ class DelayedTable(DurableTable):
         super().__init__(*arguments, **options)
         self.acknowledge = asyncio.Event()
 
-    async def write(self, partition: int, key: bytes, value: bytes) -> Awaitable[Any]:
-        acknowledged = await super().write(partition, key, value)
+    async def write(self, partition: int, rows: Iterable[tuple[bytes, bytes]]) -> list[Awaitable[Any]]:
+        acknowledged = await super().write(partition, rows)
 
         async def delayed() -> Any:
             await self.acknowledge.wait()
-            return await acknowledged
+            return await asyncio.gather(*acknowledged)
 
-        return asyncio.ensure_future(delayed())
+        return [asyncio.ensure_future(delayed())]
 
 
 async def test_nothing_is_committed_before_the_broker_has_acknowledged_its_rows(bench: Bench) -> None:
     async def write_a_row(running: Running, tp: TP, records: list[Any]) -> None:
         end = records[-1].offset + 1
-        acknowledged = await running.table.write(tp.partition, b"key", b"%d" % end)
-        await acknowledged
+        await asyncio.gather(*(await running.table.write(tp.partition, [(b"key", b"%d" % end)])))
         running.watermarks.advance(tp, end)
 
     await bench.publish(0, [b"1"] * 50)
@@ -122,17 +121,18 @@ async def rows_reached(bench: Bench, count: int) -> bool:
 
 async def test_recovery_finds_every_row_and_keeps_the_newer_of_two(bench: Bench) -> None:
     async def write_rows(running: Running, tp: TP, records: list[Any]) -> None:
-        for number in range(2000):
-            await running.table.write(tp.partition, b"k%d" % number, b"%d" % number)
-        await running.table.write(tp.partition, b"k7", b"900")
-        await (await running.table.write(tp.partition, b"k7", b"12"))
+        rows = [(b"k%d" % number, b"%d" % number) for number in range(2000)]
+        rows += [(b"large", b"0" * 300_000), (b"k7", b"900"), (b"k7", b"12")]  # more than a batch, and one by itself
+        batches = await running.table.write(tp.partition, rows)
+        assert len(batches) > 1
+        await asyncio.gather(*batches)
         running.watermarks.advance(tp, records[-1].offset + 1)
 
     await bench.publish(1, [b"1"])
     async with bench.app(write_rows):
         await until(lambda: at_the_end(bench))
     async with bench.app(collect) as running:
-        await until(lambda: len(running.table.rows(1)) == 2000)
+        await until(lambda: len(running.table.rows(1)) == 2001)
         assert running.table.rows(1)[b"k7"] == b"900", "a stale writer's row replaced a newer one"
         assert running.table.rows(1)[b"k1999"] == b"1999"
         assert running.table.rows(0) == {}
@@ -140,7 +140,7 @@ async def test_recovery_finds_every_row_and_keeps_the_newer_of_two(bench: Bench)
 
 async def test_revoked_partitions_leave_no_rows_behind(bench: Bench) -> None:
     async def write_a_row(running: Running, tp: TP, records: list[Any]) -> None:
-        await (await running.table.write(tp.partition, b"row-of-%d" % tp.partition, b"1"))
+        await asyncio.gather(*(await running.table.write(tp.partition, [(b"row-of-%d" % tp.partition, b"1")])))
         running.watermarks.advance(tp, records[-1].offset + 1)
 
     for partition in range(PARTITIONS):
