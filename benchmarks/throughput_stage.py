@@ -221,7 +221,7 @@ class Stage:
         with self._process(command, f"{name}-{number}") as (process, output):
             await asyncio.to_thread(process.wait, self.naive_s + 180 if bounded else 900)
             if process.returncode:
-                raise StalledError(f"{name} ended with {process.returncode}")
+                raise CannotRun(f"it ended with code {process.returncode}")
             counted: dict[str, Any] = json.loads(output.read_text())
         if bounded and counted["events"] >= self.expected.events:
             raise StalledError(f"{name} came to the end of the log; use more events or fewer seconds")
@@ -318,7 +318,7 @@ class Stage:
         try:
             yield process, output
         except BaseException:
-            console.print(log.read_text(errors="replace")[-4000:], markup=False)
+            console.print(log.read_text(errors="replace")[-2000:], markup=False)
             raise
         finally:
             if process.poll() is None:

@@ -20,7 +20,7 @@ from quixstreams.models import Deserializer
 
 
 class _EventDeserializer(Deserializer):
-    def __call__(self, value: bytes, _context: Any) -> CountedByPeer:
+    def __call__(self, value: bytes, ctx: Any) -> CountedByPeer:
         return decode_for_peer(value)
 
 
