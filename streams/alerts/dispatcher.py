@@ -113,6 +113,11 @@ class AlertDispatcher:
     # Partitions
 
     @property
+    def broker_answers(self) -> bool:
+        """Whether the broker answers the follower of `alerts`."""
+        return self._follower.healthy
+
+    @property
     def partitions(self) -> list[int]:
         """The partitions that are loaded."""
         return sorted(self._partitions)

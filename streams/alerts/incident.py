@@ -109,7 +109,8 @@ class Incident(Struct, kw_only=True, omit_defaults=True):
     are about: the broadest of the episode, else its first; None while nothing is quarantined. `findings` are those of
     the episode, `finding_ids` those that were applied, of earlier episodes too. `covered_by_fleet_fault`: the page of a
     fault of the fleet covers its alarm, which is then only a ticket. `first_attempts` are sinks that may have got a
-    first message, though no answer of theirs is recorded: they get the resolve too.
+    first message, though no answer of theirs is recorded: they get the resolve too. `absorbed` are the incidents that
+    this one took over, with the episode of each: where their own rows do not say so yet, its row does.
     """
 
     version: Literal[1] = 1
@@ -132,6 +133,7 @@ class Incident(Struct, kw_only=True, omit_defaults=True):
     last_sent: dict[str, LastSent] = field(default_factory=dict, name="told")
     first_attempts: dict[str, FirstAttempt] = {}
     escalated_to: list[str] = []
+    absorbed: dict[str, int] = {}
 
     def episode_scopes(self) -> dict[str, ScopeState]:
         """The scopes of this episode, released ones included."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from streams.alerts.incident import Incident, ScopeState
+from streams.alerts.incident_updates import close_absorbed
 
 __all__ = ["IncidentIndex"]
 
@@ -67,6 +68,13 @@ class IncidentIndex:
         incident.scopes[name] = scope
         self._open_scopes[incident.key] += incident.has_open(name) - was_open
         self._place(incident, name)
+
+    def close_absorbed(self, incident: Incident, into: str, closed_at: int) -> None:
+        """Close an incident whose open scopes another has taken over, and is the place of by now."""
+        close_absorbed(incident, into, closed_at)
+        self._open_scopes[incident.key] = 0
+        for name in incident.scopes:
+            self._place(incident, name)
 
     def sequence(self, name: str) -> int:
         """The sequence of the latest command of a scope, 0 where none is known."""

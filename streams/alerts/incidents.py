@@ -21,8 +21,10 @@ from streams.alerts.incident import (
 )
 from streams.alerts.incident_index import IncidentIndex
 from streams.alerts.incident_updates import (
+    CLOSED_BY_ITSELF,
     DELETE_CLOSED_AFTER_MS,
     add_finding,
+    finish_absorptions,
     is_acknowledgement,
     reopen,
     scope_state,
@@ -36,7 +38,6 @@ CLOSE_EXPIRED_AFTER_MS = 86_400_000
 """An incident closes by itself when its last quarantine expired this long ago and no command came since."""
 FINDING_CLOSES_AFTER_MS = {"page": 4 * 3_600_000, "ticket": 86_400_000}
 """No record ends a finding: where nothing is quarantined, it closes when it was not reported again for this long."""
-CLOSED_BY_ITSELF = "halt400.alerts"
 
 
 class Incidents:
@@ -50,8 +51,12 @@ class Incidents:
 
     def __init__(self, partition: int, rows: Iterable[Incident] = ()) -> None:
         self.partition = partition
+        rows = list(rows)
+        finished = finish_absorptions(rows)
         self._index = IncidentIndex(rows)
         self._changed: dict[str, None] = {}
+        for incident in finished:
+            self._mark_changed(incident)
 
     @property
     def by_key(self) -> Mapping[str, Incident]:
@@ -76,12 +81,13 @@ class Incidents:
             # The scope keeps its sequence here, so that only the other row says that the command was applied.
             self._end_scope(current, command, current.scopes[name].sequence, now_ms)
         absorbed = [self.by_key[key] for key in placement.absorbs]
-        for other in absorbed:
-            # Closed before the other opens: a crash between the two rows notifies nobody twice.
-            self._close(other, now_ms, CLOSED_BY_ITSELF, f"it is part of {placement.key}")
         incident = self._open_scope(placement.key, command, now_ms)
         for other in absorbed:
             self._absorb(incident, other)
+        for other in absorbed:
+            # After the wider one: a crash between the two rows loses nothing; see `finish_absorptions`.
+            self._index.close_absorbed(other, incident.key, now_ms)
+            self._mark_changed(other)
 
     def apply_finding(self, finding: Finding, now_ms: int) -> None:
         """Apply one finding; one that was applied before, or that is closed by now, changes nothing."""
@@ -212,14 +218,14 @@ class Incidents:
             self._close(incident, now_ms, command.issued_by, command.reason)
 
     def _absorb(self, incident: Incident, other: Incident) -> None:
-        """Move the open scopes and the findings of another incident, which is closed, into this one."""
+        """Take over the open scopes and the findings of another incident, which the caller closes."""
         scopes = other.open_scopes()
         for name, scope in scopes.items():
             self._index.set_scope(incident, name, msgspec.structs.replace(scope, episode=incident.episode))
-            self._index.set_scope(other, name, msgspec.structs.replace(scope, state="released"))
         if scopes:
             incident.opened_at = min(incident.opened_at, other.opened_at)
-        incident.findings, other.findings = incident.findings | other.findings, {}
+        incident.findings = incident.findings | other.findings
+        incident.absorbed = incident.absorbed | {other.key: other.episode}
         self._mark_changed(incident)
 
     def _close(self, incident: Incident, now_ms: int, by: str, reason: str) -> None:

@@ -27,6 +27,9 @@ class SupervisedProcess:
         File that its output is appended to; None for the output of this process.
     grace_s
         Seconds that it may take to end after SIGTERM.
+    orphan_grace_s
+        Seconds that it may take to end when this process has ended; `grace_s` where it is None. On Linux the kernel
+        kills a child with a value of its own where the process between the two is killed.
     remove
         A directory to remove when the child was ended because this process has ended.
     keep_open
@@ -39,6 +42,7 @@ class SupervisedProcess:
         log_path: Path | None,
         *,
         grace_s: float = 15.0,
+        orphan_grace_s: float | None = None,
         remove: Path | None = None,
         keep_open: int | None = None,
     ) -> None:
@@ -55,6 +59,8 @@ class SupervisedProcess:
             "--grace",
             str(grace_s),
         ]
+        if orphan_grace_s is not None:
+            supervisor += ["--orphan-grace", str(orphan_grace_s)]
         if remove is not None:
             supervisor += ["--remove", remove]
         with log_path.open("ab") if log_path is not None else nullcontext() as log:
@@ -83,13 +89,17 @@ class SupervisedProcess:
         """Wait for the child to end and return its exit code; raises ``subprocess.TimeoutExpired``."""
         return self._process.wait(timeout_s)
 
+    def ask_to_stop(self) -> None:
+        """Send the child SIGTERM, and SIGKILL after the grace period; returns at once."""
+        with suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGTERM)
+
     def stop(self) -> None:
         """Stop the child: SIGTERM, then SIGKILL after the grace period. Does nothing in a fork of its owner."""
         if os.getpid() != self._owner:
             return
         if self.running:
-            with suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGTERM)
+            self.ask_to_stop()
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(self._grace_s + 5.0)
         self.kill()

@@ -84,23 +84,20 @@ class Assignment:
         """Whether the partition was not revoked since it was created."""
         return self._partitions.get(partition.number) is partition
 
-    def create(self, number: int) -> DetectPartition:
-        """The partition of a number, created from its recovered rows where it has no state yet."""
-        partition = self._partitions.get(number)
-        if partition is None:
-            state = PartitionState(self.inputs.responses, number, self._context, self.table.rows(number))
-            partition = self._partitions[number] = DetectPartition(state)
-        return partition
-
-    def accept(self, topic: str, number: int, records: Records) -> DetectPartition:
+    def accept(self, topic: str, number: int, records: Records) -> DetectPartition | None:
         """The partition that a fold is about to be applied to; it counts as applied from here on.
+
+        None where the partition was revoked while the fold waited: its next owner reads it. A state made of it here
+        would be without the rows, and would be taken for the partition's when that comes back.
 
         Raises
         ------
         LostRecords
             Records are missing between this fold and the one before.
         """
-        partition, tp = self.create(number), TP(topic, number)
+        partition, tp = self._partitions.get(number), TP(topic, number)
+        if partition is None:
+            return None
         records.check_follows(partition.ends.get(tp, self.watermarks.start_of(tp)))
         partition.ends[tp] = records.end
         return partition
@@ -111,10 +108,12 @@ class Assignment:
         return partition.ends.get(tp) if partition is not None else None
 
     def create_all(self, assigned: Iterable[TP]) -> None:
-        """Create every assigned partition: one without traffic has quarantines that end, too."""
+        """Create every assigned partition from its recovered rows: one without traffic has quarantines that end."""
         for tp in assigned:
-            if tp.topic == self.inputs.responses:
-                self.create(tp.partition)
+            if tp.topic == self.inputs.responses and tp.partition not in self._partitions:
+                rows = self.table.rows(tp.partition)
+                state = PartitionState(self.inputs.responses, tp.partition, self._context, rows)
+                self._partitions[tp.partition] = DetectPartition(state)
 
     def drop(self, revoked: set[TP]) -> None:
         """Forget revoked partitions with their rows and watermarks."""

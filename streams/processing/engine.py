@@ -63,6 +63,8 @@ class Engine:
             return
         async with self._applying:
             partition = self._assignment.accept(topic, number, records)
+            if partition is None:
+                return
             outcome = partition.state.apply(records, self._now_ms())
             metrics.EVENTS.inc(len(records))
             if outcome:
@@ -75,6 +77,8 @@ class Engine:
             return
         async with self._applying:
             partition = self._assignment.accept(topic, number, records)
+            if partition is None:
+                return
             outcome = partition.state.operate(topic, records, self._now_ms())
             if outcome:
                 await self._sender.send(partition, outcome, topic)

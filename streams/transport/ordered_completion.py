@@ -101,6 +101,14 @@ class OrderedCompletion:
             resumed, self._paused = self._paused, set()
             self._resume(resumed)
 
+    def taken(self, tp: TP) -> int | None:
+        """The offset up to which a partition's folds were taken, None before its first."""
+        return self._ends.get(tp)
+
+    def is_paused(self, tp: TP) -> bool:
+        """Whether a partition waits until less is open."""
+        return tp in self._paused
+
     @property
     def oldest_ms(self) -> int | None:
         """The Kafka timestamp of the oldest open fold, None where no fold is open."""

@@ -8,6 +8,7 @@ from faust.transport.drivers.aiokafka import Transport
 from streams.transport.consumer import FoldingConsumer
 from streams.transport.membership import Membership
 from streams.transport.producer import IdempotentProducer
+from streams.transport.recovery import install_recovery
 from streams.transport.watermarks import Watermarks
 
 __all__ = ["FoldingTransport", "install"]
@@ -23,11 +24,12 @@ class FoldingTransport(Transport):
 
 
 def install(app: App) -> Watermarks:
-    """Give `app` the folding transport; returns the watermarks, which the agents raise."""
+    """Give `app` the folding transport, and deadlines in recoveries; returns the watermarks, which the agents raise."""
     watermarks = Watermarks()
     transport = FoldingTransport(app.conf.broker_consumer, app)
     transport.watermarks = watermarks
     transport.membership = Membership(app.conf.broker_session_timeout)
     app.transport = transport
     app.producer_transport = transport
+    install_recovery(app)
     return watermarks

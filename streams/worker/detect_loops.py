@@ -12,12 +12,11 @@ from streams.transport import FoldingConsumer
 from streams.worker.detect_followers import DetectFollowers
 from streams.worker.faust_app import Halt400App
 from streams.worker.loops import run_every, run_repeatedly
+from streams.worker.progress_watch import WATCH_INTERVAL_S, ProgressWatch
 from streams.worker.target_metrics import TargetMetrics
-from streams.worker.watchdog import Watchdog
 
 __all__ = ["add_detect_loops"]
 
-WATCH_INTERVAL_S = 5.0
 TICK_INTERVAL_S = 1.0
 TARGETS_INTERVAL_S = 15.0
 
@@ -36,7 +35,14 @@ def add_detect_loops(
     run_every(app, checkpoint_interval_s, engine.checkpoint)
     run_every(app, TICK_INTERVAL_S, partial(_tick, engine, policies))
     run_repeatedly(app, partial(_apply_next_decisions, engine, followers))
-    run_every(app, WATCH_INTERVAL_S, partial(_watch, app, Watchdog(), assignment, followers))
+    watch = ProgressWatch(
+        app,
+        "detect",
+        assignment.inputs,
+        applied=assignment.applied,
+        broker_answers=lambda: followers.control.healthy,
+    )
+    run_every(app, WATCH_INTERVAL_S, partial(_watch, app, watch, assignment, followers))
     if targets_measured:
         target_metrics = TargetMetrics(targets_measured)
         run_every(app, TARGETS_INTERVAL_S, partial(_measure_targets, target_metrics, assignment))
@@ -56,20 +62,8 @@ async def _measure_targets(target_metrics: TargetMetrics, assignment: Assignment
     await target_metrics.update(targets, time.time_ns() // 1_000_000)
 
 
-async def _watch(app: Halt400App, watchdog: Watchdog, assignment: Assignment, followers: DetectFollowers) -> None:
+async def _watch(app: Halt400App, watch: ProgressWatch, assignment: Assignment, followers: DetectFollowers) -> None:
     if followers.fleet.failure is not None:
         raise followers.fleet.failure
-    consumer = cast(FoldingConsumer, app.consumer)
-    metrics.EVENTS_BEHIND.set(consumer.unfetched(assignment.inputs.responses))
-    metrics.READY.labels("detect").set(app.ready)
-    now_s = time.monotonic()
-    watchdog.check(
-        now_s,
-        broker_answers=followers.control.healthy,
-        ready=app.ready,
-        polls=consumer.polls,
-        partitions=consumer.progress(assignment.inputs, assignment.applied),
-    )
-    metrics.PARTITION_STALLED_SECONDS.clear()
-    for tp, stalled_s in watchdog.stalled_s(now_s).items():
-        metrics.PARTITION_STALLED_SECONDS.labels(tp.topic, tp.partition).set(stalled_s)
+    metrics.EVENTS_BEHIND.set(cast(FoldingConsumer, app.consumer).unfetched(assignment.inputs.responses))
+    await watch.look()

@@ -5,29 +5,22 @@ it again.
 """
 
 import logging
-import os
-import threading
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any
 
-__all__ = ["EXIT_FAILURE", "end_process", "ends_the_process"]
+__all__ = ["end_process", "ends_the_process"]
 
 log = logging.getLogger("halt400.worker")
 
-EXIT_FAILURE = 70
-STOP_DEADLINE_S = 45.0
-
 
 async def end_process(app: Any, error: BaseException) -> None:
-    """Stop the worker because of `error`; where it does not stop in time, exit at once."""
+    """Stop the worker because of `error`, within the bound of `streams.worker.stop_bound`."""
     if app.failure is not None:
         return
     app.failure = error
     log.critical("The worker ends: %s: %s", type(error).__name__, error, exc_info=error)
-    deadline = threading.Timer(STOP_DEADLINE_S, os._exit, (EXIT_FAILURE,))
-    deadline.daemon = True
-    deadline.start()
+    app.on_failure()
     await app.crash(error)
 
 

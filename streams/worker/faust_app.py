@@ -1,7 +1,7 @@
 """The Faust app that each of the worker's processes is built on, and its Kafka settings."""
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, Protocol
@@ -39,6 +39,8 @@ class Halt400App(DisklessApp):
         Whether the assigned partitions are recovered and read.
     services
         Started before Kafka assigns partitions, and stopped last.
+    on_failure
+        Called when the process is about to end because of a failure.
     """
 
     failure: BaseException | None = None
@@ -47,6 +49,7 @@ class Halt400App(DisklessApp):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.services: list[BackgroundService] = []
+        self.on_failure: Callable[[], None] = lambda: None
 
     async def start_services(self) -> None:
         """Start the services, which the agents need before Kafka assigns partitions."""

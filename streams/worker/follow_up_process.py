@@ -6,6 +6,7 @@ It is a process of its own so that neither the archive's threads nor an unavaila
 import logging
 import os
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import cast
 
@@ -14,6 +15,7 @@ from faust.types import TP
 
 from halt400.redaction import Redactor
 from streams import metrics, topics
+from streams.alerts.alerts_topic import follow_alerts
 from streams.alerts.config import NO_ALERTS, has_alerts, load_alerts
 from streams.archive import ArchiveWriter, open_archive
 from streams.archive.offence_archiver import OffenceArchiver
@@ -28,6 +30,7 @@ from streams.worker.agents.fold_agent import new_completion
 from streams.worker.faust_app import Halt400App, new_app
 from streams.worker.loops import run_every
 from streams.worker.metrics_server import MetricsServer
+from streams.worker.progress_watch import WATCH_INTERVAL_S, ProgressWatch
 
 __all__ = ["FOLLOW_UP_GROUP", "build_follow_up_app"]
 
@@ -52,13 +55,21 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
     config = settings.config.found
     redactor = redactor_of(settings)
     warn_of_own_key(settings.archive)
-    _add_archive(app, settings, watermarks, redactor)
+    kafka = settings.kafka
+    work = {kafka.topic(topics.OFFENCES): _add_archive(app, settings, watermarks, redactor)}
     if has_alerts(config):
         alerts = load_alerts(config)
         sinks = alerts.make_sinks(os.environ)
-        agents.alert.register(app, settings, watermarks, routing=alerts.routing, sinks=sinks, redact=redactor.text)
+        dispatcher, completion = agents.alert.register(
+            app, settings, watermarks, routing=alerts.routing, sinks=sinks, redact=redactor.text
+        )
+        work |= {kafka.topic(topics.CONTROL): completion, kafka.topic(topics.FINDINGS): completion}
+        _add_watch(app, work, lambda: dispatcher.broker_answers)
     else:
         log.warning(NO_ALERTS)
+        follower = follow_alerts(kafka.connection)
+        app.services.append(follower)
+        _add_watch(app, work, lambda: follower.healthy)
 
     @app.on_partitions_revoked.connect  # type: ignore[arg-type]
     async def drop(_app: object, revoked: set[TP], **_: object) -> None:
@@ -67,7 +78,29 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
     return app
 
 
-def _add_archive(app: Halt400App, settings: Settings, watermarks: Watermarks, redactor: Redactor) -> None:
+def _add_watch(app: Halt400App, work: Mapping[str, OrderedCompletion], broker_answers: Callable[[], bool]) -> None:
+    """Let the watchdog watch these topics; a partition waits while too much of its work is open."""
+
+    @app.on_partitions_revoked.connect  # type: ignore[arg-type]
+    async def begin(_app: object, _revoked: set[TP], **_: object) -> None:
+        app.ready = False
+
+    @app.on_rebalance_complete.connect  # type: ignore[arg-type]
+    async def end(_app: object, **_: object) -> None:
+        app.ready = True
+
+    watch = ProgressWatch(
+        app,
+        "follow-up",
+        list(work),
+        applied=lambda tp: work[tp.topic].taken(tp),
+        broker_answers=broker_answers,
+        is_waiting=lambda tp: work[tp.topic].is_paused(tp),
+    )
+    run_every(app, WATCH_INTERVAL_S, watch.look)
+
+
+def _add_archive(app: Halt400App, settings: Settings, watermarks: Watermarks, redactor: Redactor) -> OrderedCompletion:
     offences = settings.kafka.topic(topics.OFFENCES)
     archive = open_archive(settings.archive)
     writer = ArchiveWriter(archive, parallel=min(settings.archive.parallel_uploads, archive.max_threads))
@@ -95,6 +128,7 @@ def _add_archive(app: Halt400App, settings: Settings, watermarks: Watermarks, re
         _measure_archive(completion, writer.unavailable_since, app.loop.time())
 
     run_every(app, MEASURE_INTERVAL_S, measure)
+    return completion
 
 
 def _measure_archive(completion: OrderedCompletion, unavailable_since: float | None, loop_time: float) -> None:

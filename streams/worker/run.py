@@ -4,9 +4,11 @@ import asyncio
 import gc
 import logging
 import os
+import signal
 import sys
+from collections.abc import Coroutine
 from functools import partial
-from typing import Literal, NoReturn, cast
+from typing import Any, Literal, NoReturn, cast
 
 import faust
 
@@ -17,9 +19,10 @@ from streams.settings import Settings
 from streams.topics import await_group_coordinator, check_topics
 from streams.worker.child_process import ChildProcess
 from streams.worker.detect_process import DETECT_GROUP, build_detect_app
-from streams.worker.failure import EXIT_FAILURE, end_process
+from streams.worker.failure import end_process
 from streams.worker.faust_app import Halt400App
 from streams.worker.follow_up_process import FOLLOW_UP_GROUP, build_follow_up_app
+from streams.worker.stop_bound import EXIT_CUT_OFF, EXIT_FAILURE, StopBound, exit_process
 
 __all__ = ["Role", "run_worker"]
 
@@ -30,19 +33,24 @@ SWITCH_INTERVAL_S = 0.0005
 """The thread that reads from Kafka releases the interpreter lock with each read of a socket, and waits this long to get
 it back while events are counted. With Python's default of 5 ms it fetches fewer events than are counted meanwhile."""
 
+CHILD_SHARE = 0.9
+"""The follow-up process has this share of the bound, so that the detect process can wait for its end."""
+
 Role = Literal["all", "detect", "follow-up"]
 
 log = logging.getLogger("halt400.worker")
 
 
-def run_worker(settings: Settings, role: Role = "all") -> NoReturn:
-    """Check the topics, run the worker, and exit: 0 after SIGINT or SIGTERM, 70 after a failure.
+def run_worker(settings: Settings, role: Role = "all", *, is_child: bool = False) -> NoReturn:
+    """Check the topics, run the worker, and exit; the exit codes are those of `halt400 worker --help`.
 
     Parameters
     ----------
     role
         ``detect`` reads responses and issues commands; ``follow-up`` archives offences and alerts people; ``all`` is a
         detect process with a follow-up process as its child.
+    is_child
+        Whether this is that child.
 
     Raises
     ------
@@ -50,26 +58,55 @@ def run_worker(settings: Settings, role: Role = "all") -> NoReturn:
         The broker does not answer, or a topic is not as declared: the worker is not started.
     """
     _log(settings, role)
-    asyncio.run(check_topics(settings.kafka))
-    asyncio.run(await_group_coordinator(settings.kafka, FOLLOW_UP_GROUP if role == "follow-up" else DETECT_GROUP))
-    logging.getLogger("aiokafka").setLevel(logging.WARNING)
-    _tune_process(role)
+    timeout_s = settings.worker.stop_timeout_s
+    bound = StopBound(timeout_s * CHILD_SHARE if is_child else timeout_s, is_child=is_child)
+    bound.install()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    app = build_follow_up_app(settings) if role == "follow-up" else build_detect_app(settings)
-    if role == "all":
-        app.services.append(ChildProcess("follow-up", on_end=partial(end_process, app)))
     try:
-        loop.run_until_complete(app.start_services())
+        app, child = _start(settings, role, loop, bound)
+    except asyncio.CancelledError:
+        log.info("Stopped before it had started.")
+        exit_process(0)
+    failed = _run(app, loop, bound)
+    log.info("Stopped%s.", " after a failure; nothing is lost, start it again" if failed else "")
+    exit_process(EXIT_FAILURE if failed else EXIT_CUT_OFF if child.exit_code == EXIT_CUT_OFF else 0)
+
+
+def _start(
+    settings: Settings, role: Role, loop: asyncio.AbstractEventLoop, bound: StopBound
+) -> tuple[Halt400App, ChildProcess]:
+    """Check the topics, and start the services and the child; a signal meanwhile raises ``CancelledError``."""
+    _complete(loop, bound, _check(settings, role))
+    logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    _tune_process(role)
+    app = build_follow_up_app(settings) if role == "follow-up" else build_detect_app(settings)
+    app.on_failure = bound.begin_failing
+    child = ChildProcess("follow-up", partial(end_process, app), settings.worker.stop_timeout_s)
+    if role == "all":
+        app.services.append(child)
+        bound.with_child(child.ask_to_stop, child.kill)
+    try:
+        _complete(loop, bound, app.start_services())
     except BaseException:
         loop.run_until_complete(app.stop_services())
         raise
     for service in app.services:
         if isinstance(service, ApiServer):
             log.info("The API answers at %s.", service.url)
-    failed = _run(app, loop)
-    log.info("Stopped%s.", " after a failure; nothing is lost, start it again" if failed else "")
-    sys.exit(EXIT_FAILURE if failed else 0)
+    return app, child
+
+
+async def _check(settings: Settings, role: Role) -> None:
+    await check_topics(settings.kafka)
+    await await_group_coordinator(settings.kafka, FOLLOW_UP_GROUP if role == "follow-up" else DETECT_GROUP)
+
+
+def _complete(loop: asyncio.AbstractEventLoop, bound: StopBound, coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a part of the start; a signal cancels it."""
+    task = loop.create_task(coroutine)
+    bound.stop_by(lambda: loop.call_soon_threadsafe(task.cancel))
+    loop.run_until_complete(task)
 
 
 def _tune_process(role: Role) -> None:
@@ -81,10 +118,11 @@ def _tune_process(role: Role) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
 
 
-def _run(app: Halt400App, loop: asyncio.AbstractEventLoop) -> bool:
+def _run(app: Halt400App, loop: asyncio.AbstractEventLoop, bound: StopBound) -> bool:
     """Run the app until it is stopped or fails; whether it failed."""
     worker = _Worker(app, loop=loop, loglevel=None, override_logging=False, quiet=True, redirect_stdouts=False)
     worker.spinner = None
+    bound.stop_by(lambda: loop.call_soon_threadsafe(worker._schedule_shutdown, signal.SIGTERM))
     try:
         worker.execute_from_commandline()
     except SystemExit as end:
@@ -99,6 +137,10 @@ def _run(app: Halt400App, loop: asyncio.AbstractEventLoop) -> bool:
 
 
 class _Worker(faust.Worker):
+    def _install_signal_handlers_unix(self) -> None:
+        """Leave SIGINT and SIGTERM to the `StopBound`; SIGUSR1 logs what every thread and task does."""
+        self.loop.add_signal_handler(signal.SIGUSR1, self._on_sigusr1)
+
     async def on_shutdown(self) -> None:
         await super().on_shutdown()
         await cast(Halt400App, self.app).stop_services()

@@ -13,6 +13,8 @@ from streams.transport.progress import PartitionProgress
 
 __all__ = ["StalledWorker", "Watchdog"]
 
+PATIENCE_S = 60.0
+
 
 class StalledWorker(Halt400Error):
     """The worker, or one of its partitions, made no progress although there was work."""
@@ -26,11 +28,12 @@ class Watchdog:
     Parameters
     ----------
     patience_s
-        Seconds without progress, while the broker answers and there is work, after which the worker is stalled.
+        Seconds without progress, while the broker answers and there is work, after which the worker is stalled; 60
+        unless given.
     """
 
-    def __init__(self, patience_s: float = 60.0) -> None:
-        self._patience_s = patience_s
+    def __init__(self, patience_s: float | None = None) -> None:
+        self._patience_s = PATIENCE_S if patience_s is None else patience_s
         self._stalled_since: float | None = None
         self._polls = -1
         self._offsets: dict[TP, tuple[int | None, int | None]] = {}

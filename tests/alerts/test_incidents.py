@@ -75,6 +75,29 @@ def test_an_alarm_that_nobody_was_notified_of_is_absorbed_with_the_jobs_by_the_p
     assert page.findings
 
 
+def test_a_worker_that_dies_between_the_rows_of_an_absorption_loses_nothing_and_opens_nothing_twice() -> None:
+    found = incidents(of_shape("a", 1), of_shape("b", 2))
+    found.apply_finding(finding("target_alarm"), T0)
+    before, wide = dict(found.take_changed()), command(None, signature="f" * 32)
+    found.apply(wide, T0)
+    rows = found.take_changed()
+    assert len(rows) == 3
+    for durable in range(len(rows) + 1):
+        known = before | dict(rows[:durable])
+        next_owner = Incidents(0, [decode_incident(row) for row in known.values()])
+        next_owner.apply(wide, T0)
+        assert is_open(next_owner) == is_open(found), f"{durable} of the rows were durable"
+        changed = dict(next_owner.take_changed())
+        assert all(key in changed for key, _ in rows[max(1, durable) :])
+
+
+def is_open(found: Incidents) -> dict[str, tuple[set[str], set[str]]]:
+    """The scopes and findings of each open incident."""
+    return {
+        key: (set(one.open_scopes()), set(one.findings)) for key, one in found.by_key.items() if one.closed_at is None
+    }
+
+
 def test_an_incident_closes_with_the_release_of_its_last_scope_and_names_who_released_it() -> None:
     found = incidents(command("a"), command("b"))
     found.apply(command("a", "released", sequence=2, issued_by="alice"), T0 + 1)

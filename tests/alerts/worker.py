@@ -22,7 +22,7 @@ async def running(settings: Settings, config: Path, clock: Callable[[], float]) 
     app = new_app(settings, "alert-test")
     watermarks = install(app)
     alerts = load_alerts(config)
-    dispatcher = alert.register(
+    dispatcher, _ = alert.register(
         app,
         settings,
         watermarks,

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
 
+from faust.types import TP
+
 from halt400.kafka.follower import Follower
 from streams.fleet_cap.participant import CapParticipant
 from streams.processing.assignment import Assignment, InputTopics
@@ -45,6 +47,7 @@ class EngineBench:
         self.table = FakeTable(app, name="rates", changelog_name="rates", newer=lambda *_: True, partitions=PARTITIONS)
         self.table.written, self.table.acknowledgement = [], asyncio.get_running_loop().create_future()
         self.assignment = Assignment(INPUTS, make_context(**context), self.table, self.watermarks)
+        self.assign()
         self.engine = Engine(
             self.assignment,
             OutputSender(OUTPUTS, send, self.assignment),
@@ -52,6 +55,10 @@ class EngineBench:
             (Follower("127.0.0.1:1", "control"), Follower("127.0.0.1:1", "fleet")),
             membership=membership,
         )
+
+    def assign(self) -> None:
+        """Create every partition, as the end of a recovery does."""
+        self.assignment.create_all(TP("responses", number) for number in range(PARTITIONS))
 
 
 def acknowledged() -> asyncio.Future[None]:

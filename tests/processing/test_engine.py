@@ -12,7 +12,7 @@ import pytest
 from faust.types import TP
 
 from streams.detection import parse_policies
-from streams.transport import LostRecords, Membership, Records
+from streams.transport import LostRecords, Membership
 from tests.processing.engine_bench import PARTITIONS, EngineBench, acknowledged, fold
 from tests.processing.test_partition import event, record
 
@@ -26,8 +26,6 @@ async def test_partitions_revoked_while_fleet_records_are_sent_are_left_to_their
         return acknowledged()
 
     bench = EngineBench(send)
-    for number in range(PARTITIONS):
-        await bench.engine.process(number, Records())
     await bench.engine.tick()
     assert sent == ["fleet"]
     assert not bench.assignment.partitions
@@ -95,3 +93,18 @@ async def test_a_fold_of_a_worker_that_was_expelled_is_left_to_the_next_owner() 
     bench.assignment.drop({TP("responses", 0)})
     await asyncio.wait_for(waiting, 5.0)
     assert not bench.assignment.partitions
+
+
+@pytest.mark.parametrize("topic", ["responses", "operations"])
+async def test_a_fold_that_waited_while_its_partition_was_revoked_makes_no_state_of_it(topic: str) -> None:
+    async def send(*_: Any) -> Awaitable[None]:
+        raise AssertionError("nothing is to be sent")
+
+    bench = EngineBench(send)
+    bench.watermarks.set_starts({TP(topic, 0): 5})
+    bench.assignment.drop({TP("responses", 0), TP("operations", 0)})
+    apply = bench.engine.process if topic == "responses" else bench.engine.operate
+    await apply(0, fold(5, 9))
+    assert bench.assignment.get(0) is None
+    bench.assign()
+    assert bench.assignment.applied(TP(topic, 0)) is None

@@ -12,6 +12,7 @@ from faust.types import TP
 from streams.transport import DurableTable, FoldingConsumer, Records
 from streams.transport.fetcher import FETCH_MAX_WAIT_MS
 from streams.transport.progress import PartitionProgress
+from streams.transport.recovery import RecoveryTimedOut
 from streams.worker.watchdog import StalledWorker, Watchdog
 from tests.transport.conftest import PARTITIONS, Bench, Running
 from tests.waiting import until
@@ -209,6 +210,16 @@ async def test_nothing_is_read_between_the_seek_to_committed_offsets_and_the_end
         assert await consumer._getmany({TP(bench.source, 0)}, 0.5) == {}
         consumer.resume_flow()
         await until(lambda: records_read(running) == 600)
+
+
+async def test_a_recovery_that_the_broker_does_not_answer_in_time_ends_the_worker(bench: Bench) -> None:
+    """Faust would take the worker for stopped: it would recover no more, and read nothing, without a word."""
+    async with bench.app(read_only) as first:
+        await until(lambda: len(partitions_of(first)) == PARTITIONS)
+        first.app.conf.broker_request_timeout = 1e-9
+        async with bench.app(read_only):
+            crashed = await until(lambda: first.app.crash_reason)
+    assert isinstance(crashed, RecoveryTimedOut)
 
 
 async def test_the_broker_delays_a_fetch_without_records_for_a_moment_only(bench: Bench) -> None:

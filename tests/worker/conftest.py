@@ -77,12 +77,12 @@ class Cluster:
         )
         await apply_topics(settings.kafka)
 
-    def start_worker(self, **environment: str) -> subprocess.Popen[bytes]:
+    def start_worker(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         log = self.archive.parent / f"worker-{len(self.logs)}.log"
         self.logs.append(log)
         with log.open("wb") as output:
             worker = subprocess.Popen(
-                [sys.executable, "-m", "halt400", "worker"],
+                [sys.executable, "-m", "halt400", "worker", *arguments],
                 env=self.environment | environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -105,7 +105,14 @@ class Cluster:
     def log_text(self) -> str:
         return "\n".join(log.read_text(errors="replace") for log in self.logs)
 
-    async def publish(self, events: Iterable[tuple[bytes | None, bytes | None]], *, per_s: float | None = None) -> None:
+    async def publish(
+        self,
+        events: Iterable[tuple[bytes | None, bytes | None]],
+        *,
+        per_s: float | None = None,
+        topic: str = "responses",
+        partition: int | None = None,
+    ) -> None:
         """Publish (key, value) pairs with the partitioner that the contract asks for, at most `per_s` a second."""
         producer = AIOKafkaProducer(
             bootstrap_servers=self.bootstrap_servers,
@@ -116,7 +123,7 @@ class Cluster:
         await producer.start()
         started, sends, sent = time.monotonic(), [], 0
         for key, value in events:
-            sends.append(await producer.send(f"{self.prefix}responses", value, key=key))
+            sends.append(await producer.send(f"{self.prefix}{topic}", value, key=key, partition=partition))
             if len(sends) == 1000:
                 await asyncio.gather(*sends)
                 sent, sends = sent + len(sends), []

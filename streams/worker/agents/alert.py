@@ -16,6 +16,7 @@ from streams.alerts.routing import Routing
 from streams.savings import SavingsBook
 from streams.settings import KafkaSettings, Settings
 from streams.transport import RecoveryLog, Watermarks
+from streams.transport.ordered_completion import OrderedCompletion
 from streams.worker.agents.fold_agent import add_parallel_agent, new_completion
 from streams.worker.failure import end_process
 from streams.worker.loops import run_every
@@ -37,8 +38,10 @@ def register(
     redact: Callable[[str], str],
     clock: Callable[[], float] = time.time,
     tick_interval_s: float = TICK_INTERVAL_S,
-) -> AlertDispatcher:
+) -> tuple[AlertDispatcher, OrderedCompletion]:
     """Add the agents to `app`, the dispatcher that they feed, and the loop that sends what is due.
+
+    Returns the dispatcher, and what has the open work of the agents.
 
     Parameters
     ----------
@@ -83,7 +86,7 @@ def register(
             recovery_log.end(dispatcher.incidents)
 
     run_every(app, tick_interval_s, tick)
-    return dispatcher
+    return dispatcher, completion
 
 
 def _new_dispatcher(

@@ -1,0 +1,227 @@
+"""A worker ends in time from the first signal on, whatever does not answer, and its follow-up process with it.
+
+One broker of this module, which is frozen: its sockets stay open, and nothing answers.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from streams.local import LocalKafka
+from tests.processes.test_supervised import is_alive
+from tests.servers import QUICK_JAVA
+from tests.worker.conftest import Cluster
+from tests.worker.test_lifecycle import event
+
+BOUND_S = 3.0
+CUT_OFF = 75
+
+
+@pytest.fixture(scope="module")
+def own_kafka() -> Iterator[LocalKafka]:
+    with LocalKafka(heap="384m", java_options=QUICK_JAVA) as broker:
+        yield broker
+
+
+@pytest.fixture
+async def stopping(own_kafka: LocalKafka, prefix: str, tmp_path: Path) -> AsyncIterator[Cluster]:
+    async with Cluster.prepared(own_kafka.bootstrap_servers, prefix, tmp_path) as cluster:
+        cluster.environment["HALT400_WORKER_STOP_TIMEOUT_S"] = str(BOUND_S)
+        yield cluster
+
+
+@contextmanager
+def frozen(broker: LocalKafka) -> Iterator[None]:
+    """Let the broker not answer meanwhile."""
+    assert broker.pid is not None
+    os.killpg(broker.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.killpg(broker.pid, signal.SIGCONT)
+
+
+def descendants(pid: int) -> set[int]:
+    """The processes below one, by their ids."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
+    found: set[int] = {pid}
+    while below := {child for child, parent in pairs if parent in found} - found:
+        found |= below
+    return found - {pid}
+
+
+class Ended:
+    """How a worker ended after signals, and what was left a second later."""
+
+    def __init__(self, worker: "subprocess.Popen[bytes]", *numbers: int) -> None:
+        below, began = descendants(worker.pid), time.monotonic()
+        for number in numbers:
+            worker.send_signal(number)
+        self.code = worker.wait(60)
+        self.after_s = time.monotonic() - began
+        deadline = time.monotonic() + 1.0
+        while time.monotonic() < deadline and any(map(is_alive, below)):
+            time.sleep(0.02)
+        self.left = {pid for pid in below if is_alive(pid)}
+
+
+async def ready(cluster: Cluster, **environment: str) -> "subprocess.Popen[bytes]":
+    """A worker both of whose processes have their partitions."""
+    worker = cluster.start_worker(**environment)
+    log = cluster.logs[-1]
+    await cluster.until(lambda: "Ready:" in log.read_text() and "offences 0-3) assigned" in log.read_text())
+    return worker
+
+
+@contextmanager
+def silent_server() -> Iterator[socket.socket]:
+    """A server that never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+        server.settimeout(60)
+        yield server
+
+
+async def test_a_worker_that_was_without_kafka_for_a_while_stops_in_order(
+    own_kafka: LocalKafka, stopping: Cluster
+) -> None:
+    worker = await ready(stopping, HALT400_WORKER_STOP_TIMEOUT_S="20")
+    await asyncio.to_thread(own_kafka.kill)
+    await asyncio.to_thread(own_kafka.start)
+    ended = Ended(worker, signal.SIGTERM)
+    assert (ended.code, ended.left) == (0, set()), stopping.log_text()
+    assert "SIGTERM: stopping, within 20 s whatever does not answer; a second signal ends it at once." in (
+        stopping.log_text()
+    )
+
+
+async def test_a_worker_without_kafka_ends_within_the_bound_and_its_log_says_so(
+    own_kafka: LocalKafka, stopping: Cluster
+) -> None:
+    worker = await ready(stopping)
+    with frozen(own_kafka):
+        ended = Ended(worker, signal.SIGINT)
+    assert (ended.code, ended.left) == (CUT_OFF, set()), stopping.log_text()
+    assert ended.after_s < BOUND_S + 1.0
+    assert "Not stopped within 3 s: ended. Nothing is lost" in stopping.log_text()
+
+
+async def test_a_second_signal_ends_a_worker_at_once(own_kafka: LocalKafka, stopping: Cluster) -> None:
+    worker = await ready(stopping, HALT400_WORKER_STOP_TIMEOUT_S="60")
+    with frozen(own_kafka):
+        ended = Ended(worker, signal.SIGINT, signal.SIGTERM)
+    assert (ended.code, ended.left) == (143, set()), stopping.log_text()
+    assert ended.after_s < 2.0
+
+
+async def test_the_follow_up_process_of_a_killed_worker_ends_within_a_second(
+    own_kafka: LocalKafka, stopping: Cluster
+) -> None:
+    worker = await ready(stopping, HALT400_WORKER_STOP_TIMEOUT_S="60")
+    with frozen(own_kafka):
+        ended = Ended(worker, signal.SIGKILL)
+    assert (ended.code, ended.left) == (-signal.SIGKILL, set())
+
+
+async def test_a_worker_that_waits_for_kafka_to_start_stops_at_once(own_kafka: LocalKafka, stopping: Cluster) -> None:
+    with frozen(own_kafka):
+        worker = stopping.start_worker()
+        await stopping.until(lambda: takes_signals(worker.pid))
+        ended = Ended(worker, signal.SIGTERM)
+    assert ended.code == 0, stopping.log_text()
+    assert ended.after_s < 2.0
+    assert "Stopped before it had started." in stopping.log_text()
+
+
+async def test_workers_stop_in_the_middle_of_a_rebalance_and_of_a_recovery(stopping: Cluster) -> None:
+    await ready(stopping)
+    for moment in ("Rebalance begun", "Recovery begun"):
+        stopping.start_worker("--role", "detect")
+        await stopping.until(lambda moment=moment: moment in stopping.logs[-1].read_text())
+    for worker in reversed(stopping.workers):
+        ended = Ended(worker, signal.SIGTERM)
+        assert (ended.code in (0, CUT_OFF), ended.left) == (True, set()), stopping.log_text()
+        assert ended.after_s < BOUND_S + 1.0
+
+
+async def test_a_pager_that_does_not_answer_does_not_keep_a_worker(stopping: Cluster) -> None:
+    with silent_server() as server:
+        stopping.write_policies(
+            f'[alerts.sink.away]\nkind = "alertmanager"\nurl = "http://127.0.0.1:{server.getsockname()[1]}"\n'
+            '[[alerts.route]]\nname = "all"\nsinks = ["away"]\n'
+        )
+        worker = stopping.start_worker()
+        await stopping.publish([event(400)])
+        connection, _ = await asyncio.to_thread(server.accept)
+        with connection:
+            ended = Ended(worker, signal.SIGTERM)
+    assert (ended.code, ended.left) == (0, set()), stopping.log_text()
+    assert ended.after_s < BOUND_S + 1.0
+
+
+async def test_an_archive_that_does_not_answer_does_not_keep_a_worker(stopping: Cluster) -> None:
+    with silent_server() as server:
+        worker = stopping.start_worker(
+            "--role",
+            "follow-up",
+            HALT400_ARCHIVE_URI="s3://evidence/here",
+            HALT400_ARCHIVE_ENDPOINT_URL=f"http://127.0.0.1:{server.getsockname()[1]}",
+            HALT400_ARCHIVE_ACCESS_KEY_ID="key",
+            HALT400_ARCHIVE_SECRET_ACCESS_KEY="secret",
+        )
+        connection, _ = await asyncio.to_thread(server.accept)
+        with connection:
+            ended = Ended(worker, signal.SIGTERM)
+    assert ended.code == 0, stopping.log_text()
+    assert ended.after_s < BOUND_S + 1.0
+
+
+STUCK = """
+import sys, threading, time
+from streams.worker.stop_bound import StopBound, exit_process
+threading.Thread(target=time.sleep, args=(600,)).start()  # as one that asks a name server
+bound, stopped = StopBound(0.5), threading.Event()
+bound.stop_by(stopped.set if sys.argv[1] == "orderly" else lambda: None)
+bound.install()
+print("ready", flush=True)
+stopped.wait()
+exit_process(0)
+"""
+
+
+@pytest.mark.parametrize(("way", "code"), [("orderly", 0), ("never", CUT_OFF)])
+def test_a_thread_that_never_ends_does_not_keep_the_process(way: str, code: int) -> None:
+    with subprocess.Popen([sys.executable, "-c", STUCK, way], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.terminate()
+        assert process.wait(5.0) == code
+
+
+def test_a_log_that_nobody_reads_does_not_keep_the_process() -> None:
+    fill = STUCK.replace("bound.install()", "bound.install(); import logging; logging.basicConfig(level=20)")
+    fill = fill.replace(
+        "stopped.wait()", "threading.Thread(target=sys.stderr.write, args=('x' * 1_000_000,)).start()\nstopped.wait()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", fill, "never"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.terminate()
+        assert process.wait(5.0) == CUT_OFF
+
+
+def takes_signals(pid: int) -> bool:
+    """Whether a process has a handler for SIGTERM."""
+    listed = subprocess.run(["ps", "-o", "caught=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(int(listed.strip() or "0", 16) >> (signal.SIGTERM - 1) & 1)
