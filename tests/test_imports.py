@@ -135,6 +135,7 @@ ROOMS = (
     "fleet_cap",
     "detection",
     "savings",
+    "tracing",
     "logs",
     "quarantine",
     "transport",

@@ -20,9 +20,10 @@ from halt400.kafka.clients import Compression, available_codec
 from halt400.kafka.connection import KafkaConnection
 from halt400.publisher.buffer import Buffer
 from halt400.publisher.sampling import HeaderSampler
-from halt400.publisher.sending_loop import LARGEST_EVENT_BYTES, SendingLoop
+from halt400.publisher.sending_loop import LARGEST_EVENT_BYTES, SendingLoop, TracedSendingLoop
 from halt400.records import ResponseEvent
 from halt400.start_stop import StartStop
+from halt400.tracing import publish_traces
 
 __all__ = ["Compression", "Publisher", "PublisherStats"]
 
@@ -103,7 +104,8 @@ class Publisher(StartStop):
         self._sampler = HeaderSampler() if sampler == "default" else sampler
         self._buffer = Buffer(buffer_bytes)
         self._encoder = msgspec.json.Encoder()
-        self._loop = SendingLoop(
+        self._traces = publish_traces(self.topic)
+        self._loop = (SendingLoop if self._traces is None else TracedSendingLoop)(
             self._buffer,
             self.kafka,
             self.topic,
@@ -113,6 +115,8 @@ class Publisher(StartStop):
             max_backoff_s=max_backoff_s,
             clock=clock,
         )
+        if self._traces is not None and isinstance(self._loop, TracedSendingLoop):
+            self._loop.traces = self._traces
         self._wake, self._send_now, self._progress = self._loop.wake, self._loop.send_now, self._loop.progress
         self._published = 0
         self._rejected = 0
@@ -178,10 +182,13 @@ class Publisher(StartStop):
         if not self._accepting:
             self._rejected += 1
             return False
+        span = None
         try:
+            is_bad_request = event.response.status == 400
+            if is_bad_request and self._traces is not None:
+                event, span = self._traces.begin(event)
             slim = event if self._sampler is None else self._sampler.slim(event)
             key, value = event.target.encode(), self._encoder.encode(slim)
-            is_bad_request = event.response.status == 400
         except (TypeError, ValueError, AttributeError, msgspec.MsgspecError) as error:
             self._rejected += 1
             log.warning("An event cannot be encoded and is not published: %r", error)
@@ -190,6 +197,8 @@ class Publisher(StartStop):
             self._rejected += 1
             log.warning("An event of %d bytes for %s is too large and is not published.", len(value), event.target)
             return False
+        if span is not None and self._traces is not None:
+            self._traces.wait(value, span)
         self._buffer.put(key, value, is_bad_request=is_bad_request)
         return True
 

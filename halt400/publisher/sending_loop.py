@@ -24,8 +24,9 @@ from halt400.kafka.clients import (
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.quiet import quiet_task
 from halt400.publisher.buffer import Buffer, BufferedEvent
+from halt400.tracing import PublishTraces
 
-__all__ = ["LARGEST_EVENT_BYTES", "SendingLoop"]
+__all__ = ["LARGEST_EVENT_BYTES", "SendingLoop", "TracedSendingLoop"]
 
 log = logging.getLogger(__name__)
 
@@ -226,3 +227,14 @@ class SendingLoop:
         self.in_flight.clear()
         self._buffer.put_back(taken)
         self.progress.set()
+
+
+class TracedSendingLoop(SendingLoop):
+    """Ends the spans of the 400s that are acknowledged or rejected; without traces nothing of this is paid."""
+
+    traces: PublishTraces
+
+    def _on_sent(self, entry: BufferedEvent, sent: "asyncio.Future[RecordMetadata]") -> None:
+        super()._on_sent(entry, sent)
+        if entry.is_bad_request and self._broken is None:
+            self.traces.end(entry.value, None if sent.cancelled() else sent.exception())

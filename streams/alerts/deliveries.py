@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 
+from halt400.records import Command
 from streams import metrics
 from streams.alerts.alert_writer import AlertWriter
 from streams.alerts.assigned_partition import AssignedPartition
@@ -15,6 +17,7 @@ from streams.alerts.incidents import Incidents
 from streams.alerts.notification import Notification, last_sent_after
 from streams.alerts.routing import PlannedDelivery, Routing
 from streams.savings import SavingsBook
+from streams.tracing import Traces
 
 __all__ = ["Deliveries"]
 
@@ -34,6 +37,8 @@ class Deliveries:
         Called with an error that must end the process: a row or a dead letter that the broker did not accept.
     now_ms, monotonic, sleep
         Milliseconds since the epoch; monotonic seconds; how to wait between attempts.
+    traces
+        None where they are off.
     """
 
     def __init__(
@@ -49,7 +54,9 @@ class Deliveries:
         now_ms: Callable[[], int],
         monotonic: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
+        traces: Traces | None = None,
     ) -> None:
+        self._traces = traces
         self._routing, self._writer, self._in_flight = routing, writer, in_flight
         self._savings, self._redact, self._on_failure = savings, redact, on_failure
         self._now_ms, self._monotonic, self._sleep = now_ms, monotonic, sleep
@@ -72,6 +79,7 @@ class Deliveries:
 
     async def _deliver(self, partition: AssignedPartition, key: str, sink: str) -> None:
         attempts: list[AttemptResult] = []
+        started_ns = time.time_ns() if self._traces is not None else 0
         with self._in_flight:
             try:
                 is_first = await self._record_first_attempt(partition, key, sink)
@@ -85,6 +93,7 @@ class Deliveries:
                 if partition.revoked:
                     return
                 if result is not None:
+                    self._trace(partition.incidents.by_key[key].lead, sink, started_ns, result)
                     await self._record(partition, key, sink, result)
                 elif is_first and not any(attempt.uncertain for attempt in attempts):
                     partition.incidents.forget_first_attempt(key, sink)
@@ -94,6 +103,10 @@ class Deliveries:
             finally:
                 del partition.deliveries[key, sink]
                 partition.due[key] = 0
+
+    def _trace(self, lead: Command | None, sink: str, started_ns: int, result: DeliveryResult) -> None:
+        if self._traces is not None and lead is not None:
+            self._traces.alerted(lead.command_id, sink, started_ns, result.last_attempt.outcome)
 
     def _due(self, incident: Incident, sink: str, now_ms: int) -> PlannedDelivery | None:
         planned = self._routing.planned(incident, now_ms)

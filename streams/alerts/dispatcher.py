@@ -29,6 +29,7 @@ from streams.alerts.incidents import Incidents
 from streams.alerts.routing import Routing
 from streams.detection import Finding
 from streams.savings import SavingsBook
+from streams.tracing import Traces
 
 __all__ = ["AlertDispatcher"]
 
@@ -53,7 +54,7 @@ class AlertDispatcher:
         Hands a record to the producer, see `AlertWriter`.
     follower
         Follows `alerts`; see `read_acknowledgements`.
-    savings, redact, on_failure, monotonic, sleep
+    savings, redact, on_failure, monotonic, sleep, traces
         See `Deliveries`.
     clock
         Seconds since the epoch.
@@ -74,8 +75,9 @@ class AlertDispatcher:
         monotonic: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         until_member: Callable[[], Awaitable[None]] = always_member,
+        traces: Traces | None = None,
     ) -> None:
-        self._routing, self._clock = routing, clock
+        self._routing, self._clock, self._traces = routing, clock, traces
         self._follower, self._savings = follower, savings
         self._in_flight = InFlight()
         self._writer = AlertWriter(topics, send, self._in_flight, until_member)
@@ -90,6 +92,7 @@ class AlertDispatcher:
             now_ms=self._now_ms,
             monotonic=monotonic,
             sleep=sleep,
+            traces=traces,
         )
         self._partitions: dict[int, AssignedPartition] = {}
         self._assigned: set[int] = set()
@@ -192,6 +195,8 @@ class AlertDispatcher:
                 log.error("Skipped offset %s of partition %d: not a valid %s: %s", record.offset, number, what, error)
                 continue
             apply(partition.incidents, decoded, self._now_ms())
+            if self._traces is not None and isinstance(decoded, Command):
+                self._traces.remember(decoded.command_id, record)
         await self._writer.write_changed(partition)
 
     def read_acknowledgements(self, changes: Changes) -> None:

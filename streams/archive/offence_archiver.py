@@ -1,5 +1,6 @@
 """Turns the records of `offences` into objects of the archive: counted, sampled, redacted and encoded."""
 
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from streams.archive.object_names import object_key
 from streams.archive.offence_counts import OffenceCounts
 from streams.archive.sampling import CountedOffence, OffenceHead
 from streams.archive.writer import ArchiveWriter, PendingObject
+from streams.tracing import Traces
 
 __all__ = ["OffenceArchiver", "redact_and_cut"]
 
@@ -39,10 +41,14 @@ class OffenceArchiver:
         Removes the secrets from an offence.
     counts
         Counts the offences and decides which are kept.
+    traces
+        None where they are off.
     """
 
-    def __init__(self, writer: ArchiveWriter, redactor: Redactor, counts: OffenceCounts) -> None:
-        self._writer, self._redactor, self._counts = writer, redactor, counts
+    def __init__(
+        self, writer: ArchiveWriter, redactor: Redactor, counts: OffenceCounts, traces: Traces | None = None
+    ) -> None:
+        self._writer, self._redactor, self._counts, self._traces = writer, redactor, counts, traces
 
     async def archive(self, tp: TP, end: int, records: Sequence[Any]) -> None:
         """Write the evidence of some records of `offences`, up to the offset `end`; returns when it is durable.
@@ -50,22 +56,26 @@ class OffenceArchiver:
         A record that cannot be decoded is written below ``undecodable/``, redacted as text, so that none is skipped
         in silence.
         """
+        started_ns = time.time_ns() if self._traces is not None else 0
         objects: list[PendingObject] = []
-        offences: list[tuple[CountedOffence, bytes]] = []
+        offences: list[tuple[CountedOffence, Any]] = []
+        kept_keys: dict[int, str] = {}
         for record in records:
             if record.value is None:
                 continue
             try:
-                offences.append((CountedOffence.of(_decode_head(record.value)), record.value))
+                offences.append((CountedOffence.of(_decode_head(record.value)), record))
             except msgspec.DecodeError:
                 key = f"undecodable/{tp.topic}-{tp.partition}-{record.offset:020d}.json"
                 objects.append((key, partial(self._undecodable, record.value)))
         kept = await self._counts.count(tp, end, [offence for offence, _ in offences])
-        for (offence, value), is_kept in zip(offences, kept, strict=True):
+        for (offence, record), is_kept in zip(offences, kept, strict=True):
             if is_kept:
-                key = object_key(offence.source, offence.target, offence.time_ms)
-                objects.append((key, partial(self._har, value)))
+                key = kept_keys[record.offset] = object_key(offence.source, offence.target, offence.time_ms)
+                objects.append((key, partial(self._har, record.value)))
         await self._writer.write(objects)
+        if self._traces is not None:
+            self._traces.archived(records, started_ns, kept_keys)
 
     def _har(self, value: bytes) -> bytes:
         try:

@@ -15,6 +15,7 @@ from streams.processing.decoding import Refusal
 from streams.processing.outcome import Outcome
 from streams.processing.refusal_findings import RefusalFindings
 from streams.processing.refusal_log import RefusalLog
+from streams.tracing import Headers, Traces
 
 __all__ = ["FLEET_KEY", "OutputSender", "OutputTopics"]
 
@@ -47,12 +48,19 @@ class OutputSender:
     send
         ``await send(topic, key, value, partition, headers)``: gives a record to the producer and returns a future that
         is done when the broker has acknowledged it.
+    traces
+        None where they are off.
     """
 
     def __init__(
-        self, outputs: OutputTopics, send: Callable[..., Awaitable[Awaitable[Any]]], assignment: Assignment
+        self,
+        outputs: OutputTopics,
+        send: Callable[..., Awaitable[Awaitable[Any]]],
+        assignment: Assignment,
+        traces: Traces | None = None,
     ) -> None:
         self._outputs, self._send, self._assignment = outputs, send, assignment
+        self._traces = traces
         self.refusals = RefusalLog(outputs.dead_letters)
         self._refusal_findings = RefusalFindings()
 
@@ -60,12 +68,17 @@ class OutputSender:
         """Send an outcome of a partition; `source_topic` is the topic of its refused records."""
         sends, send, number = partition.open_sends, self._send, partition.number
         control, offences = self._outputs.control, self._outputs.offences
+        traced: dict[str, Headers] = {}
+        if self._traces is not None and outcome.offences:
+            traced = self._traces.detected(outcome.offences, outcome.commands)
         for command in outcome.commands:
-            sends.append(await send(control, command.scope.id.encode(), _encode(command), number, None))
+            headers = traced.get(command.command_id)
+            sends.append(await send(control, command.scope.id.encode(), _encode(command), number, headers))
         for scope_id in outcome.forgotten:
             sends.append(await send(control, scope_id.encode(), None, number, None))
         for offence in outcome.offences:
-            sends.append(await send(offences, offence.target.encode(), _encode(offence), number, None))
+            headers = traced.get(offence.event.id)
+            sends.append(await send(offences, offence.target.encode(), _encode(offence), number, headers))
         for finding in outcome.findings:
             log.warning("%s (%s): %s", finding.kind, finding.severity, finding.summary)
             sends.append(await self._send_finding(finding, number))

@@ -11,6 +11,7 @@ from streams.settings.environment import (
     LogSettings,
     MetricsSettings,
     Settings,
+    TracesSettings,
     WorkerSettings,
     load_settings,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "LogSettings",
     "MetricsSettings",
     "Settings",
+    "TracesSettings",
     "WorkerSettings",
     "load_settings",
 ]

@@ -24,6 +24,7 @@ __all__ = [
     "LogSettings",
     "MetricsSettings",
     "Settings",
+    "TracesSettings",
     "WorkerSettings",
     "load_settings",
 ]
@@ -197,6 +198,16 @@ class MetricsSettings(_Section):
     )
 
 
+class TracesSettings(_Section):
+    """Traces by OpenTelemetry, of 400s and what follows from them; see docs/traces.md."""
+
+    enabled: bool = Field(
+        False,
+        description="Whether they are made; the extra `otel` and OpenTelemetry's own variables, such as "
+        "OTEL_EXPORTER_OTLP_ENDPOINT, belong to it.",
+    )
+
+
 class ConfigSettings(_Section):
     """The file with what does not fit into a variable: policies, routes and sinks of alerts, redaction rules."""
 
@@ -271,6 +282,7 @@ class Settings(BaseSettings):
     archive: ArchiveSettings = Field(default_factory=lambda: ArchiveSettings())
     api: ApiSettings = Field(default_factory=lambda: ApiSettings())
     metrics: MetricsSettings = Field(default_factory=lambda: MetricsSettings())
+    traces: TracesSettings = Field(default_factory=lambda: TracesSettings())
     worker: WorkerSettings = Field(default_factory=lambda: WorkerSettings())
     log: LogSettings = Field(default_factory=lambda: LogSettings())
     config: ConfigSettings = Field(default_factory=lambda: ConfigSettings())

@@ -19,6 +19,7 @@ from streams.processing.engine import Engine
 from streams.processing.output_sender import OutputSender, OutputTopics
 from streams.processing.policy_file import PolicyFile
 from streams.settings import KafkaSettings, Settings
+from streams.tracing import new_traces
 from streams.transport import DurableTable, FoldingTransport, install
 from streams.worker import agents
 from streams.worker.detect_followers import DetectFollowers
@@ -60,7 +61,10 @@ def build_detect_app(settings: Settings) -> Halt400App:
         is_granted=participant.is_granted,
     )
     assignment = Assignment(inputs, context, table, watermarks)
-    sender = OutputSender(_output_topics(kafka), app.send_acknowledged, assignment)
+    traces = new_traces(settings, "detect")
+    if traces is not None:
+        app.services.insert(0, traces)
+    sender = OutputSender(_output_topics(kafka), app.send_acknowledged, assignment, traces)
     membership = cast(FoldingTransport, app.transport).membership
     engine = Engine(assignment, sender, participant, (followers.control, followers.fleet), membership=membership)
     watermarks.on_checkpoint(engine.checkpoint)

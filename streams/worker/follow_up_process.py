@@ -23,6 +23,7 @@ from streams.archive.offence_counts import OffenceCounts
 from streams.archive.redaction import redactor_of
 from streams.archive.redaction_key import warn_of_own_key
 from streams.settings import Settings
+from streams.tracing import Traces, new_traces
 from streams.transport import FoldingConsumer, Watermarks, install
 from streams.transport.ordered_completion import OrderedCompletion
 from streams.worker import agents
@@ -55,13 +56,15 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
     config = settings.config.found
     redactor = redactor_of(settings)
     warn_of_own_key(settings.archive)
-    kafka = settings.kafka
-    work = {kafka.topic(topics.OFFENCES): _add_archive(app, settings, watermarks, redactor)}
+    kafka, traces = settings.kafka, new_traces(settings, "follow-up")
+    if traces is not None:
+        app.services.append(traces)
+    work = {kafka.topic(topics.OFFENCES): _add_archive(app, settings, watermarks, redactor, traces)}
     if has_alerts(config):
         alerts = load_alerts(config)
         sinks = alerts.make_sinks(os.environ)
         dispatcher, completion = agents.alert.register(
-            app, settings, watermarks, routing=alerts.routing, sinks=sinks, redact=redactor.text
+            app, settings, watermarks, routing=alerts.routing, sinks=sinks, redact=redactor.text, traces=traces
         )
         work |= {kafka.topic(topics.CONTROL): completion, kafka.topic(topics.FINDINGS): completion}
         _add_watch(app, work, lambda: dispatcher.broker_answers)
@@ -100,7 +103,9 @@ def _add_watch(app: Halt400App, work: Mapping[str, OrderedCompletion], broker_an
     run_every(app, WATCH_INTERVAL_S, watch.look)
 
 
-def _add_archive(app: Halt400App, settings: Settings, watermarks: Watermarks, redactor: Redactor) -> OrderedCompletion:
+def _add_archive(
+    app: Halt400App, settings: Settings, watermarks: Watermarks, redactor: Redactor, traces: Traces | None
+) -> OrderedCompletion:
     offences = settings.kafka.topic(topics.OFFENCES)
     archive = open_archive(settings.archive)
     writer = ArchiveWriter(archive, parallel=min(settings.archive.parallel_uploads, archive.max_threads))
@@ -111,7 +116,7 @@ def _add_archive(app: Halt400App, settings: Settings, watermarks: Watermarks, re
     agents.archive.register(
         app,
         offences,
-        OffenceArchiver(writer, redactor, counts),
+        OffenceArchiver(writer, redactor, counts, traces),
         completion,
         counts,
         manifest_interval_s=settings.archive.manifest_interval_s,

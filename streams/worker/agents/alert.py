@@ -15,6 +15,7 @@ from streams.alerts.dispatcher import AlertDispatcher
 from streams.alerts.routing import Routing
 from streams.savings import SavingsBook
 from streams.settings import KafkaSettings, Settings
+from streams.tracing import Traces
 from streams.transport import RecoveryLog, Watermarks
 from streams.transport.ordered_completion import OrderedCompletion
 from streams.worker.agents.fold_agent import add_parallel_agent, new_completion
@@ -36,6 +37,7 @@ def register(
     routing: Routing,
     sinks: dict[str, Sink],
     redact: Callable[[str], str],
+    traces: Traces | None = None,
     clock: Callable[[], float] = time.time,
     tick_interval_s: float = TICK_INTERVAL_S,
 ) -> tuple[AlertDispatcher, OrderedCompletion]:
@@ -49,12 +51,14 @@ def register(
         See `streams.alerts.config`.
     redact
         Takes the secrets out of a text.
+    traces
+        None where they are off.
     clock
         Seconds since the epoch.
     """
     kafka = settings.kafka
     control, findings = kafka.topic(topics.CONTROL), kafka.topic(topics.FINDINGS)
-    dispatcher = _new_dispatcher(app, kafka, routing, sinks, redact, clock)
+    dispatcher = _new_dispatcher(app, kafka, routing, sinks, redact, clock, traces)
     app.services.append(dispatcher)
     recovery_log = RecoveryLog(kafka.topic(topics.ALERTS))
     completion = new_completion(app, watermarks, capacity=OPEN_RECORDS)
@@ -96,6 +100,7 @@ def _new_dispatcher(
     sinks: dict[str, Sink],
     redact: Callable[[str], str],
     clock: Callable[[], float],
+    traces: Traces | None,
 ) -> AlertDispatcher:
     dispatcher = AlertDispatcher(
         routing,
@@ -109,5 +114,6 @@ def _new_dispatcher(
         clock=clock,
         monotonic=time.monotonic,
         until_member=app.transport.membership.wait,
+        traces=traces,
     )
     return dispatcher
