@@ -13,11 +13,12 @@ from rich.text import Text
 
 from halt400.errors import SettingError
 from streams.cli.asking import LimitOption, OutputOption, UrlOption, WatchOption, show_answer
-from streams.cli.output import moment, span, tables_on
+from streams.cli.output import OutputFormat, moment, print_json, span, tables_on
 
 if TYPE_CHECKING:
     from streams.alerts.config import AlertsConfig
     from streams.alerts.delivery import Sink
+    from streams.alerts.routing import Route
     from streams.settings import KafkaSettings
 
 __all__ = ["register"]
@@ -123,6 +124,7 @@ def routes(
     target: Annotated[str | None, typer.Option(help="Which routes a quarantine on this target goes by.")] = None,
     job: Annotated[str | None, typer.Option(help="Of this job; without it, of the target as a whole.")] = None,
     file: File = None,
+    output: Annotated[OutputFormat, typer.Option("--format", help="A table, or JSON.")] = "table",
 ) -> None:
     """List the routes: what each accepts, its sinks, and how long it waits; needs no Kafka and no secrets.
 
@@ -134,9 +136,9 @@ def routes(
     if target is None:
         if job is not None:
             raise typer.BadParameter("needs --target", param_hint="--job")
-        _print_routes(config)
+        _print_routes(config, output)
     else:
-        _print_sinks_for(config, target, job)
+        _print_sinks_for(config, target, job, output)
 
 
 def resend(
@@ -231,7 +233,10 @@ def _kind(config: "AlertsConfig", sink: str) -> str:
     return str(config.sinks[sink].__struct_config__.tag)
 
 
-def _print_routes(config: "AlertsConfig") -> None:
+def _print_routes(config: "AlertsConfig", output: OutputFormat) -> None:
+    if output == "json":
+        print_json([_route_object(config, route) for route in config.routing.routes])
+        return
     console, table = tables_on("Route", "Targets", "Severity", "Owner", "Sinks", "Waits", "Quiet hours", "Escalates to")
     for route in config.routing.routes:
         quiet = route.quiet_hours
@@ -248,14 +253,42 @@ def _print_routes(config: "AlertsConfig") -> None:
     console.print(table)
 
 
-def _print_sinks_for(config: "AlertsConfig", target: str, job: str | None) -> None:
+def _route_object(config: "AlertsConfig", route: "Route") -> dict[str, Any]:
+    quiet = route.quiet_hours
+    return {
+        "name": route.name,
+        "targets": list(route.targets),
+        "severities": sorted(route.severities) if route.direct else [],
+        "owners": list(route.owners),
+        "sinks": [{"name": sink, "kind": _kind(config, sink)} for sink in route.sinks],
+        "group_wait_s": route.group_wait_s,
+        "group_interval_s": route.group_interval_s,
+        "quiet_hours": f"{quiet.start:%H:%M}-{quiet.end:%H:%M}" if quiet is not None else None,
+        "timezone": str(quiet.zone) if quiet is not None else None,
+        "escalate_to": route.escalate_to,
+        "escalate_after_s": route.escalate_after_s if route.escalate_to else None,
+    }
+
+
+def _print_sinks_for(config: "AlertsConfig", target: str, job: str | None, output: OutputFormat) -> None:
     from streams.alerts.route_check import example_incident
 
     now_ms = time.time_ns() // 1_000_000
     kind: Literal["job", "target"] = "job" if job is not None else "target"
     incident = example_incident(kind, target, job, now_ms)
-    console, table = tables_on("Sink", "Kind", "Route", "Severity", "Notified after")
     planned = config.routing.planned(incident, now_ms)
+    if output == "json":
+        names = ("sink", "kind", "route", "severity", "after_s")
+        rows = (
+            (one.sink, _kind(config, one.sink), one.route.name, one.route.severity(incident), one.at_ms - now_ms)
+            for one in planned
+        )
+        sinks = [dict(zip(names, (*row[:-1], row[-1] / 1000), strict=True)) for row in rows]
+        print_json({"sinks": sinks, "owner": config.routing.owner(incident)})
+        if not planned:
+            raise typer.Exit(1)
+        return
+    console, table = tables_on("Sink", "Kind", "Route", "Severity", "Notified after")
     for one in planned:
         wait = span((one.at_ms - now_ms) / 1000)
         severity = one.route.severity(incident)

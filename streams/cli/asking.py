@@ -15,7 +15,9 @@ from streams.cli.output import OutputFormat, print_json, visible_texts
 if TYPE_CHECKING:
     from streams.api.client import ApiClient
 
-__all__ = ["LimitOption", "OutputOption", "UrlOption", "WatchOption", "api_client", "show_answer"]
+__all__ = ["LimitOption", "OutputOption", "UrlOption", "WatchOption", "api_client", "follow_answers", "show_answer"]
+
+FOLLOW_INTERVAL_S = 1.0
 
 UrlOption = Annotated[
     str | None, typer.Option(help="Address of the API.", show_default="of HALT400_API_HOST and HALT400_API_PORT")
@@ -67,6 +69,41 @@ def show_answer(
                     screen.clear()
                 _print(answer, stale, output, show)
             time.sleep(watch_s)
+
+
+def follow_answers(
+    url: str | None,
+    ask: "Callable[[ApiClient], dict[str, Any]]",
+    listed: Callable[[dict[str, Any]], list[dict[str, Any]]],
+    identity: Callable[[dict[str, Any]], str],
+    show: Callable[[dict[str, Any]], None],
+) -> None:
+    """Show what a list of the API gets from now on, the oldest first, through outages of the API, until Ctrl-C.
+
+    Parameters
+    ----------
+    listed
+        What the answer lists, the newest first.
+    identity
+        By which a thing that was shown is known.
+    """
+    seen: set[str] | None = None
+    said: str | None = None
+    with suppress(KeyboardInterrupt), api_client(url) as client:
+        while True:
+            try:
+                found, stale = listed(ask(client)), client.staleness()
+            except Halt400Error as error:
+                found, stale = [], str(error)
+            else:
+                for one in reversed(found) if seen is not None else ():
+                    if identity(one) not in seen:
+                        show(one)
+                seen = (seen or set()) | {identity(one) for one in found}
+            if stale is not None and said is None:
+                _warn(stale)
+            said = stale
+            time.sleep(FOLLOW_INTERVAL_S)
 
 
 def _print(

@@ -11,7 +11,17 @@ from rich.table import Table
 
 from streams.visible_text import visible_json, visible_text
 
-__all__ = ["OutputFormat", "moment", "print_json", "ratio", "span", "tables_on", "visible_text", "visible_texts"]
+__all__ = [
+    "OutputFormat",
+    "moment",
+    "print_json",
+    "print_line",
+    "ratio",
+    "span",
+    "tables_on",
+    "visible_text",
+    "visible_texts",
+]
 
 _WIDTH_OF_PIPES = 200
 
@@ -23,6 +33,11 @@ OutputFormat = Literal["table", "json"]
 def print_json(value: Any) -> None:
     """Print as indented JSON, UTF-8; what would control a terminal is escaped."""
     typer.echo(visible_json(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()))
+
+
+def print_line(value: Any) -> None:
+    """Print as JSON on one line, at once, for programs that read lines."""
+    typer.echo(visible_json(orjson.dumps(value).decode()))
 
 
 def tables_on(*columns: str, numbers: tuple[str, ...] = ()) -> tuple[Console, Table]:

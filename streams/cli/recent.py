@@ -6,14 +6,15 @@ import typer
 from rich.text import Text
 
 from halt400.records import Cause
-from streams.cli.asking import LimitOption, OutputOption, UrlOption, WatchOption, show_answer
-from streams.cli.output import moment, tables_on
+from streams.cli.asking import LimitOption, OutputOption, UrlOption, WatchOption, follow_answers, show_answer
+from streams.cli.output import moment, print_line, tables_on, visible_text
 from streams.detection.findings import FindingKind, Severity
 
 __all__ = ["register"]
 
 WIDTH_WITH_EVIDENCE = 160
 LONGEST_PATH = 40
+MOST_AT_ONCE = 200
 _SEVERITY_STYLES = {"page": "bold red", "ticket": "yellow"}
 
 
@@ -53,15 +54,29 @@ def findings(
     target: Annotated[str | None, typer.Option(help="Only on this target.")] = None,
     limit: LimitOption = 50,
     watch: WatchOption = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Write each that comes from now on as a line, until Ctrl-C.")
+    ] = False,
     output: OutputOption = "table",
     url: UrlOption = None,
 ) -> None:
     """List the latest findings: alarms of targets, poison items, retry loops, faults of the fleet.
 
-    Exit codes: 0 listed, 1 the API does not answer.
+    With --follow each is a line of its own, with --format json an object a line; it goes on through outages of the API.
 
-    Example: halt400 findings --severity page --watch 5
+    Exit codes: 0 listed, or --follow was ended by Ctrl-C; 1 the API does not answer.
+
+    Example: halt400 findings --severity page --follow
     """
+    if follow:
+        follow_answers(
+            url,
+            lambda client: client.findings(kind=kind, severity=severity, target=target, limit=MOST_AT_ONCE),
+            lambda answer: answer["findings"],
+            lambda found: found["finding_id"],
+            print_line if output == "json" else _print_finding,
+        )
+        return
     show_answer(
         url,
         watch,
@@ -110,6 +125,12 @@ def _print_findings(answer: dict[str, Any]) -> None:
     if answer["findings"]:
         console.print(table)
     _print_count(answer, len(answer["findings"]), "finding")
+
+
+def _print_finding(found: dict[str, Any]) -> None:
+    target, time = found.get("target") or "(fleet)", moment(found["at_ms"], now_ms=found["at_ms"])
+    line = f"{time} {found['severity']:6} {found['kind']:16} {target}  {found['summary']}"
+    typer.echo(visible_text(line))
 
 
 def _print_count(answer: dict[str, Any], shown: int, noun: str) -> None:

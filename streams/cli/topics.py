@@ -2,18 +2,21 @@
 
 import asyncio
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.text import Text
 
-from streams.cli.output import tables_on
+from streams.cli.output import OutputFormat, print_json, tables_on
 
 if TYPE_CHECKING:
     from streams.settings import KafkaSettings
-    from streams.topics import Difference
+    from streams.topics import Declaration, Difference
 
 __all__ = ["register"]
+
+Format = Annotated[OutputFormat, typer.Option("--format", help="A table, or JSON.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +29,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(topics)
 
     @topics.command()
-    def apply() -> None:
+    def apply(output: Format = "table") -> None:
         """Create the missing topics, and show how the others differ, without a change to them.
 
         A second call changes nothing. Exit codes: 0 all are as declared, 1 some differ.
@@ -37,10 +40,10 @@ def register(app: typer.Typer) -> None:
 
         kafka = _kafka()
         created, differences = asyncio.run(apply_topics(kafka))
-        _print_states(kafka, created, "created", differences)
+        _print_states(kafka, created, "created", differences, output)
 
     @topics.command()
-    def check() -> None:
+    def check(output: Format = "table") -> None:
         """Compare the topics on Kafka with their declarations, without a change.
 
         Exit codes: 0 all are as declared, 1 some are missing or differ.
@@ -51,12 +54,12 @@ def register(app: typer.Typer) -> None:
 
         kafka = _kafka()
         missing, differences = asyncio.run(compare_topics(kafka))
-        _print_states(kafka, missing, "missing", differences)
+        _print_states(kafka, missing, "missing", differences, output)
         if missing:
             raise typer.Exit(1)
 
     @topics.command("list")
-    def list_() -> None:
+    def list_(output: Format = "table") -> None:
         """List the declarations: partitions, replicas and settings of every topic; needs no Kafka.
 
         Exit codes: 0 listed, 1 a setting is wrong.
@@ -65,6 +68,9 @@ def register(app: typer.Typer) -> None:
         """
         from streams.topics import declarations
 
+        if output == "json":
+            print_json([_as_object(topic) for topic in declarations(_kafka())])
+            return
         console, table = tables_on("Topic", "Partitions", "Replicas", "Settings", numbers=("Partitions", "Replicas"))
         for topic in declarations(_kafka()):
             replicas = "cluster's" if topic.replication_factor == -1 else str(topic.replication_factor)
@@ -79,27 +85,53 @@ def _kafka() -> "KafkaSettings":
     return load_settings().kafka
 
 
-def _print_states(kafka: "KafkaSettings", names: Iterable[str], word: str, differences: "Iterable[Difference]") -> None:
+def _as_object(topic: "Declaration") -> dict[str, Any]:
+    return {
+        "topic": topic.name,
+        "partitions": topic.partitions,
+        "replication_factor": topic.replication_factor,
+        "settings": dict(topic.config),
+    }
+
+
+def _print_states(
+    kafka: "KafkaSettings",
+    names: Iterable[str],
+    word: str,
+    differences: "Iterable[Difference]",
+    output: OutputFormat,
+) -> None:
     """Print a line for each topic, with `word` for those of `names`; exit 1 where some differ."""
     from streams.topics import declarations
 
     listed, differences = set(names), list(differences)
-    console, table = tables_on("Topic", "State", "Difference")
+    states = []
     for topic in declarations(kafka):
         wrong = [found for found in differences if found.topic == topic.name]
-        if topic.name in listed:
-            state = Text(word, "green" if word == "created" else "red")
-        elif wrong:
-            state = Text("differs", "red")
-        else:
-            state = Text("as declared", "dim")
-        table.add_row(
-            topic.name,
-            state,
-            "\n".join(f"{found.setting} is {found.found}, declared {found.declared}" for found in wrong),
+        state = word if topic.name in listed else "differs" if wrong else "as declared"
+        states.append((topic, state, wrong))
+    if output == "json":
+        print_json(
+            [
+                {
+                    "topic": topic.name,
+                    "state": state,
+                    "differences": [
+                        {"setting": one.setting, "declared": one.declared, "found": one.found} for one in wrong
+                    ],
+                }
+                for topic, state, wrong in states
+            ]
         )
-    console.print(table)
+    else:
+        console, table = tables_on("Topic", "State", "Difference")
+        styles = {"created": "green", "missing": "red", "differs": "red"}
+        for topic, state, wrong in states:
+            reasons = (f"{found.setting} is {found.found}, declared {found.declared}" for found in wrong)
+            table.add_row(topic.name, Text(state, styles.get(state, "dim")), "\n".join(reasons))
+        console.print(table)
     if differences:
+        console = Console(stderr=output == "json", highlight=False)
         console.print(
             "Nothing that is there was changed: use kafka-configs.sh and kafka-topics.sh, or the settings.",
             style="bold",

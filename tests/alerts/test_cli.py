@@ -1,5 +1,6 @@
 """`halt400 alerts` as a user has it."""
 
+import json
 import time
 from pathlib import Path
 
@@ -105,6 +106,10 @@ async def test_the_file_of_the_worker_is_that_of_the_commands(tmp_path: Path) ->
 async def test_routes_are_listed_and_a_target_shows_its_sinks(tmp_path: Path) -> None:
     file = tmp_path / "halt400.toml"
     file.write_text(TWO_ROUTES.format(pager="http://127.0.0.1:1"))
+    (route, _) = json.loads((await run("alerts", "routes", "--file", str(file), "--format", "json")).out)
+    assert {"name": "oncall", "kind": "pagerduty"} in route["sinks"]
+    as_json = await run("alerts", "routes", "--file", str(file), "--target", "api.shop.example", "--format", "json")
+    assert {sink["sink"] for sink in json.loads(as_json.out)["sinks"]} == {"oncall", "channel"}
     listed = await run("alerts", "routes", "--file", str(file))
     assert "oncall (pagerduty)" in listed.out
     assert "22:00-07:00 Europe/Berlin" in listed.out

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import itertools
 import json
 import os
 import pty
@@ -11,9 +12,13 @@ import struct
 import sys
 import termios
 
+import msgspec
 import pytest
+from aiokafka import AIOKafkaProducer
 from rich.cells import cell_len
 
+from streams.detection import Finding
+from streams.settings import Settings
 from tests.api.conftest import Api, api, settings  # noqa: F401
 from tests.api.fleet import SECRET
 from tests.waiting import until
@@ -45,6 +50,34 @@ async def test_the_latest_findings_are_listed(api: Api) -> None:  # noqa: F811
     assert outcome.code == 0, outcome.err
     assert outcome.lines[-1].startswith("1 finding; as of")
     assert "Many targets fail." in outcome.out
+
+
+async def test_findings_that_come_are_followed_each_as_one_line(api: Api, settings: Settings) -> None:  # noqa: F811
+    variables = environment(HALT400_API_PORT=str(api.server.port))
+    command = (sys.executable, "-m", "halt400", "findings", "--follow", "--format", "json")
+    process = await asyncio.create_subprocess_exec(
+        *command, env=variables, cwd=REPOSITORY, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    line = asyncio.create_task(process.stdout.readline())
+    async with asyncio.timeout(60), AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers) as producer:
+        for number in itertools.count():
+            found = Finding(
+                finding_id=f"fnd-followed-{number}",
+                kind="retry_loop",
+                severity="ticket",
+                at_ms=1,
+                summary="\x1b[31mred",
+            )
+            await producer.send_and_wait(settings.kafka.topic("findings"), msgspec.json.encode(found), b"fleet")
+            done, _ = await asyncio.wait([line], timeout=1.0)
+            if done:
+                break
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+    assert json.loads(line.result())["finding_id"].startswith("fnd-followed-")
+    assert b"\x1b" not in line.result()
+    assert (process.returncode, err) == (0, b"")
 
 
 async def test_top_in_a_pipe_is_one_picture_that_fits_80_columns(api: Api) -> None:  # noqa: F811

@@ -1,4 +1,5 @@
 import asyncio
+import json
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
@@ -86,6 +87,11 @@ async def test_the_command_shows_created_as_declared_missing_and_differs(setting
         1,
         {"differs partitions is 3, declared 4", "as declared"},  # `fleet` has one partition, whatever is set
     )
+    as_json = await run("topics", "check", "--format", "json", settings=settings, HALT400_KAFKA_PARTITIONS="4")
+    found = {topic["topic"].removeprefix(settings.kafka.topic_prefix): topic for topic in json.loads(as_json.out)}
+    assert as_json.code == 1
+    assert found["fleet"]["state"] == "as declared"
+    assert found["responses"]["differences"] == [{"setting": "partitions", "declared": "4", "found": "3"}]
 
 
 async def test_the_declarations_are_listed_without_a_broker() -> None:
@@ -94,3 +100,5 @@ async def test_the_declarations_are_listed_without_a_broker() -> None:
     for topic in declarations(KafkaSettings()):
         (line,) = [line for line in outcome.lines if line.split()[0] == topic.name]
         assert all(f"{name}={value}" in line for name, value in topic.config.items())
+    as_json = await run("topics", "list", "--format", "json")
+    assert [topic["topic"] for topic in json.loads(as_json.out)] == [one.name for one in declarations(KafkaSettings())]

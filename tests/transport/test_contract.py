@@ -1,6 +1,7 @@
 """The contract with Faust, on a real broker: what the overrides depend on. When this fails, Faust has changed."""
 
 import asyncio
+import warnings
 from collections.abc import Awaitable, Iterable
 from typing import Any, cast
 
@@ -216,7 +217,8 @@ async def test_a_recovery_that_the_broker_does_not_answer_in_time_ends_the_worke
     """Faust would take the worker for stopped: it would recover no more, and read nothing, without a word."""
     async with bench.app(read_only) as first:
         await until(lambda: len(partitions_of(first)) == PARTITIONS)
-        first.app.conf.broker_request_timeout = 1e-9
+        with warnings.catch_warnings(action="ignore"):  # Faust warns of each setting that changes late
+            first.app.conf.broker_request_timeout = 1e-9
         async with bench.app(read_only):
             crashed = await until(lambda: first.app.crash_reason)
     assert isinstance(crashed, RecoveryTimedOut)
