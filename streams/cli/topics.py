@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+Part = Literal["scraper", "worker", "api", "operator", "installer"]
 Format = Annotated[OutputFormat, typer.Option("--format", help="A table, or JSON.")]
 
 
@@ -77,6 +78,30 @@ def register(app: typer.Typer) -> None:
             settings = "  ".join(f"{name}={value}" for name, value in topic.config.items())
             table.add_row(topic.name, str(topic.partitions), replicas, settings)
         console.print(table)
+
+    @topics.command()
+    def acls(
+        part: Annotated[Part, typer.Argument(help="What the user is for.")],
+        principal: Annotated[
+            str | None, typer.Option(help="As Kafka names the user.", show_default="User:halt400-PART")
+        ] = None,
+        output: Format = "table",
+    ) -> None:
+        """List the least rights that a part needs on Kafka, as calls of kafka-acls.sh; needs no Kafka, changes nothing.
+
+        The operator is a person with the command line; the installer is who runs `halt400 topics apply`.
+
+        Exit codes: 0 listed, 1 a setting is wrong.
+
+        Example: halt400 topics acls scraper --principal User:scraper
+        """
+        from streams.acls import grants_of, kafka_acls_commands
+
+        if output == "json":
+            print_json([grant._asdict() for grant in grants_of(part, _kafka())])
+            return
+        for command in kafka_acls_commands(part, principal or f"User:halt400-{part}", _kafka()):
+            typer.echo(command)
 
 
 def _kafka() -> "KafkaSettings":

@@ -157,7 +157,7 @@ async def test_a_pager_that_does_not_answer_does_not_keep_a_worker(stopping: Clu
     with silent_server() as server:
         stopping.write_policies(
             f'[alerts.sink.away]\nkind = "alertmanager"\nurl = "http://127.0.0.1:{server.getsockname()[1]}"\n'
-            '[[alerts.route]]\nname = "all"\nsinks = ["away"]\n'
+            '[[alerts.route]]\nname = "all"\nsinks = ["away"]\ngroup_wait_s = 0\npage_on = ["job"]\n'
         )
         worker = stopping.start_worker()
         await stopping.publish([event(400)])

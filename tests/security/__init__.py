@@ -1,0 +1,1 @@
+"""Tests of security: the connection to Kafka, and the rights on it."""

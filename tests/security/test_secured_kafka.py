@@ -1,0 +1,193 @@
+"""Every way to connect to a broker that asks, by SDK, worker and command line, with no more rights than are listed."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import TopicAuthorizationFailedError
+
+from halt400 import Gate, Publisher, response_event
+from halt400.errors import BrokerUnavailable
+from halt400.kafka.connection import KafkaConnection
+from halt400.kafka.follower import Follower
+from streams.acls import PARTS, grants_of
+from streams.settings import load_settings
+from tests.cli.command import run
+from tests.security.secured_kafka import PASSWORD, Authority, SecuredKafka
+from tests.waiting import until
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+
+TARGET = "api.shop.example"
+WAYS = [
+    *(
+        (protocol, mechanism)
+        for protocol in ("SASL_SSL", "SASL_PLAINTEXT")
+        for mechanism in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+    ),
+    ("SSL", None),
+]
+
+
+@dataclass
+class Secured:
+    """The broker and its users, one for each part, with the rights of that part."""
+
+    broker: SecuredKafka
+    authority: Authority
+    certificates: dict[str, tuple[Path, Path, Path]]
+
+    def variables(self, user: str, protocol: str, mechanism: str | None, password: str = PASSWORD) -> dict[str, str]:
+        """The settings by which a user connects."""
+        found = {
+            "HALT400_KAFKA_BOOTSTRAP_SERVERS": self.broker.servers(protocol),
+            "HALT400_KAFKA_SECURITY_PROTOCOL": protocol,
+            "HALT400_KAFKA_PARTITIONS": "1",
+        }
+        if protocol.endswith("SSL"):
+            found["HALT400_KAFKA_SSL_CA_PATH"] = str(self.authority.ca)
+        if mechanism is None:
+            certificate, key, _ = self.certificates[user]
+            found |= {"HALT400_KAFKA_SSL_CERTIFICATE_PATH": str(certificate), "HALT400_KAFKA_SSL_KEY_PATH": str(key)}
+        else:
+            login = {"MECHANISM": mechanism, "USERNAME": user, "PASSWORD": password}
+            found |= {f"HALT400_KAFKA_SASL_{name}": value for name, value in login.items()}
+        return found
+
+    def connection(self, *of: Any) -> KafkaConnection:
+        """The connection that these settings make, in the SDK too."""
+        return KafkaConnection.from_environment(self.variables(*of))
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    authority = Authority(tmp_path_factory.mktemp("certificates"))
+    kafka = load_settings().kafka
+    with SecuredKafka(authority, PARTS) as broker:
+        for part in PARTS:
+            broker.add_scram_user(part)
+            broker.grant(part, grants_of(part, kafka))
+            broker.grant(f"CN={part}", grants_of(part, kafka))
+        yield Secured(broker, authority, {part: authority.issue(part) for part in PARTS})
+
+
+@pytest.fixture(scope="module")
+def with_topics(secured: Secured) -> Secured:
+    """The same after the installer has made the topics, by a login over TLS."""
+    made = asyncio.run(run("topics", "apply", **secured.variables("installer", "SASL_SSL", "PLAIN")))
+    assert made.code == 0, made.err
+    return secured
+
+
+def event(status: int) -> Any:
+    return response_event(method="GET", url=f"https://{TARGET}/products", status=status, job_id="job-0")
+
+
+@pytest.mark.parametrize(("protocol", "mechanism"), WAYS)
+async def test_a_scraper_publishes_and_follows(with_topics: Secured, protocol: str, mechanism: str | None) -> None:
+    connection = with_topics.connection("scraper", protocol, mechanism)
+    async with Publisher(connection) as publisher, Gate(connection) as gate:
+        publisher.publish(event(200))
+        assert await publisher.flush(30)
+        assert publisher.stats.acknowledged == 1
+        async with asyncio.timeout(30):
+            await gate.wait_caught_up()
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])
+async def test_a_wrong_password_is_named_and_is_not_in_the_error(with_topics: Secured, mechanism: str) -> None:
+    variables = with_topics.variables("operator", "SASL_SSL", mechanism, "wrong-" + PASSWORD)
+    found = await run("topics", "check", **variables)
+    assert found.code == 1
+    assert with_topics.broker.servers("SASL_SSL") in found.err
+    assert PASSWORD not in found.err
+    assert "Traceback" not in found.err
+
+
+async def test_a_broker_with_a_certificate_of_another_authority_is_refused(
+    with_topics: Secured, tmp_path: Path
+) -> None:
+    variables = with_topics.variables("scraper", "SASL_SSL", "PLAIN")
+    variables["HALT400_KAFKA_SSL_CA_PATH"] = str(Authority(tmp_path).ca)
+    follower = Follower(KafkaConnection.from_environment(variables), "halt400.control", at_start="raise")
+    with pytest.raises(BrokerUnavailable):
+        await follower.start()
+    await follower.stop()
+
+
+def start_worker(environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "halt400", "worker"]
+    with log.open("wb") as output:
+        return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+
+
+async def test_each_part_does_its_work_with_its_rights_and_no_others(with_topics: Secured, tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HALT400_")}
+    environment |= with_topics.variables("worker", "SSL", None) | {
+        "HALT400_ARCHIVE_URI": (tmp_path / "archive").as_uri(),
+        "HALT400_API_PORT": "0",
+        "HALT400_CONFIG_PATH": str(tmp_path / "halt400.toml"),
+    }
+    (tmp_path / "halt400.toml").write_text("[alerts]\n")
+    worker = start_worker(environment, log)
+    try:
+        connection = with_topics.connection("scraper", "SASL_SSL", "SCRAM-SHA-512")
+        async with Publisher(connection) as publisher, Gate(connection) as gate:
+            publisher.publish(event(400))
+            await until(lambda: gate.check(TARGET, "job-0"), explain=lambda: log.read_text()[-4000:])
+            reason = ("release", f"job/{TARGET}/job-0", "--reason", "mended")
+            released = await run(*reason, **with_topics.variables("operator", "SASL_PLAINTEXT", "SCRAM-SHA-256"))
+            assert released.code == 0, released.err
+            await until(lambda: gate.check(TARGET, "job-0") is None)
+        await until(lambda: list((tmp_path / "archive").rglob("*.har*")), explain=lambda: log.read_text()[-4000:])
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(60) == 0, log.read_text()[-4000:]
+    assert "uthoriz" not in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("part", "topic"),
+    [
+        ("scraper", "control"),
+        ("scraper", "offences"),
+        ("scraper", "rates"),
+        ("api", "control"),
+        ("api", "responses"),
+        ("operator", "control"),
+        ("worker", "responses"),
+        ("worker", "operations"),
+        ("installer", "control"),
+    ],
+)
+async def test_nobody_writes_what_is_not_theirs(with_topics: Secured, part: str, topic: str) -> None:
+    options = with_topics.connection(part, "SASL_PLAINTEXT", "PLAIN").client_options()
+    async with AIOKafkaProducer(**options) as producer:
+        with pytest.raises(TopicAuthorizationFailedError):
+            await producer.send_and_wait(f"halt400.{topic}", b"{}", key=b"key")
+
+
+@pytest.mark.parametrize(
+    ("part", "topic"), [("scraper", "offences"), ("scraper", "responses"), ("installer", "offences")]
+)
+async def test_nobody_reads_what_is_not_theirs(with_topics: Secured, part: str, topic: str) -> None:
+    options = with_topics.connection(part, "SASL_PLAINTEXT", "PLAIN").client_options()
+    async with AIOKafkaConsumer(**options) as consumer:
+        consumer.assign([TopicPartition(f"halt400.{topic}", 0)])
+        with pytest.raises(TopicAuthorizationFailedError):
+            await asyncio.wait_for(read(consumer), 30)
+
+
+async def read(consumer: AIOKafkaConsumer) -> None:
+    await consumer.seek_to_beginning()
+    while True:
+        await consumer.getmany(timeout_ms=500)
