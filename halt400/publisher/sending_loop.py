@@ -234,7 +234,8 @@ class TracedSendingLoop(SendingLoop):
 
     traces: PublishTraces
 
-    def _on_sent(self, entry: BufferedEvent, sent: "asyncio.Future[RecordMetadata]") -> None:
-        super()._on_sent(entry, sent)
-        if entry.is_bad_request and self._broken is None:
-            self.traces.end(entry.value, None if sent.cancelled() else sent.exception())
+    def _on_sent(self, entries: list[BufferedEvent], sent: "asyncio.Future[RecordMetadata]") -> None:
+        super()._on_sent(entries, sent)
+        for entry in entries:
+            if entry.is_bad_request and entry.sequence not in self.in_flight:
+                self.traces.end(entry.value, None if sent.cancelled() else sent.exception())

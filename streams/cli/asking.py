@@ -96,8 +96,8 @@ def follow_answers(
             except Halt400Error as error:
                 found, stale = [], str(error)
             else:
-                for one in reversed(found) if seen is not None else ():
-                    if identity(one) not in seen:
+                if seen is not None:
+                    for one in reversed([one for one in found if identity(one) not in seen]):
                         show(one)
                 seen = (seen or set()) | {identity(one) for one in found}
             if stale is not None and said is None:
