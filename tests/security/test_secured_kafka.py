@@ -134,7 +134,7 @@ async def test_each_part_does_its_work_with_its_rights_and_no_others(with_topics
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HALT400_")}
     environment |= with_topics.variables("worker", "SSL", None) | {
         "HALT400_ARCHIVE_URI": (tmp_path / "archive").as_uri(),
-        "HALT400_API_PORT": "0",
+        "HALT400_API_ENABLED": "false",
         "HALT400_CONFIG_PATH": str(tmp_path / "halt400.toml"),
     }
     (tmp_path / "halt400.toml").write_text("[alerts]\n")
