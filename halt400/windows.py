@@ -336,7 +336,8 @@ def decode_row(data: bytes) -> Row:
         row = _decoder.decode(data)
     except Exception as error:
         raise InvalidRecord(
-            f"A row of the rates table cannot be decoded: {error}.", "Was the topic written to?"
+            f"A row of the rates table cannot be decoded: {error}.",
+            "Was the topic written to? Stop the workers, and run `halt400 rebuild`.",
         ) from error
     if row.version > ROW_VERSION:
         raise InvalidRecord(

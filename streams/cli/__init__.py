@@ -13,6 +13,7 @@ from streams.cli import (
     local,
     operations,
     queries,
+    rebuild,
     recent,
     replay,
     run,
@@ -38,6 +39,7 @@ def register(app: typer.Typer) -> None:
     local.register(app)
     operations.register(app)
     queries.register(app)
+    rebuild.register(app)
     recent.register(app)
     replay.register(app)
     run.register(app)

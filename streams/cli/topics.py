@@ -95,7 +95,7 @@ def register(app: typer.Typer) -> None:
 
         Example: halt400 topics acls scraper --principal User:scraper
         """
-        from streams.acls import grants_of, kafka_acls_commands
+        from streams.doctor.acls import grants_of, kafka_acls_commands
 
         if output == "json":
             print_json([grant._asdict() for grant in grants_of(part, _kafka())])

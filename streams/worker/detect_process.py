@@ -9,6 +9,7 @@ from typing import cast
 
 from faust.types import TP
 
+from halt400.records import UNDECODABLE
 from halt400.windows import row_offset
 from streams import topics
 from streams.fleet_cap.participant import UNUSED_AFTER_MS, CapParticipant
@@ -108,4 +109,7 @@ def _handle_rebalances(app: Halt400App, engine: Engine, assignment: Assignment, 
 
 
 def _is_newer_row(found: bytes, candidate: bytes) -> bool:
-    return row_offset(candidate) >= row_offset(found)
+    try:
+        return row_offset(candidate) >= row_offset(found)
+    except UNDECODABLE:  # the later one counts, and ends the worker where that is what cannot be read
+        return True

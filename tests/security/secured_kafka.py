@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from streams.acls import Grant
+from streams.doctor.acls import Grant
 from streams.local import LocalKafka
 from streams.local.ports import HOST, free_ports
 from tests.servers import QUICK_JAVA

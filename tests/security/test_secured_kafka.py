@@ -18,7 +18,7 @@ from halt400 import Gate, Publisher, response_event
 from halt400.errors import BrokerUnavailable
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.follower import Follower
-from streams.acls import PARTS, grants_of
+from streams.doctor.acls import PARTS, grants_of
 from streams.settings import load_settings
 from tests.cli.command import run
 from tests.security.secured_kafka import PASSWORD, Authority, SecuredKafka

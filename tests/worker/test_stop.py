@@ -164,7 +164,7 @@ async def test_a_pager_that_does_not_answer_does_not_keep_a_worker(stopping: Clu
         connection, _ = await asyncio.to_thread(server.accept)
         with connection:
             ended = Ended(worker, signal.SIGTERM)
-    assert (ended.code, ended.left) == (0, set()), stopping.log_text()
+    assert (ended.code in (0, CUT_OFF), ended.left) == (True, set()), stopping.log_text()
     assert ended.after_s < BOUND_S + 1.0
 
 

@@ -1,0 +1,183 @@
+"""Finds the rows that cannot be read, and writes others from the log, while no worker runs."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from halt400.errors import BrokerUnavailable, InvalidRecord, QueryError
+from halt400.kafka.clients import DURABLE
+from halt400.kafka.read_to_end import read_to_end
+from halt400.records import UNDECODABLE, Command
+from streams import topics
+from streams.detection import Policies
+from streams.processing.target import TrackedTarget
+from streams.rebuild.row import rebuilt_row
+from streams.settings import KafkaSettings, Settings
+
+__all__ = ["RebuiltRow", "rebuild"]
+
+GROUP = "worker"
+_decode_command = msgspec.json.Decoder(Command).decode
+
+
+class RebuiltRow(NamedTuple):
+    """A row that was made anew, or would be.
+
+    Attributes
+    ----------
+    reason
+        Why the one that was there cannot be read.
+    responses
+        How many responses of the log it counts.
+    quarantines
+        How many of its scopes are not released.
+    """
+
+    target: str
+    partition: int
+    reason: str
+    responses: int
+    quarantines: int
+
+
+class _Unreadable(NamedTuple):
+    """Why a row cannot be read, and the last one before it that can."""
+
+    text: str
+    earlier: bytes | None
+
+
+async def rebuild(settings: Settings, policies: Policies, *, dry_run: bool) -> list[RebuiltRow]:
+    """Make the rows anew that cannot be read, from `responses` and `control`; the others stay as they are.
+
+    Raises
+    ------
+    QueryError
+        A worker runs: it would go on from the row that it has in memory.
+    BrokerUnavailable
+        Kafka does not answer.
+    """
+    kafka = settings.kafka
+    skew_ms = int(settings.detection.skew_s * 1000)
+    async with _consumer(kafka) as consumer:
+        await _check_no_worker(kafka)
+        broken = await _unreadable_rows(consumer, kafka)
+        if not broken:
+            return []
+        commands = await _commands(consumer, kafka, {name for _, name in broken})
+        found, rows = [], []
+        for (partition, name), reason in sorted(broken.items()):
+            end = await _committed(consumer, kafka, partition)
+            records = await _responses(consumer, kafka, partition, name.encode(), end)
+            row = rebuilt_row(name, reason.earlier, records, end, commands[name], policies, skew_ms)
+            read = TrackedTarget.decode(row, name)
+            halted = sum(not scope.is_released for scope in read.state.scopes.values())
+            found.append(RebuiltRow(name, partition, reason.text, read.row.totals()["responses"], halted))
+            rows.append((partition, name.encode(), row))
+    if not dry_run:
+        await _write(kafka, rows)
+    return found
+
+
+async def _check_no_worker(kafka: KafkaSettings) -> None:
+    admin = AIOKafkaAdminClient(**kafka.connection.client_options())
+    await admin.start()
+    try:
+        [response] = await admin.describe_consumer_groups([kafka.topic(GROUP)])
+    finally:
+        await admin.close()
+    members = len(response.to_object()["groups"][0]["members"])
+    if members:
+        raise QueryError(
+            f"{members} workers are in the group {kafka.topic(GROUP)}.",
+            "Stop them: each would write the rows that it has in memory over the new ones.",
+        )
+
+
+async def _unreadable_rows(consumer: AIOKafkaConsumer, kafka: KafkaSettings) -> dict[tuple[int, str], _Unreadable]:
+    """Partition and target of each row on `rates` that cannot be read; one that a readable row follows is no matter."""
+    found: dict[tuple[int, str], _Unreadable] = {}
+    readable: dict[tuple[int, str], bytes] = {}
+    async for record in _records(consumer, kafka.topic(topics.RATES), range(kafka.partitions)):
+        place = record.partition, record.key.decode(errors="replace")
+        if record.value is None:
+            found.pop(place, None)
+            readable.pop(place, None)
+            continue
+        try:
+            TrackedTarget.decode(record.value, place[1])
+        except (InvalidRecord, *UNDECODABLE) as error:
+            found[place] = _Unreadable(str(error), readable.get(place))
+        else:
+            readable[place] = record.value
+            found.pop(place, None)
+    return found
+
+
+async def _commands(
+    consumer: AIOKafkaConsumer, kafka: KafkaSettings, targets: Collection[str]
+) -> dict[str, list[Command]]:
+    """The latest command of each scope of these targets."""
+    latest: dict[str, Command] = {}
+    async for record in _records(consumer, kafka.topic(topics.CONTROL), range(kafka.partitions)):
+        key = record.key.decode(errors="replace")
+        if record.value is None:
+            latest.pop(key, None)
+            continue
+        command = _decode_command(record.value)
+        known = latest.get(key)
+        if command.scope.target in targets and (known is None or command.sequence >= known.sequence):
+            latest[key] = command
+    return {name: [found for found in latest.values() if found.scope.target == name] for name in targets}
+
+
+async def _committed(consumer: AIOKafkaConsumer, kafka: KafkaSettings, partition: int) -> int:
+    return await consumer.committed(TopicPartition(kafka.topic(topics.RESPONSES), partition)) or 0
+
+
+async def _responses(
+    consumer: AIOKafkaConsumer, kafka: KafkaSettings, partition: int, key: bytes, end: int
+) -> list[Any]:
+    """The records of a target below an offset, as far back as the topic reaches."""
+    records = _records(consumer, kafka.topic(topics.RESPONSES), [partition])
+    return [record async for record in records if record.key == key and record.offset < end]
+
+
+async def _records(consumer: AIOKafkaConsumer, topic: str, partitions: Collection[int]) -> AsyncIterator[Any]:
+    tps = [TopicPartition(topic, number) for number in partitions]
+    consumer.assign(tps)
+    async for record in read_to_end(consumer, await consumer.beginning_offsets(tps)):
+        yield record
+
+
+async def _write(kafka: KafkaSettings, rows: list[tuple[int, bytes, bytes]]) -> None:
+    """Delete each row, so that nothing compares the new one with it, and write the new one."""
+    topic = kafka.topic(topics.RATES)
+    options = {"max_request_size": topics.LARGEST_RECORD_BYTES, **kafka.connection.client_options()}
+    async with AIOKafkaProducer(**DURABLE, **options) as producer:
+        for partition, key, row in rows:
+            for value in (None, row):
+                await producer.send_and_wait(topic, value, key=key, partition=partition)
+
+
+@asynccontextmanager
+async def _consumer(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer that knows what the group has committed; it joins no group."""
+    consumer = AIOKafkaConsumer(
+        group_id=kafka.topic(GROUP), enable_auto_commit=False, **kafka.connection.client_options()
+    )
+    try:
+        await consumer.start()
+        yield consumer
+    except (KafkaError, OSError) as error:
+        raise BrokerUnavailable(
+            f"Kafka at {kafka.bootstrap_servers} failed ({error}).",
+            "Start it, or set HALT400_KAFKA_BOOTSTRAP_SERVERS.",
+        ) from error
+    finally:
+        await consumer.stop()

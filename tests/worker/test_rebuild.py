@@ -1,0 +1,55 @@
+"""A row that cannot be read ends the worker with a way out, after which nothing is missing."""
+
+import json
+
+import pytest
+
+from halt400.windows import Row, decode_row
+from tests.cli.command import run
+from tests.worker.conftest import Cluster, totals
+from tests.worker.test_lifecycle import TARGET, event, good, job
+
+
+@pytest.mark.slow
+async def test_a_row_that_cannot_be_read_is_made_anew_from_the_log(cluster: Cluster) -> None:
+    cluster.start_worker()
+    await cluster.publish([*good(50), event(400), *good(20, "other.example")])
+    await cluster.until_idle()
+    running = await run("rebuild", **cluster.settings)
+    assert (running.code, "Stop them" in running.err) == (1, True), running.err
+    assert cluster.stop_workers() == [0]
+    before, partition = totals(await cluster.rows()), await partition_of(cluster, TARGET)
+    await cluster.publish([(TARGET.encode(), b"no row")], topic="rates", partition=partition)
+
+    worker = cluster.start_worker()
+    await cluster.until(lambda: worker.poll() is not None)
+    assert worker.returncode == 70
+    assert "run `halt400 rebuild`" in cluster.log_text()
+
+    planned = await run("rebuild", "--dry-run", "--format", "json", **cluster.settings)
+    [row] = json.loads(planned.out)
+    assert (row["target"], row["responses"], row["quarantines"]) == (TARGET, 51, 1), planned.err
+    made = await run("rebuild", **cluster.settings)
+    assert (made.code, "1 row made anew." in made.out) == (0, True), made.err
+    assert "Every row can be read." in (await run("rebuild", **cluster.settings)).out
+
+    cluster.start_worker()
+    await cluster.publish([event(200)])
+    await cluster.until_idle()
+    assert cluster.stop_workers() == [0]
+    before[TARGET].update({"responses": 1, "2xx": 1})
+    assert totals(await last_rows(cluster)) == before
+    assert (await cluster.latest())[job("job-0").id].state == "quarantined"
+
+
+async def last_rows(cluster: Cluster) -> dict[str, Row]:
+    """The last row of each target, whatever was before it."""
+    values: dict[str, bytes | None] = {}
+    for record in await cluster.read("rates"):
+        assert record.key is not None
+        values[record.key.decode()] = record.value
+    return {name: decode_row(value) for name, value in values.items() if value is not None}
+
+
+async def partition_of(cluster: Cluster, target: str) -> int:
+    return next(record.partition for record in await cluster.read("rates") if record.key == target.encode())
