@@ -43,7 +43,8 @@ provider.shutdown()
 
 async def test_a_400_is_one_trace_from_the_request_to_the_alert_and_a_success_has_no_span(cluster: Cluster) -> None:
     cluster.write_policies(
-        '[alerts.sink.out]\nkind = "stdout"\n[[alerts.route]]\nname = "all"\nsinks = ["out"]\ngroup_wait_s = 0\npage_on = ["job"]\n'
+        '[alerts.sink.out]\nkind = "stdout"\n[[alerts.route]]\nname = "all"\nsinks = ["out"]\n'
+        'group_wait_s = 0\npage_on = ["job"]\n'
     )
     with Collector.running() as collector:
         traced = {
