@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from halt400.diagnosis import Profile
+from halt400.diagnosis import Contract, Profile
 from halt400.diagnosis import diagnose as diagnose_records
 from halt400.errors import InputError
 from halt400.exchanges.recorded import text_or_base64
@@ -19,7 +19,12 @@ _HOW = "Give an object of httpx, requests or aiohttp, or a halt400.records.Reque
 
 
 def diagnose(
-    request: Any, response: Any = None, *, body: bytes | str | None = None, profile: Profile | None = None
+    request: Any,
+    response: Any = None,
+    *,
+    body: bytes | str | None = None,
+    profile: Profile | None = None,
+    contract: Contract | None = None,
 ) -> Diagnosis:
     """Say what is wrong with a request, from the objects of an HTTP client.
 
@@ -35,6 +40,8 @@ def diagnose(
         The body of the request, where the object does not keep it (aiohttp).
     profile
         What good requests to this target look like.
+    contract
+        The OpenAPI document of the target, as `halt400.diagnosis.Contract`.
 
     Raises
     ------
@@ -50,7 +57,8 @@ def diagnose(
     if request is None:
         request = getattr(response, "request", None) or getattr(response, "request_info", None)
     record = request_record(request, body)
-    return diagnose_records(record, response_record(response) if response is not None else None, profile)
+    answer = response_record(response) if response is not None else None
+    return diagnose_records(record, answer, profile, contract=contract)
 
 
 def request_record(request: Any, body: bytes | str | None = None) -> Request:

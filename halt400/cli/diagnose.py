@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -54,6 +55,10 @@ def register(app: typer.Typer) -> None:
         output: Annotated[
             Literal["text", "json"], typer.Option("--format", help="json: one object for each exchange.")
         ] = "text",
+        openapi: Annotated[
+            Path | None,
+            typer.Option(metavar="FILE", help="The OpenAPI document of the target: requests against its contract."),
+        ] = None,
         fix: Annotated[
             bool, typer.Option("--fix", help="Print each request mended, where that is mechanical; send nothing.")
         ] = False,
@@ -78,7 +83,12 @@ def register(app: typer.Typer) -> None:
             if print_mended(exchanges, as_json=output == "json"):
                 raise typer.Exit(DEFECTS_FOUND)
             return
-        found = diagnosed(exchanges)
+        contract = None
+        if openapi is not None:
+            from halt400.diagnosis import Contract
+
+            contract = Contract(_contents(openapi))
+        found = diagnosed(exchanges, contract)
         if output == "json":
             for number, (one, diagnosis) in enumerate(found):
                 sys.stdout.write(orjson.dumps(as_object(number, one, diagnosis)).decode() + "\n")
@@ -110,6 +120,13 @@ def _read_log(log: Format, file: InputFile) -> Iterator[RecordedExchange]:
         if found.server_log:
             _, found.request.url = builder.logged_target(found)
         yield found
+
+
+def _contents(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}.", "Name a file that can be read.") from None
 
 
 def _known(form: str) -> DiagnosisForm:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from halt400.diagnosis import Profile, find_defect
+from halt400.diagnosis import Contract, Profile, find_defect
 from halt400.exchanges import RecordedExchange
 from halt400.records import Diagnosis
 
 __all__ = ["diagnosed"]
 
 
-def diagnosed(exchanges: Iterable[RecordedExchange]) -> list[tuple[RecordedExchange, Diagnosis | None]]:
+def diagnosed(
+    exchanges: Iterable[RecordedExchange], contract: Contract | None = None
+) -> list[tuple[RecordedExchange, Diagnosis | None]]:
     """Each exchange with its diagnosis, None where nothing is wrong."""
     profiles: dict[str, Profile] = {}
     found = []
@@ -28,6 +30,7 @@ def diagnosed(exchanges: Iterable[RecordedExchange]) -> list[tuple[RecordedExcha
             as_sent=one.as_sent,
             bare_line_feeds=one.bare_line_feeds,
             release=release,
+            contract=contract,
         )
         if status is not None and 200 <= status < 300:
             profile.observe(one.request, time_ms=one.time_ms or 0, release=release)

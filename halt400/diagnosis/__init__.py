@@ -7,12 +7,14 @@ requests to a target look like, learned with `Profile.observe`. Causes, sources 
 from halt400.diagnosis.engine import NAMED, NAMED_WHEN_REFUSED, diagnose, find_defect
 from halt400.diagnosis.header_mismatch import header_mismatch
 from halt400.diagnosis.invalid_url_encoding import unescaped_count
+from halt400.diagnosis.openapi_contract import Contract
 from halt400.diagnosis.profile import Profile
 from halt400.diagnosis.whatwg_url import parse_failure
 
 __all__ = [
     "NAMED",
     "NAMED_WHEN_REFUSED",
+    "Contract",
     "Profile",
     "diagnose",
     "find_defect",

@@ -40,6 +40,7 @@ from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding
 from halt400.diagnosis.header_mismatch import header_mismatch
+from halt400.diagnosis.openapi_contract import Contract
 from halt400.diagnosis.profile import Profile
 from halt400.diagnosis.request_changes import changes_of
 from halt400.diagnosis.ruled_out import ruled_out_of
@@ -83,7 +84,9 @@ _UNPARSABLE = 0.95
 _WORDS_ONLY = 0.75
 
 
-def findings(exchange: Exchange, profile: Profile | None = None) -> list[CauseFinding]:
+def findings(
+    exchange: Exchange, profile: Profile | None = None, contract: Contract | None = None
+) -> list[CauseFinding]:
     """All findings of the modules for one exchange, the likeliest first."""
     found = _of_json(exchange) if exchange.declares_json else [one for find in _SYNTAX for one in find(exchange)]
     known = profile.template_for_exchange(exchange) if profile is not None else None
@@ -92,6 +95,8 @@ def findings(exchange: Exchange, profile: Profile | None = None) -> list[CauseFi
     if _is_unparsable(found):
         return _ranked(exchange, [*found, *(finding for finding in told if finding.decides)])
     found.extend(told)
+    if contract is not None:
+        found.extend(contract.find(exchange))
     found.extend(request_values.find(exchange))
     found.extend(graphql_operations.find(exchange))
     found.extend(missing_required_header.find(exchange, profile))
@@ -164,6 +169,7 @@ def diagnose(
     as_sent: bool = False,
     bare_line_feeds: bool = False,
     release: str | None = None,
+    contract: Contract | None = None,
 ) -> Diagnosis:
     """Say what is wrong with a request: one cause with confidence, blame, evidence, remedy and runners-up.
 
@@ -183,6 +189,8 @@ def diagnose(
         Whether its lines ended in a line feed alone, as they were sent.
     release
         The release of the scraper that sent the request, compared with that of the last good one.
+    contract
+        The OpenAPI document of the target.
 
     Returns
     -------
@@ -198,7 +206,7 @@ def diagnose(
     ('malformed_json', 'request', "A comma before '}': the last member has none after it.")
     """
     exchange = Exchange(request, response, as_sent=as_sent, bare_line_feeds=bare_line_feeds)
-    return _diagnosis(exchange, findings(exchange, profile), profile, malformed_payload_ratio, release)
+    return _diagnosis(exchange, findings(exchange, profile, contract), profile, malformed_payload_ratio, release)
 
 
 def find_defect(
@@ -210,6 +218,7 @@ def find_defect(
     as_sent: bool = False,
     bare_line_feeds: bool = False,
     release: str | None = None,
+    contract: Contract | None = None,
 ) -> Diagnosis | None:
     """Like `diagnose`, but None where nothing is wrong: no defect was found and no server refused the request.
 
@@ -219,7 +228,7 @@ def find_defect(
     True
     """
     exchange = Exchange(request, response, as_sent=as_sent, bare_line_feeds=bare_line_feeds)
-    found = findings(exchange, profile)
+    found = findings(exchange, profile, contract)
     if not exchange.refused and not any(_is_named(exchange, finding) for finding in found):
         return None
     return _diagnosis(exchange, found, profile, malformed_payload_ratio, release)
