@@ -1,4 +1,4 @@
-"""A request against the contract of its target: an OpenAPI 3.0 or 3.1 document, read by openapi-core (extra ``openapi``).
+"""A request against the contract of its target: an OpenAPI 3.0 or 3.1 document, by openapi-core (extra ``openapi``).
 
 Sources: https://spec.openapis.org/oas/v3.1.0, https://openapi-core.readthedocs.io/.
 """
@@ -9,6 +9,7 @@ import re
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding
 from halt400.diagnosis.json_places import path_text
@@ -53,17 +54,13 @@ class Contract:
         try:
             document = yaml.safe_load(text)
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise InputError(
-                f"The contract is neither JSON nor YAML ({' '.join(str(error).split())[:200]}).", _HOW
-            ) from None
+            raise InputError(f"The contract is neither JSON nor YAML ({_line(error)}).", _HOW) from None
         if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
             raise InputError("The contract has no paths.", _HOW)
         try:
             self._api = OpenAPI.from_dict(document)
         except Exception as error:  # of the many validators below it
-            raise InputError(
-                f"The contract is no OpenAPI document ({' '.join(str(error).split())[:200]}).", _HOW
-            ) from None
+            raise InputError(f"The contract is no OpenAPI document ({_line(error)}).", _HOW) from None
 
     def find(self, exchange: Exchange) -> list[CauseFinding]:
         """Report where a request breaks the contract."""
@@ -73,6 +70,10 @@ class Contract:
             if len(found) >= _MOST:
                 break
         return found[:_MOST]
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 class _ContractRequest:
@@ -122,7 +123,10 @@ def _findings(exchange: Exchange, error: Any) -> list[CauseFinding]:
         where = "method" if kind == "OperationNotFound" else "url"
         return [
             _finding(
-                exchange, Evidence(where=where, detail=detail), f"Use a {what} that the contract has.", confidence=0.9
+                exchange,
+                Evidence(where=where, detail=mask(detail)),
+                f"Use a {what} that the contract has.",
+                confidence=0.9,
             )
         ]
     if isinstance(name, str):
@@ -166,6 +170,7 @@ def _of_schema(exchange: Exchange, error: Any, above: tuple[str | int, ...]) -> 
 
 
 def _placed(exchange: Exchange, place: Place | None, name: str, reason: str, where: str) -> CauseFinding:
+    reason = mask(reason)
     detail = f"{name}: by the contract, {reason}"
     evidence = Evidence(where=where, name=name, detail=detail)
     if place is not None:
