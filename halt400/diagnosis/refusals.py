@@ -35,6 +35,7 @@ from halt400.records import Blame, Cause, Evidence
 __all__ = ["REMEDIES", "find"]
 
 BY_CODE, BY_AMBIGUOUS_CODE, BY_WORDS, BY_WORDS_OF_STATE, BY_RETRY_AFTER, BY_FIELD = 0.96, 0.8, 0.89, 0.86, 0.7, 0.92
+_EXPECTED_REGION = re.compile(r"\bexpecting '([a-z0-9-]{2,40})'")
 _ABSENT = re.compile(r"missing|required|blank|empty|null|absent|unknown|unexpected|type", re.IGNORECASE)
 BESIDE_A_FIELD = 0.6
 """Of a sentence beside a field that the server names and that is neither a credential nor state."""
@@ -75,6 +76,7 @@ class _Told(Struct, frozen=True):
     decides: bool
     evidence: list[Evidence]
     wait_s: int | None
+    region: str | None = None
 
 
 class _Wait(NamedTuple):
@@ -124,6 +126,10 @@ def find(exchange: Exchange) -> list[CauseFinding]:
 def _remedy(told: _Told) -> str:
     if told.cause == "rate_limited" and told.kind == "rate" and told.wait_s is not None:
         return f"Wait {told.wait_s} s, then send fewer requests at once; nothing in the request needs to change."
+    if told.region is not None:
+        return (
+            f"Sign for the region {told.region}, and send to its endpoint; the content of the request is not at fault."
+        )
     return REMEDIES[told.cause, told.kind]
 
 
@@ -159,7 +165,9 @@ def _by_code(exchange: Exchange, error: ServerError, wait: _Wait) -> _Told | Non
         evidence = [Evidence(where=code.where, name=code.name, detail=detail), *wait.evidence, *_said(error)]
         wait_s = wait.seconds if wait.seconds is not None else meaning.wait_s
         confidence = BY_AMBIGUOUS_CODE if meaning.weak else BY_CODE
-        told = _Told(meaning.cause, meaning.kind, confidence, not meaning.weak, evidence, wait_s)
+        expected = _EXPECTED_REGION.search(sentence) if meaning.kind in ("region", "signature") else None
+        region = expected[1] if expected is not None else None
+        told = _Told(meaning.cause, meaning.kind, confidence, not meaning.weak, evidence, wait_s, region)
         if not meaning.weak:
             return told
         ambiguous = ambiguous or told

@@ -95,6 +95,12 @@ def test_the_scope_of_an_aws_signature_is_told_without_its_key():
     assert "AKIDEXAMPLE" not in repr(found)
 
 
+def test_the_remedy_of_a_wrong_region_is_the_right_one():
+    says = "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-west-1'"
+    body = f"<Error><Code>AuthorizationHeaderMalformed</Code><Message>{says}</Message></Error>"
+    assert "Sign for the region eu-west-1" in diagnose(get(URL), refusal(body)).remedy
+
+
 def test_a_stale_csrf_token_is_expired_state_and_a_missing_one_a_missing_header():
     says = refusal("CSRF verification failed. Request aborted.")
     form = "application/x-www-form-urlencoded"
