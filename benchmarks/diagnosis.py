@@ -13,7 +13,7 @@ import time
 from collections import Counter
 
 from benchmarks.diagnosis_corpora import CORPORA, SUITES
-from benchmarks.diagnosis_own import own_suite
+from benchmarks.diagnosis_own import language_suite, own_suite
 from benchmarks.diagnosis_refusals import WILD, refusal_suite, wild_suite
 from benchmarks.diagnosis_score import Score
 from benchmarks.diagnosis_servers import server_suite
@@ -92,6 +92,7 @@ def run() -> tuple[list[Score], Counter[tuple[str, str]], list[str]]:
     else:
         absent.append(WILD.name)
     scores.extend(own_suite(confusion))
+    scores.extend(language_suite())
     scores.extend(server_suite(confusion))
     scores.extend(refusal_suite())
     return scores, confusion, absent

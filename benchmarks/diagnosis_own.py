@@ -10,9 +10,10 @@ from typing import Any
 
 from benchmarks.diagnosis_score import Score, request_of, score_of
 from halt400.diagnosis import Profile, find_defect
+from halt400.diagnosis.mending import mend
 from halt400.records import Diagnosis, Request, Response
 
-__all__ = ["OWN", "own_cases", "own_diagnosis", "own_exchange", "own_suite"]
+__all__ = ["OWN", "language_suite", "own_cases", "own_diagnosis", "own_exchange", "own_suite"]
 
 OWN = Path(__file__).resolve().parent.parent / "tests" / "diagnosis" / "corpus"
 
@@ -60,6 +61,42 @@ def _own_request(fields: dict[str, Any]) -> Request:
         fields = json.loads(json.dumps(fields).replace("@@", unit * count))
     return request_of(
         fields.pop("method", "GET"), fields.pop("url"), fields.pop("headers", []), fields.pop("body", None), **fields
+    )
+
+
+def language_suite() -> list[Score]:
+    """Of the cases of languages, places and remedies: the byte, the remedy, the mend; by when they were written."""
+    causes: dict[str, list[tuple[str, bool]]] = {"before the code": [], "after the code": []}
+    placed, remedied, mended = [], [], []
+    for case in own_cases():
+        if case.get("written") not in causes:
+            continue
+        request, response, profile, as_sent = own_exchange(case, "broken")
+        found = find_defect(request, response, profile, as_sent=as_sent)
+        label = f"{case['id']}: {found.cause if found is not None else 'none'}"
+        causes[case["written"]].append((label, found is not None and found.cause == case["cause"]))
+        if "at" in case:
+            placed.append((label, found is not None and _points_at(case, found)))
+        if "remedy" in case:
+            remedied.append((label, found is not None and all(text in found.remedy for text in case["remedy"])))
+        if case.get("mended"):
+            after = mend(request, response, profile, as_sent=as_sent)
+            mended.append((label, bool(after.changes) and after.left is None))
+    return [
+        *(score_of(f"Languages, labelled {when}: top-1", found, 0.97) for when, found in causes.items()),
+        score_of("Languages: evidence at the byte", placed, 0.97),
+        score_of("Languages: the remedy has what the server names", remedied, 0.97),
+        score_of("Fixes: the mended request passes the diagnosis", mended, 1.0),
+    ]
+
+
+def _points_at(case: dict[str, Any], found: Diagnosis) -> bool:
+    fields = case["broken"]["request"]
+    parts = {"body": (fields.get("body") or "").encode(), "url": fields["url"].encode()}
+    return any(
+        parts[item.where][item.offset :].decode("utf-8", "replace").startswith(case["at"])
+        for item in found.evidence[:3]
+        if item.offset is not None and item.where in parts
     )
 
 

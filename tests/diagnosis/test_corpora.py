@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from benchmarks.diagnosis_corpora import CORPORA, SUITES
-from benchmarks.diagnosis_own import OWN, own_cases, own_diagnosis, own_suite
+from benchmarks.diagnosis_own import OWN, language_suite, own_cases, own_diagnosis, own_suite
 from benchmarks.diagnosis_refusals import WILD, refusal_suite, wild_suite
 from halt400.diagnosis import parse_failure
 from halt400.diagnosis.cause_titles import CAUSE_TITLES
@@ -54,3 +54,7 @@ def test_the_evidence_names_the_field_or_header(case):
 def test_a_relative_url_is_parsed_against_its_base():
     assert parse_failure("cart?page=2") is not None
     assert parse_failure("cart?page=2", base="https://shop.example/") is None
+
+
+def test_languages_places_remedies_and_mends_reach_their_scores():
+    assert not [(score.name, score.misses) for score in language_suite() if not score.passed]

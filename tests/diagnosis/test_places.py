@@ -1,10 +1,14 @@
 """What the labelled cases say of places and remedies holds: the byte, the line, and what the remedy names."""
 
+import json
+import sys
+
 import pytest
 
 from benchmarks.diagnosis_own import own_cases, own_diagnosis
 from halt400.diagnosis import diagnose
 from halt400.diagnosis.exchange import Exchange
+from halt400.diagnosis.graphql_documents import _summary
 from halt400.diagnosis.places import place_of_name
 from halt400.diagnosis.value_places import place_of_value
 from halt400.records import Response
@@ -98,3 +102,16 @@ def test_no_place_is_guessed_where_two_values_are_beyond_the_limit():
     refusal = Response(status=400, body='{"message": "Must be at most 100."}')
     found = diagnose(request('{"first": 700, "second": 5000}'), refusal)
     assert all(item.offset is None for item in found.evidence)
+
+
+def test_without_graphql_core_what_the_server_says_of_the_document_is_still_placed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "graphql", None)
+    _summary.cache_clear()
+    body = '{"query": "query { product { prise } }"}'
+    said = {"message": 'Cannot query field "prise".', "locations": [{"line": 1, "column": 19}]}
+    found = diagnose(
+        request(body, url="https://a.example/graphql"), Response(status=400, body=json.dumps({"errors": [said]}))
+    )
+    assert body[found.evidence[0].offset :].startswith("prise")
+    assert diagnose(request('{"query": "query {"}'), Response(status=400)).cause == "unknown"
+    _summary.cache_clear()
