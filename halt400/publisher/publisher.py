@@ -93,7 +93,7 @@ class Publisher(StartStop):
         *,
         buffer_bytes: int = 32 * 1024 * 1024,
         sampler: HeaderSampler | Literal["default"] | None = "default",
-        linger_ms: int = 100,
+        linger_ms: int = 250,
         compression: Compression | None = None,
         stale_after_s: float = 30.0,
         max_backoff_s: float = 10.0,
@@ -211,6 +211,7 @@ class Publisher(StartStop):
             The event cannot be encoded or is too large.
         """
         while not self._buffer.has_room_for(self._buffer.limit_bytes // 8):
+            self.wake(send_now=True)
             self._progress.clear()
             await self._progress.wait()
         if not self.accept(event):

@@ -36,7 +36,7 @@ MOST_IN_FLIGHT = 20_000
 TAKEN_AT_ONCE = 100
 ADDED_AT_ONCE = 2_000
 """Events after which open batches are sent, also where more keep coming."""
-MOST_QUIET_PAUSES = 20
+MOST_QUIET_PAUSES = 8
 """Pauses without an event after which the loop waits to be woken."""
 
 
