@@ -126,7 +126,7 @@ def response_event(
     )
     sent = None if request_body is None else plain_body(request_body, "request_body")
     received = None if response_body is None else plain_body(response_body, "response_body")
-    if response_body_size is not None:
+    if response_body_size is not None and (type(response_body_size) is not int or response_body_size < 0):
         response_body_size = plain_count(response_body_size, "response_body_size")
     if sent is not None:
         request.body_size = len(sent)

@@ -78,7 +78,8 @@ class Buffer:
                 self._others.append(entry)
             self._count += 1
             self._size_bytes += entry.size_bytes
-            self._shrink()
+            if self._size_bytes > self.limit_bytes:
+                self._shrink()
 
     def take(self, most: int) -> list[BufferedEvent]:
         """Remove and return the oldest events, at most so many."""
