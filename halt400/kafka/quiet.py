@@ -17,7 +17,8 @@ _is_ours: ContextVar[bool] = ContextVar("halt400_kafka_client", default=False)
 class _NotOurs(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Drop what our clients log, unless somebody looks for it at level DEBUG."""
-        return not _is_ours.get() or logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
+        # Scrapy's root logger has no level, and its handler has one: that asks for nothing.
+        return not _is_ours.get() or 0 < logging.getLogger(record.name).getEffectiveLevel() <= logging.DEBUG
 
 
 _filter = _NotOurs()

@@ -43,6 +43,17 @@ def test_a_guard_of_synchronous_code_logs_no_more(unused_port: int, caplog: pyte
     assert sorted(lines(caplog)) == ["guard.owners", "kafka.follower", "publisher.sending_loop"]
 
 
+async def test_a_root_logger_without_a_level_as_scrapys_is_asks_for_no_more(
+    unused_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.NOTSET):
+        async with Publisher(f"127.0.0.1:{unused_port}") as publisher:
+            published(publisher)
+            assert not await publisher.flush(0.5)
+            await publisher.close(0.1)
+    assert sorted(lines(caplog)) == ["publisher.publisher", "publisher.sending_loop"]
+
+
 async def test_the_applications_own_client_still_logs(unused_port: int, caplog: pytest.LogCaptureFixture) -> None:
     servers = f"127.0.0.1:{unused_port}"
     async with Publisher(servers):
