@@ -75,7 +75,7 @@ def _answer(exchange: Exchange) -> Answer | None:
     if server == "aiohttp":
         return _named(server, "response_body", None) if "\n\n  b" in text else Answer(APPLICATION)
     if not text.strip():
-        return _of_empty(exchange, server)
+        return _of_empty(exchange, server) if _is_empty(exchange) else None
     plain = "".join(exchange.response_fields.get("content-type", ())).startswith("text/plain")
     names = " ".join([name for name, _ in exchange.response.headers]) if exchange.response is not None else ""
     if names == "Content-Type Connection" and text.startswith(_OWN_WORDS):
@@ -118,6 +118,16 @@ def _of_page(exchange: Exchange, name: str) -> Answer:
     if name == "Varnish" and "x-served-by" in exchange.response_fields:
         name = "Fastly"
     return _named(name, "response_body", None)
+
+
+def _is_empty(exchange: Exchange) -> bool:
+    """Whether the body was empty, not only left out by a recorder or a log."""
+    response = exchange.response
+    if response is None:
+        return False
+    return (
+        response.body is not None or response.body_size == 0 or exchange.response_fields.get("content-length") == ["0"]
+    )
 
 
 def _of_empty(exchange: Exchange, server: str | None) -> Answer | None:

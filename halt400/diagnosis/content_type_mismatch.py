@@ -10,6 +10,7 @@ import codecs
 import re
 from difflib import get_close_matches
 
+from halt400.diagnosis import reader_mismatch
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding, at_body, at_text
 from halt400.diagnosis.malformed_json import is_base64_json
@@ -122,9 +123,12 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     >>> find(Exchange(request))[0].remedy
     'Declare Content-Type: application/json, or encode the body as the declared type.'
     """
-    if _is_usual_json(exchange):
+    if _is_usual_json(exchange) and not (exchange.refused and reader_mismatch.read_as(exchange) == "xml"):
         return []
     found = [*_field(exchange), *_against_body(exchange), *_coding(exchange), *_charset(exchange), *_on_get(exchange)]
+    if not found and exchange.refused and exchange.body:
+        read = reader_mismatch.find(exchange, sniff(exchange))
+        found = [read] if read is not None else []
     if found and mentions(exchange, "content_type"):
         for finding in found:
             finding.confidence = max(finding.confidence, 0.93)

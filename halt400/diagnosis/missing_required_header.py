@@ -40,6 +40,10 @@ _NAMED = tuple(
         r"(?:missing|no|required|requires|must (?:include|specify|provide|send|have|set|contain)|expected|provide|need)"
         r"\s(?:an?\s|the\s|valid\s|required\s|request\s|http\s){0,4}"
         rf"headers?:?\s{{0,4}}(?:parameter\s|named\s|called\s)?{_NAME}",
+        r"(?:missing|required|requires?|needs?|must)\b[^.:]{0,40}\bheaders?(?:\s[a-z]{1,20}){1,5}:"
+        rf"\s{{0,3}}{_NAME}",
+        rf"{_NAME}\s(?:is\s)?(?:missing|required|not\s(?:present|found|set))\s(?:in|from)\s(?:the\s)?(?:request\s|http\s)?"
+        r"headers?\b",
         rf"headers?\s{_NAME}\s(?:for\s.{{0,80}}\s)?(?:is|was|are|must|not|cannot|should|required|missing)",
         rf"{_NAME}(?::)?\s(?:request\s|http\s)?headers?:?\s(?:field\s)?"
         r"(?:is\s|was\s|are\s|must\s|not\s|cannot\s|should\s|required|missing|with)",

@@ -2,20 +2,26 @@
 
 ``[START_TIME] "METHOD PATH PROTOCOL" CODE FLAGS RECEIVED SENT DURATION UPSTREAM_TIME "FORWARDED_FOR" "USER_AGENT"
 "REQUEST_ID" "AUTHORITY" "UPSTREAM_HOST"``; Istio has ``CODE_DETAILS TERMINATION_DETAILS "FAILURE_REASON"`` after the
-flags. The time is that of the request. Code 0 says that there was no response.
+flags. The time is that of the request. Code 0 says that there was no response. A JSON object a line
+(``json_format``) is read where it has Envoy's own names, as Istio's has: ``method``, ``path``, ``response_code``, â€¦
 
 - https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage#default-format-string
 - https://istio.io/latest/docs/tasks/observability/logs/access-log/#default-access-log-format
 """
 
 import re
+from typing import Any
+
+import orjson
 
 from halt400.exchanges.log_lines import after, size_of, time_ms, unfit
-from halt400.exchanges.recorded import RecordedExchange, status_of
-from halt400.exchanges.request_line import decoded, logged_request
-from halt400.records import Response
+from halt400.exchanges.recorded import Missing, RecordedExchange, status_of
+from halt400.exchanges.request_line import VERSIONS, decoded, logged_request
+from halt400.records import Request, Response
 
 __all__ = ["looks_like_envoy_log", "parse_line"]
+
+Json = dict[str, Any]
 
 # Possessive: a hostile line costs no more than its length.
 _QUOTED = r'"([^"]*+)"'
@@ -29,7 +35,7 @@ _EXPECTED = '[START] "METHOD PATH PROTOCOL" CODE FLAGS RECEIVED SENT DURATION â€
 
 def looks_like_envoy_log(line: bytes) -> bool:
     """Whether a line has the shape of one."""
-    return _LINE.match(decoded(line)) is not None
+    return _LINE.match(decoded(line)) is not None or _entry_of(line) is not None
 
 
 def parse_line(line: bytes, number: int) -> RecordedExchange:
@@ -48,6 +54,9 @@ def parse_line(line: bytes, number: int) -> RecordedExchange:
     >>> found.host, found.request.url, found.response.status, found.duration_ms, found.request.http_version
     ('locations', '/api/v1/locations', 204, 226.0, '2')
     """
+    entry = _entry_of(line)
+    if entry is not None:
+        return _of_entry(entry, line, number)
     text = decoded(line)
     match = _LINE.match(text)
     if match is None:
@@ -74,4 +83,49 @@ def parse_line(line: bytes, number: int) -> RecordedExchange:
         exchange.no_response = "the request got no response"
     else:
         exchange.response = Response(status=status_of(status), body_size=size_of(sent))
+    return exchange
+
+
+def _entry_of(line: bytes) -> Json | None:
+    """The object of Envoy's ``json_format`` with the names of its documentation and of Istio; None for other lines."""
+    if line[:1] != b"{" or b'"response_code"' not in line:
+        return None
+    try:
+        entry = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return entry if isinstance(entry, dict) and "path" in entry and "method" in entry else None
+
+
+def _of_entry(entry: Json, line: bytes, number: int) -> RecordedExchange:
+    texts = {name: str(value) for name, value in entry.items() if value not in (None, "", "-")}
+    named = (("X-Forwarded-For", "x_forwarded_for"), ("User-Agent", "user_agent"), ("X-Request-Id", "request_id"))
+    protocol = texts.get("protocol", "HTTP/1.1").removeprefix("HTTP/")
+    request = Request(
+        method=texts.get("method", "-"),
+        url=texts.get("path", "-"),
+        http_version=VERSIONS.get(protocol, protocol),
+        headers=[(header, texts[name]) for header, name in named if name in texts],
+        body_size=size_of(texts.get("bytes_received", "-")),
+    )
+    duration_ms = float(texts["duration"]) if texts.get("duration", "").isdigit() else None
+    exchange = RecordedExchange(
+        where=f"line {number}",
+        number=number,
+        content=line,
+        request=request,
+        time_ms=after(time_ms(texts["start_time"]), duration_ms) if "start_time" in texts else None,
+        duration_ms=duration_ms,
+        client_address=texts.get("x_forwarded_for", "").rpartition(",")[2].strip() or None,
+        host=texts["authority"].lower() if "authority" in texts else None,
+        server_log=True,
+    )
+    if "method" not in texts:
+        absent: list[Missing] = ["method"]
+        exchange.missing = absent
+    if texts.get("response_code", "0") == "0":
+        exchange.no_response = "the request got no response"
+    else:
+        status = status_of(texts["response_code"])
+        exchange.response = Response(status=status, body_size=size_of(texts.get("bytes_sent", "-")))
     return exchange

@@ -45,12 +45,14 @@ class EventBuilder:
     ----------
     untimed
         Events made so far for which the file has no time.
+    named_by_file
+        Events made so far whose target is the file's name: the log has no host, and nobody named a target.
     """
 
     def __init__(self, label: str, modified_ms: int, target: str | None = None, job_id: str | None = None) -> None:
         self._label, self._target, self._job_id = label, target, job_id
         self._previous_ms = modified_ms - 1
-        self.untimed = 0
+        self.untimed = self.named_by_file = 0
 
     def event(self, exchange: RecordedExchange, event_id: str | None = None) -> ResponseEvent:
         """Make the event of an exchange that has a response.
@@ -96,6 +98,8 @@ class EventBuilder:
         method, url, target, job_id = request.method, request.url, None, exchange.job_id
         if exchange.server_log:
             target, url = self.logged_target(exchange)
+            if self._target is None and exchange.host is None and _absolute_target(exchange) is None:
+                self.named_by_file += 1
             job_id = job_id or self._logged_job(exchange)
         elif exchange.page is not None:
             job_id = job_id or f"{self._label}/{exchange.page}"

@@ -97,6 +97,12 @@ FORMATS: Mapping[str, Format] = {
             parse_line=caddy.parse_line,
         ),
         Format(
+            name="envoy",
+            title="an Envoy log",
+            looks_like=envoy.looks_like_envoy_log,
+            parse_line=envoy.parse_line,
+        ),
+        Format(
             name="jsonl",
             title="JSON lines",
             looks_like=json_lines.looks_like_json_line,
@@ -107,12 +113,6 @@ FORMATS: Mapping[str, Format] = {
             title="an AWS load balancer's log",
             looks_like=alb.looks_like_alb_log,
             parse_line=alb.parse_line,
-        ),
-        Format(
-            name="envoy",
-            title="an Envoy log",
-            looks_like=envoy.looks_like_envoy_log,
-            parse_line=envoy.parse_line,
         ),
         Format(
             name="squid",

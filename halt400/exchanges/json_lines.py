@@ -25,6 +25,11 @@ __all__ = ["exchange_of", "looks_like_json_line", "parse_line"]
 _ONE_A_LINE = "Send one exchange a line."
 _AT_LEAST = "Each exchange needs at least method and url."
 
+_KNOWN_SHAPES = (
+    "Known shapes: {method, url, status, ...}; {request: {method, url}, response: {status}}; Caddy's"
+    " {ts, request: {method, host, uri}, status}; Envoy's {method, path, authority, response_code}. For others: jq."
+)
+_SHOWN = 12
 _TEXTS = ("source", "file", "request_body", "response_body", "body")
 
 Json = dict[str, Any]
@@ -80,6 +85,9 @@ def exchange_of(fields: Any, where: str, number: int = 1, content: bytes = b"") 
     """
     if not isinstance(fields, dict):
         raise InvalidRecord(f"no JSON object but {type(fields).__name__}", _ONE_A_LINE)
+    if "url" not in fields and not isinstance(fields.get("request"), dict):
+        found = ", ".join(sorted(map(str, fields))[:_SHOWN]) or "nothing"
+        raise InvalidRecord(f"there is no url: the object has {found}", _KNOWN_SHAPES)
     reader = _from_event if isinstance(fields.get("request"), dict) else _from_fields
     exchange = reader(fields, content)
     exchange.where, exchange.number, exchange.content = where, number, content

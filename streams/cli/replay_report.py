@@ -45,6 +45,7 @@ def print_json_report(report: ReplayReport) -> None:
         "unread": tally.unread,
         "without_response": tally.harmless,
         "untimed": tally.untimed,
+        "named_by_file": tally.named_by_file,
         "statuses": {str(status): count for status, count in sorted(tally.statuses.items())},
         "targets": dict(tally.targets.most_common()),
         "first_recorded": _iso(tally.first_ms) if timed else None,
@@ -152,6 +153,9 @@ def _facts(report: ReplayReport) -> list[tuple[str, str]]:
     facts.append(("could not be read", str(tally.unread)))
     if tally.untimed:
         facts.append(("without a time", f"{tally.untimed}, taken to be 1 ms apart from the file's date on"))
+    if tally.named_by_file:
+        told = "the log has no host, so the target is the file's name; tell it with --target, or log the host"
+        facts.append(("without a host", f"{tally.named_by_file}: {told}"))
     if tally.harmless:
         facts.append(("without a response", str(tally.harmless)))
     return facts

@@ -130,6 +130,7 @@ class ReplaySession:
                 yield recording
             finally:
                 self._tally.untimed += recording.untimed
+                self._tally.named_by_file += recording.named_by_file
                 self._update_progress(recording)
 
     def _read(self, recording: Recording) -> Iterator[ResponseEvent | Unread]:

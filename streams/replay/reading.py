@@ -16,9 +16,11 @@ class Recording(InputFile):
     ----------
     untimed
         Events read so far for which the file has no time.
+    named_by_file
+        Events read so far whose target is the file's name, because the log has no host.
     """
 
-    untimed = 0
+    untimed = named_by_file = 0
 
 
 def read_events(
@@ -50,7 +52,7 @@ def read_events(
     records = found.read(recording)
     for record in records if found.in_order else _by_time(records):
         item = record if isinstance(record, Unread) else _event_or_unread(builder, record, recording.path)
-        recording.untimed = builder.untimed
+        recording.untimed, recording.named_by_file = builder.untimed, builder.named_by_file
         yield item
 
 

@@ -21,6 +21,8 @@ class Tally:
         Lines and entries that are well-formed and have no response.
     untimed
         Events for which their file has no time.
+    named_by_file
+        Events whose target is their file's name, because the log has no host.
     statuses, targets
         Events by status and by target.
     first_ms, last_ms
@@ -28,7 +30,7 @@ class Tally:
     """
 
     def __init__(self) -> None:
-        self.events = self.unread = self.harmless = self.untimed = 0
+        self.events = self.unread = self.harmless = self.untimed = self.named_by_file = 0
         self.statuses: Counter[int] = Counter()
         self.targets: Counter[str] = Counter()
         self.first_ms: int | None = None

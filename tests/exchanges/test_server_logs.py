@@ -281,3 +281,39 @@ def test_a_line_of_another_format_in_the_middle_is_told_and_the_next_is_read(tmp
     assert isinstance(last, RecordedExchange)
     assert isinstance(wrong, Unread)
     assert str(wrong).startswith(f"{path}, line 2: no line of a Squid log: found '83.149")
+
+
+def test_envoys_json_log_is_read_by_its_own_names(tmp_path):
+    path = tmp_path / "envoy.json"
+    path.write_text(
+        '{"start_time":"2026-11-28T20:37:02.123Z","method":"POST","path":"/v1/items","protocol":"HTTP/2",'
+        '"response_code":400,"bytes_received":154,"bytes_sent":77,"duration":226,"authority":"API.example"}\n'
+    )
+    with InputFile(str(path)) as file:
+        (found,) = detect_format(file).read(file)
+    assert isinstance(found, RecordedExchange)
+    assert found.response is not None
+    assert (found.host, found.request.url, found.response.status) == ("api.example", "/v1/items", 400)
+    assert (found.request.http_version, found.duration_ms, found.response.body_size) == ("2", 226.0, 77)
+
+
+def test_a_json_line_of_an_unknown_shape_is_told_what_it_has_and_what_is_known(tmp_path):
+    path = tmp_path / "other.json"
+    path.write_text('{"http": {"verb": "GET"}, "when": 1}\n')
+    with InputFile(str(path)) as file:
+        (found,) = detect_format(file).read(file)
+    assert isinstance(found, Unread)
+    assert found.what == "there is no url: the object has http, when"
+    assert "request: {method, host, uri}" in found.mend
+
+
+@pytest.mark.parametrize(("front", "named_by_file"), [("", 1), ("api.example:443 ", 0)])
+def test_events_whose_target_is_the_files_name_are_counted(tmp_path, front, named_by_file):
+    path = tmp_path / "access.log"
+    path.write_text(f'{front}10.0.0.1 - - [28/Nov/2026:22:00:00 +0000] "GET /a HTTP/1.1" 400 34 "-" "-"\n')
+    builder = EventBuilder("access.log", 0)
+    with InputFile(str(path)) as file:
+        (found,) = detect_format(file).read(file)
+    assert isinstance(found, RecordedExchange)
+    builder.event(found)
+    assert builder.named_by_file == named_by_file
