@@ -32,6 +32,10 @@ _LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"|-?[\w.]+')
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
+_OF_VARIABLES = 0.87
+"""Below what `graphql_operations` finds in the variables: that is the place of the value, this its declaration."""
+
+
 class _Error(Struct):
     message: str
     line: int
@@ -104,7 +108,7 @@ def _of_error(exchange: Exchange, document: GraphqlDocument, error: _Error) -> C
     advice = advice_in(error.message)
     return CauseFinding(
         cause="schema_violation",
-        confidence=0.93,
+        confidence=_OF_VARIABLES if "got invalid value" in error.message else 0.93,
         remedy=_remedy(advice, shown, error.message),
         evidence=[evidence],
         mend=lambda: _mended(exchange, document, at, shown, advice),

@@ -72,6 +72,13 @@ _PROTOBUF = re.compile(
     r"Unknown name \"([^\"]{1,80})\"(?: at '([^']{0,200})')?|Invalid (?:value|enum value)[^'\"]{0,40} at '([^']{1,200})'"
     r"|Invalid value \(([\w.\[\]]{1,200})\)"
 )
+_GO = re.compile(r"Go (?:struct field|value) \w+\.([\w.]{1,200}) of type")
+_JACKSON = re.compile(r"reference chain: ([^)]{1,600})")
+_CHAIN = re.compile(r"\[\"([^\"]{1,80})\"\]|\[(\d{1,6})\]")
+_ELASTIC = re.compile(
+    r"(?:nknown (?:query|field|key|parameter|aggregation type)|does not support|mapping found for|parse field"
+    r"|nrecognized parameters?:?|nknown key for an? \w+ in|disabled on) \[([^\]/]{1,80})\]"
+)
 _IN = re.compile(rf"\bin\s{_Q}?(path|query|body|header|cookie|url)\b", re.IGNORECASE)
 _PARAMETER_KIND = re.compile(r"(path|query|url|header|body|form)\s(?:string\s)?(?:param|argument|field)", re.IGNORECASE)
 _QUOTED = re.compile(rf"{_Q}([^\"'`‘’“”]{{1,80}}){_Q}")
@@ -115,6 +122,8 @@ def names_in(message: str) -> list[tuple[str, str | None]]:
         for match in _PROTOBUF.finditer(message):  # the paths of protobuf's JSON parser
             name = match[3] or match[4] or (f"{match[2]}.{match[1]}" if match[2] else match[1])
             found.setdefault(name, "body")
+    for name in _of_deserializers(message):
+        found.setdefault(name, "body" if "parameter" not in message else None)
     mentions_a_field = _mentions_a_field(message)
     for pattern, own, explicit, needs_field_word in _PATTERNS:
         if needs_field_word and not mentions_a_field:
@@ -130,6 +139,17 @@ def names_in(message: str) -> list[tuple[str, str | None]]:
             ):
                 found.setdefault(name, own or location)
     return list(found.items())
+
+
+def _of_deserializers(message: str) -> list[str]:
+    """The paths in the messages of encoding/json of Go, of Jackson, and of Elasticsearch."""
+    if "Go " in message:
+        return [found[1] for found in _GO.finditer(message)][:1]
+    if "reference chain" in message:
+        chain = _JACKSON.search(message)
+        steps = _CHAIN.findall(chain[1]) if chain is not None else []
+        return [".".join(name or number for name, number in steps)] if steps else []
+    return [found[1] for found in _ELASTIC.finditer(message)][:1] if "[" in message else []
 
 
 def _mentions_a_field(message: str) -> bool:

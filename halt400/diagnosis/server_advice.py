@@ -23,6 +23,7 @@ _REPLACEMENT = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"did you mean (?:to use |to write |the (?:enum )?(?:value|field|parameter|type) |one of )?:?\s?{_Q}({_NAME}){_Q}",
+        r"did you mean (?:any of )?\[([\w.-]{1,60})[\],]",
         r"did you mean (?:to use )?:?\s?([A-Za-z_][\w.-]{1,60})\s?\?",
         rf"\buse (?:the )?(?:new )?(?:parameter |field |value |header |param )?{_Q}({_NAME}){_Q}(?: (?:parameter|field|value|param))?(?: instead|[.;,]|$)",
         r"\buse (?:the )?(?:parameter |field )?([a-z]\w*_\w+|[a-z]+[A-Z]\w*)(?: (?:parameter|field))? instead",
