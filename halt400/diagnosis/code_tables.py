@@ -100,7 +100,7 @@ CODES: tuple[tuple[Cause, str, str, str], ...] = (
     (_T, "conflict", _AWS_RETRIES, "TransactionInProgressException PriorRequestNotComplete"),
     (_T, "conflict", _DYNAMODB, "ResourceInUseException TransactionConflictException ReplicatedWriteConflictException OperationAborted"),
     (_T, "timeout", _S3, "RequestTimeout RequestTimeoutException"),
-    (_S, "cursor", _KINESIS, "ExpiredIteratorException ExpiredNextTokenException InvalidNextToken InvalidNextTokenException InvalidPaginationToken InvalidPaginationTokenException PaginationTokenExpired TrimmedDataAccessException InvalidNextMarker InvalidMarker InvalidContinuationToken"),
+    (_S, "cursor", _KINESIS, "ExpiredIteratorException ExpiredNextTokenException InvalidNextToken InvalidNextTokenException InvalidPaginationToken InvalidPaginationTokenException PaginationTokenExpired ExpiredContinuationToken TrimmedDataAccessException InvalidNextMarker InvalidMarker InvalidContinuationToken"),
     (_S, "code", _COGNITO, "ExpiredCodeException CodeMismatchException"),
     (_C, "grant", _OAUTH, "invalid_grant"),
     (_C, "client", _OAUTH, "invalid_client unauthorized_client"),
