@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ipaddress
+from functools import cached_property
 from pathlib import Path
 
 from confluent_kafka.admin import (
@@ -128,7 +129,7 @@ class SecuredKafka(LocalKafka):
             for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512)
         ]
         for change in changes:
-            for done in self._admin().alter_user_scram_credentials([change]).values():
+            for done in self._admin.alter_user_scram_credentials([change]).values():
                 done.result(30)
 
     def grant(self, user: str, grants: list[Grant]) -> None:
@@ -145,9 +146,10 @@ class SecuredKafka(LocalKafka):
             )
             for grant in grants
         ]
-        for done in self._admin().create_acls(bindings).values():
+        for done in self._admin.create_acls(bindings).values():
             done.result(30)
 
+    @cached_property
     def _admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self.bootstrap_servers})
 
