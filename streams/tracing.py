@@ -49,9 +49,9 @@ class Traces:
             from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
         except ImportError:
             raise no_opentelemetry() from None
-        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go before it.
-        resource = Resource({"service.name": f"halt400-{process}"}).merge(Resource.create())
-        if resource.attributes["service.name"] == "unknown_service":
+        resource = Resource.create()
+        # Where neither OTEL_SERVICE_NAME nor OTEL_RESOURCE_ATTRIBUTES name it.
+        if str(resource.attributes.get("service.name", "unknown_service")).startswith("unknown_service"):
             resource = resource.merge(Resource({"service.name": f"halt400-{process}"}))
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
