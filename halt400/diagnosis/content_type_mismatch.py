@@ -162,6 +162,10 @@ def _field(exchange: Exchange) -> list[CauseFinding]:
         evidence = at_text("header", value, 0, detail, name="Content-Type")
         return [_finding(0.75, "Decode the value first: str() of bytes was sent as the header.", evidence)]
     if media.problem is None:
+        if "boundary" in media.parameters and _family(media.essence) in ("form", "json", "xml"):
+            detail = f"boundary belongs to multipart; {media.essence} has none."
+            evidence = at_text("header", value, value.find("boundary"), detail, name="Content-Type")
+            return [_finding(0.6, "Leave boundary out, or send multipart.", evidence)]
         return []
     if not value.strip():
         if not exchange.body:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from halt400.diagnosis import framing, http2, wire
+from halt400.diagnosis import framing, http2, odd_fields, wire
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding, at_text
 from halt400.diagnosis.invalid_url_encoding import components
@@ -52,13 +52,16 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     >>> find(Exchange(request))[0].evidence[0].detail
     "The header name 'X-Id ' holds a space, which no name may."
     """
-    if _is_usual(exchange):
+    odd = odd_fields.may_be_odd(exchange)
+    if not odd and _is_usual(exchange):
         return [] if not exchange.refused else _by_words(exchange)
     other = wire.other_protocol(exchange)
     if other is not None:
         return [other]
     found = [*_request_line(exchange), *_field_lines(exchange), *framing.find(exchange), *http2.find(exchange)]
     found.extend(wire.find(exchange))
+    if odd:
+        found.extend(odd_fields.find(exchange))
     found.extend(_host(exchange))
     found.extend(_repeated(exchange))
     found.extend(_websocket(exchange))

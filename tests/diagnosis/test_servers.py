@@ -83,3 +83,33 @@ def test_a_raw_http_1_0_request_needs_no_host_and_options_may_ask_for_the_server
     for raw in (b"GET / HTTP/1.0\r\n\r\n", b"OPTIONS * HTTP/1.1\r\nHost: a.example\r\n\r\n"):
         recorded = read_raw(raw)
         assert find_defect(recorded.request, as_sent=recorded.as_sent) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "detail"),
+    [
+        (("Range", "bytes=9-3"), "ends before it starts"),
+        (("Range", "bytes=1-2,3-4,5-6,7-8,9-10,11-12"), "6 ranges at once"),
+        (("Connection", "keep-alive, close"), "or the opposite"),
+        (("Accept", ""), "Accept is empty"),
+        (("Accept-Encoding", "A" * 40 + "&**, gzip"), "no content coding"),
+        (("Content-Type", 'application/x-www-form-urlencoded; boundary="x"'), "boundary belongs to multipart"),
+    ],
+)
+def test_fields_that_say_nothing_or_contradict_themselves_are_named(header, detail):
+    found = find_defect(Request(method="POST", url="https://shop.example/items", headers=[header]))
+    assert found is not None
+    assert detail in found.evidence[0].detail
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("Range", "bytes=0-99"),
+        ("Connection", "keep-alive"),
+        ("Connection", "Upgrade"),
+        ("Accept-Encoding", "gzip, br;q=0.8, *;q=0"),
+    ],
+)
+def test_the_twins_of_those_fields_are_left_alone(header):
+    assert find_defect(Request(method="GET", url="https://shop.example/items", headers=[header])) is None
