@@ -134,7 +134,7 @@ def check_evidence(history: History, events: list[Accepted]) -> Iterator[Violati
     for record, offence in history.offences():
         place = offence.source.partition, offence.source.offset
         first = found.setdefault(place, offence)
-        if (first.target, first.event, first.opens) != (offence.target, offence.event, offence.opens):
+        if (first.target, first.event) != (offence.target, offence.event):
             yield Violation(
                 2,
                 f"responses-{place[0]}@{place[1]} has two different offences: {first.command_id} and "

@@ -12,6 +12,9 @@ from streams.alerts.incident import Incident, decode_incident
 
 __all__ = ["check_answers", "check_pages"]
 
+REPLICATED_MS = 1_500
+"""A record can be read when its replicas have it; the log has only the time at which its leader did."""
+
 
 def check_answers(history: History) -> Iterator[Violation]:
     """Invariant 7: an answer includes everything that was on the log at its `as_of`, and nothing that never was."""
@@ -20,7 +23,9 @@ def check_answers(history: History) -> Iterator[Violation]:
         commands[command.scope.id].append((record.appended_ms, command.sequence, command.state))
     for answer in history.quarantine_answers:
         for scope_id, known in commands.items():
-            due = max((sequence for appended, sequence, _ in known if appended <= answer.as_of_ms), default=0)
+            due = max(
+                (sequence for appended, sequence, _ in known if appended <= answer.as_of_ms - REPLICATED_MS), default=0
+            )
             sequence, state, _ = answer.scopes.get(scope_id, (0, "", 0))
             if sequence < due:
                 yield Violation(
@@ -43,7 +48,7 @@ def _check_row_answers(history: History) -> Iterator[Violation]:
         times[target].append(record.appended_ms)
     totals = {target: {total for _, total in known} | {0} for target, known in newest.items()}
     for answer in history.row_answers:
-        position = bisect_right(times[answer.target], answer.as_of_ms)
+        position = bisect_right(times[answer.target], answer.as_of_ms - REPLICATED_MS)
         due = newest[answer.target][position - 1][1] if position else 0
         if answer.responses < due or answer.responses not in totals.get(answer.target, {0}):
             yield Violation(

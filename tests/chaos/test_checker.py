@@ -51,7 +51,11 @@ def refuse_a_good_event(history: History) -> None:
 
 def another_offence(history: History) -> None:
     (_, offence), *_ = history.offences()
-    append(history, "offences", encode(msgspec.structs.replace(offence, opens=not offence.opens)))
+    append(
+        history,
+        "offences",
+        encode(msgspec.structs.replace(offence, event=msgspec.structs.replace(offence.event, id="other"))),
+    )
 
 
 def offence_of_no_400(history: History) -> None:
@@ -113,7 +117,7 @@ def uncommitted(history: History) -> None:
 
 
 def answer(history: History, sequence: int, state: str, not_sent: int = 9) -> None:
-    history.quarantine_answers.append(QuarantinesAnswer("w", NOW + 60, {SCOPE.id: (sequence, state, not_sent)}))
+    history.quarantine_answers.append(QuarantinesAnswer("w", NOW + 2_060, {SCOPE.id: (sequence, state, not_sent)}))
 
 
 def unknown_scope(history: History) -> None:
@@ -122,7 +126,7 @@ def unknown_scope(history: History) -> None:
 
 
 def wrong_row(history: History, responses: int) -> None:
-    history.row_answers = [RowAnswer("w", NOW + 40, TARGET, responses)]
+    history.row_answers = [RowAnswer("w", NOW + 2_040, TARGET, responses)]
 
 
 def page_again(history: History) -> None:
