@@ -71,6 +71,7 @@ def build_api(read_model: ReadModel, access: Access, extend: Extend | None = Non
     )
     for endpoint in ENDPOINTS:
         path = endpoint.path.replace("{scope}", "{scope:.+}").replace("{incident}", "{incident:.+}")
+        path = path.replace("{target}", "{target:[^/]+}")  # braces too
         (handler,) = [found for group in groups if (found := getattr(group, endpoint.id, None)) is not None]
         if endpoint.method == "GET":
             app.router.add_get(path, handler, name=endpoint.id)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.cli.output import OutputFormat, print_json
+from streams.cli.output import OutputFormat, print_json, visible_text
 
 if TYPE_CHECKING:
     from streams.settings import KafkaSettings
@@ -46,9 +46,9 @@ def register(app: typer.Typer) -> None:
             print_json(to_builtins(explanation))
             return
         if value is None:
-            typer.echo(f"No response of {target} was counted yet; `halt400 rates` lists the targets.")
+            typer.echo(f"No response of {visible_text(target)} was counted yet; `halt400 rates` lists the targets.")
         for line in explanation.lines():
-            typer.echo(line)
+            typer.echo(visible_text(line))
 
 
 async def _row(kafka: "KafkaSettings", target: str, timeout_s: float) -> bytes | None:

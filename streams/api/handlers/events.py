@@ -47,6 +47,8 @@ class EventHandlers:
             while (chunk := await listener.next()) is not None:
                 async with asyncio.timeout(SLOWEST_WRITE_S):
                     await response.write(chunk)
+        except ConnectionError:
+            pass  # the client has gone while it was written to
         except TimeoutError:
             if request.transport is not None:
                 request.transport.abort()

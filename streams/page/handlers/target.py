@@ -28,7 +28,7 @@ class TargetPageHandlers:
 
     def __init__(self, context: PageContext) -> None:
         self._context = context
-        self.routes = [web.get("/targets/{target}", self.target)]
+        self.routes = [web.get("/targets/{target:[^/]+}", self.target)]
 
     async def target(self, request: web.Request) -> web.Response:
         """Answer with the page of a target."""
