@@ -52,16 +52,14 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     >>> find(Exchange(request))[0].evidence[0].detail
     "The header name 'X-Id ' holds a space, which no name may."
     """
-    odd = odd_fields.may_be_odd(exchange)
-    if not odd and _is_usual(exchange):
+    if _is_usual(exchange):
         return [] if not exchange.refused else _by_words(exchange)
     other = wire.other_protocol(exchange)
     if other is not None:
         return [other]
     found = [*_request_line(exchange), *_field_lines(exchange), *framing.find(exchange), *http2.find(exchange)]
     found.extend(wire.find(exchange))
-    if odd:
-        found.extend(odd_fields.find(exchange))
+    found.extend(odd_fields.find(exchange))
     found.extend(_host(exchange))
     found.extend(_repeated(exchange))
     found.extend(_websocket(exchange))
@@ -91,7 +89,10 @@ def _is_usual(exchange: Exchange) -> bool:
     elif body is None or lengths[0] != str(len(body)):
         return False
     names = "".join(fields)
-    values = "".join([value for _, value in headers])
+    each = [value for _, value in headers]
+    if "" in each or odd_fields.may_be_odd(exchange):
+        return False
+    values = "".join(each)
     return "" not in fields and _TOKEN.fullmatch(names) is not None and _CLEAN_VALUE.fullmatch(values) is not None
 
 
