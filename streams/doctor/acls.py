@@ -66,8 +66,11 @@ def grants_of(part: Part, kafka: KafkaSettings) -> list[Grant]:
     Grant(resource='topic', name='halt400.control', operation='Read')
     """
     if part == "installer":
-        describe = [Grant("topic", kafka.topic(name), "DescribeConfigs") for name in _EVERY]
-        return [*(Grant("topic", kafka.topic(name), "Create") for name in _EVERY), *describe]
+        return [
+            Grant("topic", kafka.topic(name), operation)
+            for name in _EVERY
+            for operation in ("Create", "Describe", "DescribeConfigs")
+        ]
     found = [Grant("topic", kafka.topic(name), "Read") for name in _READS[part]]
     found += [Grant("topic", kafka.topic(name), "Write") for name in _WRITES[part]]
     if part == "worker":
