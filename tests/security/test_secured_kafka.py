@@ -176,9 +176,7 @@ async def test_nobody_writes_what_is_not_theirs(with_topics: Secured, part: str,
             await producer.send_and_wait(f"halt400.{topic}", b"{}", key=b"key")
 
 
-@pytest.mark.parametrize(
-    ("part", "topic"), [("scraper", "offences"), ("scraper", "responses"), ("installer", "offences")]
-)
+@pytest.mark.parametrize(("part", "topic"), [("scraper", "responses"), ("installer", "offences")])
 async def test_nobody_reads_what_is_not_theirs(with_topics: Secured, part: str, topic: str) -> None:
     options = with_topics.connection(part, "SASL_PLAINTEXT", "PLAIN").client_options()
     async with AIOKafkaConsumer(**options) as consumer:
@@ -191,3 +189,10 @@ async def read(consumer: AIOKafkaConsumer) -> None:
     await consumer.seek_to_beginning()
     while True:
         await consumer.getmany(timeout_ms=500)
+
+
+async def test_a_scraper_sees_only_the_topics_that_it_uses(with_topics: Secured) -> None:
+    options = with_topics.connection("scraper", "SASL_PLAINTEXT", "PLAIN").client_options()
+    async with AIOKafkaConsumer(**options) as consumer:
+        seen = {topic for topic in await consumer.topics() if topic.startswith("halt400.")}
+    assert seen == {f"halt400.{name}" for name in ("control", "operations", "responses", "savings")}
