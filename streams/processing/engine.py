@@ -59,7 +59,7 @@ class Engine:
     async def process(self, number: int, records: Records) -> None:
         """Apply one fold of `responses` and send its outcome; returns when the producer has it, not the broker."""
         topic = self._assignment.inputs.responses
-        if not await self._surely_assigned():
+        if self._assignment.get(number) is None or not await self._surely_assigned():
             return
         async with self._applying:
             partition = self._assignment.accept(topic, number, records)
@@ -73,7 +73,7 @@ class Engine:
     async def operate(self, number: int, records: Records) -> None:
         """Apply one fold of `operations`, as `process` does one of `responses`."""
         topic = self._assignment.inputs.operations
-        if not await self._surely_assigned():
+        if self._assignment.get(number) is None or not await self._surely_assigned():
             return
         async with self._applying:
             partition = self._assignment.accept(topic, number, records)
