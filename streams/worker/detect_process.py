@@ -4,9 +4,13 @@ This module connects its parts; what it does again and again is in `detect_loops
 """
 
 import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import cast
 
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from halt400.records import UNDECODABLE
@@ -16,9 +20,11 @@ from streams.fleet_cap.participant import UNUSED_AFTER_MS, CapParticipant
 from streams.page import page_server
 from streams.processing.assignment import Assignment, InputTopics
 from streams.processing.build_context import build_context
+from streams.processing.context import ProcessingContext
 from streams.processing.engine import Engine
 from streams.processing.output_sender import OutputSender, OutputTopics
 from streams.processing.policy_file import PolicyFile
+from streams.processing.rehearsal import rehearse
 from streams.settings import KafkaSettings, Settings
 from streams.tracing import new_traces
 from streams.transport import DurableTable, FoldingTransport, install
@@ -70,7 +76,7 @@ def build_detect_app(settings: Settings) -> Halt400App:
     engine = Engine(assignment, sender, participant, (followers.control, followers.fleet), membership=membership)
     watermarks.on_checkpoint(engine.checkpoint)
     agents.detect.register(app, *inputs, engine)
-    _handle_rebalances(app, engine, assignment, table)
+    _handle_rebalances(app, engine, assignment, table, partial(_warm_up, app, context, _output_topics(kafka)))
     add_detect_loops(
         app,
         engine,
@@ -93,7 +99,23 @@ def _output_topics(kafka: KafkaSettings) -> OutputTopics:
     )
 
 
-def _handle_rebalances(app: Halt400App, engine: Engine, assignment: Assignment, table: DurableTable) -> None:
+async def _warm_up(app: Halt400App, context: ProcessingContext, outputs: OutputTopics) -> None:
+    """Do what the first 400 and its command would wait for: the first diagnosis, where each topic's leaders are."""
+    rehearse(context, time.time_ns() // 1_000_000)
+    for topic in outputs:
+        with suppress(KafkaError):
+            await app.find_partitions(topic)
+
+
+def _handle_rebalances(
+    app: Halt400App,
+    engine: Engine,
+    assignment: Assignment,
+    table: DurableTable,
+    warm_up: Callable[[], Awaitable[None]],
+) -> None:
+    warm = False
+
     @app.on_partitions_revoked.connect  # type: ignore[arg-type]
     async def drop(_app: object, revoked: set[TP], **_: object) -> None:
         app.ready = False
@@ -102,6 +124,10 @@ def _handle_rebalances(app: Halt400App, engine: Engine, assignment: Assignment, 
     @table.on_recover
     @ends_the_process(app)
     async def complete_recovery() -> None:
+        nonlocal warm
+        if not warm:
+            await warm_up()
+            warm = True
         await engine.recovered(app.consumer.assignment)
         app.ready = True
         responses = assignment.inputs.responses

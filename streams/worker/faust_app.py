@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import faust
 
@@ -66,6 +66,10 @@ class Halt400App(DisklessApp):
     ) -> Awaitable[Any]:
         """Give a record to the producer; the result is done when the broker has acknowledged the record."""
         return await self.producer.send(topic, key, value, partition, None, headers)
+
+    async def find_partitions(self, topic: str) -> None:
+        """Let the producer learn where a topic's partitions are, as it would with the first record to it."""
+        await cast(Any, self.producer)._ensure_producer().partitions_for(topic)
 
     def assigned(self, topic: str) -> str:
         """The assigned partitions of `topic`, as text."""
