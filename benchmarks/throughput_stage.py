@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 
 from rich.console import Console
 
-from benchmarks.counts import check
+from benchmarks.counts import MiscountError, check
 from benchmarks.outside import (
     Pace,
     Snapshot,
@@ -279,7 +279,9 @@ class Stage:
                     continue
                 try:
                     await self._measure(contender, number, found)
-                except CannotRun as error:
+                except (CannotRun, MiscountError) as error:
+                    if isinstance(error, MiscountError) and contender not in PYTHON_PEERS:
+                        raise
                     self.not_run[contender] = str(error)
                     console.print(f"not run: {error}", markup=False)
                     continue
