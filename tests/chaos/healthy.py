@@ -83,9 +83,9 @@ def healthy() -> History:
     history.commits = [CommitSample(NOW + 40, "responses", 0, 7, ends)]
     history.committed = {("responses", 0): 7, ("operations", 0): 1, ("offences", 0): 2}
     history.quarantine_answers = [
-        QuarantinesAnswer("w", NOW + 2_040 + n, {SCOPE.id: (2, "released", 5 + n)}) for n in range(2)
+        QuarantinesAnswer("w", NOW + 9_040 + n, {SCOPE.id: (2, "released", 5 + n)}) for n in range(2)
     ]
-    history.row_answers = [RowAnswer("w", NOW + 2_040, TARGET, 6)]
+    history.row_answers = [RowAnswer("w", NOW + 9_040, TARGET, 6)]
     return history
 
 

@@ -117,7 +117,7 @@ def uncommitted(history: History) -> None:
 
 
 def answer(history: History, sequence: int, state: str, not_sent: int = 9) -> None:
-    history.quarantine_answers.append(QuarantinesAnswer("w", NOW + 2_060, {SCOPE.id: (sequence, state, not_sent)}))
+    history.quarantine_answers.append(QuarantinesAnswer("w", NOW + 9_060, {SCOPE.id: (sequence, state, not_sent)}))
 
 
 def unknown_scope(history: History) -> None:
@@ -126,7 +126,7 @@ def unknown_scope(history: History) -> None:
 
 
 def wrong_row(history: History, responses: int) -> None:
-    history.row_answers = [RowAnswer("w", NOW + 2_040, TARGET, responses)]
+    history.row_answers = [RowAnswer("w", NOW + 9_040, TARGET, responses)]
 
 
 def page_again(history: History) -> None:
