@@ -24,7 +24,7 @@ from streams.processing.context import ProcessingContext
 from streams.processing.engine import Engine
 from streams.processing.output_sender import OutputSender, OutputTopics
 from streams.processing.policy_file import PolicyFile
-from streams.processing.rehearsal import rehearse
+from streams.processing.warm_up import warm_up
 from streams.settings import KafkaSettings, Settings
 from streams.tracing import new_traces
 from streams.transport import DurableTable, FoldingTransport, install
@@ -101,7 +101,7 @@ def _output_topics(kafka: KafkaSettings) -> OutputTopics:
 
 async def _warm_up(app: Halt400App, context: ProcessingContext, outputs: OutputTopics) -> None:
     """Do what the first 400 and its command would wait for: the first diagnosis, where each topic's leaders are."""
-    rehearse(context, time.time_ns() // 1_000_000)
+    warm_up(context, time.time_ns() // 1_000_000)
     for topic in outputs:
         with suppress(KafkaError):
             await app.find_partitions(topic)
@@ -112,7 +112,7 @@ def _handle_rebalances(
     engine: Engine,
     assignment: Assignment,
     table: DurableTable,
-    warm_up: Callable[[], Awaitable[None]],
+    prepare: Callable[[], Awaitable[None]],
 ) -> None:
     warm = False
 
@@ -126,7 +126,7 @@ def _handle_rebalances(
     async def complete_recovery() -> None:
         nonlocal warm
         if not warm:
-            await warm_up()
+            await prepare()
             warm = True
         await engine.recovered(app.consumer.assignment)
         app.ready = True
