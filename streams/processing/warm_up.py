@@ -13,7 +13,7 @@ from streams.processing.partition import PartitionState
 __all__ = ["warm_up"]
 
 _TARGET = "warm-up.invalid"
-_BODIES = ('{"id": 7,}', '{"query": "{ product { name "}')
+_BODIES = ('{"id": 7,}', '{"query": "query q { product { name "}')
 """The second one loads the parser of GraphQL."""
 _encode = msgspec.json.Encoder().encode
 
