@@ -9,6 +9,7 @@ MEASUREMENTS = (
     "gate",
     "install",
     "outage",
+    "page",
     "scrapy",
     "sdk",
     "sdk_fleet",
