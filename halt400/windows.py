@@ -27,6 +27,7 @@ __all__ = [
     "decode_row",
     "encode_row",
     "row_offset",
+    "unreadable_row",
     "window_counts",
     "window_seconds",
 ]
@@ -324,6 +325,14 @@ def encode_row(row: Row) -> bytes:
     return _encoder.encode(row)
 
 
+def unreadable_row(error: Exception) -> InvalidRecord:
+    """The error that says how to go on where a row cannot be decoded."""
+    return InvalidRecord(
+        f"A row of the rates table cannot be decoded: {error}.",
+        "Was the topic written to? Stop the workers, and run `halt400 rebuild`.",
+    )
+
+
 def decode_row(data: bytes) -> Row:
     """Decode a changelog value.
 
@@ -335,10 +344,7 @@ def decode_row(data: bytes) -> Row:
     try:
         row = _decoder.decode(data)
     except Exception as error:
-        raise InvalidRecord(
-            f"A row of the rates table cannot be decoded: {error}.",
-            "Was the topic written to? Stop the workers, and run `halt400 rebuild`.",
-        ) from error
+        raise unreadable_row(error) from error
     if row.version > ROW_VERSION:
         raise InvalidRecord(
             f"A row of the rates table has version {row.version}; this release reads up to {ROW_VERSION}.",

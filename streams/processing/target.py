@@ -6,6 +6,7 @@ the epoch, 0 for never) and then the state as `streams.detection.encode_target_s
 
 from collections import defaultdict
 from struct import Struct as Layout
+from struct import error as StructError  # noqa: N812
 from typing import NamedTuple, Self
 
 import msgspec
@@ -13,7 +14,7 @@ from msgspec import Struct
 
 from halt400.diagnosis import Profile
 from halt400.records import UNDECODABLE
-from halt400.windows import FINE_S, Row, decode_row, encode_row
+from halt400.windows import FINE_S, Row, decode_row, encode_row, unreadable_row
 from streams.detection import Origin, TargetState, decode_target_state, encode_target_state
 from streams.processing.decoding import decode_event
 
@@ -121,7 +122,16 @@ class TrackedTarget:
 
 
 def summarize_row(value: bytes) -> RowSummary:
-    """The summary of an encoded row; its counts and its detection state are not decoded."""
-    row = _decode_outer(value)
-    due_ms = _DUE.unpack_from(row.detection)[0] if row.detection else 0
+    """The summary of an encoded row; its counts and its detection state are not decoded.
+
+    Raises
+    ------
+    InvalidRecord
+        The bytes are no row.
+    """
+    try:
+        row = _decode_outer(value)
+        due_ms = _DUE.unpack_from(row.detection)[0] if row.detection else 0
+    except (msgspec.DecodeError, StructError) as error:
+        raise unreadable_row(error) from error
     return RowSummary(row.latest * FINE_S * 1000, due_ms, row.bad_request_seen)

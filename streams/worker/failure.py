@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any
 
+from halt400.errors import BrokerUnavailable
+
 __all__ = ["end_process", "ends_the_process"]
 
 log = logging.getLogger("halt400.worker")
@@ -32,6 +34,12 @@ def ends_the_process(app: Any) -> Callable[[Callable[..., Awaitable[None]]], Cal
         async def guarded(*arguments: Any) -> None:
             try:
                 await function(*arguments)
+            except BrokerUnavailable as error:
+                if app.should_stop:  # What it waited for is closed; nothing of it is committed.
+                    log.info("Stopped before it was done: %s", error)
+                    return
+                await end_process(app, error)
+                raise
             except Exception as error:
                 await end_process(app, error)
                 raise

@@ -53,6 +53,7 @@ OTHER = {
     "HALT400_ARCHIVE_URI": "s3://evidence/halt400",
     "HALT400_ARCHIVE_REDACTION_KEY": "at least sixteen bytes",
     "HALT400_API_ENABLED": "false",
+    "HALT400_TRACES_ENABLED": "true",
     "HALT400_API_SESSION_KEY": "at least thirty-two bytes, of chance",
 }
 NEEDED = {

@@ -15,13 +15,13 @@ from halt400.errors import JobQuarantined, PreflightFailed
 from halt400.events import target_of
 from halt400.guard import Guard, GuardStats
 from halt400.integrations.playwright import protect
-from tests.chromium import CHROMIUM, needs_chromium
+from tests.chromium import CHROMIUM, needs_chosen_chromium
 from tests.integrations.browser_site import Site, serve_site
 from tests.integrations.conftest import JobTopics
 from tests.integrations.http2_server import serve_http2
 from tests.waiting import until
 
-pytestmark = [pytest.mark.broker, needs_chromium, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.broker, needs_chosen_chromium, pytest.mark.asyncio(loop_scope="module")]
 
 FETCH = "async url => (await fetch(url)).status"
 POST = """async ([url, body]) => {

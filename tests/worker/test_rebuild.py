@@ -24,7 +24,7 @@ async def test_a_row_that_cannot_be_read_is_made_anew_from_the_log(cluster: Clus
     worker = cluster.start_worker()
     await cluster.until(lambda: worker.poll() is not None)
     assert worker.returncode == 70
-    assert "run `halt400 rebuild`" in cluster.log_text()
+    assert "run `halt400 rebuild`" in cluster.log_text(), cluster.log_text()
 
     planned = await run("rebuild", "--dry-run", "--format", "json", **cluster.settings)
     [row] = json.loads(planned.out)

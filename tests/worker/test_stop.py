@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ import pytest
 from streams.local import LocalKafka
 from tests.processes.test_supervised import is_alive
 from tests.servers import QUICK_JAVA
+from tests.waiting import until
 from tests.worker.conftest import Cluster
 from tests.worker.test_lifecycle import event
 
@@ -34,9 +35,17 @@ def own_kafka() -> Iterator[LocalKafka]:
 
 @pytest.fixture
 async def stopping(own_kafka: LocalKafka, prefix: str, tmp_path: Path) -> AsyncIterator[Cluster]:
+    await until(lambda: lists_itself(own_kafka))
     async with Cluster.prepared(own_kafka.bootstrap_servers, prefix, tmp_path) as cluster:
         cluster.environment["HALT400_WORKER_STOP_TIMEOUT_S"] = str(BOUND_S)
         yield cluster
+
+
+def lists_itself(broker: LocalKafka) -> bool:
+    """Whether the controller lets the broker serve again, after it was frozen for longer than its session."""
+    with suppress(OSError):
+        return broker._answers()
+    return False
 
 
 @contextmanager
