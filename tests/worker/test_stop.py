@@ -35,10 +35,15 @@ def own_kafka() -> Iterator[LocalKafka]:
 
 @pytest.fixture
 async def stopping(own_kafka: LocalKafka, prefix: str, tmp_path: Path) -> AsyncIterator[Cluster]:
-    await until(lambda: lists_itself(own_kafka))
+    await until(lambda: time.monotonic() - thawed[-1] > FENCING_S and lists_itself(own_kafka))
     async with Cluster.prepared(own_kafka.bootstrap_servers, prefix, tmp_path) as cluster:
         cluster.environment["HALT400_WORKER_STOP_TIMEOUT_S"] = str(BOUND_S)
         yield cluster
+
+
+FENCING_S = 4.0
+"""After its session of 3 s a frozen broker is fenced, and serves again when the controller has heard of it."""
+thawed = [0.0]
 
 
 def lists_itself(broker: LocalKafka) -> bool:
@@ -57,6 +62,7 @@ def frozen(broker: LocalKafka) -> Iterator[None]:
         yield
     finally:
         os.killpg(broker.pid, signal.SIGCONT)
+        thawed.append(time.monotonic())
 
 
 def descendants(pid: int) -> set[int]:
