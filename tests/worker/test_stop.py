@@ -23,6 +23,8 @@ from tests.waiting import until
 from tests.worker.conftest import Cluster
 from tests.worker.test_lifecycle import event
 
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+
 BOUND_S = 3.0
 CUT_OFF = 75
 
