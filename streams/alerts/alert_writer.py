@@ -44,7 +44,7 @@ class AlertWriter:
         topics: AlertTopics,
         send: Callable[..., Awaitable[Awaitable[Any]]],
         in_flight: InFlight,
-        until_member: Callable[[], Awaitable[None]],
+        until_member: Callable[[], Awaitable[object]],
     ) -> None:
         self._topics, self._send, self._in_flight = topics, send, in_flight
         self._until_member = until_member

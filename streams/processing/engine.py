@@ -22,8 +22,6 @@ from streams.transport import Membership, Records
 
 __all__ = ["Engine"]
 
-SURE_CHECK_S = 0.05
-
 
 class Engine:
     """Applies one thing at a time to the assigned partitions.
@@ -140,11 +138,7 @@ class Engine:
     async def _surely_assigned(self) -> bool:
         """Wait until the group has confirmed this process; False where partitions were revoked meanwhile."""
         revocations = self._assignment.revocations
-        while not self._membership.is_sure:
-            await asyncio.sleep(SURE_CHECK_S)
-            if revocations != self._assignment.revocations:
-                return False
-        return True
+        return await self._membership.wait(lambda: revocations != self._assignment.revocations)
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)

@@ -17,6 +17,16 @@ __all__ = ["Membership"]
 CHECK_S = 0.05
 
 
+def seconds_since_boot() -> float:
+    """Seconds that go on while the machine is suspended, too, where Linux's monotonic clock stands still."""
+    boot_time = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot_time is None else time.clock_gettime(boot_time)
+
+
+def _never() -> bool:
+    return False
+
+
 class Membership:
     """The time until which this process is surely a member.
 
@@ -25,10 +35,10 @@ class Membership:
     session_s
         The session timeout; 0 where membership is not watched, so that it is always sure.
     clock
-        Monotonic seconds, that go on while the process is stopped.
+        Seconds of a clock that is never set, and goes on while the process is stopped.
     """
 
-    def __init__(self, session_s: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, session_s: float = 0.0, clock: Callable[[], float] = seconds_since_boot) -> None:
         self._session_s, self._clock = session_s, clock
         self._sure_until = float("inf") if not session_s else float("-inf")
 
@@ -37,10 +47,13 @@ class Membership:
         """Whether no other process can have this one's partitions."""
         return self._clock() < self._sure_until
 
-    async def wait(self) -> None:
-        """Wait until it is sure; cancel it where the partitions are revoked meanwhile."""
-        while not self.is_sure:  # noqa: ASYNC110
+    async def wait(self, is_over: Callable[[], bool] = _never) -> bool:
+        """Wait until it is sure; False as soon as `is_over`, such as where the partitions were revoked meanwhile."""
+        while not self.is_sure:
             await asyncio.sleep(CHECK_S)
+            if is_over():
+                return False
+        return True
 
     def confirm(self, asked_at: float) -> None:
         """Note that the coordinator has answered a heartbeat that was sent at `asked_at`."""
