@@ -27,6 +27,7 @@ __all__ = [
     "ALERTS",
     "ALERTS_DLQ",
     "CONTROL",
+    "EVERY_TOPIC",
     "FINDINGS",
     "FLEET",
     "OFFENCES",
@@ -56,6 +57,9 @@ RATES = "rates"
 FINDINGS = "findings"
 FLEET = "fleet"
 SAVINGS = "savings"
+EVERY_TOPIC = (
+    RESPONSES, CONTROL, OFFENCES, OPERATIONS, FINDINGS, FLEET, RESPONSES_DLQ, ALERTS, ALERTS_DLQ, RATES, SAVINGS,
+)  # fmt: skip
 
 DAY_MS = 86_400_000
 SAVINGS_KEPT_MS = 7 * DAY_MS

@@ -5,9 +5,6 @@ counted is not kept over a crash.
 """
 
 import argparse
-import json
-import resource
-import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -19,7 +16,7 @@ from bytewax.connectors.kafka import KafkaSource
 from bytewax.dataflow import Dataflow
 from bytewax.testing import TestingSink, run_main
 from confluent_kafka import OFFSET_BEGINNING
-from event import CountedByPeer, decode_for_peer
+from event import CountedByPeer, decode_for_peer, print_peer_report
 
 Counts = tuple[int, int]
 
@@ -69,16 +66,7 @@ def main() -> None:
     increments: Counter[str] = Counter()
     for target, (_, counts) in windows:
         increments[target] += counts[0]
-    json.dump(
-        {
-            "events": seen.total(),
-            "elapsed_s": time.monotonic() - first[0],
-            "cpu_s": time.process_time() - first[1],
-            "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-            "increments": increments.total() if all(increments[key] == 5 * n for key, n in seen.items()) else -1,
-        },
-        sys.stdout,
-    )
+    print_peer_report(seen, increments, first)
 
 
 if __name__ == "__main__":

@@ -5,15 +5,12 @@ fetch sizes raised.
 """
 
 import argparse
-import json
-import resource
-import sys
 import tempfile
 import time
 from collections import Counter
 from typing import Any
 
-from event import CountedByPeer, decode_for_peer
+from event import CountedByPeer, decode_for_peer, print_peer_report
 from quixstreams import Application
 from quixstreams.dataframe.windows import Count, Sum
 from quixstreams.models import Deserializer
@@ -75,16 +72,7 @@ def main() -> None:
     increments: Counter[bytes] = Counter()
     for (key, _), count in windows.items():
         increments[key] += count
-    json.dump(
-        {
-            "events": seen.total(),
-            "elapsed_s": time.monotonic() - first[0],
-            "cpu_s": time.process_time() - first[1],
-            "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-            "increments": increments.total() if all(increments[key] == 5 * n for key, n in seen.items()) else -1,
-        },
-        sys.stdout,
-    )
+    print_peer_report(seen, increments, first)
 
 
 if __name__ == "__main__":

@@ -11,23 +11,10 @@ __all__ = ["PARTS", "Grant", "Part", "grants_of", "kafka_acls_commands"]
 Part = Literal["scraper", "worker", "api", "operator", "installer"]
 PARTS: tuple[Part, ...] = get_args(Part)
 
-_EVERY = (
-    topics.RESPONSES,
-    topics.CONTROL,
-    topics.OFFENCES,
-    topics.OPERATIONS,
-    topics.FINDINGS,
-    topics.FLEET,
-    topics.RESPONSES_DLQ,
-    topics.ALERTS,
-    topics.ALERTS_DLQ,
-    topics.RATES,
-    topics.SAVINGS,
-)
-_SHOWN = tuple(name for name in _EVERY if name not in (topics.RESPONSES, topics.FLEET))
+_SHOWN = tuple(name for name in topics.EVERY_TOPIC if name not in (topics.RESPONSES, topics.FLEET))
 _READS: dict[Part, tuple[str, ...]] = {
     "scraper": (topics.CONTROL,),
-    "worker": tuple(name for name in _EVERY if name not in (topics.RESPONSES_DLQ, topics.ALERTS_DLQ)),
+    "worker": tuple(name for name in topics.EVERY_TOPIC if name not in (topics.RESPONSES_DLQ, topics.ALERTS_DLQ)),
     "api": _SHOWN,
     "operator": _SHOWN,
 }
@@ -68,13 +55,13 @@ def grants_of(part: Part, kafka: KafkaSettings) -> list[Grant]:
     if part == "installer":
         return [
             Grant("topic", kafka.topic(name), operation)
-            for name in _EVERY
+            for name in topics.EVERY_TOPIC
             for operation in ("Create", "Describe", "DescribeConfigs")
         ]
     found = [Grant("topic", kafka.topic(name), "Read") for name in _READS[part]]
     found += [Grant("topic", kafka.topic(name), "Write") for name in _WRITES[part]]
     if part == "worker":
-        found += [Grant("topic", kafka.topic(name), "DescribeConfigs") for name in _EVERY]
+        found += [Grant("topic", kafka.topic(name), "DescribeConfigs") for name in topics.EVERY_TOPIC]
         found += [Grant("group", kafka.topic(group), "Read") for group in _GROUPS]
     return found
 

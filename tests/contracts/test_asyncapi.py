@@ -6,7 +6,7 @@ from streams.contracts.asyncapi import asyncapi_document
 from streams.contracts.documents import REPOSITORY, documents, read_examples
 from streams.contracts.json_schemas import CONTRACTS
 from streams.settings import KafkaSettings
-from streams.topics import declarations
+from streams.topics import EVERY_TOPIC, declarations
 
 DOCUMENT = asyncapi_document(read_examples())
 
@@ -14,7 +14,7 @@ DOCUMENT = asyncapi_document(read_examples())
 def test_every_declared_topic_is_a_channel_with_its_settings() -> None:
     channels = {channel["address"]: channel for channel in DOCUMENT["channels"].values()}
     declared = {topic.name: topic for topic in declarations(KafkaSettings())}
-    assert channels.keys() == declared.keys()
+    assert channels.keys() == declared.keys() == {KafkaSettings().topic(name) for name in EVERY_TOPIC}
     for name, topic in declared.items():
         binding = channels[name]["bindings"]["kafka"]
         assert binding["partitions"] == topic.partitions
