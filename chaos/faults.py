@@ -11,6 +11,7 @@ from chaos.schedule import KINDS, Fault
 from chaos.stage import CampaignStage
 from chaos.wall_clock import why_no_wall_clock
 from chaos.worker import WorkerProcess
+from halt400.errors import LocalServiceError
 
 __all__ = ["Faults"]
 
@@ -37,6 +38,7 @@ _DISTURBS = frozenset(
 )
 """Kinds by which a worker may die, or lose its partitions, between sending a page and the row that says so."""
 SETTLES_MS = 12_000
+START_IS_CUT_SHORT_S = 2.0
 
 
 class Faults:
@@ -165,14 +167,20 @@ class Faults:
         for node in nodes:
             self._busy[f"broker{node}"] = self._busy.get(f"broker{node}", 0) + 1
         await asyncio.gather(*(asyncio.to_thread(brokers.nodes[node].kill) for node in nodes))
-        await asyncio.sleep(for_s)
+        # A start that is cut short by this ends within moments; the next one begins after it.
+        await asyncio.sleep(max(for_s, START_IS_CUT_SHORT_S))
         await asyncio.gather(*(self._start_broker(node) for node in nodes))
 
     async def _start_broker(self, node: int) -> None:
         self._busy[f"broker{node}"] -= 1
         # Of two faults that hold one broker down the later one starts it.
         if not self._busy[f"broker{node}"]:
-            await asyncio.to_thread(self._stage.brokers.nodes[node].start)
+            try:
+                await asyncio.to_thread(self._stage.brokers.nodes[node].start)
+            except LocalServiceError:
+                # A fault that killed it while it started will start it.
+                if not self._busy[f"broker{node}"]:
+                    raise
 
     async def _fill_disk(self, node: int, for_s: float) -> None:
         brokers = self._stage.brokers
