@@ -146,13 +146,13 @@ Rates depend on what else the machine does. **CPU µs/event**, by the kernel's a
 system time of all processes of the contender, from its first commit to the end of the log (of the worker: until its
 last evidence is in the archive), per event. *With start*: from the start of its processes, over all events. Peak
 memory is the sum of the processes' peaks. Of Quix, Bytewax and naive the first event and the last bound the
-span, measured from inside. Median (least-most) of {len(report["rounds"])} round(s).
+span, measured from inside. Median (least-most) of the rounds: {len(report["rounds"])}.
 
 | {" | ".join(headings)} |
 |---{"|---:" * len(FIGURES)}|
 {chr(10).join(rows)}
 
-{"  ".join(f"{line}.{chr(10)}" for line in _ratios(report))}
+{"".join(f"- {line}.{chr(10)}" for line in _ratios(report))}
 ## What each was told
 
 {chr(10).join(f"- **{name}**: {TOLD[name]}" for name in report["contenders"])}
