@@ -13,6 +13,7 @@ import msgspec
 from halt400.records import Command, Diagnosis
 from streams.alerts.finding_texts import CAUSE_TEXTS, most_severe, remedy_text, title_text, wasted_requests
 from streams.alerts.incident import FLEET, Action, Incident, incident_cause
+from streams.alerts.incident_updates import PART_OF
 from streams.alerts.notification import EstimatedSavings, Notification
 from streams.alerts.routing import PlannedDelivery
 from streams.alerts.text import one_line, shorten
@@ -72,7 +73,7 @@ def compose(
         title=clean(_title(incident, findings, planned.action), LONGEST_TITLE),
         target=clean(incident.target),
         cause=incident.cause,
-        what=clean(lead.reason) if lead is not None else most_severe(findings).summary,
+        what=clean(lead.reason) if lead is not None else _what_of_findings(incident, findings, clean),
         opened_at=incident.opened_at,
         at=now_ms,
         ends_at=incident.closed_at if incident.closed_at is not None else incident.expires_at,
@@ -87,7 +88,7 @@ def compose(
     )
     if lead is not None:
         _add_diagnosis(notification, incident, lead, clean)
-    else:
+    elif findings:
         notification.remedy = remedy_text(most_severe(findings))
     _add_progress(notification, incident, names, clean)
     return notification
@@ -184,6 +185,11 @@ def _diagnosed_cause(incident: Incident) -> str | None:
     return incident_cause(incident.lead) if incident.lead is not None and incident.cause in CAUSE_TEXTS else None
 
 
+def _what_of_findings(incident: Incident, findings: list[Finding], clean: Clean) -> str:
+    """What the findings say; an incident that another has taken over has none, and says where they are."""
+    return most_severe(findings).summary if findings else clean(incident.closing_reason or incident.cause)
+
+
 def _title(incident: Incident, findings: list[Finding], action: Action) -> str:
     if incident.lead is None and findings:
         title = title_text(findings, wasted_requests([active.finding for active in incident.findings.values()]))
@@ -191,6 +197,8 @@ def _title(incident: Incident, findings: list[Finding], action: Action) -> str:
     cause = _diagnosed_cause(incident) or incident.cause
     where = "The fleet" if incident.target == FLEET else incident.target
     if action == "resolve":
+        if incident.closing_reason is not None and incident.closing_reason.startswith(PART_OF):
+            return f"{where}: {cause} is part of {incident.closing_reason.removeprefix(PART_OF)}"
         has_expired = incident.closed_by == "halt400.alerts"
         return f"{where}: {cause} {'has expired' if has_expired else 'is over, all is released'}"
     scopes = incident.open_scopes() or incident.episode_scopes()

@@ -11,6 +11,7 @@ from streams.detection import Finding
 __all__ = [
     "CLOSED_BY_ITSELF",
     "DELETE_CLOSED_AFTER_MS",
+    "PART_OF",
     "add_finding",
     "close_absorbed",
     "finish_absorptions",
@@ -26,6 +27,8 @@ MOST_NAMES = 20
 MOST_FINDINGS = 50
 MOST_FINDING_IDS = 200
 CLOSED_BY_ITSELF = "halt400.alerts"
+PART_OF = "it is part of "
+"""Begin of the reason with which an incident closes that another has taken over."""
 
 
 def is_acknowledgement(command: Command, before: ScopeState | None) -> bool:
@@ -77,7 +80,7 @@ def close_absorbed(incident: Incident, into: str, closed_at: int) -> None:
     released = {name: msgspec.structs.replace(scope, state="released") for name, scope in open_scopes.items()}
     incident.scopes, incident.findings = incident.scopes | released, {}
     incident.closed_at, incident.closed_by = closed_at, CLOSED_BY_ITSELF
-    incident.closing_reason = f"it is part of {into}"
+    incident.closing_reason = f"{PART_OF}{into}"
 
 
 def finish_absorptions(rows: Iterable[Incident]) -> list[Incident]:

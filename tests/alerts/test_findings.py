@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from halt400.records import Command
+from streams.alerts.compose import compose
 from streams.alerts.incident import FLEET_FAULT, decode_incident
 from streams.alerts.incidents import DELETE_CLOSED_AFTER_MS, FINDING_CLOSES_AFTER_MS, Incidents
 from streams.alerts.routing import Routing
@@ -69,6 +70,16 @@ def test_an_alarm_that_nobody_was_notified_of_is_absorbed_by_the_quarantine_for_
     assert Routing((ONCALL,)).planned(found.by_key[ALARM], T0) == []
     found.apply_finding(finding("target_alarm"), T0)
     assert found.by_key[ALARM].closed_at is not None
+
+
+def test_an_alarm_that_is_absorbed_while_its_first_message_is_sent_is_resolved_as_part_of_the_wider_one() -> None:
+    found = incidents(finding("target_alarm"))
+    found.record_first_attempt(ALARM, "pager", ONCALL.name)
+    found.apply(command("a"), T0)
+    (resolve,) = Routing((ONCALL,)).planned(found.by_key[ALARM], T0 + MINUTE)
+    shown = compose(found.by_key[ALARM], resolve, None, T0 + MINUTE, lambda text: text)
+    assert (shown.action, shown.title) == ("resolve", f"{TARGET}: target_alarm is part of {TARGET}/malformed_json")
+    assert shown.what == f"it is part of {TARGET}/malformed_json"
 
 
 def test_every_job_quarantined_after_people_were_notified_of_an_alarm_joins_it() -> None:
