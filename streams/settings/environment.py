@@ -237,7 +237,9 @@ class WorkerSettings(_Section):
     poll_records: int = Field(8000, ge=1, description="Records of one poll at the most.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What is logged, to stderr.")
     stop_timeout_s: float = Field(
-        30.0, gt=0, description="From the first SIGTERM or Ctrl-C, or from a failure, to the end at the latest."
+        30.0,
+        gt=0,
+        description="From the first SIGTERM or Ctrl-C to the end at the latest; from a failure, 10 s at the most.",
     )
     instance_id: str | None = Field(None, description="Static group membership: a stable name for this worker.")
 

@@ -4,6 +4,7 @@ A thread of its own watches, so that it holds when the event loop, an upload, a 
 """
 
 import logging
+import math
 import os
 import selectors
 import signal
@@ -22,6 +23,7 @@ EXIT_FAILURE = 70
 """Any failure with nothing lost."""
 EXIT_CUT_OFF = 75
 """Stopped on demand, but not within the bound: what was not committed is read again."""
+FAILURE_TIMEOUT_S = 10.0
 LOG_WITHIN_S = 0.5
 """The bound does not wait longer for a log whose reader is away."""
 _FAILURE = 0
@@ -33,14 +35,20 @@ class StopBound:
     Parameters
     ----------
     timeout_s
-        Seconds from the first signal, or from a failure, to the end at the latest.
+        Seconds from the first signal to the end at the latest.
+    failure_timeout_s
+        Seconds from a failure to the end at the latest, where that is sooner. A worker that failed still is a member
+        of its group, and where the group is rebalancing no other worker has its partitions until this one has ended.
     is_child
         The parent stops this process, or ends it. A signal that comes again changes nothing: a service manager sends
         one to all of a service's processes, and the parent sends one too.
     """
 
-    def __init__(self, timeout_s: float, *, is_child: bool = False) -> None:
+    def __init__(
+        self, timeout_s: float, *, failure_timeout_s: float = FAILURE_TIMEOUT_S, is_child: bool = False
+    ) -> None:
         self._timeout_s, self._is_child = timeout_s, is_child
+        self._failure_timeout_s = min(timeout_s, failure_timeout_s)
         self._wakes, self._wake = os.pipe()
         self._lock = Lock()
         self._begun = self._on_demand = False
@@ -90,14 +98,16 @@ class StopBound:
         os.write(self._wake, bytes([number]))
 
     def _watch(self) -> None:
-        end: float | None = None
+        end, within_s = math.inf, 0.0
         with selectors.DefaultSelector() as selector:
             selector.register(self._wakes, selectors.EVENT_READ)
             while True:
-                if not selector.select(None if end is None else max(0.0, end - time.monotonic())):
-                    self._cut(self._code, f"Not stopped within {self._timeout_s:g} s: ended. {_NOTHING_LOST}")
+                if not selector.select(None if end == math.inf else max(0.0, end - time.monotonic())):
+                    self._cut(self._code, f"Not stopped within {within_s:g} s: ended. {_NOTHING_LOST}")
                 for number in os.read(self._wakes, 64):
-                    end = end or time.monotonic() + self._timeout_s
+                    timeout_s = self._failure_timeout_s if number == _FAILURE else self._timeout_s
+                    if time.monotonic() + timeout_s < end:
+                        end, within_s = time.monotonic() + timeout_s, timeout_s
                     self._take(number)
 
     def _take(self, number: int) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from streams.local import LocalKafka
+from streams.worker.stop_bound import EXIT_FAILURE
 from tests.processes.test_supervised import is_alive
 from tests.servers import QUICK_JAVA
 from tests.waiting import until
@@ -206,10 +207,12 @@ STUCK = """
 import sys, threading, time
 from streams.worker.stop_bound import StopBound, exit_process
 threading.Thread(target=time.sleep, args=(600,)).start()  # as one that asks a name server
-bound, stopped = StopBound(0.5), threading.Event()
+bound, stopped = StopBound(60 if sys.argv[1] == "fails" else 0.5, failure_timeout_s=0.5), threading.Event()
 bound.stop_by(stopped.set if sys.argv[1] == "orderly" else lambda: None)
 bound.install()
 print("ready", flush=True)
+if sys.argv[1] == "fails":
+    bound.begin_failing()
 stopped.wait()
 exit_process(0)
 """
@@ -222,6 +225,11 @@ def test_a_thread_that_never_ends_does_not_keep_the_process(way: str, code: int)
         assert process.stdout.readline() == b"ready\n"
         process.terminate()
         assert process.wait(5.0) == code
+
+
+def test_a_worker_that_failed_and_does_not_stop_ends_sooner_than_one_that_was_told_to() -> None:
+    with subprocess.Popen([sys.executable, "-c", STUCK, "fails"], stdout=subprocess.PIPE) as process:
+        assert process.wait(5.0) == EXIT_FAILURE
 
 
 def test_a_log_that_nobody_reads_does_not_keep_the_process() -> None:
