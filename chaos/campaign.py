@@ -56,7 +56,6 @@ class CampaignResult:
     took_s: float
     settled_s: float | None
     exits: dict[str, list[tuple[int, int]]]
-    exit_codes: list[int | None]
     peak_rss_bytes: int = 0
     peak_descriptors: int = 0
     notes: list[str] = field(default_factory=list)
@@ -81,12 +80,13 @@ async def run_campaign(plan: Plan, directory: Path, say: Callable[[str], None]) 
         for task in background[2:]:
             task.cancel()
         await stage.stop_scrapers()
-        settled_s = await _settle(observer)
+        settled_s = await _settle(observer, stage)
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         exits = {worker.name: worker.ended for worker in stage.workers}
         codes = await asyncio.gather(*(asyncio.to_thread(worker.stop) for worker in stage.regular))
+        observer.history.exit_codes = {worker.name: code for worker, code in zip(stage.regular, codes, strict=True)}
         say("reading what is left, and judging it")
         await observer.read_all()
         history = observer.history
@@ -102,7 +102,6 @@ async def run_campaign(plan: Plan, directory: Path, say: Callable[[str], None]) 
             time.monotonic() - started,
             settled_s,
             exits,
-            list(codes),
             observer.peak_rss_bytes,
             observer.peak_descriptors,
         )
@@ -168,7 +167,7 @@ async def _operations(stage: CampaignStage, seed: int) -> None:
             await stage.operations.send(operation)
 
 
-async def _settle(observer: CampaignObserver) -> float | None:
+async def _settle(observer: CampaignObserver, stage: CampaignStage) -> float | None:
     """Wait until nothing is left to do for some seconds; how long the lag took, None where it was not in time."""
     began = time.monotonic()
     quiet_since: float | None = None
@@ -176,7 +175,10 @@ async def _settle(observer: CampaignObserver) -> float | None:
     while time.monotonic() - began < SETTLE_S:
         now = time.monotonic()
         try:
-            is_quiet = not any((await observer.lag()).values()) and len(observer.history.pages) == pages
+            has_no_lag = not any((await observer.lag()).values())
+            is_quiet = (
+                has_no_lag and all(one.is_ready for one in stage.regular) and len(observer.history.pages) == pages
+            )
         except (KafkaError, TimeoutError, OSError):
             is_quiet = False
         pages = len(observer.history.pages)

@@ -32,12 +32,16 @@ def check_commands(history: History) -> Iterator[Violation]:
     causes: dict[tuple[str, str, int, int], str] = {}
     for scope_id, commands in by_scope(history).items():
         sequences: dict[int, str] = {}
+        firsts: dict[str, Command] = {}
         last = 0
         for record, command in commands:
             known = sequences.get(command.sequence)
-            if known == command.command_id:
-                continue
             where = f"{scope_id} at control-{record.partition}@{record.offset}"
+            first = firsts.setdefault(command.command_id, command)
+            if known == command.command_id:
+                if _without_times(command) != _without_times(first):
+                    yield Violation(3, f"{where}: {known} is written again, and differs")
+                continue
             if known is not None:
                 yield Violation(3, f"{where}: sequence {command.sequence} is {known} and {command.command_id}")
             elif command.sequence != last + 1:
@@ -51,6 +55,10 @@ def check_commands(history: History) -> Iterator[Violation]:
                 other = causes.setdefault(cause, command.command_id)
                 if other != command.command_id:
                     yield Violation(3, f"{where}: {source} led to {other} and to {command.command_id}")
+
+
+def _without_times(command: Command) -> Command:
+    return msgspec.structs.replace(command, issued_at=0, opened_at=0, expires_at=0)
 
 
 def check_gates(history: History) -> Iterator[Violation]:

@@ -17,8 +17,10 @@ __all__ = [
     "History",
     "LogRecord",
     "QuarantinesAnswer",
+    "ReadableEnds",
     "ReceivedPage",
-    "RowAnswer",
+    "RowsAnswer",
+    "WorkerEnd",
 ]
 
 
@@ -80,8 +82,30 @@ class ArchiveListing(NamedTuple):
     keys: frozenset[str]
 
 
+class ReadableEnds(NamedTuple):
+    """What could be read of some topics at a moment: (topic without prefix, partition) -> log end.
+
+    The log end is the broker's high watermark, below which all in-sync replicas have the records. A leader that waits
+    for a replica that has died has newer records, with their times, which nobody can read yet.
+    """
+
+    at_ms: int
+    ends: dict[tuple[str, int], int]
+
+
+class WorkerEnd(NamedTuple):
+    """An end of a worker by itself, as its log has it: the error's type and text."""
+
+    worker: str
+    error: str
+    text: str
+
+
 class ReceivedPage(NamedTuple):
-    """One notification that the pager got, and the status that it answered; None where it never answered."""
+    """One notification that the pager got, and the status that it answered; None where it never answered.
+
+    `composed_at` is the notification's own time, by which the row of its incident names it.
+    """
 
     at_ms: int
     id: str
@@ -90,23 +114,30 @@ class ReceivedPage(NamedTuple):
     action: str
     severity: str
     status: int | None
+    composed_at: int = 0
 
 
 class QuarantinesAnswer(NamedTuple):
-    """What the API said of every scope: id -> (sequence, state, requests not sent)."""
+    """What the API said of every scope: id -> (sequence, state, requests not sent), and when it was asked.
+
+    `as_of_ms` and `asked_ms` are by this machine's clock; `stale` is what the answer says of itself.
+    """
 
     worker: str
     as_of_ms: int
     scopes: dict[str, tuple[int, str, int]]
+    asked_ms: int = 0
+    stale: bool = False
 
 
-class RowAnswer(NamedTuple):
-    """What the API said of one target: its lifetime count of responses."""
+class RowsAnswer(NamedTuple):
+    """What the API said of every target: its lifetime count of responses."""
 
     worker: str
     as_of_ms: int
-    target: str
-    responses: int
+    targets: dict[str, int]
+    asked_ms: int = 0
+    stale: bool = False
 
 
 @dataclass
@@ -124,6 +155,12 @@ class History:
         Number of partitions of every keyed topic.
     committed
         What the groups have committed at the end: (topic, partition) -> offset.
+    readable
+        What could be read when, in the order of time.
+    ends
+        Ends of workers by themselves.
+    exit_codes
+        With which each worker ended that was told to at the very end; None where it did not.
     disturbances_ms
         When a worker was killed, frozen, cut off or restarted, or a sink did not answer: a page may be sent again then.
     """
@@ -140,7 +177,10 @@ class History:
     manifests: dict[str, Manifest] = field(default_factory=dict)
     pages: list[ReceivedPage] = field(default_factory=list)
     quarantine_answers: list[QuarantinesAnswer] = field(default_factory=list)
-    row_answers: list[RowAnswer] = field(default_factory=list)
+    rows_answers: list[RowsAnswer] = field(default_factory=list)
+    readable: list[ReadableEnds] = field(default_factory=list)
+    ends: list[WorkerEnd] = field(default_factory=list)
+    exit_codes: dict[str, int | None] = field(default_factory=dict)
     disturbances_ms: list[int] = field(default_factory=list)
     _rows: list[tuple[LogRecord, str, Row]] | None = None
 

@@ -1,6 +1,7 @@
 """Watches a campaign from outside, and reads at its end what it left behind: topics, archive, answers, commits."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
@@ -12,7 +13,17 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from chaos.history import ArchiveListing, CommitSample, GateEvent, History, LogRecord, QuarantinesAnswer, RowAnswer
+from chaos.history import (
+    ArchiveListing,
+    CommitSample,
+    GateEvent,
+    History,
+    LogRecord,
+    QuarantinesAnswer,
+    ReadableEnds,
+    RowsAnswer,
+    WorkerEnd,
+)
 from chaos.stage import BUCKET, STORM_KEEP, CampaignStage
 from chaos.worker import WorkerProcess
 from streams.archive.object_names import MANIFEST
@@ -22,9 +33,12 @@ from streams.topics import ONE_PARTITION, declarations
 __all__ = ["CampaignObserver"]
 
 SAMPLE_S = 1.0
+READABLE_S = 0.25
 LISTING_S = 10.0
 GROUP_OF = {"responses": "worker", "operations": "worker", "offences": "follow-up", "control": "follow-up"}
 MUST_BE_DURABLE = ("rates", "offences")
+SHOWN = ("rates", "control", "alerts")
+ENDS = re.compile(r"The worker ends: (\w+): (.*)")
 _decode_line = msgspec.json.Decoder(GateEvent).decode
 
 
@@ -39,7 +53,13 @@ class CampaignObserver:
 
     async def watch(self) -> None:
         """Take samples until cancelled."""
-        await asyncio.gather(self._watch_commits(), self._watch_answers(), self._watch_archive(), self._watch_memory())
+        await asyncio.gather(
+            self._watch_commits(),
+            self._watch_readable(),
+            self._watch_answers(),
+            self._watch_archive(),
+            self._watch_memory(),
+        )
 
     async def _watch_commits(self) -> None:
         while True:
@@ -58,6 +78,19 @@ class CampaignObserver:
         for (topic, partition), offset in committed.items():
             known = {name: ends[self._tp(name, partition)] for name in MUST_BE_DURABLE}
             self.history.commits.append(CommitSample(at_ms, topic, partition, offset, known))
+
+    async def _watch_readable(self) -> None:
+        tps = self._partitions(SHOWN)
+        names = {self._tp(topic, number): topic for topic in SHOWN for number in range(self._kafka.partitions)}
+        while True:
+            with suppress(KafkaError, OSError, TimeoutError):
+                async with _clients(self._kafka.bootstrap_servers) as (_, consumer):
+                    while True:
+                        ends = await asyncio.wait_for(consumer.end_offsets(tps), 5.0)
+                        known = {(names[tp], tp.partition): end for tp, end in ends.items()}
+                        self.history.readable.append(ReadableEnds(int(time.time() * 1000), known))
+                        await asyncio.sleep(READABLE_S)
+            await asyncio.sleep(SAMPLE_S)
 
     async def committed(self, admin: AIOKafkaAdminClient, topics: Iterable[str]) -> dict[tuple[str, int], int]:
         """What the groups have committed of some topics; 0 where nothing."""
@@ -81,7 +114,7 @@ class CampaignObserver:
 
     async def _ask(self, client: httpx.AsyncClient, worker: WorkerProcess, url: str) -> None:
         """Ask for quarantines and rows; `as_of` is by the worker's clock, and is kept by this machine's."""
-        shift_s = worker.clock.shift_s
+        shift_s, asked_ms = worker.clock.shift_s, int(time.time() * 1000)
         states = "state=quarantined&state=probing&state=released"
         page = (await client.get(f"{url}/v1/quarantines?{states}&expired=true&limit=1000")).raise_for_status().json()
         if page["total"] <= page["limit"]:
@@ -91,12 +124,14 @@ class CampaignObserver:
             }
             as_of_ms = page["as_of"] - int(shift_s * 1000)
             if shift_s == worker.clock.shift_s:
-                self.history.quarantine_answers.append(QuarantinesAnswer(worker.name, as_of_ms, scopes))
+                answer = QuarantinesAnswer(worker.name, as_of_ms, scopes, asked_ms, page["stale"])
+                self.history.quarantine_answers.append(answer)
+        asked_ms = int(time.time() * 1000)
         page = (await client.get(f"{url}/v1/targets?limit=1000")).raise_for_status().json()
-        as_of_ms = page["as_of"] - int(shift_s * 1000)
-        for one in page["targets"] if shift_s == worker.clock.shift_s else ():
-            answer = RowAnswer(worker.name, as_of_ms, one["target"], one["totals"]["responses"])
-            self.history.row_answers.append(answer)
+        if page["total"] <= page["limit"] and shift_s == worker.clock.shift_s:
+            targets = {one["target"]: one["totals"]["responses"] for one in page["targets"]}
+            as_of_ms = page["as_of"] - int(shift_s * 1000)
+            self.history.rows_answers.append(RowsAnswer(worker.name, as_of_ms, targets, asked_ms, page["stale"]))
 
     async def _watch_archive(self) -> None:
         while True:
@@ -138,6 +173,11 @@ class CampaignObserver:
         manifests = [key for key in history.objects if key.endswith(MANIFEST)]
         history.manifests = await asyncio.to_thread(self._read_manifests, manifests)
         history.scrapers = _read_scrapers(self._stage.directory)
+        history.ends = [
+            WorkerEnd(worker.name, *found)
+            for worker in self._stage.workers
+            for found in ENDS.findall(worker.log_text())
+        ]
 
     async def _read(self, consumer: AIOKafkaConsumer, topic: str) -> list[LogRecord]:
         tps = self._partitions([topic])

@@ -44,7 +44,14 @@ class PagerServer:
         status = {"answers": 200, "refuses": 503, "is silent": None}[self.mood]
         self.pages.append(
             ReceivedPage(
-                int(time.time() * 1000), note.id, note.incident, note.episode, note.action, note.severity, status
+                int(time.time() * 1000),
+                note.id,
+                note.incident,
+                note.episode,
+                note.action,
+                note.severity,
+                status,
+                note.at,
             )
         )
         if status is None:

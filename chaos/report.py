@@ -63,6 +63,7 @@ def figures(outcome: CampaignResult) -> dict[str, str]:
     late = latencies_s(outcome)
     half, most = (late[len(late) // 2], late[-1]) if late else (0.0, 0.0)
     pages = [page for page in history.pages if page.status == 200]
+    targets = {target for answer in history.rows_answers for target in answer.targets}
     return {
         "events on the log": f"{len(history.records('responses')):,}",
         "sent by scrapers": f"{sum(line.kind == 'sent' for line in lines):,}",
@@ -72,11 +73,11 @@ def figures(outcome: CampaignResult) -> dict[str, str]:
         "archived objects": f"{sum(key.endswith('.har') for key in history.objects):,}",
         "pages": f"{len(pages):,} ({len(pages) - len({(page.id, page.action) for page in pages})} repeated)",
         "answers of the API checked": f"{len(history.quarantine_answers):,} of quarantines, "
-        f"{len(history.row_answers):,} of targets",
+        f"{len(history.rows_answers):,} of {len(targets):,} targets",
         "commits checked": f"{len(history.commits):,}",
         "ends of workers that nobody asked for": f"{sum(map(len, outcome.exits.values()))}",
         "settled after": "not in time" if outcome.settled_s is None else f"{outcome.settled_s:.0f} s",
-        "exit codes at the end": ", ".join(map(str, outcome.exit_codes)),
+        "exit codes at the end": ", ".join(map(str, history.exit_codes.values())),
         "most of one worker": f"{outcome.peak_rss_bytes / 2**20:.0f} MiB, {outcome.peak_descriptors} descriptors",
     }
 

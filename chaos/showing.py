@@ -1,34 +1,35 @@
 """Invariants 7 and 8: what the API says, and what the pager got. Pure."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
-from chaos.history import History, ReceivedPage
+from chaos.history import History, LogRecord, ReceivedPage
 from chaos.violation import Violation
 from streams.alerts.alerts_topic import ACKNOWLEDGEMENT_PREFIX
 from streams.alerts.incident import Incident, decode_incident
 
 __all__ = ["check_answers", "check_pages"]
 
-REPLICATED_MS = 7_500
-"""A record can be read when its replicas have it; the log has only the time at which its leader did.
-
-Where a replica has died its leader waits for it for `replica.lag.time.max.ms`, here 6 s.
-"""
+ROUNDED_MS = 2
+"""`as_of` has whole milliseconds."""
+FRESH_MS = 12_000
+"""An answer that does not say that it is stale is at most this old: Kafka answered within 10 s, to a fetch before."""
+NEVER = 1 << 62
+ROW_IS_KNOWN_MS = 30_000
+"""A worker that took over before a row could be read sends what the row says was sent until then, at the latest."""
 
 
 def check_answers(history: History) -> Iterator[Violation]:
-    """Invariant 7: an answer includes everything that was on the log at its `as_of`, and nothing that never was."""
-    commands: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
+    """Invariant 7: an answer includes everything that could be read at its `as_of`, and nothing that never was."""
+    commands: dict[str, list[tuple[LogRecord, int, str]]] = defaultdict(list)
     for record, command in history.commands():
-        commands[command.scope.id].append((record.appended_ms, command.sequence, command.state))
+        commands[command.scope.id].append((record, command.sequence, command.state))
     for answer in history.quarantine_answers:
+        ends = _readable_at(history, answer.as_of_ms)
         for scope_id, known in commands.items():
-            due = max(
-                (sequence for appended, sequence, _ in known if appended <= answer.as_of_ms - REPLICATED_MS), default=0
-            )
+            due = max((sequence for record, sequence, _ in known if _is_readable(ends, "control", record)), default=0)
             sequence, state, _ = answer.scopes.get(scope_id, (0, "", 0))
             if sequence < due:
                 yield Violation(
@@ -38,37 +39,58 @@ def check_answers(history: History) -> Iterator[Violation]:
                 yield Violation(7, f"{answer.worker}: {scope_id} is {state} by sequence {sequence}, never on the log")
         for scope_id in answer.scopes.keys() - commands.keys():
             yield Violation(7, f"{answer.worker}: {scope_id} has no command on the log")
-    yield from _check_row_answers(history)
+    yield from _check_rows_answers(history)
+    for one in (*history.quarantine_answers, *history.rows_answers):
+        if not one.stale and one.asked_ms - one.as_of_ms > FRESH_MS:
+            yield Violation(
+                7,
+                f"{one.worker} as of {one.as_of_ms}: {one.asked_ms - one.as_of_ms} ms old, and it says it is not stale",
+            )
 
 
-def _check_row_answers(history: History) -> Iterator[Violation]:
-    # Target -> the append times of its rows, the total of the newest row up to each, and every total that there was.
-    times: dict[str, list[int]] = defaultdict(list)
+def _readable_at(history: History, at_ms: int) -> dict[tuple[str, int], int]:
+    """The log ends that were seen last before a moment."""
+    position = bisect_right(history.readable, at_ms - ROUNDED_MS, key=lambda seen: seen.at_ms)
+    return history.readable[position - 1].ends if position else {}
+
+
+def _is_readable(ends: dict[tuple[str, int], int], topic: str, record: LogRecord) -> bool:
+    return record.offset < ends.get((topic, record.partition), 0)
+
+
+def _check_rows_answers(history: History) -> Iterator[Violation]:
+    # Target -> its rows' offsets on the log, the total of the newest row up to each, and every total that there was.
+    places: dict[str, list[int]] = defaultdict(list)
     newest: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    partitions: dict[str, int] = {}
     for record, target, row in history.rows():
         before = newest[target][-1] if newest[target] else (-1, 0)
         newest[target].append(max(before, (row.offset, row.totals()["responses"])))
-        times[target].append(record.appended_ms)
+        places[target].append(record.offset)
+        partitions[target] = record.partition
     totals = {target: {total for _, total in known} | {0} for target, known in newest.items()}
-    for answer in history.row_answers:
-        position = bisect_right(times[answer.target], answer.as_of_ms - REPLICATED_MS)
-        due = newest[answer.target][position - 1][1] if position else 0
-        if answer.responses < due or answer.responses not in totals.get(answer.target, {0}):
-            yield Violation(
-                7,
-                f"{answer.worker} as of {answer.as_of_ms}: {answer.target} has {answer.responses} "
-                f"responses, the log had {due}",
-            )
+    for answer in history.rows_answers:
+        ends = _readable_at(history, answer.as_of_ms)
+        for target in newest.keys() | answer.targets.keys():
+            position = bisect_left(places[target], ends.get(("rates", partitions.get(target, 0)), 0))
+            due = newest[target][position - 1][1] if position else 0
+            shown = answer.targets.get(target, 0)
+            if shown < due or shown not in totals.get(target, {0}):
+                yield Violation(
+                    7, f"{answer.worker} as of {answer.as_of_ms}: {target} has {shown} responses, the log had {due}"
+                )
 
 
 def check_pages(history: History) -> Iterator[Violation]:
     """Invariant 8, by the rows of `alerts`: who was to be told, and who was told twice.
 
     A first message is due for an incident that was open at the end, or whose row says that a sink was sent one. The
-    same message again needs a disturbance between the two, and so does a second first message of one severity.
+    same message again needs a disturbance between the two, and so does a second first message of one severity. Where
+    a row says that a message was sent, and could be read for long, no disturbance excuses it.
     """
     rows: dict[str, Incident] = {}
     opened: dict[tuple[str, int], Incident] = {}
+    said: dict[tuple[str, int, str, int], int] = {}
     for record in history.records("alerts"):
         if record.key is None or record.value is None or record.key.startswith(ACKNOWLEDGEMENT_PREFIX.encode()):
             continue
@@ -79,6 +101,9 @@ def check_pages(history: History) -> Iterator[Violation]:
         opened.setdefault((incident.key, incident.episode), incident)
         if incident.last_sent:
             opened[incident.key, incident.episode] = incident
+        for sent in incident.last_sent.values():
+            if not sent.undelivered:
+                said.setdefault((incident.key, sent.episode, sent.action, sent.at), _readable_from(history, record))
     got: dict[tuple[str, int], list[ReceivedPage]] = defaultdict(list)
     for page in history.pages:
         if page.status is not None and 200 <= page.status < 300:
@@ -89,12 +114,26 @@ def check_pages(history: History) -> Iterator[Violation]:
         if (was_told or is_open) and not got[key, episode]:
             yield Violation(8, f"the pager got nothing of {key}, episode {episode}")
     for (key, episode), pages in got.items():
-        yield from _check_repetitions(history, key, episode, pages)
+        yield from _check_repetitions(history, key, episode, pages, said)
         if (key, episode) not in opened:
             yield Violation(8, f"the pager got {key}, episode {episode}, which is no incident")
 
 
-def _check_repetitions(history: History, key: str, episode: int, pages: list[ReceivedPage]) -> Iterator[Violation]:
+def _readable_from(history: History, record: LogRecord) -> int:
+    """When a row of `alerts` was first seen to be readable; never, where nobody looked."""
+    position = bisect_right(
+        history.readable, record.offset, key=lambda seen: seen.ends.get(("alerts", record.partition), 0)
+    )
+    return history.readable[position].at_ms if position < len(history.readable) else NEVER
+
+
+def _check_repetitions(
+    history: History,
+    key: str,
+    episode: int,
+    pages: list[ReceivedPage],
+    said: dict[tuple[str, int, str, int], int],
+) -> Iterator[Violation]:
     by_message: dict[tuple[str, str], list[ReceivedPage]] = defaultdict(list)
     for page in pages:
         by_message[page.id, page.action].append(page)
@@ -104,6 +143,13 @@ def _check_repetitions(history: History, key: str, episode: int, pages: list[Rec
             firsts[page.severity].append(page)
     for same in [*by_message.values(), *firsts.values()]:
         for earlier, later in pairwise(same):
+            known_ms = said.get((key, episode, earlier.action, earlier.composed_at), NEVER)
+            if earlier.id == later.id and later.at_ms - known_ms > ROW_IS_KNOWN_MS:
+                yield Violation(
+                    8,
+                    f"the pager got {later.action} {later.id} of {key}, episode {episode}, again "
+                    f"{later.at_ms - known_ms} ms after the row said that it was sent",
+                )
             if not any(earlier.at_ms - 1_000 <= at <= later.at_ms for at in history.disturbances_ms):
                 yield Violation(
                     8,

@@ -32,6 +32,12 @@ class WorkerProcess:
         self.ended: list[tuple[int, int]] = []
         self.wanted = False
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_began = 0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has its partitions since its last start."""
+        return self.runs and "Ready:" in self.log_text()[self._log_began :]
 
     @property
     def runs(self) -> bool:
@@ -43,6 +49,7 @@ class WorkerProcess:
         self.wanted = True
         if self.runs:
             return
+        self._log_began = len(self.log_text())
         with self.log_path.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "halt400", "worker"],

@@ -11,8 +11,9 @@ from chaos.history import (
     History,
     LogRecord,
     QuarantinesAnswer,
+    ReadableEnds,
     ReceivedPage,
-    RowAnswer,
+    RowsAnswer,
 )
 from halt400.records import Command, Offence, Operation, Savings, Scope
 from streams.alerts.compose import compose
@@ -83,9 +84,12 @@ def healthy() -> History:
     history.commits = [CommitSample(NOW + 40, "responses", 0, 7, ends)]
     history.committed = {("responses", 0): 7, ("operations", 0): 1, ("offences", 0): 2}
     history.quarantine_answers = [
-        QuarantinesAnswer("w", NOW + 9_040 + n, {SCOPE.id: (2, "released", 5 + n)}) for n in range(2)
+        QuarantinesAnswer("w", NOW + 9_040 + n, {SCOPE.id: (2, "released", 5 + n)}, NOW + 9_050) for n in range(2)
     ]
-    history.row_answers = [RowAnswer("w", NOW + 9_040, TARGET, 6)]
+    history.rows_answers = [RowsAnswer("w", NOW + 9_040, {TARGET: 6}, NOW + 9_050)]
+    log_ends = {(topic, 0): len(history.topics[topic]) for topic in ("rates", "control", "alerts")}
+    history.readable = [ReadableEnds(NOW + 9_030, log_ends)]
+    history.exit_codes = {"w": 0}
     return history
 
 
@@ -150,7 +154,8 @@ def add_page(history: History, commands: list[Command]) -> None:
             LogRecord(0, len(rows) + n, at_ms, name.encode(), row)
             for n, (name, row) in enumerate(incidents.take_changed())
         ]
-        history.pages.append(ReceivedPage(at_ms, note.id, note.incident, note.episode, note.action, note.severity, 200))
+        page = ReceivedPage(at_ms, note.id, note.incident, note.episode, note.action, note.severity, 200, note.at)
+        history.pages.append(page)
         incidents.record_sent(key, "pager", last_sent_after(note, None, accepted=True))
         rows += [
             LogRecord(0, len(rows) + n, at_ms, name.encode(), row)

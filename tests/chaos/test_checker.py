@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from chaos.checker import check
-from chaos.history import ArchiveListing, CommitSample, History, LogRecord, QuarantinesAnswer, RowAnswer
+from chaos.history import ArchiveListing, CommitSample, History, LogRecord, QuarantinesAnswer, WorkerEnd
 from halt400.records import Command
 from halt400.windows import decode_row, encode_row
 from tests.chaos.healthy import GATE, NOW, SCOPE, TARGET, dead_letter_headers, event, healthy, knows, sent
@@ -117,7 +117,12 @@ def uncommitted(history: History) -> None:
 
 
 def answer(history: History, sequence: int, state: str, not_sent: int = 9) -> None:
-    history.quarantine_answers.append(QuarantinesAnswer("w", NOW + 9_060, {SCOPE.id: (sequence, state, not_sent)}))
+    scopes = {SCOPE.id: (sequence, state, not_sent)}
+    history.quarantine_answers.append(QuarantinesAnswer("w", NOW + 9_060, scopes, NOW + 9_070))
+
+
+def old_answer_that_is_not_stale(history: History) -> None:
+    history.rows_answers[0] = history.rows_answers[0]._replace(asked_ms=NOW + 30_000)
 
 
 def unknown_scope(history: History) -> None:
@@ -125,12 +130,17 @@ def unknown_scope(history: History) -> None:
     history.quarantine_answers = [answers._replace(scopes=answers.scopes | {"job/x/y": (1, "quarantined", 0)})]
 
 
-def wrong_row(history: History, responses: int) -> None:
-    history.row_answers = [RowAnswer("w", NOW + 9_040, TARGET, responses)]
+def wrong_rows(history: History, targets: dict[str, int]) -> None:
+    history.rows_answers = [history.rows_answers[0]._replace(targets=targets)]
 
 
 def page_again(history: History) -> None:
     history.pages.append(history.pages[0]._replace(at_ms=NOW + 9_000))
+
+
+def page_again_though_the_row_says_so(history: History) -> None:
+    history.disturbances_ms = [NOW + 40_000]
+    history.pages.append(history.pages[0]._replace(at_ms=NOW + 50_000))
 
 
 def second_first_message(history: History) -> None:
@@ -165,6 +175,7 @@ PLANTED: list[tuple[int, str, Plant]] = [
     (3, "follows 2", lambda history: reissue(history, command_id="cmd-4", sequence=4)),
     (3, "has two sequences", lambda history: reissue(history, sequence=3)),
     (3, "led to", second_opening),
+    (3, "and differs", lambda history: reissue(history, state="quarantined")),
     (4, "which is quarantined", lambda history: history.scrapers["s"].insert(6, sent(4, NOW + 12))),
     (4, "has no lease", pass_without_lease),
     (4, "after its one probe", two_probes),
@@ -177,14 +188,19 @@ PLANTED: list[tuple[int, str, Plant]] = [
     (7, "the log had 2", lambda history: answer(history, 1, "quarantined")),
     (7, "never on the log", lambda history: answer(history, 2, "probing")),
     (7, "has no command on the log", unknown_scope),
-    (7, "the log had 6", lambda history: wrong_row(history, 5)),
-    (7, "the log had 6", lambda history: wrong_row(history, 7)),
+    (7, "the log had 6", lambda history: wrong_rows(history, {TARGET: 5})),
+    (7, "the log had 6", lambda history: wrong_rows(history, {TARGET: 7})),
+    (7, "has 0 responses, the log had 6", lambda history: wrong_rows(history, {})),
+    (7, "it says it is not stale", old_answer_that_is_not_stale),
     (8, "got nothing", no_page),
     (8, "again after", page_again),
+    (8, "ms after the row said that it was sent", page_again_though_the_row_says_so),
     (8, "again after", second_first_message),
     (8, "which is no incident", page_of_nothing),
     (9, "after 2", savings_fall),
     (9, "not sent", lambda history: answer(history, 2, "released", 1)),
+    (10, "ended by ValueError", lambda history: history.ends.append(WorkerEnd("w", "ValueError", "max() of nothing"))),
+    (10, "ended with 75", lambda history: history.exit_codes.update(w=75)),
 ]
 
 
@@ -206,13 +222,15 @@ def test_a_planted_violation_is_found(invariant: int, words: str, plant: Plant) 
 
 
 def test_every_invariant_has_a_planted_violation() -> None:
-    assert {invariant for invariant, _, _ in PLANTED} == set(range(1, 10))
+    assert {invariant for invariant, _, _ in PLANTED} == set(range(1, 11))
 
 
 def test_what_may_happen_is_no_violation() -> None:
-    """A command and an offence that are written twice, a page again after a worker was killed."""
+    """A command and an offence are written twice, a page comes again after a kill, a row cannot be read yet."""
     history = healthy()
     reissue(history)
+    wrong_rows(history, {})
+    history.readable[0].ends["rates", 0] = 0
     append(history, "offences", history.topics["offences"][-1].value or b"")
     history.committed["offences", 0] = 3
     page_again(history)
