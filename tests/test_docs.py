@@ -8,8 +8,7 @@ import pytest
 
 from streams.settings import KafkaSettings
 from streams.topics import declarations
-from streams.worker.detect_process import DETECT_GROUP
-from streams.worker.follow_up_process import FOLLOW_UP_GROUP
+from streams.worker.faust_app import DETECT_GROUP, FOLLOW_UP_GROUP
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = sorted(

@@ -28,16 +28,14 @@ from streams.processing.warm_up import warm_up
 from streams.settings import KafkaSettings, Settings
 from streams.tracing import new_traces
 from streams.transport import DurableTable, FoldingTransport, install
-from streams.worker import agents
+from streams.worker.agents import detect as detect_agent
 from streams.worker.detect_followers import DetectFollowers
 from streams.worker.detect_loops import add_detect_loops
 from streams.worker.failure import ends_the_process
-from streams.worker.faust_app import Halt400App, new_app
+from streams.worker.faust_app import DETECT_GROUP, Halt400App, new_app
 from streams.worker.metrics_server import MetricsServer
 
-__all__ = ["DETECT_GROUP", "build_detect_app"]
-
-DETECT_GROUP = "worker"
+__all__ = ["build_detect_app"]
 
 log = logging.getLogger("halt400.worker")
 
@@ -75,7 +73,7 @@ def build_detect_app(settings: Settings) -> Halt400App:
     membership = cast(FoldingTransport, app.transport).membership
     engine = Engine(assignment, sender, participant, (followers.control, followers.fleet), membership=membership)
     watermarks.on_checkpoint(engine.checkpoint)
-    agents.detect.register(app, *inputs, engine)
+    detect_agent.register(app, *inputs, engine)
     _handle_rebalances(app, engine, assignment, table, partial(_warm_up, app, context, _output_topics(kafka)))
     add_detect_loops(
         app,

@@ -13,7 +13,10 @@ from streams import topics
 from streams.settings import Settings
 from streams.transport import DisklessApp
 
-__all__ = ["Halt400App", "new_app"]
+__all__ = ["DETECT_GROUP", "FOLLOW_UP_GROUP", "Halt400App", "new_app"]
+
+DETECT_GROUP = "worker"
+FOLLOW_UP_GROUP = "follow-up"
 
 log = logging.getLogger("halt400.worker")
 

@@ -26,18 +26,18 @@ from streams.settings import Settings
 from streams.tracing import Traces, new_traces
 from streams.transport import FoldingConsumer, Watermarks, install
 from streams.transport.ordered_completion import OrderedCompletion
-from streams.worker import agents
+from streams.worker.agents import alert as alert_agent
+from streams.worker.agents import archive as archive_agent
 from streams.worker.agents.fold_agent import new_completion
-from streams.worker.faust_app import Halt400App, new_app
+from streams.worker.faust_app import FOLLOW_UP_GROUP, Halt400App, new_app
 from streams.worker.loops import run_every
 from streams.worker.metrics_server import MetricsServer
 from streams.worker.progress_watch import WATCH_INTERVAL_S, ProgressWatch
 
-__all__ = ["FOLLOW_UP_GROUP", "build_follow_up_app"]
+__all__ = ["build_follow_up_app"]
 
 log = logging.getLogger("halt400.worker")
 
-FOLLOW_UP_GROUP = "follow-up"
 MEASURE_INTERVAL_S = 1.0
 OPEN_OFFENCES = 5000
 """Offences that may wait for the archive in memory before fetching of `offences` pauses."""
@@ -63,7 +63,7 @@ def build_follow_up_app(settings: Settings) -> Halt400App:
     if has_alerts(config):
         alerts = load_alerts(config)
         sinks = alerts.make_sinks(os.environ)
-        dispatcher, completion = agents.alert.register(
+        dispatcher, completion = alert_agent.register(
             app, settings, watermarks, routing=alerts.routing, sinks=sinks, redact=redactor.text, traces=traces
         )
         work |= {kafka.topic(topics.CONTROL): completion, kafka.topic(topics.FINDINGS): completion}
@@ -113,7 +113,7 @@ def _add_archive(
     counts = OffenceCounts(archive, writer, watermarks, storm_keep=settings.archive.storm_keep or None)
     completion = new_completion(app, watermarks, capacity=OPEN_OFFENCES, advances=counts)
     watermarks.on_checkpoint(counts.drain)
-    agents.archive.register(
+    archive_agent.register(
         app,
         offences,
         OffenceArchiver(writer, redactor, counts, traces),

@@ -12,16 +12,13 @@ from typing import Any, Literal, NoReturn, cast
 
 import faust
 
-from streams.api.server import ApiServer
 from streams.archive.redaction import redactor_of
 from streams.logs import log_to_stderr
 from streams.settings import Settings
 from streams.topics import await_group_coordinator, check_topics
 from streams.worker.child_process import ChildProcess
-from streams.worker.detect_process import DETECT_GROUP, build_detect_app
 from streams.worker.failure import end_process
-from streams.worker.faust_app import Halt400App
-from streams.worker.follow_up_process import FOLLOW_UP_GROUP, build_follow_up_app
+from streams.worker.faust_app import DETECT_GROUP, FOLLOW_UP_GROUP, Halt400App
 from streams.worker.stop_bound import EXIT_CUT_OFF, EXIT_FAILURE, StopBound, exit_process
 
 __all__ = ["Role", "run_worker"]
@@ -80,7 +77,7 @@ def _start(
     _complete(loop, bound, _check(settings, role))
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     _tune_process(role)
-    app = build_follow_up_app(settings) if role == "follow-up" else build_detect_app(settings)
+    app = _build_app(settings, role)
     app.on_failure = bound.begin_failing
     child = ChildProcess("follow-up", partial(end_process, app), settings.worker.stop_timeout_s)
     if role == "all":
@@ -91,10 +88,28 @@ def _start(
     except BaseException:
         loop.run_until_complete(app.stop_services())
         raise
+    if role != "follow-up":
+        _log_api(app)
+    return app, child
+
+
+def _build_app(settings: Settings, role: Role) -> Halt400App:
+    # Each process imports its own half: the other would cost its start half a second of processor time.
+    if role == "follow-up":
+        from streams.worker.follow_up_process import build_follow_up_app
+
+        return build_follow_up_app(settings)
+    from streams.worker.detect_process import build_detect_app
+
+    return build_detect_app(settings)
+
+
+def _log_api(app: Halt400App) -> None:
+    from streams.api.server import ApiServer
+
     for service in app.services:
         if isinstance(service, ApiServer):
             log.info("The API answers at %s.", service.url)
-    return app, child
 
 
 async def _check(settings: Settings, role: Role) -> None:
