@@ -26,6 +26,9 @@ __all__ = ["Changes", "Follower"]
 
 log = logging.getLogger(__name__)
 
+MOST_AT_ONCE = 200
+"""Records applied in one go, a millisecond or two: then whatever else the event loop has to do has its turn."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -226,7 +229,7 @@ class Follower(StartStop):
         if not self._caught_up or self._latest.is_reloading:
             first_ends = await reader.ends()
         while True:
-            polled = await reader.poll()
+            polled = await reader.poll(MOST_AT_ONCE)
             if polled:
                 self._apply(polled)
             await reader.advance()
@@ -239,6 +242,8 @@ class Follower(StartStop):
             if not self._latest.is_reloading:
                 self._waiters.positions_changed(reader.positions)
             await reader.assign_new_partitions()
+            if polled:
+                await asyncio.sleep(0)
 
     def _apply(self, polled: Mapping[Any, Sequence[Any]]) -> None:
         if self._on_records is not None:

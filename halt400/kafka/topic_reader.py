@@ -156,9 +156,10 @@ class TopicReader:
         self._closed_by = error
         self._connected.set()
 
-    async def poll(self) -> Mapping[TopicPartition, Sequence[Any]]:
-        """Return the next records by partition; waits at most half a second for them."""
-        polled: Mapping[TopicPartition, Sequence[Any]] = await self._connection().getmany(timeout_ms=500)
+    async def poll(self, most: int | None = None) -> Mapping[TopicPartition, Sequence[Any]]:
+        """Return the next records by partition, `most` of them in all; waits at most half a second for them."""
+        consumer = self._connection()
+        polled: Mapping[TopicPartition, Sequence[Any]] = await consumer.getmany(timeout_ms=500, max_records=most)
         return polled
 
     async def advance(self) -> None:

@@ -3,8 +3,10 @@
 docs/alerts.md lists what the section may contain.
 """
 
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, time, tzinfo
 from pathlib import Path
@@ -94,6 +96,15 @@ class AlertsConfig:
             When a secret is missing or wrong.
         """
         return {name: make_sink(name, settings, self.source, environ) for name, settings in self.sinks.items()}
+
+    @asynccontextmanager
+    async def open_sinks(self, environ: Mapping[str, str]) -> AsyncIterator[dict[str, Sink]]:
+        """Make every sink, and close them at the end."""
+        sinks = self.make_sinks(environ)
+        try:
+            yield sinks
+        finally:
+            await asyncio.gather(*(sink.close() for sink in sinks.values()))
 
 
 def has_alerts(path: Path | None) -> bool:

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from halt400.errors import BrokerUnavailable
 from halt400.kafka.clients import DURABLE
+from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.follower import Follower
 from halt400.kafka.read_to_end import read_to_end
 from halt400.records import UNDECODABLE
@@ -18,7 +19,6 @@ from streams.alerts.alerts_topic import follow_alerts
 from streams.alerts.delivery import DeliveryResult, Sink
 from streams.alerts.incident import decode_incident
 from streams.alerts.notification import Notification, decode_notification
-from streams.settings import KafkaSettings
 
 __all__ = ["ResendResult", "dead_letter_headers", "resend"]
 
@@ -59,7 +59,7 @@ def dead_letter_headers(sink: str, result: DeliveryResult) -> Headers:
 
 
 async def resend(
-    kafka: KafkaSettings, sinks: Mapping[str, Sink], *, dry_run: bool = False, force: bool = False
+    kafka: KafkaConnection, partitions: int, sinks: Mapping[str, Sink], *, dry_run: bool = False, force: bool = False
 ) -> list[ResendResult]:
     """Send again what is on `alerts.dlq`, one attempt each, from the committed offsets to the present end.
 
@@ -68,6 +68,8 @@ async def resend(
 
     Parameters
     ----------
+    partitions
+        Partitions of the topic.
     dry_run
         Send and commit nothing.
     force
@@ -78,11 +80,11 @@ async def resend(
     BrokerUnavailable
         Kafka does not answer.
     """
-    follower = follow_alerts(kafka.connection, at_start="raise")
+    follower = follow_alerts(kafka, at_start="raise")
     async with follower as alerts, _clients(kafka) as (consumer, producer):
         await alerts.wait_caught_up()
         found: list[ResendResult] = []
-        async for record in _unread(consumer, kafka):
+        async for record in _unread(consumer, kafka.topic(topics.ALERTS_DLQ), partitions):
             resent = await _resend(record, sinks, alerts, dry_run=dry_run, force=force)
             if resent.result == "kept":
                 headers = [item for item in record.headers if item[0] != "halt400.message"]
@@ -128,31 +130,28 @@ def _is_closed(notification: Notification, alerts: Follower) -> bool:
     return incident.closed_at is not None or incident.episode != notification.episode
 
 
-async def _unread(consumer: AIOKafkaConsumer, kafka: KafkaSettings) -> AsyncIterator[Any]:
-    topic = kafka.topic(topics.ALERTS_DLQ)
-    partitions = [TopicPartition(topic, number) for number in range(kafka.partitions)]
-    consumer.assign(partitions)
-    beginnings = await consumer.beginning_offsets(partitions)
-    positions = {tp: max(await consumer.committed(tp) or 0, beginnings[tp]) for tp in partitions}
+async def _unread(consumer: AIOKafkaConsumer, topic: str, partitions: int) -> AsyncIterator[Any]:
+    assigned = [TopicPartition(topic, number) for number in range(partitions)]
+    consumer.assign(assigned)
+    beginnings = await consumer.beginning_offsets(assigned)
+    positions = {tp: max(await consumer.committed(tp) or 0, beginnings[tp]) for tp in assigned}
     async for record in read_to_end(consumer, positions):
         yield record
 
 
 @asynccontextmanager
-async def _clients(kafka: KafkaSettings) -> AsyncIterator[tuple[AIOKafkaConsumer, AIOKafkaProducer]]:
-    consumer = AIOKafkaConsumer(
-        group_id=kafka.topic(GROUP), enable_auto_commit=False, **kafka.connection.client_options()
-    )
+async def _clients(kafka: KafkaConnection) -> AsyncIterator[tuple[AIOKafkaConsumer, AIOKafkaProducer]]:
+    consumer = AIOKafkaConsumer(group_id=kafka.topic(GROUP), enable_auto_commit=False, **kafka.client_options())
     producer = AIOKafkaProducer(
         **DURABLE,
         max_request_size=topics.LARGEST_RECORD_BYTES,
-        **kafka.connection.client_options(),
+        **kafka.client_options(),
     )
     try:
         await consumer.start()
         await producer.start()
         yield consumer, producer
     except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(f"Kafka at {kafka.bootstrap_servers} failed ({error}).", "Try again.") from error
+        raise BrokerUnavailable(f"Kafka at {kafka.servers} failed ({error}).", "Try again.") from error
     finally:
         await asyncio.gather(consumer.stop(), producer.stop())

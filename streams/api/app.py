@@ -7,6 +7,7 @@ from aiohttp import web
 from streams.api.access.access import Access
 from streams.api.access.middleware import access_middleware
 from streams.api.endpoints import ENDPOINTS
+from streams.api.handlers.alerting import AlertingHandlers
 from streams.api.handlers.diagnosis import DiagnosisHandlers
 from streams.api.handlers.events import EventHandlers
 from streams.api.handlers.logs import LogHandlers
@@ -21,10 +22,11 @@ from streams.api.protocol import HEADERS
 from streams.api.read_model import ReadModel
 from streams.api.request_body import MOST_BODY_BYTES
 
-__all__ = ["OPERATIONS", "REDRIVE", "SESSIONS", "Extend", "build_api"]
+__all__ = ["ALERTING", "OPERATIONS", "REDRIVE", "SESSIONS", "Extend", "build_api"]
 
 Extend = Callable[[web.Application, ReadModel], None]
 """Adds routes of another room to the application."""
+ALERTING = web.AppKey("alerting", AlertingHandlers)
 OPERATIONS = web.AppKey("operations", OperationHandlers)
 REDRIVE = web.AppKey("redrive", RedriveHandlers)
 SESSIONS = web.AppKey("sessions", SessionHandlers)
@@ -48,6 +50,7 @@ def build_api(read_model: ReadModel, access: Access, extend: Extend | None = Non
     app.on_response_prepare.append(_set_headers)
     operations = app[OPERATIONS] = OperationHandlers(read_model)
     redrive = app[REDRIVE] = RedriveHandlers(read_model)
+    alerting = app[ALERTING] = AlertingHandlers(read_model)
     sessions = app[SESSIONS] = SessionHandlers(access)
 
     async def stop_operations(_: web.Application) -> None:
@@ -66,6 +69,7 @@ def build_api(read_model: ReadModel, access: Access, extend: Extend | None = Non
         DiagnosisHandlers(read_model),
         operations,
         redrive,
+        alerting,
         sessions,
         EventHandlers(read_model.events),
     )

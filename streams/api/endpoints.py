@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from streams.api import alert_routes as alerting
 from streams.api import diagnosis_models as diagnoses
 from streams.api import log_models as logs
 from streams.api import models as answers
@@ -191,6 +192,15 @@ ENDPOINTS = (
         problems=(400,),
     ),
     Endpoint(
+        "alert_routes",
+        "/v1/alerts/routes",
+        "Who is alerted: the routes of the file that this process reads, and what a target's quarantine is sent to.",
+        alerting.RoutesAnswer,
+        query=queries.RouteQuery,
+        problems=(400, 409),
+        data=False,
+    ),
+    Endpoint(
         "policies",
         "/v1/policies",
         "The policies that this process reads, and the rule for one target.",
@@ -235,6 +245,25 @@ ENDPOINTS = (
         method="POST",
         body=operations.AcknowledgementBody,
         problems=(400, 404),
+    ),
+    Endpoint(
+        "test_routes",
+        "/v1/alerts/tests",
+        "Send a real message through the routes, marked as a test, and resolve it.",
+        alerting.RouteTestResult,
+        method="POST",
+        body=alerting.RouteTestBody,
+        problems=(400, 404, 409),
+        data=False,
+    ),
+    Endpoint(
+        "resend",
+        "/v1/alerts/resend",
+        "Send again what no sink took, from alerts.dlq; what fails again stays there.",
+        alerting.ResendCounts,
+        method="POST",
+        body=alerting.ResendBody,
+        problems=(400, 409),
     ),
     Endpoint(
         "redrive",

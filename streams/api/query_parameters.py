@@ -25,6 +25,7 @@ __all__ = [
     "PolicyQuery",
     "QuarantineQuery",
     "RatesQuery",
+    "RouteQuery",
     "SeriesQuery",
     "TargetQuery",
     "between",
@@ -183,6 +184,15 @@ class AlertQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     ] = UNSET
     limit: Limit = 100
     offset: Offset = 0
+
+
+class RouteQuery(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Query of the alerts' routes."""
+
+    target: Annotated[str | UnsetType, Meta(description="Also what a quarantine on this target would be sent to.")] = (
+        UNSET
+    )
+    job_id: Annotated[str | UnsetType, Meta(description="Of one job of the target; without it, of all of it.")] = UNSET
 
 
 class PolicyQuery(Struct, kw_only=True, forbid_unknown_fields=True):

@@ -13,12 +13,11 @@ from rich.text import Text
 
 from halt400.errors import SettingError
 from streams.cli.asking import LimitOption, OutputOption, UrlOption, WatchOption, show_answer
-from streams.cli.output import OutputFormat, moment, print_json, span, tables_on
+from streams.cli.output import OutputFormat, moment, print_json, span, tables_on, visible_text
 
 if TYPE_CHECKING:
     from streams.alerts.config import AlertsConfig
     from streams.alerts.delivery import Sink
-    from streams.alerts.routing import Route
     from streams.settings import KafkaSettings
 
 __all__ = ["register"]
@@ -101,6 +100,7 @@ def send_tests(
     Example: halt400 alerts test --route pages
     """
     from streams.alerts.route_check import check_routes
+    from streams.api.alert_routes import sink_kind
 
     config = _load(file)
     known = {found.name for found in config.routing.routes}
@@ -113,7 +113,7 @@ def send_tests(
     console, table = tables_on("Route", "Sink", "Kind", "Message", "Outcome", "Answer")
     for check in checks:
         outcome = Text(check.result.outcome, _OUTCOMES[check.result.outcome])
-        kind = _kind(config, check.sink)
+        kind = sink_kind(config, check.sink)
         table.add_row(check.route, check.sink, kind, check.action, outcome, Text(check.result.detail))
     console.print(table)
     if any(check.result.outcome != "accepted" for check in checks):
@@ -155,7 +155,10 @@ def resend(
     from streams.alerts.dead_letters import resend as resend_dead_letters
 
     config, kafka = _load(file), _kafka()
-    results = _run_with_sinks(config, lambda sinks: resend_dead_letters(kafka, sinks, dry_run=dry_run, force=force))
+    results = _run_with_sinks(
+        config,
+        lambda sinks: resend_dead_letters(kafka.connection, kafka.partitions, sinks, dry_run=dry_run, force=force),
+    )
     if not results:
         typer.echo("Nothing to send: everything on alerts.dlq was sent again already.")
         return
@@ -191,13 +194,9 @@ def ack(
 
 
 def _run_with_sinks(config: "AlertsConfig", work: "Callable[[dict[str, Sink]], Awaitable[T]]") -> T:
-    sinks = config.make_sinks(os.environ)
-
     async def run() -> T:
-        try:
+        async with config.open_sinks(os.environ) as sinks:
             return await work(sinks)
-        finally:
-            await asyncio.gather(*(sink.close() for sink in sinks.values()))
 
     return asyncio.run(run())
 
@@ -229,13 +228,13 @@ def _kafka() -> "KafkaSettings":
     return load_settings().kafka
 
 
-def _kind(config: "AlertsConfig", sink: str) -> str:
-    return str(config.sinks[sink].__struct_config__.tag)
-
-
 def _print_routes(config: "AlertsConfig", output: OutputFormat) -> None:
+    from msgspec import to_builtins
+
+    from streams.api.alert_routes import show_route, sink_kind
+
     if output == "json":
-        print_json([_route_object(config, route) for route in config.routing.routes])
+        print_json([to_builtins(show_route(config, route)) for route in config.routing.routes])
         return
     console, table = tables_on("Route", "Targets", "Severity", "Owner", "Sinks", "Waits", "Quiet hours", "Escalates to")
     for route in config.routing.routes:
@@ -245,7 +244,7 @@ def _print_routes(config: "AlertsConfig", output: OutputFormat) -> None:
             ", ".join(route.targets),
             ", ".join(sorted(route.severities)) if route.direct else "by escalation only",
             ", ".join(route.owners) or "any",
-            ", ".join(f"{sink} ({_kind(config, sink)})" for sink in route.sinks),
+            ", ".join(f"{sink} ({sink_kind(config, sink)})" for sink in route.sinks),
             f"{span(route.group_wait_s)}, then {span(route.group_interval_s)}",
             f"{quiet.start:%H:%M}-{quiet.end:%H:%M} {quiet.zone}" if quiet is not None else "-",
             f"{route.escalate_to} after {span(route.escalate_after_s)}" if route.escalate_to else "-",
@@ -253,48 +252,23 @@ def _print_routes(config: "AlertsConfig", output: OutputFormat) -> None:
     console.print(table)
 
 
-def _route_object(config: "AlertsConfig", route: "Route") -> dict[str, Any]:
-    quiet = route.quiet_hours
-    return {
-        "name": route.name,
-        "targets": list(route.targets),
-        "severities": sorted(route.severities) if route.direct else [],
-        "owners": list(route.owners),
-        "sinks": [{"name": sink, "kind": _kind(config, sink)} for sink in route.sinks],
-        "group_wait_s": route.group_wait_s,
-        "group_interval_s": route.group_interval_s,
-        "quiet_hours": f"{quiet.start:%H:%M}-{quiet.end:%H:%M}" if quiet is not None else None,
-        "timezone": str(quiet.zone) if quiet is not None else None,
-        "escalate_to": route.escalate_to,
-        "escalate_after_s": route.escalate_after_s if route.escalate_to else None,
-    }
-
-
 def _print_sinks_for(config: "AlertsConfig", target: str, job: str | None, output: OutputFormat) -> None:
-    from streams.alerts.route_check import example_incident
+    from msgspec import to_builtins
 
-    now_ms = time.time_ns() // 1_000_000
-    kind: Literal["job", "target"] = "job" if job is not None else "target"
-    incident = example_incident(kind, target, job, now_ms)
-    planned = config.routing.planned(incident, now_ms)
+    from streams.api.alert_routes import plan_for
+
+    planned, owner = plan_for(config, target, job)
     if output == "json":
-        names = ("sink", "kind", "route", "severity", "after_s")
-        rows = (
-            (one.sink, _kind(config, one.sink), one.route.name, one.route.severity(incident), one.at_ms - now_ms)
-            for one in planned
-        )
-        sinks = [dict(zip(names, (*row[:-1], row[-1] / 1000), strict=True)) for row in rows]
-        print_json({"sinks": sinks, "owner": config.routing.owner(incident)})
+        print_json({"sinks": to_builtins(planned), "owner": owner})
         if not planned:
             raise typer.Exit(1)
         return
     console, table = tables_on("Sink", "Kind", "Route", "Severity", "Notified after")
     for one in planned:
-        wait = span((one.at_ms - now_ms) / 1000)
-        severity = one.route.severity(incident)
-        table.add_row(Text(one.sink, "bold"), _kind(config, one.sink), one.route.name, severity, wait)
+        table.add_row(Text(one.sink, "bold"), one.kind, one.route, one.severity, span(one.after_s))
     if not planned:
-        console.print(f"No route accepts a quarantine of {', '.join(incident.scopes)}: nobody would be notified.")
+        what = f"{job} on {target}" if job is not None else target
+        console.print(Text(visible_text(f"No route accepts a quarantine of {what}: nobody would be notified.")))
         raise typer.Exit(1)
     console.print(table)
-    console.print(f"Owner: {config.routing.owner(incident) or 'none'}", style="dim")
+    console.print(Text(f"Owner: {owner or 'none'}", "dim"))

@@ -1,6 +1,7 @@
 """`halt400 api`: the HTTP API in a process of its own; `halt400 api token`: who may use it."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -21,6 +22,8 @@ __all__ = ["register"]
 
 SWITCH_INTERVAL_S = 0.0005
 """A thread ranks all targets while requests are answered: with Python's default of 5 ms each answer waits for it."""
+COLLECTOR_THRESHOLDS = (10_000, 50, 100)
+"""With Python's defaults the collector walks all modules, 50 ms, every few hundred requests."""
 
 
 def register(app: typer.Typer) -> None:
@@ -130,12 +133,15 @@ async def _serve(settings: "Settings") -> None:
     from streams.page import page_server
 
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     console = Console(highlight=False, soft_wrap=True)
     async with page_server(settings) as server:
+        gc.collect()
+        gc.freeze()  # what is loaded stays, and is not walked again
         console.print(
             f"Halt400 page and API at [bold]{server.url}[/], from Kafka at {settings.kafka.bootstrap_servers}."
         )

@@ -11,6 +11,7 @@ from streams.api.problems import PROBLEM_JSON
 from streams.api.read_model import ReadModel
 from streams.page.assets import Assets
 from streams.page.context import PageContext
+from streams.page.handlers.alerting import AlertingPageHandlers
 from streams.page.handlers.dead_letters import DeadLetterPageHandlers
 from streams.page.handlers.diagnose import DiagnoseHandlers
 from streams.page.handlers.fleet import FleetHandlers
@@ -29,6 +30,7 @@ _HANDLERS = (
     OffencePageHandlers,
     LogPageHandlers,
     DeadLetterPageHandlers,
+    AlertingPageHandlers,
     DiagnoseHandlers,
     ServicePageHandlers,
     OperationPageHandlers,

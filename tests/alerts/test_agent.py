@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import aiohttp
 import pytest
 
 from halt400.errors import QueryError
@@ -13,7 +14,9 @@ from streams.alerts.config import load_alerts
 from streams.alerts.dead_letters import resend
 from streams.alerts.incident import FLEET_FAULT, Acknowledgement, decode_incident
 from streams.alerts.notification import decode_notification
+from streams.page import page_server
 from streams.quarantine.not_sent import NotSent
+from streams.settings import load_settings
 from tests.alerts.conftest import AlertBench
 from tests.alerts.examples import TARGET, finding
 from tests.alerts.examples import command as make
@@ -193,12 +196,23 @@ async def test_what_a_sink_refuses_is_a_dead_letter_with_the_reason_and_can_be_s
         sinks = load_alerts(bench.config).make_sinks(
             {"TEST_ROUTING_KEY": ROUTING_KEY, "TEST_SIGNING_SECRET": SIGNING_SECRET}
         )
-        kafka = bench.settings.kafka
-        assert [found.result for found in await resend(kafka, sinks, dry_run=True)] == ["waiting"]
-        assert [found.result for found in await resend(kafka, sinks)] == ["kept"]
+        kafka, partitions = bench.settings.kafka.connection, bench.settings.kafka.partitions
+        assert [found.result for found in await resend(kafka, partitions, sinks, dry_run=True)] == ["waiting"]
+        assert [found.result for found in await resend(kafka, partitions, sinks)] == ["kept"]
         bench.pager.always = None
-        assert [found.result for found in await resend(kafka, sinks)] == ["sent"]
-        assert await resend(kafka, sinks) == []
+        settings = load_settings(
+            kafka=bench.settings.kafka.model_dump(), config={"path": bench.config}, api={"port": 0}
+        )
+        async with page_server(settings) as server, aiohttp.ClientSession(server.url) as http:
+            await server.read_model.wait_caught_up()
+            async with http.post("/v1/alerts/resend", json={"reason": "which?", "dry_run": True}) as answer:
+                assert (await answer.json())["waiting"] == 1
+            async with http.post("/alerts/resend", data={"reason": "the pager is mended"}) as answer:
+                assert "<strong>1 sent again.</strong>" in await answer.text()
+            async with http.post("/v1/alerts/resend", json={"reason": "again"}) as answer:
+                assert await answer.json() == {
+                    "by": "local", "sent": 0, "over": 0, "kept": 0, "unreadable": 0, "waiting": 0, "alerts": [],
+                }  # fmt: skip
         assert bench.pager.incidents == [f"halt400/{KEY}"]
         for sink in sinks.values():
             await sink.close()
@@ -216,7 +230,8 @@ async def test_a_dead_letter_of_a_closed_incident_is_not_sent(bench: AlertBench)
     sinks = load_alerts(bench.config).make_sinks(
         {"TEST_ROUTING_KEY": ROUTING_KEY, "TEST_SIGNING_SECRET": SIGNING_SECRET}
     )
-    assert [found.result for found in await resend(bench.settings.kafka, sinks)] == ["over"]
+    kafka = bench.settings.kafka
+    assert [found.result for found in await resend(kafka.connection, kafka.partitions, sinks)] == ["over"]
     assert bench.pager.incidents == []
     for sink in sinks.values():
         await sink.close()

@@ -12,10 +12,12 @@ import typer
 
 from halt400.cli import main
 from halt400.cli.app import build
+from streams.api.openapi import openapi_document
 
 from .command import run
 
-PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+PAGE_DIRECTORY = Path(__file__).parents[2] / "docs"
+PAGE = (PAGE_DIRECTORY / "cli.md").read_text()
 
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
@@ -54,6 +56,50 @@ def test_the_page_has_every_command_and_every_exit_code() -> None:
         for code in re.findall(r"(?<![\w-])(\d+)(?=[:]? \w)", re.sub(r"\s+", " ", text))
     }
     assert named <= codes, named - codes
+
+
+OVER_HTTP = {
+    "rates": ("GET /v1/targets", "GET /v1/targets/{target}/rates"),
+    "top": ("GET /v1/targets", "GET /v1/quarantines", "GET /v1/events"),
+    "quarantines": ("GET /v1/quarantines", "GET /v1/commands"),
+    "offences": ("GET /v1/offences",),
+    "findings": ("GET /v1/findings", "GET /v1/events"),
+    "explain": ("GET /v1/targets/{target}/explanation",),
+    "what-if": ("GET /v1/policies/what-if",),
+    "release": ("POST /v1/operations",),
+    "extend": ("POST /v1/operations",),
+    "quarantine": ("POST /v1/operations",),
+    "probe": ("POST /v1/operations",),
+    "diagnose": ("POST /v1/diagnoses",),
+    "alerts list": ("GET /v1/incidents", "GET /v1/alerts"),
+    "alerts routes": ("GET /v1/alerts/routes",),
+    "alerts test": ("POST /v1/alerts/tests",),
+    "alerts ack": ("POST /v1/acknowledgements",),
+    "alerts resend": ("POST /v1/alerts/resend",),
+    "dead-letters list": ("GET /v1/dead-letters",),
+    "dead-letters show": ("GET /v1/dead-letters/{topic}/{id}",),
+    "dead-letters redrive": ("POST /v1/dead-letters/redrive",),
+    "archive show": ("GET /v1/offences/{id}",),
+    "archive har": ("GET /v1/offences/{id}",),
+    "archive curl": ("GET /v1/offences/{id}",),
+}
+NOT_OVER_HTTP = {
+    "it runs here": {"worker", "api", "run", "demo", "local kafka", "local s3", "local install"},
+    "it examines or sets up the installation of who calls it": {
+        "doctor", "settings", "topics apply", "topics check", "topics list", "topics acls", "archive init",
+        "archive verify", "rebuild", "api token add", "api token list",
+    },
+    "it reads files of who calls it": {"replay", "tail"},
+}  # fmt: skip
+
+
+def test_what_a_command_does_is_done_over_http_too() -> None:
+    document = openapi_document()
+    served = {f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods}
+    assert {way for ways in OVER_HTTP.values() for way in ways} <= served
+    assert set(COMMANDS) == {*OVER_HTTP, *(name for names in NOT_OVER_HTTP.values() for name in names)}
+    page = (PAGE_DIRECTORY / "api.md").read_text()
+    assert [way for ways in OVER_HTTP.values() for way in ways if way.split()[1] not in page] == []
 
 
 WITHOUT_KAFKA = [

@@ -9,7 +9,7 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -26,6 +26,8 @@ LEAST_TICK_S = 0.1
 URGENT = frozenset({"quarantine"})
 """Kinds that do not wait for the next tick: someone looks at a page to see just these."""
 STATUS_EVERY_S = 15.0
+LISTENERS_AT_ONCE = 50
+"""Then those wait for their writes, and requests have their turn."""
 UNUSED_AFTER_S = 60.0
 MOST_KEPT = 5_000
 MOST_KEPT_BYTES = 16 << 20
@@ -152,6 +154,11 @@ class EventHub(StartStop):
 
     def tick(self) -> None:
         """Make events of what has changed, and give them to the listeners."""
+        for _ in self._deliveries():
+            pass
+
+    def _deliveries(self) -> Iterator[None]:
+        """Do what `tick` does in steps of some listeners each."""
         if not self.is_used:
             if self._kept:
                 self._forget()
@@ -162,7 +169,7 @@ class EventHub(StartStop):
         self._touched = set()
         status = self._due_status()
         by_interest: dict[Interest, bytes] = {}
-        for listener in self._listeners:
+        for number, listener in enumerate(tuple(self._listeners), 1):
             interest = listener.interest
             chunk = by_interest.get(interest)
             if chunk is None:
@@ -171,6 +178,8 @@ class EventHub(StartStop):
                 by_interest[interest] = chunk
             if chunk:
                 listener.put(chunk)
+                if number % LISTENERS_AT_ONCE == 0:
+                    yield
 
     async def _run(self) -> None:
         while True:
@@ -179,7 +188,8 @@ class EventHub(StartStop):
                 async with asyncio.timeout(TICK_S - LEAST_TICK_S):
                     await self._urgent.wait()
             self._urgent.clear()
-            self.tick()
+            for _ in self._deliveries():
+                await asyncio.sleep(0)
 
     def _make_events(self) -> list[_Event]:
         pending, self._pending = self._pending, {}

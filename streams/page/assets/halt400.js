@@ -3,6 +3,7 @@
 (() => {
   const SOON_MS = 100;
   const AGAIN_MS = 1000;
+  const RECONNECT_MS = 2000;
   const KINDS = ["quarantine", "incident", "offence", "finding", "dead_letter", "targets", "more", "reload", "status"];
 
   // An event refreshes what is shown soon, and once more a second later, when every list is sure to have it.
@@ -24,18 +25,63 @@
     }, SOON_MS);
   };
 
+  // Says that what is shown is old, and since when; an empty text takes that back.
+  const stale = document.getElementById("stale");
+  const showStale = (what, sinceMs) => {
+    const strong = document.createElement("strong");
+    strong.textContent = "Stale.";
+    const time = what && new Date(sinceMs).toISOString().slice(11, 19);
+    stale.replaceChildren(...(what ? [strong, ` ${what} since ${time} UTC. What you see is as of then; it goes on by itself.`] : []));
+    stale.hidden = !what;
+  };
+  let heardMs = Date.now();
+  let isLost = false;
+  const lost = () => {
+    isLost = true;
+    showStale("Halt400 has not answered", heardMs);
+  };
+  const heard = () => {
+    heardMs = Date.now();
+    if (isLost) showStale("");
+    isLost = false;
+  };
+
   const follow = (address) => {
-    const source = new EventSource(address);
     const live = document.getElementById("live");
     const show = (text) => {
       live.hidden = false;
       document.getElementById("live-state").textContent = text;
     };
-    source.onopen = () => show("live");
-    source.onerror = () => show("reconnecting");
-    for (const kind of KINDS) source.addEventListener(kind, changed);
+    let source = null;
+    const connect = () => {
+      source = new EventSource(address);
+      source.onopen = () => {
+        show("live");
+        if (isLost) changed();
+        heard();
+      };
+      source.onerror = () => {
+        show("reconnecting");
+        lost();
+        // A browser tries again by itself, unless it was answered: by a proxy, or by a process that has just started.
+        if (source.readyState === EventSource.CLOSED) setTimeout(connect, RECONNECT_MS);
+      };
+      for (const kind of KINDS) {
+        source.addEventListener(kind, () => {
+          heard();
+          changed();
+        });
+      }
+      source.addEventListener("status", (event) => {
+        const status = JSON.parse(event.data);
+        showStale(status.stale ? "Kafka has not answered" : "", status.as_of);
+      });
+    };
+    connect();
     addEventListener("pagehide", () => source.close());
+    addEventListener("pageshow", (event) => event.persisted && connect());
   };
+  const poll = () => document.addEventListener("htmx:afterRequest", (event) => (event.detail.successful ? heard() : lost()));
 
   const announce = () => {
     const found = document.querySelector("[data-announce]");
@@ -79,5 +125,6 @@
   document.addEventListener("htmx:afterSettle", announce);
   for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
   if (document.body.dataset.events) follow(document.body.dataset.events);
+  else poll();
   announce();
 })();

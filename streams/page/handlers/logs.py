@@ -4,7 +4,11 @@ from typing import get_args
 
 from aiohttp import web
 
+from streams.api.alert_routes import AlertRoute, show_route
+from streams.api.app import ALERTING
 from streams.api.choices import State
+from streams.api.models import Problem
+from streams.api.problems import ProblemError
 from streams.detection.findings import FindingKind, Severity
 from streams.page.context import PageContext, Pager, query_choice, query_offset, query_text
 
@@ -118,10 +122,13 @@ class LogPageHandlers:
             if target in one.target.lower()
         ]
         offset = query_offset(request)
+        routes, problem = _routes(request)
         return context.page(
             request,
             "alerts.html",
             query=query,
+            routes=routes,
+            problem=problem,
             incidents=[book.shown(one) for one in found[offset : offset + ROWS]],
             pager=Pager.of(request, offset=offset, limit=ROWS, total=len(found)),
             may_operate=context.may_operate(request),
@@ -130,3 +137,12 @@ class LogPageHandlers:
 
 
 _IS_OPEN = {"open": True, "closed": False, "all": None}
+
+
+def _routes(request: web.Request) -> tuple[list[AlertRoute], Problem | None]:
+    """The routes of the file that this process reads, or why there are none."""
+    try:
+        config, _ = request.app[ALERTING].config()
+    except ProblemError as error:
+        return [], error.problem
+    return [show_route(config, route) for route in config.routing.routes], None

@@ -88,6 +88,7 @@ class ServicePageHandlers:
             problem=problem,
             letters=letters[offset : offset + LETTERS],
             open_errors=errors.most_common(),
+            has_alerts=any(one.topic == topics.ALERTS_DLQ for one in letters),
             pager=Pager.of(request, offset=offset, limit=LETTERS, total=len(letters)),
             may_operate=self._context.may_operate(request),
             sinks=_sinks(model.incidents.sent(target=None, sink=None, undelivered=None)),
