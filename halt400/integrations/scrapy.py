@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from scrapy.http import Response
     from scrapy.settings import BaseSettings
 
-__all__ = ["Halt400Addon", "Halt400Middleware", "job_quarantined", "request_refused"]
+__all__ = ["Halt400Addon", "Halt400DownloaderMiddleware", "job_quarantined", "request_refused"]
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Halt400Addon:
         """
         if not settings.getbool("HALT400_ENABLED", True) or _command() in _ONE_REQUEST_COMMANDS:
             raise NotConfigured
-        settings["DOWNLOADER_MIDDLEWARES"][Halt400Middleware] = MIDDLEWARE_ORDER
+        settings["DOWNLOADER_MIDDLEWARES"][Halt400DownloaderMiddleware] = MIDDLEWARE_ORDER
         retried = settings.getlist("RETRY_HTTP_CODES")
         if "400" in map(str, retried):
             log.warning("RETRY_HTTP_CODES lists 400, which is never retried: it is taken out.")
@@ -85,7 +85,7 @@ def _command() -> str | None:
     return next((word for word in words if not word.startswith("-")), None)
 
 
-class Halt400Middleware:
+class Halt400DownloaderMiddleware:
     """The downloader middleware: asks the guard before each download, and publishes what came of it."""
 
     def __init__(self, crawler: "Crawler") -> None:

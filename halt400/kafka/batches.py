@@ -39,18 +39,22 @@ class Batches(Generic[Item]):
         self._open: dict[int, tuple[Any, list[Item]]] = {}
         self._partitions: list[int] = []
 
-    def add(self, key: bytes, value: bytes, item: Item) -> None:
-        """Add one record to the batch of its key's partition."""
+    def add(self, key: bytes, value: bytes, item: Item, *, alone: bool = False) -> None:
+        """Add one record to the batch of its key's partition, or as a batch of its own."""
         if not self._partitions:
             # Partitions may be added while it runs, so they are looked at for each round of batches.
             self._partitions = sorted(self._producer.client.cluster.partitions_for_topic(self._topic) or {0})
         partition = self._partitioner(key, self._partitions, self._partitions)
+        if alone and partition in self._open:
+            self._submit(partition)
         batch, items = self._open.get(partition) or self._begin(partition)
         if batch.append(key=key, value=value, timestamp=None) is None:
             self._submit(partition)
             batch, items = self._begin(partition)
             batch.append(key=key, value=value, timestamp=None)
         items.append(item)
+        if alone:
+            self._submit(partition)
 
     def submit(self) -> None:
         """Submit every batch that is open."""

@@ -100,6 +100,8 @@ class SendingLoop:
         self._last_progress = clock()
         self._broken: BaseException | None = None
         self._quiet_pauses = 0
+        self._alone_up_to = 0
+        self._rejected_before = 0
 
     async def run(self) -> None:
         """Send until cancelled."""
@@ -160,7 +162,7 @@ class SendingLoop:
                 for entry in taken:
                     self.in_flight[entry.sequence] = entry
                     if entry.value is not None:
-                        batches.add(entry.key, entry.value, entry)
+                        batches.add(entry.key, entry.value, entry, alone=entry.sequence <= self._alone_up_to)
                 added += len(taken)
             if not taken or added >= ADDED_AT_ONCE:
                 batches.submit()
@@ -205,13 +207,23 @@ class SendingLoop:
             self._reject(entries[0], error)
         else:
             if isinstance(error, MessageSizeTooLargeError):
-                # The broker takes less than the batch: each of the events is sent again, alone.
-                self._producer_options["max_batch_size"] = 1
+                self._send_alone(entries)
             self._broken = self._broken or error
         self.progress.set()
         if self._broken is not None or was_full:
             self.wake.set()
             self.send_now.set()
+
+    def _send_alone(self, entries: list[BufferedEvent]) -> None:
+        """Send these events again, each alone: the broker takes less than their batch.
+
+        Where it has refused none of them alone the last time, all batches are too large, and are halved.
+        """
+        if self._broken is None:
+            if self._alone_up_to and self.rejected == self._rejected_before:
+                self._producer_options["max_batch_size"] = max(self._producer_options["max_batch_size"] // 2, 1)
+            self._rejected_before = self.rejected
+        self._alone_up_to = max(self._alone_up_to, *(entry.sequence for entry in entries))
 
     def _reject(self, entry: BufferedEvent, error: BaseException) -> None:
         del self.in_flight[entry.sequence]

@@ -253,5 +253,5 @@ async def test_shell_and_parse_are_left_alone(tmp_path: Path, server: Server, ha
         parsed + looked
     )
     assert looked.endswith("\n400\n")
-    assert "Halt400Middleware" not in parsed + looked
+    assert "Halt400DownloaderMiddleware" not in parsed + looked
     assert await halt400_topics.events() == []

@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.record.memory_records import MemoryRecords
 
 
 @asynccontextmanager
@@ -17,10 +19,12 @@ async def admin_of(kafka: str) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.close()
 
 
-async def create(kafka: str, *topics: str, partitions: int = 4, compacted: bool = True) -> None:
+async def create(
+    kafka: str, *topics: str, partitions: int = 4, compacted: bool = True, largest_bytes: int = 9 * 1024 * 1024
+) -> None:
     """Make topics, and return when the broker lists them."""
     configs = {"cleanup.policy": "compact"} if compacted else {}
-    configs["max.message.bytes"] = str(9 * 1024 * 1024)
+    configs["max.message.bytes"] = str(largest_bytes)
     async with admin_of(kafka) as admin:
         await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=configs) for topic in topics])
 
@@ -54,3 +58,16 @@ async def read(kafka: str, topic: str, start: int = 0) -> list[bytes]:
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 values += [record.value for record in records]
     return values
+
+
+async def batches(kafka: str, topic: str) -> list[int]:
+    """How many records each batch of a topic of one partition has, in order."""
+    async with AIOKafkaConsumer(topic, bootstrap_servers=kafka) as consumer:
+        leader = consumer._client.cluster.leader_for_partition(TopicPartition(topic, 0))
+        request = FetchRequest(0, 1, 9_000_000, 0, [(topic, [(0, 0, 9_000_000)])])
+        answer = await consumer._client.send(leader, request)
+    [(_, [(*_, messages)])] = answer.topics
+    records, found = MemoryRecords(messages), []
+    while records.has_next():
+        found.append(sum(1 for _ in records.next_batch()))
+    return found

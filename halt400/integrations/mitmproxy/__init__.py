@@ -8,9 +8,9 @@ Every response of a server is published; a request that is quarantined is answer
 target. docs/sdk/mitmproxy.md has the options.
 """
 
-from halt400.integrations.mitmproxy.addon import Halt400Addon
+from halt400.integrations.mitmproxy.addon import Halt400ProxyAddon
 
-__all__ = ["Halt400Addon", "addons"]
+__all__ = ["Halt400ProxyAddon", "addons"]
 
-addons = [Halt400Addon()]
+addons = [Halt400ProxyAddon()]
 """What mitmproxy takes from a script: ``from halt400.integrations.mitmproxy import addons``."""

@@ -21,7 +21,7 @@ from halt400.integrations.mitmproxy.bodies import decoded, seen_by
 from halt400.integrations.mitmproxy.jobs import Jobs
 from halt400.integrations.mitmproxy.settings import OPTIONS, Halt400Options
 
-__all__ = ["Halt400Addon"]
+__all__ = ["Halt400ProxyAddon"]
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class _FlowSending:
         self.is_received = False
 
 
-class Halt400Addon:
+class Halt400ProxyAddon:
     """One for a proxy. Publisher and gate have threads of their own, so that the proxy waits for neither."""
 
     def __init__(self) -> None:

@@ -161,6 +161,30 @@ async def test_events_that_cannot_be_published_are_counted(kafka: str, prefix: s
 
 
 @pytest.mark.broker
+async def test_one_event_that_the_broker_refuses_leaves_the_batches_as_they_were(kafka: str, prefix: str) -> None:
+    topic = f"{prefix}responses"
+    await topics.create(kafka, topic, partitions=1, compacted=False, largest_bytes=60_000)
+    async with Publisher(KafkaConnection(kafka, prefix), sampler=None) as publisher:
+        for number in range(10):
+            publisher.publish(event_of(number, worker="w" * 100_000 if number == 5 else None))
+        assert await publisher.flush(20)
+        assert (publisher.stats.rejected, publisher.stats.acknowledged) == (1, 9)
+        for number in range(10, 110):
+            publisher.publish(event_of(number))
+        assert await publisher.flush(20)
+        # Batches of more than the broker takes are halved until it takes them.
+        for number in range(110, 310):
+            publisher.publish(event_of(number, worker="w" * 1_000))
+        assert await publisher.flush(20)
+        assert (publisher.stats.rejected, publisher.stats.acknowledged) == (1, 309)
+    found = await topics.batches(kafka, topic)
+    assert (sum(found), found[:9], found[9]) == (309, [1] * 9, 100)
+    values = await topics.read(kafka, topic)
+    ids = [msgspec.json.decode(value, type=ResponseEvent).id for value in values]
+    assert ids == [f"event-{number}" for number in range(310) if number != 5]
+
+
+@pytest.mark.broker
 @pytest.mark.usefixtures("topic")
 async def test_put_waits_for_room_and_drops_nothing(kafka: str, prefix: str) -> None:
     async with (
