@@ -27,7 +27,7 @@ class _Pages(asyncio.Protocol):
                 answer = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n%12d" % _Pages.hits
             else:
                 _Pages.hits += 1
-                answer = self._BAD if head.startswith(b"GET /bad") else self._GOOD
+                answer = self._BAD if b"/bad" in head.partition(b"\r\n")[0] else self._GOOD
             self._transport.write(answer)  # type: ignore[attr-defined]
 
 
@@ -44,7 +44,8 @@ def _serve(ports: "multiprocessing.Queue[int]") -> None:
 def pages_server() -> Iterator[str]:
     """A server in a process of its own; its URL.
 
-    ``/bad...`` gets a 400, ``/hits`` the number of other requests so far, everything else a page of 2,000 bytes.
+    ``/bad...`` gets a 400, ``/hits`` the number of other requests so far, everything else a page of 2,000 bytes;
+    also in absolute form, as to a proxy.
     """
     ports: multiprocessing.Queue[int] = multiprocessing.Queue()
     process = multiprocessing.Process(target=_serve, args=(ports,), daemon=True)

@@ -18,9 +18,33 @@ from urllib3.util import Retry
 from benchmarks.sdk_clients import CLIENTS
 from halt400.errors import JobQuarantined
 from halt400.guard import Guard, SyncGuard
+from halt400.records import Command
 
-PAUSE_S = 0.005
+__all__ = ["Pace", "path_of", "tell"]
+
 BAD_EVERY = 10
+
+
+def tell(**what: object) -> None:
+    """Tell the benchmark."""
+    print(json.dumps(what), flush=True)
+
+
+def path_of(sent: int) -> str:
+    """The path of the next request to a target that was sent so many: the third and each tenth after it get a 400."""
+    return "bad" if sent % BAD_EVERY == 2 else "page"
+
+
+class Pace:
+    """Waits until the next request is due, so that they are sent at a steady rate."""
+
+    def __init__(self, rate: float) -> None:
+        self._pause_s, self._due = 1 / rate, time.monotonic()
+
+    async def wait(self) -> None:
+        """Wait for the next request; one that is late is sent at once, and the others are not hurried by it."""
+        self._due = max(self._due + self._pause_s, time.monotonic())
+        await asyncio.sleep(self._due - time.monotonic())
 
 
 def _retry_400s(client: Any) -> None:
@@ -32,35 +56,45 @@ def _retry_400s(client: Any) -> None:
         client.retry, client.raise_for_status = curl_cffi.requests.RetryStrategy(count=2), True
 
 
-async def run(name: str, url: str, rounds: int) -> None:
+async def _send_until_refused(send: Any, url: str, number: int, least: int, pace: Pace) -> int:
+    """Send to one target; return how many requests were answered."""
+    sent = 0
+    while True:
+        await pace.wait()
+        try:
+            with suppress(HTTPError):  # curl_cffi tells a 400 so
+                answer = send(f"{url}/{path_of(sent)}?number={number}")
+                if asyncio.iscoroutine(answer):
+                    await answer
+        except JobQuarantined:
+            return sent
+        sent += 1
+        if sent == least:
+            tell(begun=number)
+
+
+async def run(name: str, url: str, rounds: int, least: int, rate: float) -> None:
     """Send until each target is refused."""
     make, is_sync = CLIENTS[name]
     guard: Any = SyncGuard(job_id="fleet", local_hold=None) if is_sync else Guard(job_id="fleet", local_hold=None)
+    known_at: dict[str, float] = {}
+
+    def learn(command: Command) -> None:
+        known_at[command.scope.target] = time.time()
+
+    guard.gate.on_change(learn)
     if not is_sync:
         await guard.start()
     client, send = make(guard)
     _retry_400s(client)
-    responses = 0
+    tell(begun=-1)
+    responses, pace = 0, Pace(rate)
     for number in range(rounds):
-        guard.target = f"shop-{number}"
-        sent = 0
-        while True:
-            try:
-                with suppress(HTTPError):  # curl_cffi tells a 400 so
-                    answer = send(f"{url}/{'bad' if sent % BAD_EVERY == 2 else 'page'}?number={number}")
-                    if asyncio.iscoroutine(answer):
-                        await answer
-            except JobQuarantined:
-                told = {"refused": number, "at": time.time()}
-                break
-            sent += 1
-            responses += 1
-            if sent == 3:
-                print(json.dumps({"begun": number}), flush=True)
-            await asyncio.sleep(PAUSE_S)
-        print(json.dumps(told | {"responses": sent}), flush=True)
+        guard.target = f"shop-{number}.example"
+        responses += await _send_until_refused(send, url, number, least, pace)
+        tell(refused=number, known_at=known_at[guard.target], at=time.time())
     flushed = await asyncio.to_thread(guard.publisher.flush, 60.0) if is_sync else await guard.publisher.flush(60.0)
-    print(json.dumps({"flushed": flushed, "published": guard.stats.published, "responses": responses}), flush=True)
+    tell(flushed=flushed, published=guard.stats.published, responses=responses)
     await (asyncio.to_thread(guard.close) if is_sync else guard.stop())
     close = getattr(client, "aclose", None) or getattr(client, "close", None) or client.cleanup
     if asyncio.iscoroutine(closing := close()):
@@ -68,4 +102,4 @@ async def run(name: str, url: str, rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    asyncio.run(run(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])))
