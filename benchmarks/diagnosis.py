@@ -16,6 +16,7 @@ from benchmarks.diagnosis_corpora import CORPORA, SUITES
 from benchmarks.diagnosis_cost import slowest_megabyte
 from benchmarks.diagnosis_own import language_suite, own_suite
 from benchmarks.diagnosis_refusals import WILD, refusal_suite, wild_suite
+from benchmarks.diagnosis_reports import report_suite
 from benchmarks.diagnosis_score import Score
 from benchmarks.diagnosis_servers import server_suite
 from benchmarks.events import generate
@@ -96,6 +97,7 @@ def run() -> tuple[list[Score], Counter[tuple[str, str]], list[str]]:
     scores.extend(language_suite())
     scores.extend(server_suite(confusion))
     scores.extend(refusal_suite())
+    scores.extend(report_suite())
     return scores, confusion, absent
 
 
