@@ -123,9 +123,11 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     >>> find(Exchange(request))[0].remedy
     'Declare Content-Type: application/json, or encode the body as the declared type.'
     """
-    if _is_usual_json(exchange) and not (exchange.refused and reader_mismatch.read_as(exchange) == "xml"):
+    if _is_usual_json(exchange) and not (exchange.refused and _speaks_of_a_type(exchange)):
         return []
     found = [*_field(exchange), *_against_body(exchange), *_coding(exchange), *_charset(exchange), *_on_get(exchange)]
+    if exchange.refused and mentions(exchange, "content_type"):
+        found.extend(reader_mismatch.asked_for(exchange))
     if not found and exchange.refused and exchange.body:
         read = reader_mismatch.find(exchange, sniff(exchange))
         found = [read] if read is not None else []
@@ -133,6 +135,10 @@ def find(exchange: Exchange) -> list[CauseFinding]:
         for finding in found:
             finding.confidence = max(finding.confidence, 0.93)
     return found
+
+
+def _speaks_of_a_type(exchange: Exchange) -> bool:
+    return reader_mismatch.read_as(exchange) == "xml" or mentions(exchange, "content_type")
 
 
 def _is_usual_json(exchange: Exchange) -> bool:

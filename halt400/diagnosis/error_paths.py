@@ -36,17 +36,39 @@ def nested_errors(document: Any) -> list[tuple[str, str]]:
     [('items[1].qty', 'Too few.')]
     >>> nested_errors({"errors": {"qty": ["Too few."]}}), nested_errors([{"field": "qty"}])
     ([], [])
+    >>> nested_errors({"errors": {"data": {"name": {"_errors": [{"message": "This field is required"}]}}}})
+    [('data.name', 'This field is required')]
     """
     if not isinstance(document, dict):
         return []
     for name, value in document.items():
         if name.lower() in _ROOTS and isinstance(value, dict):
-            found = _walk(value)
+            found = _walk_marked(value) or _walk(value)
             if found:
                 return found
     if any(name.lower() in _NOT_A_PATH or name.lower() in _ROOTS for name in document):
         return []
     return _walk(document)
+
+
+def _walk_marked(root: dict[str, Any]) -> list[tuple[str, str]]:
+    """Of a document that marks its leaves with ``_errors``: every other name is a part of the path."""
+    found: list[tuple[str, str]] = []
+    pending: list[tuple[JsonPath, dict[str, Any]]] = [((), root)]
+    for count, (path, value) in enumerate(pending):
+        if count >= _MAX_NODES or len(found) >= _MOST:
+            break
+        own = value.get("_errors")
+        message = _message(own) if isinstance(own, list) else None
+        if message is not None and path:
+            found.append((path_text(path), message))
+        if len(path) < _MAX_DEPTH:
+            pending.extend(
+                ((*path, int(name) if name.isdecimal() and len(name) < 7 else name), item)
+                for name, item in list(value.items())[:128]
+                if isinstance(item, dict)
+            )
+    return found
 
 
 def _walk(root: dict[str, Any]) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["names_in", "value_in"]
+__all__ = ["names_in", "quoted_in", "value_in"]
 
 _LIMIT = 1200
 _Q = r"[\"'`‘’“”]"
@@ -44,7 +44,14 @@ _PATTERNS = tuple(
         (rf"(?i:additional properties (?:are )?not allowed)[^\"']{{0,20}}{_Q}({_WORD}){_Q}", "body", True),
         (rf"(?i:{_KIND})\s({_PLAIN})\s(?:should|must|is|does|has|cannot|was)\b", None, True),
         (rf"(?i:param(?:eter)? is missing or the value is empty: )({_WORD})", None, True),
-        (rf"(?i:required|missing|invalid|unknown)\s({_PLAIN})\s(?i:{_KIND})\b", None, False),
+        (rf"(?i:required|missing|invalid|unknown|the)\s({_PLAIN})\s(?i:{_KIND})\b(?!\(s\)|\s?:)", None, False),
+        (rf"(?i:{_KIND})\(s\)\s?:\s({_WORD})", None, True),
+        # The 'To' number +1 is not valid; "name cannot be missing"; "messages.2: ..."
+        (rf"\b[Tt]he\s{_Q}({_WORD}){_Q}\s(?i:number|value|header|list|array|object|string|address|id|date|flag|type|setting"
+         r"|entry|claim|scope|content)\b", None, True),
+        (r"(?m:^)\s?([a-z]\w{1,60})\s(?:cannot|can't|may not|must not|should not)\sbe\s(?:missing|null|blank|empty|omitted)\b",
+         None, True),
+        (r"(?m:^)\s?([A-Za-z_]\w{0,60}(?:\.[\w-]{1,60}|\[\d{1,6}\]){1,12})\s?:\s", None, True),
         (rf"{_Q}({_WORD}){_Q}\s(?:\(.{{0,40}}?\)\s)?{_VERDICT}\b", None, False),
         # {'group_widget': ['Missing data for required field.']}
         (rf"[{{,]\s?{_Q}({_WORD}){_Q}\s?:\s?\[{_Q}", None, True),
@@ -82,7 +89,11 @@ _ELASTIC = re.compile(
 _IN = re.compile(rf"\bin\s{_Q}?(path|query|body|header|cookie|url)\b", re.IGNORECASE)
 _PARAMETER_KIND = re.compile(r"(path|query|url|header|body|form)\s(?:string\s)?(?:param|argument|field)", re.IGNORECASE)
 _QUOTED = re.compile(rf"{_Q}([^\"'`‘’“”]{{1,80}}){_Q}")
-_AFTER = re.compile(r"(?::|\bgot|\bvalue|\breceived|\bwas|invalid [\w ]{1,40})\s([\w@.:/*+-]{3,80})")
+_AFTER = re.compile(
+    r"(?::(?!\s[a-z]{3,20}\s[a-z])|\bgot|\bvalue|\breceived|\bwas|\bnumber|\bversion|invalid [\w ]{1,40})\s([\w@.:/*+=-]{3,80})"
+)
+_BRACKETED = re.compile(r"\[([^\[\]\n]{3,80})\]")
+_LONG_QUOTE = re.compile(rf"(?:^|\s){_Q}([^\"'`]{{81,400}}){_Q}")
 _ENGLISH = frozenset(
     """
     a access account all an and another any api are argument arguments array at attribute bad be body bool
@@ -94,6 +105,7 @@ _ENGLISH = frozenset(
     request required resource response resulting rpc schema server server-side should something ssh string such
     syntax than that the then there these this to token true type unable unauthorized unexpected unknown
     unsupported uri url user uuid valid validation value values was we what when which with xml you your
+    following same given specified provided requested supplied first last new other target main
     """.split()  # noqa: SIM905
 )
 
@@ -115,7 +127,7 @@ def names_in(message: str) -> list[tuple[str, str | None]]:
     >>> names_in("Event too far in the past")
     []
     """
-    message = message[:_LIMIT]
+    message = _LONG_QUOTE.sub(" ", message[:_LIMIT])  # a text of the request, which holds no name of a field
     location = _location(message)
     found: dict[str, str | None] = {}
     if "nknown name" in message or "nvalid value" in message or "nvalid enum value" in message:
@@ -135,6 +147,7 @@ def names_in(message: str) -> list[tuple[str, str | None]]:
                 name
                 and (explicit or name.lower() not in _ENGLISH)
                 and name.lower() not in _NEVER_NAMES
+                and not name.lower().startswith(("non-", "pre-", "re-"))
                 and len(found) < 8
             ):
                 found.setdefault(name, own or location)
@@ -168,6 +181,17 @@ def _location(message: str) -> str | None:
     return {"url": "path", "cookie": "header", "form": "body"}.get(word, word)
 
 
+def quoted_in(message: str) -> list[str]:
+    """Every short text in quotes, common English words too: each may be a whole value of the request.
+
+    Examples
+    --------
+    >>> quoted_in("'string' can not be converted to a Blob")
+    ['string']
+    """
+    return list(dict.fromkeys(match[1].strip() for match in _QUOTED.finditer(message[:_LIMIT])))[:6]
+
+
 def value_in(message: str) -> list[str]:
     """The values that a sentence quotes or repeats; they may be in the request.
 
@@ -177,7 +201,10 @@ def value_in(message: str) -> list[str]:
     ['aws-test']
     """
     message = message[:_LIMIT]
-    values = [match[1].strip() for match in _QUOTED.finditer(message)] + [
-        match[1].rstrip(".,:;") for match in _AFTER.finditer(message)
+    values = [
+        *[match[1].strip() for match in _QUOTED.finditer(message)],
+        *[match[1].rstrip(".,:;") for match in _AFTER.finditer(message)],
+        *[match[1].strip() for match in _LONG_QUOTE.finditer(message)],
+        *[match[1].strip() for match in _BRACKETED.finditer(message)],
     ]
     return [value for value in dict.fromkeys(values) if len(value) >= 3 and value.lower() not in _ENGLISH][:8]

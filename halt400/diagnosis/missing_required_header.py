@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 from halt400.diagnosis.exchange import Exchange
-from halt400.diagnosis.finding import CauseFinding
+from halt400.diagnosis.finding import CauseFinding, at_text
+from halt400.diagnosis.places import SECRET_HEADERS
 from halt400.diagnosis.profile import MIN_SUCCESSES, Profile
 from halt400.diagnosis.server_errors import read_server_error
 from halt400.diagnosis.server_phrases import mentions
@@ -135,8 +136,10 @@ def _by_server(exchange: Exchange) -> list[CauseFinding]:
         return []
     if present:
         detail = f"The server names the header {name}, which was sent: its value is not what the server takes."
-        evidence = Evidence(where="header", name=name, detail=detail)
-        return [_finding(0.75, f"Correct the value of {name}.", evidence)]
+        sent, value = next((sent, value) for sent, value in exchange.headers if sent.lower() == name.lower())
+        evidence = at_text("header", value, 0, detail, name=sent, secret=sent.lower() in SECRET_HEADERS)
+        remedy = f"Correct the value of {name}."
+        return [CauseFinding(cause="schema_violation", confidence=0.75, remedy=remedy, evidence=[evidence])]
     evidence = Evidence(where="header", name=name, detail=f"The server requires the header {name}; it was not sent.")
     return [_finding(0.93 if missing else 0.85, f"Send {name}.", evidence)]
 

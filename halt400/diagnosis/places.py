@@ -23,6 +23,7 @@ __all__ = [
     "json_value_place",
     "of_json",
     "place_of_name",
+    "place_of_parent",
     "place_of_path",
     "query_pairs",
     "url_path",
@@ -110,6 +111,29 @@ def place_of_path(exchange: Exchange, name: str) -> Place | None:
     return json_value_place(exchange, path_of(name))
 
 
+def place_of_parent(exchange: Exchange, name: str) -> Place | None:
+    """The object of a JSON body that lacks the field `name`: the nearest that is there, or the whole body.
+
+    Examples
+    --------
+    >>> from halt400.records import Request
+    >>> request = Request(method="POST", url="https://a.example/", body='{"items": [{"id": 7}]}')
+    >>> place_of_parent(Exchange(request), "items.0.qty").value
+    11
+    """
+    index = json_index(exchange)
+    if index is None or not isinstance(exchange.json, dict):
+        return None
+    path = path_of(name)
+    for size in range(len(path) - 1, 0, -1):
+        parent = index.by_path.get(path[:size])
+        if parent is not None:
+            return of_json(parent)
+    body = exchange.parseable_body or b""
+    start = len(body) - len(body.lstrip(b" \t\r\n\xef\xbb\xbf"))
+    return Place("body", "json", -1, 0, start, len(body), "")
+
+
 def place_of_name(exchange: Exchange, name: str, location: str | None = None) -> Place | None:
     """The place of the field `name`; None where the request does not hold it.
 
@@ -173,7 +197,8 @@ def _in_json(index: JsonIndex, name: str) -> Place | None:
         return of_json(exact)
     names = [plain_name(part) for part in wanted if isinstance(part, str)]
     if not names or not names[-1]:
-        return None
+        digits = index.by_name.get(str(wanted[0]), ()) if len(wanted) == 1 else ()  # a key such as "10075"
+        return of_json(digits[0]) if digits else None
     numbers = [part for part in wanted if isinstance(part, int)]
     best: JsonPlace | None = None
     best_score = -1
@@ -233,8 +258,10 @@ def _in_pairs(pairs: Iterator[tuple[int, str, int, int]], name: str, where: str,
         plain = plain_name(text)
         rank = 3 if plain and plain == whole else 2 if plain and plain == last else 0
         if not rank and last and ("[" in text or "." in text):
-            parts = [part for part in path_of(text) if isinstance(part, str)]
-            rank = 1 if parts and plain_name(parts[-1]) == last else 0
+            parts = [plain_name(part) for part in path_of(text) if isinstance(part, str)]
+            rank = 1 if parts and last in (parts[-1], parts[0]) else 0
+            if len(wanted) > 1 and parts[: len(wanted)] == [plain_name(part) for part in wanted]:
+                rank = 2
         if rank > best_rank:
             place = (value, end) if value >= 0 else (start + len(written),) * 2
             best, best_rank = Place(where, kind, start, len(written), *place, text[:200]), rank

@@ -21,7 +21,7 @@ from halt400.diagnosis.text_offsets import percent_offset
 from halt400.diagnosis.value_places import place_of_value
 from halt400.records import Evidence
 
-__all__ = ["at_position", "sole_candidate"]
+__all__ = ["at_position", "request_values", "sole_candidate"]
 
 _POSITION = re.compile(
     r"(?:position|character|char|index|column|offset) (\d{1,5}) (?:in|of) [\"']([^\"']{1,300})[\"']", re.I
@@ -75,7 +75,7 @@ def sole_candidate(exchange: Exchange, message: str, advice: Advice) -> Place | 
     if breaks is None:
         return None
     found: list[Place | JsonPath] = []
-    for place, value in _values(exchange):
+    for place, value in request_values(exchange):
         if breaks(value):
             found.append(place)
             if len(found) > 1:
@@ -86,7 +86,7 @@ def sole_candidate(exchange: Exchange, message: str, advice: Advice) -> Place | 
     return first if isinstance(first, Place) else json_value_place(exchange, first)
 
 
-def _values(exchange: Exchange) -> Iterator[tuple[Place | JsonPath, Any]]:
+def request_values(exchange: Exchange) -> Iterator[tuple[Place | JsonPath, Any]]:
     """The values of the query, of a form and of a JSON body."""
     for count, (place, written) in enumerate(values_of(exchange)):
         if count > _MAX_VALUES:

@@ -26,7 +26,7 @@ UNKNOWN = re.compile(
     r"additional propert|(?:unknown|unexpected) (?:field|param|arg|key|prop|name|member|attribute)|not allowed"
     r"|unrecognized|unrecognised|extra fields|extra_forbidden|extra inputs|was unexpected|cannot be set"
     r"|cannot find field|unsupported (?:param|field|arg|prop)|not supported with|no longer supported|deprecated"
-    r"|is not a (?:known|valid|recognized) (?:field|param)",
+    r"|is not a (?:known|valid|recognized) (?:field|param)|param(?:eter)?s? \S{1,80} is not one of",
     re.IGNORECASE,
 )  # fmt: skip
 _KINDS = {
@@ -94,7 +94,8 @@ def remedy_of(exchange: Exchange, field: str, place: Place | None, reason: str, 
             return f"Replace the value of {field} by {advice.replacement}{tail}"
         return f"Rename {field} to {advice.replacement}{tail}"
     if UNKNOWN.search(reason) and place is not None:
-        return f"Remove or rename {field}{tail}"
+        known = f" (known: {', '.join(advice.allowed[:16])})" if advice.allowed else ""
+        return f"Remove or rename {field}{known}{tail}"
     if advice.allowed:
         return f"Set {field} to one of {', '.join(advice.allowed[:12])}{tail}"
     if advice.least is not None or advice.most is not None:

@@ -7,19 +7,23 @@ Sources: RFC 9457, https://jsonapi.org/format/#error-objects, https://google.aip
 https://docs.stripe.com/api/errors, https://fastapi.tiangolo.com/tutorial/handling-errors/, RFC 4918 section 11.2 (422).
 """
 
+# ruff: noqa: E501 - a table of expressions or sources reads best with one entry a line
 from __future__ import annotations
 
 import re
 
 from halt400.diagnosis import graphql_errors, profile_differences
+from halt400.diagnosis.counted_positions import counted_position, position_of_character
+from halt400.diagnosis.error_codes import read_error_codes
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding
 from halt400.diagnosis.locations import evidence_at, locate_name, locate_value
-from halt400.diagnosis.places import Place, place_of_name
+from halt400.diagnosis.message_names import quoted_in
+from halt400.diagnosis.places import Place, place_of_name, place_of_parent
 from halt400.diagnosis.profile import Profile
 from halt400.diagnosis.refusal_phrases import says_nothing
 from halt400.diagnosis.said_places import at_position, sole_candidate
-from halt400.diagnosis.schema_remedies import advice_for, mend_of, remedy_of
+from halt400.diagnosis.schema_remedies import MISSING, advice_for, mend_of, remedy_of
 from halt400.diagnosis.server_errors import NamedField, ServerError, read_server_error
 from halt400.diagnosis.server_phrases import mentions
 from halt400.records import Evidence
@@ -28,6 +32,13 @@ __all__ = ["find"]
 
 _STATUSES = frozenset({400, 406, 409, 412, 415, 422})
 _HTML = re.compile(r"\s{0,64}<(?:!doctype html|html|head|body)", re.IGNORECASE)
+_LEADING_WORD = re.compile(r"\s?([a-z]\w{2,60})\s?: [a-z]")
+_CODE_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_FAULT_WORDS = frozenset(
+    {"invalid", "unknown", "missing", "bad", "unsupported", "incorrect", "malformed", "required", "not", "valid", "found",
+     "error", "exception", "illegal", "wrong", "duplicate", "is", "parameter", "param", "field", "value", "empty", "too",
+     "large", "long", "short", "small", "out", "of", "range", "allowed", "unrecognized", "undefined", "the", "a"}
+)  # fmt: skip
 _COMMON_WORDS = frozenset({"attributes", "body", "data", "error", "invalid", "name", "request", "type", "value"})
 
 
@@ -57,6 +68,31 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[CauseFindin
 def _by_server(exchange: Exchange, error: ServerError) -> CauseFinding | None:
     message = error.message
     located = _located(exchange, error.fields)
+    evidence, confidence = _of_fields(exchange, located, message)
+    if not evidence and not (located and MISSING.search(located[0][0].message or message)):
+        evidence, confidence = _of_values(exchange, error)
+        if not evidence:
+            evidence, confidence = _counted(exchange, message)
+    if not evidence and located:
+        evidence, confidence = [_not_held(exchange, located[0][0], message)], 0.72
+    if not evidence:
+        evidence, confidence = _guessed(exchange, message)
+    if not evidence:
+        evidence, confidence = _of_codes(exchange, message)
+    if message and (evidence or not says_nothing(message)):
+        evidence.append(Evidence(where="response_body", detail=f"The server says: {message[:400]}"))
+        confidence = max(confidence, 0.68)
+    if not evidence or _HTML.match(exchange.response_text) is not None:
+        return None
+    if confidence < 0.7 and (mentions(exchange, "json") or mentions(exchange, "xml")) and _starts_as_json(exchange):
+        return _contradicted(exchange, message)
+    return _with_remedy(exchange, located, message, confidence, evidence)
+
+
+def _of_fields(
+    exchange: Exchange, located: list[tuple[NamedField, Place | None]], message: str
+) -> tuple[list[Evidence], float]:
+    """Evidence of the fields that the request holds, and of those that the error names in members of their own."""
     evidence: list[Evidence] = []
     confidence = 0.0
     for field, place in located[:6]:
@@ -64,35 +100,55 @@ def _by_server(exchange: Exchange, error: ServerError) -> CauseFinding | None:
         if place is not None:
             evidence.append(_evidence_of(exchange, field, place))
             confidence = max(confidence, 0.92 if field.structured else 0.87)
-            continue
-        if not field.structured:
+        elif field.structured:
+            evidence.append(_not_held(exchange, field, message))
+            confidence = max(confidence, 0.88)
+        elif MISSING.search(reason) is None:
             repeated = locate_value(exchange, field.name, f"The server repeats this value: {reason}")
             if repeated is not None:
                 evidence.append(repeated)
                 confidence = max(confidence, 0.82)
-                continue
-        if field.structured or field is located[0][0]:
-            detail = f"The server names {field.name!r}, which the request does not hold: {reason}"
-            evidence.append(Evidence(where=_where(exchange, field), name=field.name, detail=detail))
-            confidence = max(confidence, 0.88 if field.structured else 0.72)
-    if not evidence:
-        for value in error.values:
-            said = locate_value(exchange, value, f"The server repeats this value: {message[:240]}")
-            if said is not None:
-                evidence.append(said)
-                confidence = 0.82
-                break
-    if not evidence:
-        found, confidence = _implied(exchange, message)
-        evidence.extend(found)
-    if message and (evidence or not says_nothing(message)):
-        evidence.append(Evidence(where="response_body", detail=f"The server says: {message[:400]}"))
-        confidence = max(confidence, 0.68)
-    if not evidence or _HTML.match(exchange.response_text) is not None:
-        return None
-    if confidence < 0.7 and (mentions(exchange, "json") or mentions(exchange, "xml")):
-        return _contradicted(exchange, message)
-    return _with_remedy(exchange, located, message, confidence, evidence)
+    return evidence, confidence
+
+
+def _not_held(exchange: Exchange, field: NamedField, message: str) -> Evidence:
+    """A field that the request lacks, at the object of the body that should hold it."""
+    reason = (field.message or message)[:240]
+    detail = f"The server names {field.name!r}, which the request does not hold: {reason}"
+    where = _where(exchange, field)
+    parent = place_of_parent(exchange, field.name) if where == "body" else None
+    if parent is None:
+        return Evidence(where=where, name=field.name, detail=detail)
+    return evidence_at(exchange, parent, detail, name=field.name, value=True)
+
+
+def _of_values(exchange: Exchange, error: ServerError) -> tuple[list[Evidence], float]:
+    message = error.message
+    for value in dict.fromkeys((*error.values, *quoted_in(message))):
+        said = locate_value(exchange, value, f"The server repeats this value: {message[:240]}")
+        if said is not None:
+            return [said], 0.82
+    return [], 0.0
+
+
+def _of_codes(exchange: Exchange, message: str) -> tuple[list[Evidence], float]:
+    """Evidence of a field whose name an error code has in it: ``unknownContentType``, ``INVALID_LIMIT``."""
+    for code in read_error_codes(exchange)[:8]:
+        words = [word.lower() for word in _CODE_WORDS.findall(code.value.rpartition(".")[2].rpartition("#")[2])]
+        name = "_".join(word for word in words if word not in _FAULT_WORDS)
+        if len(words) < 2 or len(name) < 3 or name in _COMMON_WORDS or len(name.split("_")) == len(words):
+            continue
+        detail = f"The code {code.value} names it" + (f"; the server says: {message[:240]}" if message else ".")
+        place = locate_name(exchange, name, None, detail)
+        if place is not None and place.where != "header":
+            return [place], 0.75
+    return [], 0.0
+
+
+def _starts_as_json(exchange: Exchange) -> bool:
+    """Whether the body is JSON, or begins so and is broken: then the parser's finding says more."""
+    begins_so = (exchange.body or b"").lstrip()[:1] in (b"{", b"[", b"<")
+    return exchange.json is not None or begins_so or (bool(exchange.body) and exchange.declares_json)
 
 
 def _with_remedy(
@@ -124,11 +180,23 @@ def _with_remedy(
     return finding
 
 
-def _implied(exchange: Exchange, message: str) -> tuple[list[Evidence], float]:
-    """Evidence of what the sentence implies: a position, a name in other words, or the only value that it can mean."""
-    place = at_position(exchange, message)
+def _counted(exchange: Exchange, message: str) -> tuple[list[Evidence], float]:
+    """Evidence of a position or a character that the sentence says, or of the name that it begins with."""
+    place = at_position(exchange, message) or counted_position(exchange, message)
     if place is not None:
         return [place], 0.9
+    place = position_of_character(exchange, message)
+    if place is not None:
+        return [place], 0.8
+    leading = _LEADING_WORD.match(message)
+    place = locate_name(exchange, leading[1], None, f"The server says: {message[:240]}") if leading else None
+    if place is not None and place.where != "header":
+        return [place], 0.85
+    return [], 0.0
+
+
+def _guessed(exchange: Exchange, message: str) -> tuple[list[Evidence], float]:
+    """Evidence of what the sentence implies: a name in other words, or the only value that it can mean."""
     place = _by_words(exchange, message)
     if place is not None:
         return [place], 0.75

@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from halt400.diagnosis.error_paths import nested_errors
+from halt400.diagnosis.errors_in_text import document_in
 from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.message_names import names_in, value_in
@@ -66,7 +67,7 @@ _LOCATIONS = {
     "querystring": "query",
 }
 _PLAIN = re.compile(
-    r"(?:bad[ _]request|validation (?:failed|error)|invalid (?:request|input|payload|argument|data)|generic error|error|internal (?:server )?error|unexpected internal error|invalid_?argument|invalid_request(?:_error)?|invalid_body|unprocessable entity|unknown error(?: occurred)?|request failed|failed|400|one or more validation errors occurred|failed to decode request)[.:! ]*",
+    r"(?:bad[ _]request|validation (?:failed|error)|invalid (?:request|input|payload|argument|data)|generic error|error|internal (?:server )?error|unexpected internal error|invalid_?argument|invalid_request(?:_error)?|invalid_body|unprocessable entity|unknown error(?: occurred)?|request failed|failed|400|one or more validation errors occurred|failed to decode request|all shards failed)[.:! ]*",
     re.IGNORECASE,
 )
 _XML_TEXT = re.compile(
@@ -146,6 +147,7 @@ def _read(exchange: Exchange) -> ServerError:
             _add(error, NamedField(name, message))
             error.messages.append(message[:1000])
         _Walk(error, is_nested=bool(nested)).run(document)
+        error.messages = _unfolded(error)
         if all(says_nothing(message) for message in error.messages):
             error.messages.extend(_other_sentences(document))
     else:
@@ -165,6 +167,22 @@ def _read(exchange: Exchange) -> ServerError:
             _add(error, NamedField(name, message, location, structured=False))
         error.values.extend(value_in(message))
     return error
+
+
+def _unfolded(error: ServerError) -> list[str]:
+    """The messages, with what an error document inside of one says in its place."""
+    messages: list[str] = []
+    for message in error.messages:
+        inner = document_in(message) if "{" in message else None
+        if not isinstance(inner, dict | list):
+            messages.append(message[:1000])
+            continue
+        inside = ServerError([], [], [])
+        _Walk(inside).run(inner)
+        for field in inside.fields:
+            _add(error, field)
+        messages.extend(inside.messages or [message[:1000]])
+    return messages[:16]
 
 
 def _other_sentences(document: Any) -> list[str]:
@@ -230,7 +248,7 @@ class _Walk:
     def _message(self, text: str) -> None:
         text = text.strip()
         if text and text not in self.error.messages and len(self.error.messages) < 16:
-            self.error.messages.append(text[:1000])
+            self.error.messages.append(text[:4000] if "{'" in text or '{"' in text else text[:1000])
 
     def _array(self, items: list[Any], key: str, above: str) -> None:
         if items and all(isinstance(item, str) for item in items) and key in _LISTS_OF_NAMES:
@@ -260,8 +278,8 @@ class _Walk:
         if self.is_nested:
             self.pending.extend((item, name.lower(), message) for name, item in value.items() if isinstance(item, str))
             return
-        if key in _MAPS_OF_FIELDS or (not key and value and self._is_map_of_fields(value)):
-            self._map(value, message)
+        if key in _MAPS_OF_FIELDS or (value and self._is_map_of_fields(value)):
+            self._map(value, message, is_of_values=key in ("parameters", "params"))
         for name, item in value.items():
             if isinstance(item, dict | list):
                 self.pending.append((item, name.lower(), message))
@@ -302,7 +320,7 @@ class _Walk:
             for name, item in value.items()
         )
 
-    def _map(self, value: dict[str, Any], message: str) -> None:
+    def _map(self, value: dict[str, Any], message: str, *, is_of_values: bool = False) -> None:
         for name, item in list(value.items())[:_MAX_FIELDS]:
             if name.lower() in _ENVELOPE or name.lower() in _FIELD_KEYS:
                 continue
@@ -313,4 +331,4 @@ class _Walk:
                     "",
                 )
             if isinstance(first, str):
-                _add(self.error, NamedField(name, first or message))
+                _add(self.error, NamedField(name, message if is_of_values else first or message))

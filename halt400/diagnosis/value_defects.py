@@ -81,6 +81,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str], str, float, float], ...] = (
 _WHOLE: tuple[tuple[str, re.Pattern[str], str, float, float], ...] = (
     ("template", re.compile(r"%[sdif]"), "a format directive that was not filled in", 0.86, 0.6),
     ("template", re.compile(r"\{[A-Za-z_]\w{0,40}\}"), "a template variable that was not filled in", 0.86, 0.6),
+    ("template", re.compile(r"\{[A-Za-z][A-Za-z]{1,20}(?:[ -][A-Za-z]{1,20}){1,4}\}"), "a placeholder of the documentation in the place of a value", 0.86, 0.55),
     ("list", re.compile(r"\[(?:u?'[^']*'|None|True|False|-?[\d.]+)(?:, (?:u?'[^']*'|None|True|False|-?[\d.]+))*\]"), "the repr of a Python list", 0.86, 0.6),
     ("list", re.compile(r"\((?:u?'[^']*'|-?[\d.]+)(?:, (?:u?'[^']*'|-?[\d.]+))*,?\)|\{'[^':]*'(?:, '[^':]*')*\}"), "the repr of a Python tuple or set", 0.8, 0.5),
     ("bytes", re.compile(r"b'[^']{1,400}'"), "the repr of Python bytes", 0.85, 0.65),
@@ -162,7 +163,7 @@ def _patterns(part: str) -> Iterator[tuple[str, re.Pattern[str], str, float, flo
     if part == "segment":
         yield from _SEGMENT
     if part == "json":
-        yield from _WHOLE[:2]
+        yield from _WHOLE[:3]
     else:
         yield from _WHOLE
 

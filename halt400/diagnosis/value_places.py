@@ -19,6 +19,7 @@ from halt400.diagnosis.places import (
     query_pairs,
     url_path,
 )
+from halt400.diagnosis.text_offsets import percent_offset
 
 __all__ = ["place_of_value"]
 
@@ -58,8 +59,15 @@ def _value_in_pairs(pairs: Iterator[tuple[int, str, int, int]], text: str, value
             place = Place(where, kind, start, len(written), at, end, unquote_plus(written)[:80])
             if value == own:
                 return place
+            place.value, place.value_end = _span_inside(text, at, end, own.find(value), len(value))
             inside = place
     return inside
+
+
+def _span_inside(text: str, start: int, end: int, index: int, length: int) -> tuple[int, int]:
+    """The span of some characters of a decoded value in its percent-encoded form."""
+    first = percent_offset(text, start, index) if index else start
+    return first, min(end, percent_offset(text, first, length))
 
 
 def _value_in_body(exchange: Exchange, value: str) -> Place | None:
@@ -75,9 +83,11 @@ def _value_in_body(exchange: Exchange, value: str) -> Place | None:
         return _value_in_json(index, body, needle)
     if body[:1] == b"<":
         found = re.search(rb"[>\"']\s{0,64}(" + re.escape(needle) + rb")\s{0,64}[<\"']", body)
-        if found is not None:
-            return Place("body", "xml", -1, 0, found.start(1), found.end(1), "")
-    return None
+        return Place("body", "xml", -1, 0, found.start(1), found.end(1), "") if found is not None else None
+    if exchange.declares_json:
+        return None
+    at = body.find(needle) if len(needle) >= _LEAST_INSIDE else -1
+    return Place("body", "text", -1, 0, at, at + len(needle), "") if at >= 0 else None
 
 
 def _value_in_json(index: JsonIndex, body: bytes, needle: bytes) -> Place | None:
@@ -102,7 +112,7 @@ def _value_in_path(exchange: Exchange, value: str) -> Place | None:
     if len(value) < 3:
         return None
     for start, segment in url_path(exchange.url):
-        if value == segment or ("%" in segment and value == unquote(segment)):
+        if value == segment or ("%" in segment and value == unquote(segment)) or value == segment.lstrip("vV"):
             return Place("url", "path", -1, 0, start, start + len(segment), "path")
     return None
 
