@@ -60,7 +60,7 @@ class Worker:
         self.peak_rss: dict[str, int] = {}
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "halt400", "worker"],
+                [sys.executable, "-m", "halt400", "worker", "--processes", "1"],
                 env=environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -114,7 +114,7 @@ def _measure(given: argparse.Namespace, servers: str, directory: Path) -> dict[s
         "HALT400_API_ENABLED": "true" if given.in_worker else "false",
     }
     clients: list[_Client] = []
-    with _halt400(["worker"], environment, directory / "worker.log") as worker:
+    with _halt400(["worker", "--processes", "1"], environment, directory / "worker.log") as worker:
         worker("Ready:")
         try:
             if given.in_worker:

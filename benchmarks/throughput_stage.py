@@ -141,7 +141,8 @@ class Stage:
             # Later rounds read older events; what they lead to must be the same in each.
             "HALT400_DETECTION_OLD_NEWS_S": "86400",
         }
-        with self._process([*_PYTHON, "halt400", "worker"], f"worker-{number}", environment) as (process, _):
+        command = [*_PYTHON, "halt400", "worker", "--processes", "1"]
+        with self._process(command, f"worker-{number}", environment) as (process, _):
             pace = await self._pace(group, process)
             bad_requests = self.expected.bad_requests.total()
 

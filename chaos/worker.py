@@ -52,7 +52,7 @@ class WorkerProcess:
         self._log_began = len(self.log_text())
         with self.log_path.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "halt400", "worker"],
+                [sys.executable, "-m", "halt400", "worker", "--processes", "1"],
                 env=self._environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,

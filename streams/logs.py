@@ -20,10 +20,15 @@ class TextFormatter(logging.Formatter):
     """Formats a log record for people; what a stranger sent can neither begin a line nor control the terminal.
 
     Further lines of a message are indented, its control and format characters are written as escapes.
+
+    Parameters
+    ----------
+    process
+        The process that logs, where several write to one log; else nothing.
     """
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    def __init__(self, process: str = "") -> None:
+        super().__init__(f"%(asctime)s %(levelname)-7s {process + ' ' if process else ''}%(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """The line without the traceback."""
@@ -74,13 +79,19 @@ class JsonFormatter(logging.Formatter):
         return visible_json(line)
 
 
-def log_to_stderr(settings: Settings, redactor: Redactor, process: str) -> None:
-    """Log to standard error what an operator needs, at the level and in the format that are set."""
+def log_to_stderr(settings: Settings, redactor: Redactor, process: str, *, shown: bool = False) -> None:
+    """Log to standard error what an operator needs, at the level and in the format that are set.
+
+    Parameters
+    ----------
+    shown
+        Whether lines for people name the process, too.
+    """
     formatter: logging.Formatter
     if settings.log.format == "json":
         formatter = JsonFormatter(redactor, process)
     else:
-        formatter = RedactingFormatter(redactor, TextFormatter())
+        formatter = RedactingFormatter(redactor, TextFormatter(process if shown else ""))
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=settings.worker.log_level, handlers=[handler])

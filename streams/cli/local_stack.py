@@ -49,7 +49,7 @@ def local_stack(console: Console) -> Iterator[Settings]:
         asyncio.run(check_topics(settings.kafka))
         console.print(f"[green]✓[/] topics {settings.kafka.topic('*')}, {len(created)} of them made just now")
         log = Path(tempfile.mkdtemp(prefix="halt400-")) / "worker.log"
-        worker = SupervisedProcess([sys.executable, "-m", "halt400", "worker"], log)
+        worker = SupervisedProcess([sys.executable, "-m", "halt400", "worker", "--processes", "1"], log)
         stack.callback(worker.stop)
         with console.status("Starting a worker …"):
             _await_ready(worker, base_url(settings.api.host, settings.api.port))

@@ -16,6 +16,10 @@ port, and the follow-up process, which archives and sends alerts, on the next. T
 apart; 0 takes any free ports, and the log says which. `HALT400_METRICS_HOST` is the address they listen on, by default
 this machine only.
 
+A worker with several detect processes (`--processes`) serves those of all its processes on that one port, and each
+series has the label `worker_process` there: `detect-1`, `detect-2`, ..., `follow-up`, `api`, and `worker` for the one
+that watches them.
+
 Each process counts only its own work: sum over the processes.
 
 | metric | labels | meaning |

@@ -232,6 +232,12 @@ class LogSettings(_Section):
 class WorkerSettings(_Section):
     """The engine."""
 
+    processes: int | None = Field(
+        None,
+        ge=1,
+        description="Detect processes of one worker. Where unset: one for each core, at most one for each partition "
+        "and for each 512 MiB of memory; a container's limits count.",
+    )
     flush_interval_s: float = Field(1.0, gt=0, description="Changed rows go to the changelog at most this often.")
     commit_interval_s: float = Field(1.0, gt=0, description="Offsets are committed this often.")
     poll_records: int = Field(8000, ge=1, description="Records of one poll at the most.")
@@ -241,7 +247,11 @@ class WorkerSettings(_Section):
         gt=0,
         description="From the first SIGTERM or Ctrl-C to the end at the latest; from a failure, 10 s at the most.",
     )
-    instance_id: str | None = Field(None, description="Static group membership: a stable name for this worker.")
+    instance_id: str | None = Field(
+        None,
+        description="Static group membership: a stable name for this worker. It keeps its partitions while it is away "
+        "for less than HALT400_KAFKA_SESSION_TIMEOUT_S.",
+    )
 
 
 class _Environment(EnvSettingsSource):

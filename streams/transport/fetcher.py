@@ -39,6 +39,12 @@ class FoldingConsumerThread(AIOKafkaConsumerThread):
         await super().on_start()
         cast(Any, self.transport).membership.watch(self._ensure_consumer()._coordinator)
 
+    async def on_thread_stop(self) -> None:
+        """Stop the consumer; aiokafka leaves the group where the member has no static name."""
+        if self._consumer is not None and cast(Any, self.transport).leaves():
+            cast(Any, self._consumer)._coordinator._group_instance_id = None
+        await super().on_thread_stop()
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         """As Faust does, but let the broker delay a fetch without records for 50 ms only.
 

@@ -1,5 +1,6 @@
 """The Faust transport with the folding consumer and the idempotent producer, and how an app gets it."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from faust import App
@@ -21,13 +22,20 @@ class FoldingTransport(Transport):
     Producer: ClassVar[type] = IdempotentProducer
     watermarks: Watermarks
     membership: Membership
+    leaves: Callable[[], bool]
 
 
-def install(app: App) -> Watermarks:
-    """Give `app` the folding transport, and deadlines in recoveries; returns the watermarks, which the agents raise."""
+def install(app: App, *, leaves: Callable[[], bool] = lambda: False) -> Watermarks:
+    """Give `app` the folding transport, and deadlines in recoveries; returns the watermarks, which the agents raise.
+
+    Parameters
+    ----------
+    leaves
+        Whether a static member leaves its group when it stops, so that the others have its partitions at once.
+    """
     watermarks = Watermarks()
     transport = FoldingTransport(app.conf.broker_consumer, app)
-    transport.watermarks = watermarks
+    transport.watermarks, transport.leaves = watermarks, leaves
     transport.membership = Membership(app.conf.broker_session_timeout)
     app.transport = transport
     app.producer_transport = transport

@@ -32,27 +32,34 @@ from streams.worker.agents import detect as detect_agent
 from streams.worker.detect_followers import DetectFollowers
 from streams.worker.detect_loops import add_detect_loops
 from streams.worker.failure import ends_the_process
-from streams.worker.faust_app import DETECT_GROUP, Halt400App, new_app
-from streams.worker.metrics_server import MetricsServer
+from streams.worker.faust_app import DETECT_GROUP, Halt400App, leaves_group, new_app
+from streams.worker.group_metrics import new_metrics_server
+from streams.worker.group_place import GroupPlace
 
 __all__ = ["build_detect_app"]
 
 log = logging.getLogger("halt400.worker")
 
 
-def build_detect_app(settings: Settings) -> Halt400App:
-    """Make the app: agents on `responses` and `operations`, and the table whose changelog is `rates`."""
+def build_detect_app(settings: Settings, place: GroupPlace | None = None) -> Halt400App:
+    """Make the app: agents on `responses` and `operations`, and the table whose changelog is `rates`.
+
+    Parameters
+    ----------
+    place
+        The place of its process in a worker with several: another process serves the API there.
+    """
     kafka = settings.kafka
-    app = new_app(settings, DETECT_GROUP)
-    watermarks = install(app)
+    app = new_app(settings, DETECT_GROUP, place)
+    watermarks = install(app, leaves=partial(leaves_group, app, settings, place))
     inputs = InputTopics(kafka.topic(topics.RESPONSES), kafka.topic(topics.OPERATIONS))
     policies = PolicyFile(settings)
     partition_of = partial(topics.partition_of, partitions=kafka.partitions)
     unused_after_ms = max(UNUSED_AFTER_MS, int(kafka.session_timeout_s * 1000))
     participant = CapParticipant(inputs.responses, kafka.partitions, partition_of, unused_after_ms)
     followers = DetectFollowers(kafka, participant)
-    app.services += [followers.control, followers.fleet, MetricsServer(settings.metrics, place=0)]
-    if settings.api.enabled:
+    app.services += [followers.control, followers.fleet, new_metrics_server(settings, 0, place)]
+    if settings.api.enabled and place is None:
         app.services.append(page_server(settings))
 
     rates = kafka.topic(topics.RATES)

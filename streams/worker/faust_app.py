@@ -12,13 +12,17 @@ from halt400.kafka.connection import Plaintext, SaslTls, Security, Tls
 from streams import topics
 from streams.settings import Settings
 from streams.transport import DisklessApp
+from streams.worker.group_place import GroupPlace
 
-__all__ = ["DETECT_GROUP", "FOLLOW_UP_GROUP", "Halt400App", "new_app"]
+__all__ = ["DETECT_GROUP", "FOLLOW_UP_GROUP", "Halt400App", "leaves_group", "new_app"]
 
 DETECT_GROUP = "worker"
 FOLLOW_UP_GROUP = "follow-up"
 
 log = logging.getLogger("halt400.worker")
+
+LONGEST_HEARTBEAT_S = 1.0
+"""A worker hears with its heartbeat that another has come or gone, and all wait for it meanwhile."""
 
 
 class BackgroundService(Protocol):
@@ -84,25 +88,33 @@ class Halt400App(DisklessApp):
             await service.stop()
 
 
-def new_app(settings: Settings, group: str) -> Halt400App:
-    """Make an app in the consumer group of that name, without agents; it connects when it starts."""
+def new_app(settings: Settings, group: str, place: GroupPlace | None = None) -> Halt400App:
+    """Make an app in the consumer group of that name, without agents; it connects when it starts.
+
+    Parameters
+    ----------
+    place
+        The place of its process in a worker with several.
+    """
     kafka, worker = settings.kafka, settings.worker
+    instance_id = worker.instance_id if place is None else place.instance_id(worker.instance_id)
     return Halt400App(
         kafka.topic(group),
         broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")],
         broker_credentials=_credentials(kafka.connection.security),
         broker_session_timeout=kafka.session_timeout_s,
-        broker_heartbeat_interval=kafka.session_timeout_s / 3,
+        broker_heartbeat_interval=min(kafka.session_timeout_s / 3, LONGEST_HEARTBEAT_S),
         broker_request_timeout=max(kafka.request_timeout_s, kafka.session_timeout_s + 1),
         broker_commit_interval=worker.commit_interval_s,
         broker_max_poll_records=worker.poll_records,
         consumer_max_fetch_size=4 * 1024 * 1024,
         consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=f"{worker.instance_id}-{group}" if worker.instance_id else None,
+        consumer_group_instance_id=f"{instance_id}-{group}" if instance_id else None,
         producer_request_timeout=kafka.delivery_timeout_s,
         producer_max_request_size=topics.LARGEST_RECORD_BYTES,
         producer_max_batch_size=256 * 1024,
         store="memory://",
+        table_standby_replicas=0,  # `DurableTable` recovers from the changelog at every rebalance
         stream_buffer_maxsize=16,
         stream_wait_empty=True,
         stream_recovery_delay=0.0,
@@ -112,6 +124,14 @@ def new_app(settings: Settings, group: str) -> Halt400App:
         datadir=Path(gettempdir()),
         env_prefix="HALT400_FAUST_",
     )
+
+
+def leaves_group(app: Halt400App, settings: Settings, place: GroupPlace | None) -> bool:
+    """Whether a process gives up its static name when it stops: where it has one of its worker's lifetime only.
+
+    One that failed keeps it, since it is started again at once.
+    """
+    return place is not None and settings.worker.instance_id is None and app.failure is None
 
 
 def _credentials(security: Security) -> Any:

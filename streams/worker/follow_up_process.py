@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import cast
 
 from faust.exceptions import ConsumerNotStarted
@@ -29,9 +30,10 @@ from streams.transport.ordered_completion import OrderedCompletion
 from streams.worker.agents import alert as alert_agent
 from streams.worker.agents import archive as archive_agent
 from streams.worker.agents.fold_agent import new_completion
-from streams.worker.faust_app import FOLLOW_UP_GROUP, Halt400App, new_app
+from streams.worker.faust_app import FOLLOW_UP_GROUP, Halt400App, leaves_group, new_app
+from streams.worker.group_metrics import new_metrics_server
+from streams.worker.group_place import GroupPlace
 from streams.worker.loops import run_every
-from streams.worker.metrics_server import MetricsServer
 from streams.worker.progress_watch import WATCH_INTERVAL_S, ProgressWatch
 
 __all__ = ["build_follow_up_app"]
@@ -43,16 +45,22 @@ OPEN_OFFENCES = 5000
 """Offences that may wait for the archive in memory before fetching of `offences` pauses."""
 
 
-def build_follow_up_app(settings: Settings) -> Halt400App:
+def build_follow_up_app(settings: Settings, place: GroupPlace | None = None) -> Halt400App:
     """Make the app: an agent on `offences` for the archive, and two agents for alerts where sinks are set up.
+
+    Parameters
+    ----------
+    place
+        The place of its process in a worker with several.
 
     Raises
     ------
     SettingError
         Something in halt400.toml is wrong; the message names its line.
     """
-    app = new_app(settings, FOLLOW_UP_GROUP)
-    watermarks = install(app)
+    app = new_app(settings, FOLLOW_UP_GROUP, place)
+    watermarks = install(app, leaves=partial(leaves_group, app, settings, place))
+    app.services.append(new_metrics_server(settings, 1, place))
     config = settings.config.found
     redactor = redactor_of(settings)
     warn_of_own_key(settings.archive)
@@ -109,7 +117,7 @@ def _add_archive(
     offences = settings.kafka.topic(topics.OFFENCES)
     archive = open_archive(settings.archive)
     writer = ArchiveWriter(archive, parallel=min(settings.archive.parallel_uploads, archive.max_threads))
-    app.services += [writer, MetricsServer(settings.metrics, place=1)]
+    app.services.append(writer)
     counts = OffenceCounts(archive, writer, watermarks, storm_keep=settings.archive.storm_keep or None)
     completion = new_completion(app, watermarks, capacity=OPEN_OFFENCES, advances=counts)
     watermarks.on_checkpoint(counts.drain)

@@ -6,7 +6,7 @@ import logging
 from threading import Thread
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import start_http_server
+from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
 
 from halt400.errors import SettingError
 from streams.settings import MetricsSettings
@@ -23,13 +23,19 @@ class MetricsServer:
     ----------
     place
         0 in the first process of a worker, 1 in the second: added to the port that is set.
+    registry
+        What is served.
     """
 
-    def __init__(self, metrics: MetricsSettings, place: int) -> None:
-        self._metrics, self._place = metrics, place
+    def __init__(self, metrics: MetricsSettings, place: int, registry: CollectorRegistry = REGISTRY) -> None:
+        self._metrics, self._place, self._registry = metrics, place, registry
         self._serving: tuple[WSGIServer, Thread] | None = None
 
     async def start(self) -> None:
+        """As `listen`."""
+        await asyncio.to_thread(self.listen)
+
+    def listen(self) -> None:
         """Listen, if a port is set.
 
         Raises
@@ -42,7 +48,7 @@ class MetricsServer:
             return
         wanted = port + self._place if port else 0
         try:
-            self._serving = await asyncio.to_thread(start_http_server, wanted, host)
+            self._serving = start_http_server(wanted, host, self._registry)
         except OSError as error:
             reason = "the port is in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
             raise SettingError(
@@ -52,10 +58,14 @@ class MetricsServer:
         log.info("Metrics at http://%s:%s/metrics.", host, self._serving[0].server_port)
 
     async def stop(self) -> None:
+        """As `close`."""
+        await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
         """Stop listening."""
         serving, self._serving = self._serving, None
         if serving is not None:
             server, thread = serving
-            await asyncio.to_thread(server.shutdown)
-            await asyncio.to_thread(thread.join)
+            server.shutdown()
+            thread.join()
             server.server_close()

@@ -19,6 +19,7 @@ from streams.topics import await_group_coordinator, check_topics
 from streams.worker.child_process import ChildProcess
 from streams.worker.failure import end_process
 from streams.worker.faust_app import DETECT_GROUP, FOLLOW_UP_GROUP, Halt400App
+from streams.worker.group_place import GroupPlace
 from streams.worker.stop_bound import EXIT_CUT_OFF, EXIT_FAILURE, StopBound, exit_process
 
 __all__ = ["Role", "run_worker"]
@@ -38,7 +39,9 @@ Role = Literal["all", "detect", "follow-up"]
 log = logging.getLogger("halt400.worker")
 
 
-def run_worker(settings: Settings, role: Role = "all", *, is_child: bool = False) -> NoReturn:
+def run_worker(
+    settings: Settings, role: Role = "all", *, is_child: bool = False, place: GroupPlace | None = None
+) -> NoReturn:
     """Check the topics, run the worker, and exit; the exit codes are those of `halt400 worker --help`.
 
     Parameters
@@ -48,20 +51,28 @@ def run_worker(settings: Settings, role: Role = "all", *, is_child: bool = False
         detect process with a follow-up process as its child.
     is_child
         Whether this is that child.
+    place
+        The place of this process in a worker with several, which decides on the role.
 
     Raises
     ------
     Halt400Error
         The broker does not answer, or a topic is not as declared: the worker is not started.
     """
-    _log(settings, role)
-    timeout_s = settings.worker.stop_timeout_s
-    bound = StopBound(timeout_s * CHILD_SHARE if is_child else timeout_s, is_child=is_child)
+    timeout_s = settings.worker.stop_timeout_s * (CHILD_SHARE if is_child else 1.0)
+    if place is not None:
+        if place.role == "api":
+            from streams.worker.api_process import run_api_process
+
+            run_api_process(settings, place, timeout_s)
+        role = cast(Role, place.role)
+    _log(settings, role, place)
+    bound = StopBound(timeout_s, is_child=is_child)
     bound.install()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
-        app, child = _start(settings, role, loop, bound)
+        app, child = _start(settings, role, place, loop, bound)
     except asyncio.CancelledError:
         log.info("Stopped before it had started.")
         exit_process(0)
@@ -71,13 +82,13 @@ def run_worker(settings: Settings, role: Role = "all", *, is_child: bool = False
 
 
 def _start(
-    settings: Settings, role: Role, loop: asyncio.AbstractEventLoop, bound: StopBound
+    settings: Settings, role: Role, place: GroupPlace | None, loop: asyncio.AbstractEventLoop, bound: StopBound
 ) -> tuple[Halt400App, ChildProcess]:
     """Check the topics, and start the services and the child; a signal meanwhile raises ``CancelledError``."""
     _complete(loop, bound, _check(settings, role))
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     _tune_process(role)
-    app = _build_app(settings, role)
+    app = _build_app(settings, role, place)
     app.on_failure = bound.begin_failing
     child = ChildProcess("follow-up", partial(end_process, app), settings.worker.stop_timeout_s)
     if role == "all":
@@ -93,15 +104,15 @@ def _start(
     return app, child
 
 
-def _build_app(settings: Settings, role: Role) -> Halt400App:
+def _build_app(settings: Settings, role: Role, place: GroupPlace | None) -> Halt400App:
     # Each process imports its own half: the other would cost its start half a second of processor time.
     if role == "follow-up":
         from streams.worker.follow_up_process import build_follow_up_app
 
-        return build_follow_up_app(settings)
+        return build_follow_up_app(settings, place)
     from streams.worker.detect_process import build_detect_app
 
-    return build_detect_app(settings)
+    return build_detect_app(settings, place)
 
 
 def _log_api(app: Halt400App) -> None:
@@ -161,8 +172,9 @@ class _Worker(faust.Worker):
         await cast(Halt400App, self.app).stop_services()
 
 
-def _log(settings: Settings, role: Role) -> None:
-    log_to_stderr(settings, redactor_of(settings), "follow-up" if role == "follow-up" else "detect")
+def _log(settings: Settings, role: Role, place: GroupPlace | None) -> None:
+    name = place.name if place is not None else "follow-up" if role == "follow-up" else "detect"
+    log_to_stderr(settings, redactor_of(settings), name, shown=place is not None)
     quiet = max(logging.WARNING, logging.getLogger().level)
     # Faust's services log under the module of their class, ours included.
     for name in ("boto3", "botocore", "faust", "mode", "streams.worker.faust_app", "streams.transport", "urllib3"):

@@ -90,7 +90,8 @@ async def topics(settings: Settings) -> None:
 def worker(environment: Mapping[str, str], topics: None, tmp_path: Path) -> Iterator[None]:
     path = tmp_path / "worker.log"
     with path.open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "halt400", "worker"], stdout=log, stderr=log)
+        command = [sys.executable, "-m", "halt400", "worker", "--processes", "1"]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
             deadline = time.monotonic() + 60
             while "Ready:" not in path.read_text():

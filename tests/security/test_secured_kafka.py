@@ -124,7 +124,7 @@ async def test_a_broker_with_a_certificate_of_another_authority_is_refused(
 
 
 def start_worker(environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "halt400", "worker"]
+    command = [sys.executable, "-m", "halt400", "worker", "--processes", "1"]
     with log.open("wb") as output:
         return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
 

@@ -45,6 +45,7 @@ class Cluster:
             "HALT400_KAFKA_SESSION_TIMEOUT_S": "6",
             "HALT400_ARCHIVE_URI": archive.as_uri(),
             "HALT400_API_PORT": "0",
+            "HALT400_WORKER_PROCESSES": "1",
         }
         self.workers: list[subprocess.Popen[bytes]] = []
         self.logs: list[Path] = []
