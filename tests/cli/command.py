@@ -5,8 +5,10 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from streams.settings import Settings
+from tests.preloaded import PreloadedProcess
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -52,9 +54,17 @@ async def start(*arguments: str, variables: dict[str, str]) -> asyncio.subproces
 
 async def run(*arguments: str, settings: Settings | None = None, **variables: str) -> Outcome:
     """Run `halt400` with these arguments to its end."""
-    process = await start(*arguments, variables=environment(settings, **variables))
-    async with asyncio.timeout(60):
-        out, err = await process.communicate()
-    assert process.returncode is not None
-    assert "Traceback" not in err.decode()
-    return Outcome(process.returncode, out.decode(), err.decode())
+    return await asyncio.to_thread(_run, arguments, environment(settings, **variables))
+
+
+def _run(arguments: tuple[str, ...], variables: dict[str, str]) -> Outcome:
+    with TemporaryDirectory() as directory:
+        out, err = Path(directory, "out"), Path(directory, "err")
+        process = PreloadedProcess(*arguments, environment=variables, out=out, err=err)
+        try:
+            code = process.wait(60)
+        finally:
+            process.kill()
+        outcome = Outcome(code, out.read_bytes().decode(), err.read_bytes().decode())
+    assert "Traceback" not in outcome.err
+    return outcome

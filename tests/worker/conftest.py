@@ -4,8 +4,6 @@ import asyncio
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -27,6 +25,7 @@ from streams.detection import Finding
 from streams.settings import load_settings
 from streams.topics import apply_topics
 from tests.broker import Groups, read_to_end
+from tests.preloaded import PreloadedProcess
 from tests.waiting import until
 
 PARTITIONS = 4
@@ -47,7 +46,7 @@ class Cluster:
             "HALT400_API_PORT": "0",
             "HALT400_WORKER_PROCESSES": "1",
         }
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self.workers: list[PreloadedProcess] = []
         self.logs: list[Path] = []
 
     @classmethod
@@ -78,16 +77,11 @@ class Cluster:
         )
         await apply_topics(settings.kafka)
 
-    def start_worker(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+    def start_worker(self, *arguments: str, **environment: str) -> PreloadedProcess:
         log = self.archive.parent / f"worker-{len(self.logs)}.log"
         self.logs.append(log)
-        with log.open("wb") as output:
-            worker = subprocess.Popen(
-                [sys.executable, "-m", "halt400", "worker", *arguments],
-                env=self.environment | environment,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
+        log.touch()
+        worker = PreloadedProcess("worker", *arguments, environment=self.environment | environment, out=log, err=log)
         self.workers.append(worker)
         return worker
 

@@ -18,6 +18,7 @@ import pytest
 
 from streams.local import LocalKafka
 from streams.worker.stop_bound import EXIT_FAILURE
+from tests.preloaded import PreloadedProcess
 from tests.processes.test_supervised import is_alive
 from tests.servers import QUICK_JAVA
 from tests.waiting import until
@@ -81,7 +82,7 @@ def descendants(pid: int) -> set[int]:
 class Ended:
     """How a worker ended after signals, and what was left a second later."""
 
-    def __init__(self, worker: "subprocess.Popen[bytes]", *numbers: int) -> None:
+    def __init__(self, worker: PreloadedProcess, *numbers: int) -> None:
         below, began = descendants(worker.pid), time.monotonic()
         for number in numbers:
             worker.send_signal(number)
@@ -93,7 +94,7 @@ class Ended:
         self.left = {pid for pid in below if is_alive(pid)}
 
 
-async def ready(cluster: Cluster, **environment: str) -> "subprocess.Popen[bytes]":
+async def ready(cluster: Cluster, **environment: str) -> PreloadedProcess:
     """A worker both of whose processes have their partitions."""
     worker = cluster.start_worker(**environment)
     log = cluster.logs[-1]
