@@ -174,6 +174,9 @@ def _take(result: Any, tp: Any, wanted: int) -> Records:
     if not result.check_assignment(tp) or not result.has_more():
         return Records()
     source = result._partition_records
+    # Its iterator refers back to it: unused, it would keep each fetch's bytes until the collector's oldest generation
+    # is due, which is minutes away.
+    source._records_iterator = None
     batches, next_offset = source._records, source.next_fetch_offset
     taken = Records()
     taken.start = next_offset
