@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["slot_name", "url_template"]
+__all__ = ["path_template", "slot_name", "url_template"]
 
 MAX_URL_CHARS: Final = 16_384
 MAX_SEGMENTS: Final = 64
@@ -17,6 +17,7 @@ MAX_QUERY_KEYS: Final = 64
 LONG_TOKEN_CHARS: Final = 32
 CACHED_NAME_CHARS: Final = 64
 CACHED_URL_CHARS: Final = 1_024
+CACHED_PATH_CHARS: Final = 256
 """Longest name and URL whose result is cached, so that the caches are bounded in bytes, too."""
 SLUG_WORDS: Final = 4
 
@@ -98,9 +99,19 @@ def url_template(url: str) -> str:
     return _cached_template(url) if len(url) <= CACHED_URL_CHARS else _template(url[:MAX_URL_CHARS])
 
 
-def _template(url: str) -> str:
-    rest = url.partition("#")[0]
-    rest, question, query = rest.partition("?")
+def path_template(url: str) -> str:
+    """The template of `url` without its query.
+
+    Examples
+    --------
+    >>> path_template("https://api.shop.example/v1/orders/42?page=2")
+    'https://api.shop.example/v1/orders/{n}'
+    """
+    rest = url[:MAX_URL_CHARS].partition("#")[0].partition("?")[0]
+    return _cached_path(rest) if len(rest) <= CACHED_PATH_CHARS else _path(rest)
+
+
+def _path(rest: str) -> str:
     head = ""
     if match := _SCHEME.match(rest):
         scheme = match[1].lower()
@@ -110,12 +121,22 @@ def _template(url: str) -> str:
     segments = rest.split("/")
     more = segments[MAX_SEGMENTS:]
     path = "/".join([slot_name(segment) for segment in segments[:MAX_SEGMENTS]]) + ("/{more}" if more else "")
+    return head + path
+
+
+_cached_path = lru_cache(maxsize=1_024)(_path)
+"""A job asks the same endpoint again and again, with other queries."""
+
+
+def _template(url: str) -> str:
+    rest, question, query = url.partition("#")[0].partition("?")
+    path = _cached_path(rest) if len(rest) <= CACHED_PATH_CHARS else _path(rest)
     if not question:
-        return head + path
+        return path
     keys = sorted({slot_name(pair.partition("=")[0]) for pair in query.split("&") if pair})
     if len(keys) > MAX_QUERY_KEYS:
         keys[MAX_QUERY_KEYS:] = ["{more}"]
-    return f"{head}{path}?{'&'.join(keys)}"
+    return f"{path}?{'&'.join(keys)}"
 
 
 _cached_template = lru_cache(maxsize=64)(_template)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from halt400.diagnosis.code_tables import AMBIGUOUS_CODES, CODES, SOURCES
 from halt400.diagnosis.error_codes import ErrorCode, code_key
+from halt400.lazy_patterns import lazy_pattern
 from halt400.records import Cause
 
 __all__ = ["Meaning", "meaning_of"]
@@ -74,7 +75,7 @@ _BINANCE_NUMBERS = {
     "-1001": Meaning(_T, "server", SOURCES["binance"]), "-1007": Meaning(_T, "timeout", SOURCES["binance"]), "-1008": Meaning(_T, "server", SOURCES["binance"]),
 }  # fmt: skip
 _WITHCODES: dict[str, tuple[re.Pattern[str], Meaning]] = {
-    number: (re.compile(words, re.IGNORECASE), meaning)
+    number: (lazy_pattern(words, re.IGNORECASE), meaning)
     for number, words, meaning in (
         ("32", r"authenticate", Meaning(_C, "wrong", SOURCES["x"])), ("89", r"token", Meaning(_C, "expired", SOURCES["x"])),
         ("88", r"rate limit", Meaning(_R, "rate", SOURCES["x"], 900)), ("135", r"timestamp", Meaning(_C, "clock", SOURCES["x"])),
@@ -114,12 +115,12 @@ _ENTRA_NUMBERS = {
 }  # fmt: skip
 _META_TYPES = ("OAuthException", "GraphMethodException", "FacebookApiException", "IGApiException")
 _DEVICE_CODE = Meaning("expired_state", "code", "https://www.rfc-editor.org/rfc/rfc8628#section-3.5")
-_NOT_A_CREDENTIAL = re.compile(
+_NOT_A_CREDENTIAL = lazy_pattern(
     r"page|pagination|cursor|continuation|next[ _-]?token|sync|scroll|csrf|xsrf|anti-?forgery|authenticity|guest|upload"
     r"|device[ _]code|nonce",
     re.IGNORECASE,
 )
-_SYNTAX_TALK = re.compile(r"json|pars|syntax|position \d|line \d|lexer|unexpected|query string", re.IGNORECASE)
+_SYNTAX_TALK = lazy_pattern(r"json|pars|syntax|position \d|line \d|lexer|unexpected|query string", re.IGNORECASE)
 
 
 def meaning_of(code: ErrorCode, message: str) -> Meaning | None:

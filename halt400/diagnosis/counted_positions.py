@@ -17,22 +17,23 @@ from halt400.diagnosis.message_names import quoted_in
 from halt400.diagnosis.places import Place, json_index, json_value_place
 from halt400.diagnosis.said_places import request_values
 from halt400.diagnosis.text_offsets import json_string_offset, line_offset, percent_offset
+from halt400.lazy_patterns import lazy_pattern
 from halt400.records import Evidence
 
 __all__ = ["counted_position", "position_of_character"]
 
-_BYTES = re.compile(r"byte offset (\d{1,6})", re.IGNORECASE)
-_LINE_COLUMN = re.compile(
+_BYTES = lazy_pattern(r"byte offset (\d{1,6})", re.IGNORECASE)
+_LINE_COLUMN = lazy_pattern(
     r"(?:row|line)[:\s]{1,2}(\d{1,6})[,:;\s]{1,3}(?:col(?:umn)?|char(?:acter)?|position|linepos)[:\s]{1,2}(\d{1,6})"
     r"|(?:^|[\s\[\":])(\d{1,4}):(\d{1,6})(?:[:\]]|\s|$)",
     re.IGNORECASE,
 )
-_COLUMN = re.compile(r"\b(?:at|column|char|character|position|pos|offset|index)\s(?:char(?:acter)?\s|position\s)?(\d{1,6})\b", re.I)  # fmt: skip
+_COLUMN = lazy_pattern(r"\b(?:at|column|char|character|position|pos|offset|index)\s(?:char(?:acter)?\s|position\s)?(\d{1,6})\b", re.I)  # fmt: skip
 _LANGUAGES = frozenset(
     {"q", "query", "filter", "where", "jql", "cql", "soql", "sql", "expr", "expression", "match", "search", "text", "message",
      "caption", "content", "markdown", "html", "statement", "script", "formula", "filterbyformula", "fql", "orderby", "sort"}
 )  # fmt: skip
-_CHARACTER = re.compile(r"\b(?:character|char|symbol)s? [\"'`](.)[\"'`]", re.IGNORECASE)
+_CHARACTER = lazy_pattern(r"\b(?:character|char|symbol)s? [\"'`](.)[\"'`]", re.IGNORECASE)
 _NEAR = 60
 _LEAST_TEXT = 4
 

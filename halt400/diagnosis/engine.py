@@ -68,16 +68,19 @@ _SYNTAX: tuple[Callable[[Exchange], list[CauseFinding]], ...] = (
     content_type_mismatch.find,
 )
 _PROVEN = 0.85
-_MALFORMED = ("malformed_json", "malformed_xml", "malformed_form", "malformed_graphql")
-_NEED_A_PARSABLE_BODY: tuple[Cause, ...] = (
-    "missing_required_header",
-    "waf_block",
-    "transient",
-    "schema_violation",
-    "credential_rejected",
-    "expired_state",
-    "rate_limited",
+_MALFORMED: tuple[Cause, ...] = ("malformed_json", "malformed_xml", "malformed_form", "malformed_graphql")
+_NEED_A_PARSABLE_BODY: frozenset[Cause] = frozenset(
+    {
+        "missing_required_header",
+        "waf_block",
+        "transient",
+        "schema_violation",
+        "credential_rejected",
+        "expired_state",
+        "rate_limited",
+    }
 )
+_REPORTED_WITH: dict[Cause, frozenset[Cause]] = {cause: _NEED_A_PARSABLE_BODY | {cause} for cause in _MALFORMED}
 _COMPARED = frozenset({"schema_violation", "missing_required_header", "unknown"})
 _UNPARSABLE = 0.95
 """From here on the body is proven broken; what servers or profiles say ranks below (rule 2)."""
@@ -254,19 +257,19 @@ def _diagnosis(
         if "clean url" in exchange.cache
         else invalid_url_encoding.unescaped_count(exchange.url),
     )
-    named = [finding for finding in found if _is_named(exchange, finding)]
-    best = named[0] if named else None
-    rest = [finding for finding in found if finding is not best]
-    runners_up: dict[str, RunnerUp] = {}
-    for finding in rest:
-        if best is None or finding.cause != best.cause:
-            runner = RunnerUp(
-                cause=finding.cause, confidence=round(finding.confidence, 3), detail=_encodable(finding.detail[:300])
-            )
-            runners_up.setdefault(finding.cause, runner)
-    reported = {finding.cause for finding in found if not finding.warning}
-    if _is_unparsable(found):
-        reported.update(_NEED_A_PARSABLE_BODY)
+    best: CauseFinding | None = None
+    for finding in found:
+        if _is_named(exchange, finding):
+            best = finding
+            break
+    rest = found[1:] if found and found[0] is best else [finding for finding in found if finding is not best]
+    runners_up = _runners_up(best, rest) if rest else []
+    if not rest and best is not None and best.confidence >= _UNPARSABLE and best.cause in _MALFORMED:
+        reported = _REPORTED_WITH[best.cause]
+    else:
+        reported = frozenset([finding.cause for finding in found if not finding.warning])
+        if _is_unparsable(found):
+            reported |= _NEED_A_PARSABLE_BODY
     ruled_out = ruled_out_of(exchange, reported)
     answer = answer_of(exchange)
     from_answer = [answer.evidence] if answer is not None and answer.evidence is not None else []
@@ -278,28 +281,38 @@ def _diagnosis(
             remedy="Compare the request byte by byte with one that the target took.",
             evidence=[*_refusal(exchange), *from_answer],
             figures=figures,
-            runners_up=list(runners_up.values())[:_MAX_RUNNERS_UP],
+            runners_up=runners_up,
             ruled_out=ruled_out,
             answered_by=answer.name if answer is not None else None,
             changes=_changes(exchange, "unknown", profile, release),
         )
-    evidence = list(best.evidence)
+    evidence = best.evidence
     for finding in rest:
         if finding.cause == best.cause and len(evidence) < _MAX_EVIDENCE:
-            evidence.extend(item for item in finding.evidence if item not in evidence)
+            evidence = [*evidence, *(item for item in finding.evidence if item not in evidence)]
     return Diagnosis(
         cause=best.cause,
         blame=best.blame,
         confidence=round(best.confidence, 3),
         remedy=_encodable(best.remedy),
-        evidence=[_encodable_evidence(item) for item in (*evidence[:_MAX_EVIDENCE], *from_answer)],
+        evidence=[_encodable_evidence(item) for item in [*evidence[:_MAX_EVIDENCE], *from_answer]],
         figures=figures,
-        runners_up=list(runners_up.values())[:_MAX_RUNNERS_UP],
+        runners_up=runners_up,
         ruled_out=ruled_out,
         retry_after_s=best.retry_after_s,
         answered_by=answer.name if answer is not None else None,
         changes=_changes(exchange, best.cause, profile, release),
     )
+
+
+def _runners_up(best: CauseFinding | None, rest: list[CauseFinding]) -> list[RunnerUp]:
+    """The likeliest finding of each other cause."""
+    found: dict[str, RunnerUp] = {}
+    for finding in rest:
+        if (best is None or finding.cause != best.cause) and finding.cause not in found:
+            detail = _encodable(finding.detail[:300])
+            found[finding.cause] = RunnerUp(cause=finding.cause, confidence=round(finding.confidence, 3), detail=detail)
+    return list(found.values())[:_MAX_RUNNERS_UP]
 
 
 def _changes(exchange: Exchange, cause: str, profile: Profile | None, release: str | None) -> list[RequestChange]:

@@ -20,6 +20,7 @@ from typing import Any
 from msgspec import Struct
 
 from halt400.diagnosis.exchange import Exchange
+from halt400.lazy_patterns import lazy_pattern
 
 __all__ = ["ErrorCode", "code_key", "read_error_codes"]
 
@@ -33,20 +34,20 @@ _CODE_KEYS = frozenset(
 """Names of members that hold a code, without ``_``, ``-`` and ``.``, in lower case."""
 _TEXT_KEYS = frozenset({"message", "errormessage", "detail", "msg"})
 """Members for people, in which some APIs write a bare code (``"message": "TOKEN_EXPIRED"``)."""
-_IDENTIFIER = re.compile(r"/?[A-Za-z_][\w.:/#@-]{2,119}")
-_SCREAMING = re.compile(r"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?=$|\s*[:.])")
-_SNAKE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
-_CAMEL = re.compile(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b")
-_XML_CODE = re.compile(
+_IDENTIFIER = lazy_pattern(r"/?[A-Za-z_][\w.:/#@-]{2,119}")
+_SCREAMING = lazy_pattern(r"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?=$|\s*[:.])")
+_SNAKE = lazy_pattern(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
+_CAMEL = lazy_pattern(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b")
+_XML_CODE = lazy_pattern(
     r"<(?:\w{1,20}:)?(?:code|errorcode|faultcode|value|exceptioncode)(?:\s[^>]{0,200})?>\s{0,40}([\w.:/#-]{2,100})\s{0,40}<",
     re.IGNORECASE,
 )
-_CHALLENGE = re.compile(r'\berror\s?=\s?"?([\w.-]{3,60})', re.IGNORECASE)
+_CHALLENGE = lazy_pattern(r'\berror\s?=\s?"?([\w.-]{3,60})', re.IGNORECASE)
 _HEADERS = ("x-amzn-errortype", "x-amzn-error-type", "x-amz-error-code", "x-ms-error-code", "x-error-code", "x-mashery-error-code")  # fmt: skip
-_ENTRA = re.compile(r"\bAADSTS(\d{4,8})\b")
+_ENTRA = lazy_pattern(r"\bAADSTS(\d{4,8})\b")
 _GRPC = {"7": "PERMISSION_DENIED", "8": "RESOURCE_EXHAUSTED", "14": "UNAVAILABLE", "16": "UNAUTHENTICATED"}
-_FORM_CODE = re.compile(r"(?:^|[&\s])(?:error|oauth_problem)=([\w.-]{3,60})(?:&|$)")
-_NOT_LETTERS = re.compile(r"[^a-z0-9]+")
+_FORM_CODE = lazy_pattern(r"(?:^|[&\s])(?:error|oauth_problem)=([\w.-]{3,60})(?:&|$)")
+_NOT_LETTERS = lazy_pattern(r"[^a-z0-9]+")
 _SUFFIXES = ("exception", "error", "fault")
 
 

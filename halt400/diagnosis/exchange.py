@@ -6,9 +6,9 @@ from typing import Any
 
 from halt400.diagnosis.cached_attribute import cached_attribute
 from halt400.diagnosis.chunks import dechunk
-from halt400.diagnosis.media_types import MediaType, is_json, parse_media_type
 from halt400.diagnosis.parsed_body import ParsedBody, parse_body
-from halt400.diagnosis.parsed_response import body_bytes, header_fields, parse_response
+from halt400.diagnosis.parsed_headers import parse_headers
+from halt400.diagnosis.parsed_response import body_bytes, parse_response
 from halt400.records import Request, Response
 
 __all__ = ["BODY_LIMIT", "Exchange"]
@@ -47,7 +47,14 @@ class Exchange:
         self.method = request.method
         self.url = request.url
         self.headers = request.headers
-        self.fields = header_fields(request.headers)
+        self.parsed_headers = head = parse_headers(request.headers)
+        self.fields = head.fields
+        self.content_type = head.content_type
+        """The first Content-Type value, as sent."""
+        self.media_type = head.media_type
+        """The declared media type; an empty essence where there is none."""
+        self.declares_json = head.declares_json
+        """Whether the request says that its body is JSON."""
         self.status = status = response.status if response is not None else None
         self.refused = status is not None and 400 <= status < 500
         """Whether the server answered with a 4xx, which is about the request."""
@@ -63,7 +70,7 @@ class Exchange:
     @cached_attribute
     def body(self) -> bytes | None:
         """The body with chunked coding undone; None where it was not recorded."""
-        return self._dechunked_body[0]
+        return self._dechunked_body[0] if self.as_sent else body_bytes(self.request)
 
     @property
     def _is_dechunked(self) -> bool:
@@ -85,11 +92,12 @@ class Exchange:
     @cached_attribute
     def parseable_body(self) -> bytes | None:
         """The body if it is recorded, whole, short enough and not compressed (declared or not)."""
-        if self.body is None or self.request.body_truncated or len(self.body) > BODY_LIMIT:
+        body = self.body
+        if body is None or self.request.body_truncated or len(body) > BODY_LIMIT:
             return None
         if self.as_sent and "transfer-encoding" in self.fields and not self._is_dechunked:
             return None
-        return None if self.encoded or self.body[:2] == b"\x1f\x8b" else self.body
+        return None if body[:2] == b"\x1f\x8b" or ("content-encoding" in self.fields and self.encoded) else body
 
     @cached_attribute
     def encoded(self) -> bool:
@@ -98,22 +106,6 @@ class Exchange:
         if not codings.strip() or codings.strip() == "identity":
             return False
         return (self.body or b"").lstrip()[:1] not in {b"{", b"[", b"<"}
-
-    @cached_attribute
-    def content_type(self) -> str | None:
-        """The first Content-Type value, as sent."""
-        values = self.fields.get("content-type")
-        return values[0] if values else None
-
-    @cached_attribute
-    def media_type(self) -> MediaType:
-        """The declared media type; an empty essence where there is none."""
-        return parse_media_type(self.content_type) if self.content_type is not None else MediaType("", {})
-
-    @cached_attribute
-    def declares_json(self) -> bool:
-        """Whether the request says that its body is JSON."""
-        return is_json(self.media_type.essence)
 
     @cached_attribute
     def parsed_body(self) -> ParsedBody:

@@ -12,16 +12,18 @@ import re
 import unicodedata
 from urllib.parse import unquote_to_bytes
 
+from halt400.lazy_patterns import lazy_pattern
+
 __all__ = ["check_host"]
 
 _FORBIDDEN_HOST = frozenset("\x00\t\n\r #/:<>?@[\\]^|")
 _FORBIDDEN_DOMAIN = _FORBIDDEN_HOST | frozenset(map(chr, range(0x20))) | {"%", "\x7f"}
-_DOTS = re.compile("[.\u3002\uff0e\uff61]")
+_DOTS = lazy_pattern("[.\u3002\uff0e\uff61]")
 _IGNORED = frozenset("\u00ad\u034f\u180b\u180c\u180d\u180f\u200b\u2060\u2064\ufeff") | {
     chr(c) for c in range(0xFE00, 0xFE10)
 }
 _DEVIATIONS = frozenset("ß\u1e9eς\u200c\u200d")
-_PLAIN = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
+_PLAIN = lazy_pattern(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
 
 
 def check_host(text: str, *, special: bool = True) -> str | None:

@@ -6,28 +6,27 @@ deep nesting cannot exhaust that of Python.
 
 from __future__ import annotations
 
-import re
-
 import orjson
 
 from halt400.diagnosis.json_defects import STRING, DefectNamer, JsonDefect, before_parsing, nearby
+from halt400.lazy_patterns import lazy_pattern
 
 __all__ = ["JsonDefect", "scan"]
 
 _FULL_SCAN_BYTES = 1 << 18
 
-_WS = re.compile(rb"[ \t\n\r]*+")
+_WS = lazy_pattern(rb"[ \t\n\r]*+")
 _NUMBER = rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?"
 _PLAIN = rb"(?:" + STRING + rb"|" + _NUMBER + rb"|true|false|null)"
 _FLAT = rb"\[[ \t\n\r]*+(?:" + _PLAIN + rb"[ \t\n\r]*+,[ \t\n\r]*+)*+" + _PLAIN + rb"[ \t\n\r]*+\]"
 _SCALAR_TEXT = rb"(?:" + _PLAIN + rb"|\[[ \t\n\r]*+\]|\{[ \t\n\r]*+\}|" + _FLAT + rb")"
 _END = rb"(?=[ \t\n\r,\]}:]|$|[\"'\[{/#])"
-_SCALAR = re.compile(_SCALAR_TEXT + _END)
-_KEY = re.compile(STRING)
+_SCALAR = lazy_pattern(_SCALAR_TEXT + _END)
+_KEY = lazy_pattern(STRING)
 # Runs of whole elements, skipped at C speed: `1, 2, ` and `"a": 1, `.
-_ELEMENTS = re.compile(rb"(?:[ \t\n\r]*+" + _SCALAR_TEXT + rb"[ \t\n\r]*+,)*+")
-_MEMBERS = re.compile(rb"(?:[ \t\n\r]*+" + STRING + rb"[ \t\n\r]*+:[ \t\n\r]*+" + _SCALAR_TEXT + rb"[ \t\n\r]*+,)*+")
-_OPEN_RUN = re.compile(rb"\[(?:[ \t\n\r]*+\[)*+")
+_ELEMENTS = lazy_pattern(rb"(?:[ \t\n\r]*+" + _SCALAR_TEXT + rb"[ \t\n\r]*+,)*+")
+_MEMBERS = lazy_pattern(rb"(?:[ \t\n\r]*+" + STRING + rb"[ \t\n\r]*+:[ \t\n\r]*+" + _SCALAR_TEXT + rb"[ \t\n\r]*+,)*+")
+_OPEN_RUN = lazy_pattern(rb"\[(?:[ \t\n\r]*+\[)*+")
 
 
 def scan(data: bytes, position: int | None = None) -> JsonDefect | None:

@@ -11,18 +11,21 @@ from urllib.parse import unquote_to_bytes
 
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding, at_body, at_text
+from halt400.lazy_patterns import lazy_pattern
 from halt400.records import Evidence
 
 __all__ = ["find"]
 
-_CLEAN = re.compile(
+_CLEAN = lazy_pattern(
     rb"(?:[A-Za-z0-9._~!$'()*+,;=:@/?\[\]-]|&(?!amp;)|%(?:2[1-46-9A-Fa-f]|[3-7][0-9A-Ea-e]|20|0[AaDd9]))*+"
 )
-_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
-_NAME = re.compile(rb"""(?i)content-disposition:[^\r\n]{0,1024}?[;\s]name\*?=(?:"[^"\r\n]{0,1024}"|[^\s;"]{1,1024})""")
-_DISPOSITION = re.compile(rb"(?i)^content-disposition[ \t]*:", re.MULTILINE)
+_BAD_ESCAPE = lazy_pattern(rb"%(?![0-9A-Fa-f]{2})")
+_CONTROL = lazy_pattern(rb"[\x00-\x1f\x7f]")
+_BOUNDARY = lazy_pattern(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
+_NAME = lazy_pattern(
+    rb"""(?i)content-disposition:[^\r\n]{0,1024}?[;\s]name\*?=(?:"[^"\r\n]{0,1024}"|[^\s;"]{1,1024})"""
+)
+_DISPOSITION = lazy_pattern(rb"(?i)^content-disposition[ \t]*:", re.MULTILINE)
 _PARTS_LIMIT = 1000
 
 

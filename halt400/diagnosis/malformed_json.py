@@ -165,7 +165,10 @@ def _finding(exchange: Exchange, body: bytes, defect: JsonDefect, *, declared: b
         confidence = 0.1 if _BULK.search(exchange.url) else 0.85
     if not declared:
         confidence = min(confidence, 0.7)
-    evidence = [at_body(body, defect.offset, defect.detail, length=defect.length)]
+    cache = exchange.parsed_body.cache
+    if "defect place" not in cache:
+        cache["defect place"] = at_body(body, defect.offset, defect.detail, length=defect.length)
+    evidence = [cache["defect place"]]
     lengths = exchange.fields.get("content-length", [])
     if (
         defect.kind == "truncated"

@@ -11,19 +11,19 @@ laughs" attack costs nothing (CWE-776).
 from __future__ import annotations
 
 import codecs
-import re
 from xml.parsers import expat
 
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding, at_body
 from halt400.diagnosis.media_types import is_xml
+from halt400.lazy_patterns import lazy_pattern
 
 __all__ = ["XmlDefect", "check_xml", "find"]
 
 _EXPANSION_LIMIT = 4 << 20
-_ENTITY_REFERENCE = re.compile(r"&([^;#\s&]{1,128});")
-_ENCODING = re.compile(rb"<\?xml[^>]{0,200}?encoding\s{0,8}=\s{0,8}[\"']([A-Za-z0-9._-]{1,40})[\"']")
-_LOOKS_XML = re.compile(rb"\s{0,64}<(?:\?xml\s|[A-Za-z_][\w.:-]{0,128}[\s/>]|!--)")
+_ENTITY_REFERENCE = lazy_pattern(r"&([^;#\s&]{1,128});")
+_ENCODING = lazy_pattern(rb"<\?xml[^>]{0,200}?encoding\s{0,8}=\s{0,8}[\"']([A-Za-z0-9._-]{1,40})[\"']")
+_LOOKS_XML = lazy_pattern(rb"\s{0,64}<(?:\?xml\s|[A-Za-z_][\w.:-]{0,128}[\s/>]|!--)")
 _REMEDIES = {
     expat.errors.codes[
         expat.errors.XML_ERROR_TAG_MISMATCH

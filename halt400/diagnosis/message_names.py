@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from halt400.lazy_patterns import lazy_pattern
+
 __all__ = ["names_in", "quoted_in", "value_in"]
 
 _LIMIT = 1200
@@ -36,7 +38,7 @@ _KIND_STEMS = (
     "option",
 )  # fmt: skip
 _PATTERNS = tuple(
-    (re.compile(pattern), location, explicit, _KIND in pattern)
+    (lazy_pattern(pattern), location, explicit, _KIND in pattern)
     for pattern, location, explicit in (
         # parameter 'x', field "x", attribute `x`, and the reverse; the word beside it says that it is a name
         (rf"(?i:{_KIND}\s?:?\s?(?:named?\s|called\s|value\s(?:for|of)\s)?){_Q}({_WORD}(?:[,:] ?[\w. -]{{1,60}})?){_Q}", None, True),
@@ -75,25 +77,27 @@ _PATTERNS = tuple(
         (rf"{_Q}({_WORD}){_Q}(?=(?:, | and | or ){_Q})", None, False),
     )
 )  # fmt: skip
-_PROTOBUF = re.compile(
+_PROTOBUF = lazy_pattern(
     r"Unknown name \"([^\"]{1,80})\"(?: at '([^']{0,200})')?|Invalid (?:value|enum value)[^'\"]{0,40} at '([^']{1,200})'"
     r"|Invalid value \(([\w.\[\]]{1,200})\)"
 )
-_GO = re.compile(r"Go (?:struct field|value) \w+\.([\w.]{1,200}) of type")
-_JACKSON = re.compile(r"reference chain: ([^)]{1,600})")
-_CHAIN = re.compile(r"\[\"([^\"]{1,80})\"\]|\[(\d{1,6})\]")
-_ELASTIC = re.compile(
+_GO = lazy_pattern(r"Go (?:struct field|value) \w+\.([\w.]{1,200}) of type")
+_JACKSON = lazy_pattern(r"reference chain: ([^)]{1,600})")
+_CHAIN = lazy_pattern(r"\[\"([^\"]{1,80})\"\]|\[(\d{1,6})\]")
+_ELASTIC = lazy_pattern(
     r"(?:nknown (?:query|field|key|parameter|aggregation type)|does not support|mapping found for|parse field"
     r"|nrecognized parameters?:?|nknown key for an? \w+ in|disabled on) \[([^\]/]{1,80})\]"
 )
-_IN = re.compile(rf"\bin\s{_Q}?(path|query|body|header|cookie|url)\b", re.IGNORECASE)
-_PARAMETER_KIND = re.compile(r"(path|query|url|header|body|form)\s(?:string\s)?(?:param|argument|field)", re.IGNORECASE)
-_QUOTED = re.compile(rf"{_Q}([^\"'`‘’“”]{{1,80}}){_Q}")
-_AFTER = re.compile(
+_IN = lazy_pattern(rf"\bin\s{_Q}?(path|query|body|header|cookie|url)\b", re.IGNORECASE)
+_PARAMETER_KIND = lazy_pattern(
+    r"(path|query|url|header|body|form)\s(?:string\s)?(?:param|argument|field)", re.IGNORECASE
+)
+_QUOTED = lazy_pattern(rf"{_Q}([^\"'`‘’“”]{{1,80}}){_Q}")
+_AFTER = lazy_pattern(
     r"(?::(?!\s[a-z]{3,20}\s[a-z])|\bgot|\bvalue|\breceived|\bwas|\bnumber|\bversion|invalid [\w ]{1,40})\s([\w@.:/*+=-]{3,80})"
 )
-_BRACKETED = re.compile(r"\[([^\[\]\n]{3,80})\]")
-_LONG_QUOTE = re.compile(rf"(?:^|\s){_Q}([^\"'`]{{81,400}}){_Q}")
+_BRACKETED = lazy_pattern(r"\[([^\[\]\n]{3,80})\]")
+_LONG_QUOTE = lazy_pattern(rf"(?:^|\s){_Q}([^\"'`]{{81,400}}){_Q}")
 _ENGLISH = frozenset(
     """
     a access account all an and another any api are argument arguments array at attribute bad be body bool

@@ -14,6 +14,7 @@ from halt400.diagnosis.places import SECRET_HEADERS
 from halt400.diagnosis.profile import MIN_SUCCESSES, Profile
 from halt400.diagnosis.server_errors import read_server_error
 from halt400.diagnosis.server_phrases import mentions
+from halt400.lazy_patterns import lazy_pattern
 from halt400.records import Evidence
 
 __all__ = ["CLIENT_FIELDS", "carries_csrf_token", "find", "header_named"]
@@ -36,7 +37,7 @@ _NAME = (
     r"|Authorization|Origin|Referer|Accept|Cookie|Host|User-Agent)[\"'`’”]?"
 )
 _NAMED = tuple(
-    re.compile(pattern, re.IGNORECASE)
+    lazy_pattern(pattern, re.IGNORECASE)
     for pattern in (
         r"(?:missing|no|required|requires|must (?:include|specify|provide|send|have|set|contain)|expected|provide|need)"
         r"\s(?:an?\s|the\s|valid\s|required\s|request\s|http\s){0,4}"
@@ -52,8 +53,8 @@ _NAMED = tuple(
         rf"(?:an?\s|the\s|valid\s|required\s){{0,3}}{_NAME}\s(?:request\s|http\s)?headers?\b",
     )
 )
-_HEADER_ELEMENT = re.compile(r"(?i)<headername>([^<]{1,80})</headername>")
-_MISSING = re.compile(
+_HEADER_ELEMENT = lazy_pattern(r"(?i)<headername>([^<]{1,80})</headername>")
+_MISSING = lazy_pattern(
     r"missing|required|requires|not present|absent|must|no\s|expected|need"
     r"|not (?:set|found|provided|specified|included)",
     re.IGNORECASE,
@@ -66,7 +67,7 @@ _CSRF_FIELDS = (
     "requestverificationtoken",
     "x-requested-with",
 )
-_CSRF_BODY = re.compile(rb"csrf|authenticity_token|_token=|__RequestVerificationToken", re.IGNORECASE)
+_CSRF_BODY = lazy_pattern(rb"csrf|authenticity_token|_token=|__RequestVerificationToken", re.IGNORECASE)
 
 
 def header_named(text: str) -> tuple[str, bool] | None:

@@ -11,9 +11,10 @@ from typing import Any
 import orjson
 
 from halt400.diagnosis.cached_attribute import cached_attribute
+from halt400.diagnosis.parsed_headers import header_fields
 from halt400.records import Request, Response
 
-__all__ = ["ParsedResponse", "body_bytes", "header_fields", "parse_json", "parse_response"]
+__all__ = ["ParsedResponse", "body_bytes", "parse_json", "parse_response"]
 
 _LIMIT = 1 << 18
 _BASE64 = re.compile(rb"[A-Za-z0-9+/\s]{4,}+={0,2}\s*+")
@@ -38,18 +39,6 @@ def body_bytes(message: Request | Response) -> bytes | None:
 
 def _escaped(text: str) -> bool:
     return not text.isascii() and any("\udc80" <= character <= "\udcff" for character in text)
-
-
-def header_fields(headers: list[tuple[str, str]]) -> dict[str, list[str]]:
-    """Header values by lower-case name, in order."""
-    fields: dict[str, list[str]] = {}
-    for name, value in headers:
-        lower = name.lower()
-        if lower in fields:
-            fields[lower].append(value)
-        else:
-            fields[lower] = [value]
-    return fields
 
 
 def parse_json(data: bytes | None) -> Any:
@@ -126,7 +115,10 @@ def parse_response(response: Response | None) -> ParsedResponse:
     body = response.body
     if response.body_base64 is not None or (body is not None and len(body) > _KEPT_BODY_CHARS):
         return ParsedResponse(response)
-    if sum([len(name) + len(value) for name, value in response.headers]) > _KEPT_HEADER_CHARS:
+    size = 0
+    for name, value in response.headers:
+        size += len(name) + len(value)
+    if size > _KEPT_HEADER_CHARS:
         return ParsedResponse(response)
     try:
         return _parse_cached(response.status, tuple(response.headers), body)

@@ -232,10 +232,7 @@ def _is_small(exchange: Exchange) -> bool:
     """Whether no part is above any known limit or above what every target takes."""
     if len(exchange.url) > _SMALL or len(exchange.headers) > _SMALL // 16 or (exchange.body_size or 0) > _SMALL:
         return False
-    total = 0
-    for name, value in exchange.headers:
-        total += len(name) + len(value) + 4
-    return total <= _SMALL
+    return exchange.parsed_headers.size <= _SMALL
 
 
 def _server_says_so(exchange: Exchange) -> bool:

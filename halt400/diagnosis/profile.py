@@ -14,8 +14,9 @@ from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.payload_too_large import sizes
 from halt400.diagnosis.structure import structure_of
 from halt400.diagnosis.value_formats import MAX_FORMATS, formats_of
-from halt400.fingerprints import TRANSIT_HEADERS, fingerprint_request, url_template
+from halt400.fingerprints import TRANSIT_HEADERS, fingerprint_request
 from halt400.records import Request
+from halt400.url_templates import path_template
 
 __all__ = ["MIN_SUCCESSES", "HeaderStatistics", "Profile", "RequestShape", "Success", "TemplateProfile", "template_key"]
 
@@ -88,7 +89,7 @@ def template_key(request: Request) -> str:
     >>> template_key(Request(method="GET", url="https://a.example/orders/42?page=1"))
     'GET https://a.example/orders/{n}'
     """
-    return f"{request.method[:16].upper()} {url_template(request.url).partition('?')[0][:512]}"
+    return f"{request.method[:16].upper()} {path_template(request.url)[:512]}"
 
 
 class Profile(Struct, array_like=True):

@@ -70,16 +70,19 @@ def find(exchange: Exchange) -> list[CauseFinding]:
 
 def _is_usual(exchange: Exchange) -> bool:
     """Whether one look finds nothing of what this module reports, whatever the server says: most requests are so."""
-    url, headers, fields = exchange.url, exchange.headers, exchange.fields
+    url, fields = exchange.url, exchange.fields
     if exchange.method not in _METHODS or exchange.request.http_version != "1.1" or "#" in url:
         return False
-    if len(fields) != len(headers) or not _SPECIAL.isdisjoint(fields) or exchange.bare_line_feeds:
+    cache = exchange.parsed_headers.cache
+    if "usual" not in cache:
+        cache["usual"] = _has_usual_fields(exchange)
+    if not cache["usual"] or exchange.bare_line_feeds:
         return False
     hosts = fields.get("host")
     if hosts is None:
         if exchange.as_sent or not url.startswith(("https://", "http://")):
             return False
-    elif not _PLAIN_HOST.fullmatch(hosts[0]) or not url.startswith((f"https://{hosts[0]}/", f"http://{hosts[0]}/")):
+    elif not url.startswith((f"https://{hosts[0]}/", f"http://{hosts[0]}/")):
         return False
     lengths = fields.get("content-length")
     body = exchange.body
@@ -87,6 +90,17 @@ def _is_usual(exchange: Exchange) -> bool:
         if body and exchange.as_sent:
             return False
     elif body is None or lengths[0] != str(len(body)):
+        return False
+    return True
+
+
+def _has_usual_fields(exchange: Exchange) -> bool:
+    """Whether the header fields alone are all that most requests have, each once, with clean values."""
+    headers, fields = exchange.headers, exchange.fields
+    if len(fields) != len(headers) or not _SPECIAL.isdisjoint(fields):
+        return False
+    hosts = fields.get("host")
+    if hosts is not None and not _PLAIN_HOST.fullmatch(hosts[0]):
         return False
     names = "".join(fields)
     each = [value for _, value in headers]

@@ -12,11 +12,12 @@ import re
 from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding, at_body, at_text
+from halt400.lazy_patterns import lazy_pattern
 from halt400.records import Evidence
 
 __all__ = ["asked_for", "find", "read_as"]
 
-_READS_JSON = re.compile(
+_READS_JSON = lazy_pattern(
     r"unexpected token .{1,12} in json|unexpected token .{1,24} is not valid json|in json at position|json\.parse"
     r"|invalid character .{1,8} looking for beginning of value|expecting value: line 1 column 1|jsondecodeerror"
     r"|unrecognized token .{1,80} was expecting|json parse error|no json object could be decoded|expected begin_object"
@@ -25,7 +26,7 @@ _READS_JSON = re.compile(
     r"|(?:problems?|errors?|failures?) (?:while |in |with )?(?:parsing|decoding|reading) (?:the )?(?:request )?(?:body )?(?:as )?json",
     re.IGNORECASE,
 )
-_READS_XML = re.compile(
+_READS_XML = lazy_pattern(
     r"content is not allowed in prolog|start tag expected|data at the root level is invalid|premature end of file"
     r"|(?:invalid|malformed) xml|not (?:a )?(?:valid|well-formed) xml|expected (?:an )?xml",
     re.IGNORECASE,
@@ -33,13 +34,13 @@ _READS_XML = re.compile(
 _WORDS_OF_JSON = ("json", "token", "invalid character", "expecting value", "begin_object", "start of a value")
 _WORDS_OF_XML = ("xml", "prolog", "start tag", "root level", "premature end")
 """Each message holds one of these, which are found in a tenth of the time."""
-_META = re.compile(r"<meta\b[^>]{0,400}>", re.IGNORECASE)
-_TYPE_NAME = re.compile(r"\b(?:application|text|multipart)/[A-Za-z0-9.+*-]{1,60}")
-_ASKS_FOR_TYPE = re.compile(
+_META = lazy_pattern(r"<meta\b[^>]{0,400}>", re.IGNORECASE)
+_TYPE_NAME = lazy_pattern(r"\b(?:application|text|multipart)/[A-Za-z0-9.+*-]{1,60}")
+_ASKS_FOR_TYPE = lazy_pattern(
     r"[^\"<>{}\n]{0,120}(?:content[-_ ]?type|media[-_ ]?type|mime[-_ ]?type)[^<>{}\n]{0,160}?\b(?:application|text|multipart)/[^<>{}\n]{1,120}",
     re.IGNORECASE,
 )
-_REFUSES_TYPE = re.compile(r"unsupported|not (?:supported|acceptable|allowed|accepted)|invalid|unknown|unexpected", re.IGNORECASE)  # fmt: skip
+_REFUSES_TYPE = lazy_pattern(r"unsupported|not (?:supported|acceptable|allowed|accepted)|invalid|unknown|unexpected", re.IGNORECASE)  # fmt: skip
 _SURE, _LIKELY = 0.93, 0.85
 
 

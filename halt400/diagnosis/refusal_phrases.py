@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from halt400.lazy_patterns import lazy_pattern
 from halt400.records import Cause
 
 __all__ = ["Phrase", "phrase_in", "says_nothing", "speaks_of_form"]
@@ -40,23 +41,23 @@ _STATE = (
     r"|page[_ ]info|delta ?link|scroll[ _-]?id|scroll context|search context|point in time|\bpit\b(?: id)?|query locator|(?:shard )?iterator|nonce|form key|crumb|receipt ?handle|starting key|view ?state|session(?: id| key| token| cookie)?|csrf|xsrf|upload id|upload session|continuation|continue parameter|pagination (?:state|key)|next ?marker|last ?evaluated ?key|exclusive ?start ?key|result ?set|search id|query ?id|callback query|interaction|verification code|confirmation code|one-time (?:code|password)|\botp\b|state parameter|start key|offset token|change ?set token|history ?id|sync state"
 )
 _OVER = r"expired|(?:is |was |be |been )?(?:in|not )valid|no longer (?:valid|available|exists?|active)|not found|(?:is |are )?stale|unknown|mismatch(?:ed)?|does(?: not|n't) (?:match|exist)|do not match|already (?:been )?(?:used|consumed|acknowledged)|used already|too old|incorrect|could not be (?:parsed|decoded|found|verified|validated)|corrupt(?:ed)?|timed out|terminated|(?:has )?ended|invalidated|lost|failed|missing or (?:incorrect|invalid)|malformed|verification failed|not (?:recogni[sz]ed|correct)|exceeds the max"
-_FORM_TALK = re.compile(
+_FORM_TALK = lazy_pattern(
     r"\b(?:must|should|needs? to|has to|have to) (?:be|have|contain|not|match|start|end|consist|include|only)\b|at least|at most|\bcharacters?\b|\blength\b|too (?:short|long|large|small|weak)|(?:is|are|field|fields) (?:a |an )?(?:missing|required|mandatory|blank|empty|null)\b|can(?:'t|not) be (?:blank|empty|null|longer|less|more)"
     r"|\brequired (?:field|parameter|property|argument)|missing required|expected (?:a |an |to be )|\btype\b.{0,30}(?:string|integer|number|boolean|array|object)|one of|\benum\b|(?:valid|wrong|invalid|correct) (?:format|json|type|email|url|uuid)|\bformat\b|not allowed (?:here|in)|unknown (?:field|parameter|argument|property)|duplicate|reduce the length|already (?:taken|in use by)|has already been taken",
     re.IGNORECASE,
 )
-_SYNTAX_TALK = re.compile(
+_SYNTAX_TALK = lazy_pattern(
     r"\bjson\b|\bpars(?:e|ing|er)\b(?! scroll)|syntax|unexpected (?:token|character|end|eof)|at position|line \d|column \d|lexer|\bxml\b|grammar",
     re.IGNORECASE,
 )
-_BULK = re.compile(
+_BULK = lazy_pattern(
     r"\b(?:in|per) (?:the |a |an |one |this |each |single )*(?:batch|request|array|list|payload|call|query|page)\b|storage|disk|mailbox|file size",
     re.IGNORECASE,
 )
 
 
 def _compile(*rows: tuple[Cause, str, str]) -> tuple[tuple[Cause, str, re.Pattern[str]], ...]:
-    return tuple((cause, kind, re.compile(pattern, re.IGNORECASE)) for cause, kind, pattern in rows)
+    return tuple((cause, kind, lazy_pattern(pattern, re.IGNORECASE)) for cause, kind, pattern in rows)
 
 
 _PHRASES = _compile(
@@ -77,22 +78,22 @@ _PHRASES = _compile(
      r"|(?:is|are|still) (?:currently )?(?:being |still )?(?:locked|updated|updating|processed|processing|deleted|deleting|provisioned|provisioning|created|migrated|migrating|resizing|rebooting|booting|in use|in progress|in transition|pending)\b(?! by)|in (?:an? )?(?:invalid|wrong|incorrect|unexpected|transitional|different) (?:state|status)|(?:current|its) (?:state|status)\b.{0,40}(?:not|does|prevent|allow)|(?:not|isn't) (?:in (?:a|the) (?:\w+ )?(?:state|status)|(?:yet )?ready)\b|not yet (?:ready|available|complete|processed)|another (?:operation|request|process|transaction|job|update|task|deployment|build) (?:is|was|has|in)|concurrent (?:modification|update|request|operation|change)|conflict(?:ing|s)? (?:operation|update|request|with (?:another|a concurrent))|deadlock|race condition|cannot be .{3,40} while\b|while (?:it|another|the) .{2,40}(?:is|are) (?:running|in progress|being|active)|prior request|operation (?:is )?(?:pending|in progress)|resource (?:is )?locked|would block|not ready\b|\bnot running\b|shutting down|^[\w ]{0,40} in progress\W*$|\bat this time\b|out of stock|sold out|not in stock|insufficient stock|\bpending (?:event|operation|change|task|job|action|update)"),
     ("transient", "server", r"try (?:it |this |your request |the request |that )?(?:again|later)|retry (?:your|the|this)? ?(?:request|later|again)|please retry|under maintenance|maintenance (?:mode|window)|temporarily|temporary (?:error|failure|problem|issue|outage|fault|condition)|timed? ?out|\btimeout\b|connection (?:reset|closed|refused|was closed)|upstream|service (?:is )?unavailable|overload|under (?:heavy|high) load|over capacity|server (?:is )?(?:too )?busy"),
 )  # fmt: skip
-_NO_CREDENTIAL = re.compile(
+_NO_CREDENTIAL = lazy_pattern(
     r"\b(?:no|missing|without) (?:a |an |the |any |valid )*(?:api[ _-]?key|access[ _-]token|(?:client|auth|authentication|bearer|security) token|credentials|authentication credentials|authentication)\b(?!:)(?: (?:was |were |is )?(?:provided|found|supplied|sent|given|present|specified|in the request))?"
     r"|\b(?:api[ _-]?key|access token|credentials|(?:client|auth|authentication|bearer) token)(?: is| are| was| were)? (?:missing|not (?:provided|found in|present|specified|sent|supplied))\b|authentication credentials were not provided",
     re.IGNORECASE,
 )
-_CURRENT_STATE = re.compile(
+_CURRENT_STATE = lazy_pattern(
     r"\bcurrent(?:ly)? (?:status|state) (?:is|of|was)\b|\bis currently in (?:the )?\w+ (?:status|state)\b|, but (?:it )?(?:is|was) currently \w+ing\b",
     re.IGNORECASE,
 )
 _STATE_KINDS = (
-    ("csrf", re.compile(r"csrf|xsrf|forgery|authenticity|form[ _-]key|view ?state", re.IGNORECASE)),
-    ("nonce", re.compile(r"nonce", re.IGNORECASE)),
-    ("session", re.compile(r"session|crumb|guest|basket|cart|checkout", re.IGNORECASE)),
+    ("csrf", lazy_pattern(r"csrf|xsrf|forgery|authenticity|form[ _-]key|view ?state", re.IGNORECASE)),
+    ("nonce", lazy_pattern(r"nonce", re.IGNORECASE)),
+    ("session", lazy_pattern(r"session|crumb|guest|basket|cart|checkout", re.IGNORECASE)),
     (
         "code",
-        re.compile(
+        lazy_pattern(
             r"code|\botp\b|captcha|link[ _-]?token|public[ _-]?token|upload|one[- ]time|callback|interaction|receipt|quote|offer|reservation|challenge",
             re.IGNORECASE,
         ),
@@ -329,8 +330,8 @@ _WITHOUT_INFORMATION = frozenset(
     oh happened completing handling executing performing fulfil fulfill fulfilled satisfied statuscode exist failures precondition
     """.split()  # noqa: SIM905
 )
-_WORD = re.compile(r"[A-Za-z]+")
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_WORD = lazy_pattern(r"[A-Za-z]+")
+_HUMP = lazy_pattern(r"(?<=[a-z])(?=[A-Z])")
 
 
 def says_nothing(sentence: str) -> bool:

@@ -32,14 +32,14 @@ _CHECKED = {
 }
 
 
-def ruled_out_of(exchange: Exchange, reported: set[Cause]) -> list[str]:
+def ruled_out_of(exchange: Exchange, reported: frozenset[Cause]) -> list[str]:
     """The texts for what was looked for in this exchange and is not among the reported causes."""
     essence = exchange.media_type.essence
     documents = exchange.cache.get("graphql", ())
-    has_documents = any(summary_of(document.text) is not None for document in documents)
+    has_documents = bool(documents) and any(summary_of(document.text) is not None for document in documents)
     return list(
         _checked(
-            frozenset(reported),
+            reported,
             is_json=exchange.declares_json and exchange.json is not None,
             is_xml="xml" in essence and bool(exchange.body),
             is_form=essence.startswith("multipart/") or essence == "application/x-www-form-urlencoded",

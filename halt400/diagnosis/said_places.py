@@ -19,22 +19,23 @@ from halt400.diagnosis.places import Place, json_value_place
 from halt400.diagnosis.server_advice import Advice
 from halt400.diagnosis.text_offsets import percent_offset
 from halt400.diagnosis.value_places import place_of_value
+from halt400.lazy_patterns import lazy_pattern
 from halt400.records import Evidence
 
 __all__ = ["at_position", "request_values", "sole_candidate"]
 
-_POSITION = re.compile(
+_POSITION = lazy_pattern(
     r"(?:position|character|char|index|column|offset) (\d{1,5}) (?:in|of) [\"']([^\"']{1,300})[\"']", re.I
 )
 _MAX_VALUES = 500
-_ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
-_LIKE_A_DATE = re.compile(
+_ISO = lazy_pattern(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?")
+_LIKE_A_DATE = lazy_pattern(
     r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ].{0,20})?|\d{1,2} [A-Z][a-z]{2,8} \d{4}|[A-Z][a-z]{2,8} \d{1,2},? \d{4}"
 )
-_EMAIL = re.compile(r"[^@\s]+@[^@\s.]+\.[^@\s]+")
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_NUMERIC = re.compile(r"-?\d+(?:\.\d+)?")
-_FORMAT_WORDS = re.compile(r"\b(date|time|timestamp|e-?mail|uuid|guid|url|uri)\b", re.IGNORECASE)
+_EMAIL = lazy_pattern(r"[^@\s]+@[^@\s.]+\.[^@\s]+")
+_UUID = lazy_pattern(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_NUMERIC = lazy_pattern(r"-?\d+(?:\.\d+)?")
+_FORMAT_WORDS = lazy_pattern(r"\b(date|time|timestamp|e-?mail|uuid|guid|url|uri)\b", re.IGNORECASE)
 
 
 def at_position(exchange: Exchange, message: str) -> Evidence | None:

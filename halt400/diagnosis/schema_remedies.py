@@ -13,16 +13,17 @@ from halt400.diagnosis.edits import replace_key, replace_value, without_place
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.places import Place
 from halt400.diagnosis.server_advice import Advice, advice_in, structured_advice
+from halt400.lazy_patterns import lazy_pattern
 from halt400.records import Request
 
 __all__ = ["MISSING", "UNKNOWN", "advice_for", "mend_of", "remedy_of", "value_at"]
 
-MISSING = re.compile(
+MISSING = lazy_pattern(
     r"required|missing|must (?:be )?(?:provided|specified|present|not be (?:blank|empty|null))|not provided"
     r"|weren't supplied|can't be blank|no \w+ provided|at least one|may not be (?:blank|empty|null)",
     re.IGNORECASE,
 )
-UNKNOWN = re.compile(
+UNKNOWN = lazy_pattern(
     r"additional propert|(?:unknown|unexpected) (?:field|param|arg|key|prop|name|member|attribute)|not allowed"
     r"|unrecognized|unrecognised|extra fields|extra_forbidden|extra inputs|was unexpected|cannot be set"
     r"|cannot find field|unsupported (?:param|field|arg|prop)|not supported with|no longer supported|deprecated"
@@ -34,8 +35,8 @@ _KINDS = {
     "array": "an array", "object": "an object", "uuid": "a UUID", "email": "an e-mail address", "url": "a URL",
     "date": "a date (YYYY-MM-DD)", "datetime": "a time (ISO 8601)", "timestamp": "a timestamp",
 }  # fmt: skip
-_WHOLE = re.compile(r"-?\d{1,18}")
-_DECIMAL = re.compile(r"-?\d{1,15}(?:\.\d{1,12})?")
+_WHOLE = lazy_pattern(r"-?\d{1,18}")
+_DECIMAL = lazy_pattern(r"-?\d{1,15}(?:\.\d{1,12})?")
 
 
 def advice_for(exchange: Exchange, message: str) -> Advice:

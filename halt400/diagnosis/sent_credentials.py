@@ -9,11 +9,12 @@ from urllib.parse import unquote
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import at_body, at_text
 from halt400.diagnosis.locations import locate_name
+from halt400.lazy_patterns import lazy_pattern
 from halt400.records import Evidence
 
 __all__ = ["credential_place", "is_credential_name", "is_cursor_name", "is_secret_name", "is_state_name", "state_place"]
 
-_HEADERS = re.compile(
+_HEADERS = lazy_pattern(
     r"authorization|x-authorization|(?:[\w-]{1,40}-)?(?:api|app|auth|access|client|subscription|consumer|secret|partner|mbx-api|service)"
     r"-?(?:key|token|secret|id|sign)|(?:x-)?apikey|[\w-]{1,40}-(?:token|signature|sign|apikey|access-token)|dpop|ocp-apim-subscription-key|x-sfdc-session",
     re.IGNORECASE,
@@ -42,13 +43,13 @@ _CREDENTIAL_ORDER = (
     "refresh_token", "client_secret", "access_token", "api_key", "apikey", "key", "appid", "app_id", "token", "auth_token", "id_token", "idToken",
     "assertion", "client_assertion", "code", "X-Amz-Credential", "X-Amz-Signature", "signature", "sig", "sign", "password", "secret", "client_id",
 )  # fmt: skip
-_STATE_NAMES = re.compile(
+_STATE_NAMES = lazy_pattern(
     r"(?:.*(?:cursor|pagetoken|nexttoken|continuationtoken|continuetoken|synctoken|deltatoken|skiptoken|scrollid|pageinfo|nextpage|resumetoken|shard"
     r"iterator|iterator|querylocator|sessionid|csrftoken|xsrftoken|authenticitytoken|requestverificationtoken|nonce|viewstate|formkey|"
     r"guesttoken|uploadid|searchid|devicecode|linktoken|publictoken|exclusivestartkey|nextmarker|paginationtoken|listtoken|historyid|statetoken))"
     r"|after|before|marker|continue|sid|session|csrf|xsrf|token|state|pos|since|from|pit|sessiontoken|startingafter|endingbefore|offset|bookmark|next|delta|scroll"
 )
-_CURSOR_NAMES = re.compile(
+_CURSOR_NAMES = lazy_pattern(
     r".*(?:cursor|pagetoken|nexttoken|continuationtoken|continuetoken|synctoken|deltatoken|skiptoken|scrollid|pageinfo|resumetoken|sharditerator"
     r"|querylocator|sessionid|csrftoken|xsrftoken|authenticitytoken|requestverificationtoken|viewstate|formkey|guesttoken|paginationtoken)|nonce"
 )
@@ -60,8 +61,8 @@ _STATE_ORDER = (
     "device_code", "link_token", "public_token", "offset", "pos", "SignatureNonce", "$skiptoken", "$deltatoken", "resume_token", "search_id", "state",
 )  # fmt: skip
 _STATE_HEADERS = ("x-csrf-token", "x-csrftoken", "x-xsrf-token", "x-guest-token", "x-wp-nonce", "x-session-id", "x-session-token", "mcp-session-id", "dpop", "cookie")  # fmt: skip
-_PLAIN = re.compile(r"[^a-z0-9]+")
-_SCOPE = re.compile(r"Credential=[^/,\s]{1,128}/(\d{8})/([\w-]{1,30})/([\w-]{1,40})/aws4_request")
+_PLAIN = lazy_pattern(r"[^a-z0-9]+")
+_SCOPE = lazy_pattern(r"Credential=[^/,\s]{1,128}/(\d{8})/([\w-]{1,30})/([\w-]{1,40})/aws4_request")
 _MAX_HEADERS = 200
 
 

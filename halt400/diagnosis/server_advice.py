@@ -13,6 +13,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from halt400.lazy_patterns import lazy_pattern
+
 __all__ = ["Advice", "advice_in", "structured_advice"]
 
 _LIMIT = 1200
@@ -20,7 +22,7 @@ _Q = r"[\"'`‘’“”]"
 _NAME = r"[\w$@.\[\]/-]{1,80}"
 _NUMBER = r"(-?\d[\d,_]*(?:\.\d+)?)(?!\d*[-/:]\d)"
 _REPLACEMENT = tuple(
-    re.compile(pattern, re.IGNORECASE)
+    lazy_pattern(pattern, re.IGNORECASE)
     for pattern in (
         rf"did you mean (?:to use |to write |the (?:enum )?(?:value|field|parameter|type) |one of )?:?\s?{_Q}({_NAME}){_Q}",
         r"did you mean (?:any of )?\[([\w.-]{1,60})[\],]",
@@ -33,7 +35,7 @@ _REPLACEMENT = tuple(
 )
 _LIST = r"([\[({][^\])}]{1,400}[\])}]|(?:[\"'`‘’“”]?[\w.+/:@$ -]{1,60}[\"'`‘’“”]?(?:,? (?:or|and) |, ?| ?\| ?)){1,40}[\"'`‘’“”]?[\w+/:@$-]{1,60}[\"'`‘’“”]?)"
 _ALLOWED = tuple(
-    re.compile(pattern, re.IGNORECASE)
+    lazy_pattern(pattern, re.IGNORECASE)
     for pattern in (
         rf"one of(?: the)?(?: following| these| allowed)?(?: values| options)?(?: are)?:? {_LIST}",
         rf"(?:allowed|valid|accepted|supported|permitted|possible|available|acceptable|expected) (?:values?|options?|choices?|fields?|types?|elements?(?: expected)?|statuses|formats?)?(?: (?:are|is|include))?\s?[:=]\s?{_LIST}",
@@ -45,31 +47,31 @@ _ALLOWED = tuple(
         r"one of '?(\{[^}]{1,400}\})'? is expected",
     )
 )
-_MOST = re.compile(
+_MOST = lazy_pattern(
     r"(?:at most|(?:no|not) (?:more|greater|larger|longer|higher) than|not (?:to )?exceed(?:ing)?|less than or equal to|lower than or equal to|<=|≤"
     r"|max(?:imum)?(?: allowed)?(?: value| length| size| number| page size| limit)?(?: \w+)?(?: is| of| allowed is|:|=)?|up to|exceeds?(?: the)? (?:maximum|limit|max)(?: \w+){0,3}?(?: of)?)\s?:?\s?"
     rf"{_NUMBER}",
     re.IGNORECASE,
 )
-_LEAST = re.compile(
+_LEAST = lazy_pattern(
     r"(?:at least|(?:no|not) (?:less|fewer|smaller|lower|shorter) than|greater than or equal to|higher than or equal to|>=|≥"
     rf"|min(?:imum)?(?: allowed)?(?: value| length| size| number)?(?: is| of|:|=)?)\s?:?\s?{_NUMBER}",
     re.IGNORECASE,
 )
-_UNDER = re.compile(rf"(?:less|lower|smaller|fewer|shorter) than {_NUMBER}|< ?{_NUMBER}", re.IGNORECASE)
-_OVER = re.compile(rf"(?:greater|higher|more|larger|longer) than {_NUMBER}|> ?{_NUMBER}", re.IGNORECASE)
-_NEGATED = re.compile(r"(?:no|not|cannot|can't|cannot be|must not be|n't be|not be)\s$", re.IGNORECASE)
-_BETWEEN = re.compile(
+_UNDER = lazy_pattern(rf"(?:less|lower|smaller|fewer|shorter) than {_NUMBER}|< ?{_NUMBER}", re.IGNORECASE)
+_OVER = lazy_pattern(rf"(?:greater|higher|more|larger|longer) than {_NUMBER}|> ?{_NUMBER}", re.IGNORECASE)
+_NEGATED = lazy_pattern(r"(?:no|not|cannot|can't|cannot be|must not be|n't be|not be)\s$", re.IGNORECASE)
+_BETWEEN = lazy_pattern(
     rf"(?:between|in (?:the )?range(?: of)?|range(?: is|:)?|from|within)\s?[\[(]?{_NUMBER}\s?(?:,|and|to|-|–|\.\.)\s?{_NUMBER}", re.IGNORECASE
 )  # fmt: skip
-_LENGTH = re.compile(
+_LENGTH = lazy_pattern(
     r"charact|\blong\b|\blength\b|\bitems?\b(?![.\[_])|\belements?\b|\bentries\b|\bbytes\b|\bids\b", re.IGNORECASE
 )
-_PATTERN = re.compile(
+_PATTERN = lazy_pattern(
     r"(?:pattern|regex(?:p|ular expression)?|match(?:es)?)(?: the)?(?: (?:pattern|regex|regular expression|format))?\s?:?\s?[\"'`/]?(\^.{1,200}?\$)(?=[\"'`/]|\s|$|[.,]\s|\.$)",
     re.IGNORECASE,
 )
-_FORMAT = re.compile(r"(?:format|formatted as|in the form(?:at)?(?: of)?)[ :=(\"'`]{1,4}((?:YYYY|yyyy|HH|DD|MM|dd)[\w:./TZ +-]{3,30}|RFC ?3339|ISO[ -]?8601)|\b(YYYY-MM-DD[\w:.+-]{0,20})\b|\b(RFC ?3339|ISO[ -]?8601)\b", re.IGNORECASE)  # fmt: skip
+_FORMAT = lazy_pattern(r"(?:format|formatted as|in the form(?:at)?(?: of)?)[ :=(\"'`]{1,4}((?:YYYY|yyyy|HH|DD|MM|dd)[\w:./TZ +-]{3,30}|RFC ?3339|ISO[ -]?8601)|\b(YYYY-MM-DD[\w:.+-]{0,20})\b|\b(RFC ?3339|ISO[ -]?8601)\b", re.IGNORECASE)  # fmt: skip
 _TYPES = {
     "int": "integer", "int32": "integer", "int64": "integer", "integer": "integer", "whole number": "integer", "long": "integer", "uint32": "integer", "uint64": "integer",
     "float": "number", "double": "number", "number": "number", "numeric": "number", "decimal": "number", "numeric value": "number", "number value": "number",
@@ -78,7 +80,7 @@ _TYPES = {
     "uuid": "uuid", "email": "email", "email address": "email", "url": "url", "uri": "url", "date": "date", "datetime": "datetime", "timestamp": "timestamp", "date-time": "datetime",
 }  # fmt: skip
 _TYPE_WORD = "|".join(sorted(map(re.escape, _TYPES), key=len, reverse=True))
-_TYPE = re.compile(
+_TYPE = lazy_pattern(
     rf"(?:must be|should be|has to be|needs to be|expected|expects?|is not|not|want(?:ed)?|be of type|of type|type|to be|valid value for)(?: of type| type| to be)?[: ](?:an? )?(?:valid |positive |non-negative |whole )?{_Q}?({_TYPE_WORD}){_Q}?\b"
     rf"|\ban? valid ({_TYPE_WORD})\b"
     r"|\(TYPE_(INT32|INT64|UINT32|UINT64|FLOAT|DOUBLE|BOOL|STRING)\)|\b(Int|Float|Boolean|String) cannot represent",

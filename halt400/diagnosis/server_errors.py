@@ -20,6 +20,7 @@ from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.message_names import names_in, value_in
 from halt400.diagnosis.refusal_phrases import says_nothing
+from halt400.lazy_patterns import lazy_pattern
 
 __all__ = ["NamedField", "ServerError", "read_server_error"]
 
@@ -54,7 +55,7 @@ _ENVELOPE = frozenset(
     {*_MESSAGE_KEYS, "status", "code", "type", "error", "errors", "statuscode", "status_code", "success", "timestamp", "path",
      "instance", "trace", "traceid", "trace_id", "requestid", "request_id", "documentation_url", "details", "data", "meta", "links"}
 )  # fmt: skip
-_NO_FIELD = re.compile(r"https?:|^/(?:api|v\d)\b|^$|\s{2}|^\d{3}$")
+_NO_FIELD = lazy_pattern(r"https?:|^/(?:api|v\d)\b|^$|\s{2}|^\d{3}$")
 _NO_NAME = frozenset({"global", "base", "non_field_errors", "_schema", "__all__", "schema", "body", "query", "path"})
 _LOCATIONS = {
     "body": "body",
@@ -66,18 +67,18 @@ _LOCATIONS = {
     "form": "body",
     "querystring": "query",
 }
-_PLAIN = re.compile(
+_PLAIN = lazy_pattern(
     r"(?:bad[ _]request|validation (?:failed|error)|invalid (?:request|input|payload|argument|data)|generic error|error|internal (?:server )?error|unexpected internal error|invalid_?argument|invalid_request(?:_error)?|invalid_body|unprocessable entity|unknown error(?: occurred)?|request failed|failed|400|one or more validation errors occurred|failed to decode request|all shards failed)[.:! ]*",
     re.IGNORECASE,
 )
-_XML_TEXT = re.compile(
+_XML_TEXT = lazy_pattern(
     r"<(?:\w+:)?(?:message|faultstring|detail|text|reason|description|errormessage|argumentname|value)\b[^>]{0,200}>([^<]{1,2000})<",
     re.IGNORECASE,
 )
-_XML_NAME = re.compile(r"(?i)<(?:argumentname|field|parameter(?:name)?)>([^<]{1,80})<")
-_QUALIFIED_NAME = re.compile(r"\w{1,20}:\w{1,60}")
+_XML_NAME = lazy_pattern(r"(?i)<(?:argumentname|field|parameter(?:name)?)>([^<]{1,80})<")
+_QUALIFIED_NAME = lazy_pattern(r"\w{1,20}:\w{1,60}")
 """A code of a SOAP fault, such as ``s:Sender``: no sentence."""
-_TAG = re.compile(
+_TAG = lazy_pattern(
     r"<(?:script|style)\b[^>]{0,500}>.{0,20000}?</(?:script|style)>|<[^>]{0,2000}>", re.IGNORECASE | re.DOTALL
 )
 

@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from halt400.diagnosis.exchange import Exchange
+from halt400.lazy_patterns import lazy_pattern
 from halt400.records import Evidence
 
 __all__ = ["LONGEST_WAIT_S", "stated_wait"]
@@ -22,11 +23,11 @@ __all__ = ["LONGEST_WAIT_S", "stated_wait"]
 LONGEST_WAIT_S = 31_536_000
 """A year; a longer wait, or a time that is over, is no statement."""
 _EPOCH_S = 1_000_000_000
-_SECONDS = re.compile(r"\s{0,8}(\d{1,12})(?:\.\d{1,9})?\s{0,8}(s|sec|seconds?|ms)?\s{0,8}", re.IGNORECASE)
+_SECONDS = lazy_pattern(r"\s{0,8}(\d{1,12})(?:\.\d{1,9})?\s{0,8}(s|sec|seconds?|ms)?\s{0,8}", re.IGNORECASE)
 _RESET_FIELDS = ("ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset", "x-ratelimit-reset-requests", "x-ratelimit-reset-after")  # fmt: skip
-_RATE_LIMIT = re.compile(r"(?:^|[;,\s])(?:t|reset)=(\d{1,9})")
+_RATE_LIMIT = lazy_pattern(r"(?:^|[;,\s])(?:t|reset)=(\d{1,9})")
 _MEMBERS = {"retryafter": 1, "retryafterseconds": 1, "retryafters": 1, "retryafterms": 1000, "retrydelay": 1, "retryin": 1, "waitseconds": 1}  # fmt: skip
-_IN_WORDS = re.compile(
+_IN_WORDS = lazy_pattern(
     r"(?:try again|retry|wait|available again|reset\w*)\b.{0,30}?\b(\d{1,6})(?:\.\d{1,6})? ?(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hours?)\b",
     re.IGNORECASE,
 )

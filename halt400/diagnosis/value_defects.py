@@ -14,6 +14,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from halt400.lazy_patterns import lazy_pattern
+
 __all__ = ["ValueDefect", "defect_in", "may_hold_defects"]
 
 
@@ -44,7 +46,7 @@ _IN_URLS = (
     "{", "%7B", "%7b", "/:", "/%3A", "/%3a", "%25", "%s", "%d", "undefined", "None", "NaN", "null", "True", "False", "bject", "nvalid", "nil",
     "<", "%3C", "%3c", "['", "[%27", "%5B%27", "%5b%27", "%28%27", "('", "b'", "b%27", "System.", "UUID(", "datetime", "%!", "%40", "@", "YOUR", "your", "INSERT",
 )  # fmt: skip
-_IN_BODIES = re.compile(
+_IN_BODIES = lazy_pattern(
     rb"\[object |\[L|NaN|None\"|Invalid [Dd]ate|\{\{|\{[A-Za-z_]\w*\}|\$\{|#[{<]|<(?:nil>|%|class|function|generator|[\w.]+ object|your)|%[sd(!]|System\.|Decimal\(|UUID\(|YOUR_|your[-_]"
 )
 _WORDS_IN_BODIES = (b"undefined", b"datetime.")
@@ -65,32 +67,32 @@ _EXACT = {
 _NUMBER_OF_PYTHON = {"True": "true", "False": "false"}
 _NAME = r"[A-Za-z_][\w.\- \[\]|()']{0,60}?"
 _PATTERNS: tuple[tuple[str, re.Pattern[str], str, float, float], ...] = (
-    ("object", re.compile(r"\[object [A-Z]\w{0,40}\]"), "the text of a JavaScript object in the place of its data", 0.9, 0.85),
-    ("object", re.compile(r"<(?:[\w.]{1,80} object at 0x|generator object |function |class '|bound method |built-in |Response \[)[^>]{0,120}>"), "the text of a Python object in the place of its data", 0.9, 0.85),
-    ("object", re.compile(r"#<[A-Z][\w:]{0,60}(?::0x[0-9a-f]+)?[^>]{0,120}>"), "the text of a Ruby object in the place of its data", 0.88, 0.7),
-    ("object", re.compile(r"(?:[a-z]\w*\.){1,8}[A-Z]\w*@[0-9a-f]{5,8}|\[L[a-z][\w.]{1,80};@[0-9a-f]{5,8}"), "the text of a Java object in the place of its data", 0.88, 0.75),
-    ("object", re.compile(r"System\.(?:Collections\.Generic\.[\w`]+\[[\w.\[\]]{1,80}\]|(?:String|Int32|Object|Byte)\[\])"), "the text of a .NET object in the place of its data", 0.88, 0.75),
-    ("object", re.compile(r"(?:datetime\.(?:date|datetime|timedelta)|Decimal|UUID)\((?:'[^']{0,40}'|[\d, ]{1,60})\)"), "the repr of a Python object in the place of its text", 0.88, 0.8),
-    ("format_error", re.compile(r"%!(?:\w\([^)]{0,60}\)|\(EXTRA [^)]{0,60}\))"), "a format error of Go's fmt", 0.88, 0.8),
-    ("template", re.compile(r"\{\{\s{0,3}[$@#]?" + _NAME + r"\s{0,3}\}\}"), "a template variable that was not filled in", 0.9, 0.7),
-    ("template", re.compile(r"[$#]\{\s{0,3}" + _NAME + r"\s{0,3}\}"), "a template variable that was not filled in", 0.88, 0.65),
-    ("template", re.compile(r"<%=?\s{0,3}" + _NAME + r"\s{0,3}%>"), "a template variable that was not filled in", 0.9, 0.7),
-    ("template", re.compile(r"%\([A-Za-z_]\w{0,40}\)[sdrf]"), "a format directive that was not filled in", 0.9, 0.7),
-    ("placeholder", re.compile(r"<(?:your|insert|my|enter)[\w -]{1,40}>|\bYOUR_[A-Z_]{2,40}\b|\bINSERT_[A-Z_]{2,40}_HERE\b|\byour[-_](?:api[-_])?(?:key|token|secret|id)(?:[-_]here)?\b"), "a placeholder of the documentation in the place of a value", 0.85, 0.6),
+    ("object", lazy_pattern(r"\[object [A-Z]\w{0,40}\]"), "the text of a JavaScript object in the place of its data", 0.9, 0.85),
+    ("object", lazy_pattern(r"<(?:[\w.]{1,80} object at 0x|generator object |function |class '|bound method |built-in |Response \[)[^>]{0,120}>"), "the text of a Python object in the place of its data", 0.9, 0.85),
+    ("object", lazy_pattern(r"#<[A-Z][\w:]{0,60}(?::0x[0-9a-f]+)?[^>]{0,120}>"), "the text of a Ruby object in the place of its data", 0.88, 0.7),
+    ("object", lazy_pattern(r"(?:[a-z]\w*\.){1,8}[A-Z]\w*@[0-9a-f]{5,8}|\[L[a-z][\w.]{1,80};@[0-9a-f]{5,8}"), "the text of a Java object in the place of its data", 0.88, 0.75),
+    ("object", lazy_pattern(r"System\.(?:Collections\.Generic\.[\w`]+\[[\w.\[\]]{1,80}\]|(?:String|Int32|Object|Byte)\[\])"), "the text of a .NET object in the place of its data", 0.88, 0.75),
+    ("object", lazy_pattern(r"(?:datetime\.(?:date|datetime|timedelta)|Decimal|UUID)\((?:'[^']{0,40}'|[\d, ]{1,60})\)"), "the repr of a Python object in the place of its text", 0.88, 0.8),
+    ("format_error", lazy_pattern(r"%!(?:\w\([^)]{0,60}\)|\(EXTRA [^)]{0,60}\))"), "a format error of Go's fmt", 0.88, 0.8),
+    ("template", lazy_pattern(r"\{\{\s{0,3}[$@#]?" + _NAME + r"\s{0,3}\}\}"), "a template variable that was not filled in", 0.9, 0.7),
+    ("template", lazy_pattern(r"[$#]\{\s{0,3}" + _NAME + r"\s{0,3}\}"), "a template variable that was not filled in", 0.88, 0.65),
+    ("template", lazy_pattern(r"<%=?\s{0,3}" + _NAME + r"\s{0,3}%>"), "a template variable that was not filled in", 0.9, 0.7),
+    ("template", lazy_pattern(r"%\([A-Za-z_]\w{0,40}\)[sdrf]"), "a format directive that was not filled in", 0.9, 0.7),
+    ("placeholder", lazy_pattern(r"<(?:your|insert|my|enter)[\w -]{1,40}>|\bYOUR_[A-Z_]{2,40}\b|\bINSERT_[A-Z_]{2,40}_HERE\b|\byour[-_](?:api[-_])?(?:key|token|secret|id)(?:[-_]here)?\b"), "a placeholder of the documentation in the place of a value", 0.85, 0.6),
 )  # fmt: skip
 _WHOLE: tuple[tuple[str, re.Pattern[str], str, float, float], ...] = (
-    ("template", re.compile(r"%[sdif]"), "a format directive that was not filled in", 0.86, 0.6),
-    ("template", re.compile(r"\{[A-Za-z_]\w{0,40}\}"), "a template variable that was not filled in", 0.86, 0.6),
-    ("template", re.compile(r"\{[A-Za-z][A-Za-z]{1,20}(?:[ -][A-Za-z]{1,20}){1,4}\}"), "a placeholder of the documentation in the place of a value", 0.86, 0.55),
-    ("list", re.compile(r"\[(?:u?'[^']*'|None|True|False|-?[\d.]+)(?:, (?:u?'[^']*'|None|True|False|-?[\d.]+))*\]"), "the repr of a Python list", 0.86, 0.6),
-    ("list", re.compile(r"\((?:u?'[^']*'|-?[\d.]+)(?:, (?:u?'[^']*'|-?[\d.]+))*,?\)|\{'[^':]*'(?:, '[^':]*')*\}"), "the repr of a Python tuple or set", 0.8, 0.5),
-    ("bytes", re.compile(r"b'[^']{1,400}'"), "the repr of Python bytes", 0.85, 0.65),
+    ("template", lazy_pattern(r"%[sdif]"), "a format directive that was not filled in", 0.86, 0.6),
+    ("template", lazy_pattern(r"\{[A-Za-z_]\w{0,40}\}"), "a template variable that was not filled in", 0.86, 0.6),
+    ("template", lazy_pattern(r"\{[A-Za-z][A-Za-z]{1,20}(?:[ -][A-Za-z]{1,20}){1,4}\}"), "a placeholder of the documentation in the place of a value", 0.86, 0.55),
+    ("list", lazy_pattern(r"\[(?:u?'[^']*'|None|True|False|-?[\d.]+)(?:, (?:u?'[^']*'|None|True|False|-?[\d.]+))*\]"), "the repr of a Python list", 0.86, 0.6),
+    ("list", lazy_pattern(r"\((?:u?'[^']*'|-?[\d.]+)(?:, (?:u?'[^']*'|-?[\d.]+))*,?\)|\{'[^':]*'(?:, '[^':]*')*\}"), "the repr of a Python tuple or set", 0.8, 0.5),
+    ("bytes", lazy_pattern(r"b'[^']{1,400}'"), "the repr of Python bytes", 0.85, 0.65),
 )  # fmt: skip
 _SEGMENT: tuple[tuple[str, re.Pattern[str], str, float, float], ...] = (
-    ("template", re.compile(r":[A-Za-z_][\w]{0,40}"), "a path parameter that was not filled in", 0.86, 0.55),
+    ("template", lazy_pattern(r":[A-Za-z_][\w]{0,40}"), "a path parameter that was not filled in", 0.86, 0.55),
     (
         "template",
-        re.compile(r"<(?:\w{1,12}:)?[A-Za-z_][\w-]{0,40}>"),
+        lazy_pattern(r"<(?:\w{1,12}:)?[A-Za-z_][\w-]{0,40}>"),
         "a path parameter that was not filled in",
         0.86,
         0.6,

@@ -14,12 +14,13 @@ from itertools import pairwise
 
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding, at_text
+from halt400.lazy_patterns import lazy_pattern
 from halt400.records import Evidence
 
 __all__ = ["find"]
 
 _BODY_SIGNS = tuple(
-    (vendor, tuple(needed.split(", ")), re.compile(pattern, re.IGNORECASE | re.DOTALL))
+    (vendor, tuple(needed.split(", ")), lazy_pattern(pattern, re.IGNORECASE | re.DOTALL))
     for vendor, needed, pattern in (
         (
             "Cloudflare",
@@ -109,8 +110,8 @@ _HEADER_SIGNS = (
     ("Radware", "x-sl-compstate", ""),
     ("Barracuda", "set-cookie", "barra_counter_session"),
 )
-_CHROME = re.compile(r"(?:Chrome|Chromium)/(\d{1,4})\.")
-_HINT = re.compile(
+_CHROME = lazy_pattern(r"(?:Chrome|Chromium)/(\d{1,4})\.")
+_HINT = lazy_pattern(
     r"\"(?:Google Chrome|Chromium|Microsoft Edge|Opera|Brave|HeadlessChrome)\";\s?v=\"(\d{1,4})", re.IGNORECASE
 )
 _PLATFORMS = (

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 from itertools import islice
 
+from halt400.lazy_patterns import lazy_pattern
+
 __all__ = ["HEADER_KINDS", "SCHEME", "Replace", "authorization", "cookie", "set_cookie", "userinfo_spans"]
 
 Replace = Callable[[str], str]
@@ -33,12 +35,12 @@ SCHEME = (
 )
 """The authentication schemes that stay readable, as a regular expression without groups."""
 
-_SCHEMES = re.compile(rf"\s*(?:(?:{SCHEME})(?:\s+|\s*:\s+|$))+", re.IGNORECASE)
-_PARAMETER = re.compile(r'([A-Za-z][A-Za-z0-9_-]{0,40})(\s{0,4}=\s{0,4})(\\{0,7}"(?!\s{0,16}[,:}\]]))?([^",\\]*)')
-_QUOTED = re.compile(r'"(?!\s{0,16}[,:}\]])(.+)"', re.DOTALL)
+_SCHEMES = lazy_pattern(rf"\s*(?:(?:{SCHEME})(?:\s+|\s*:\s+|$))+", re.IGNORECASE)
+_PARAMETER = lazy_pattern(r'([A-Za-z][A-Za-z0-9_-]{0,40})(\s{0,4}=\s{0,4})(\\{0,7}"(?!\s{0,16}[,:}\]]))?([^",\\]*)')
+_QUOTED = lazy_pattern(r'"(?!\s{0,16}[,:}\]])(.+)"', re.DOTALL)
 """A value in quotes, unless the first quote seems to close a string of JSON."""
-_NEXT_PARAMETER = re.compile(r"(,(?=\s{0,8}[A-Za-z][A-Za-z0-9_-]{0,40}\s{0,4}=))")
-_ONE_WORD_SCHEME = re.compile(r"(?:bearer|basic)\W*\Z", re.IGNORECASE)
+_NEXT_PARAMETER = lazy_pattern(r"(,(?=\s{0,8}[A-Za-z][A-Za-z0-9_-]{0,40}\s{0,4}=))")
+_ONE_WORD_SCHEME = lazy_pattern(r"(?:bearer|basic)\W*\Z", re.IGNORECASE)
 _OPEN_PARAMETERS = {
     *("algorithm", "charset", "headers", "nc", "oauth_signature_method", "oauth_timestamp", "oauth_version"),
     *("qop", "realm", "signedheaders", "stale", "uri", "userhash", "version"),
@@ -125,13 +127,13 @@ def set_cookie(value: str, replace: Replace) -> str:
     return _cookie_pair(pair, replace) + semicolon + attributes
 
 
-_USERINFO = re.compile(r""":(?://|\\/\\/)([^\s/?#"'<>\\]*)@""")
-_USERINFO_BROKEN = re.compile(
+_USERINFO = lazy_pattern(r""":(?://|\\/\\/)([^\s/?#"'<>\\]*)@""")
+_USERINFO_BROKEN = lazy_pattern(
     r""":(?://|\\/\\/)([^\s/?#"'<>\\@:]+:(?![0-9]{0,5}(?:[/?#"'<>\\\s]|\Z))[^\s"'<>\\@/]*[/?#][^\s"'<>\\@]*)@"""
 )
-_USERINFO_ENCODED = re.compile(r"""%3[Aa]%2[Ff]%2[Ff]((?:(?!%2[Ff]|%3[Ff]|%23|%40)[^\s&"'<>/@])*+)%40""")
-_COLON = re.compile(r":|%3[Aa]")
-_PROXY_PAIR = re.compile(
+_USERINFO_ENCODED = lazy_pattern(r"""%3[Aa]%2[Ff]%2[Ff]((?:(?!%2[Ff]|%3[Ff]|%23|%40)[^\s&"'<>/@])*+)%40""")
+_COLON = lazy_pattern(r":|%3[Aa]")
+_PROXY_PAIR = lazy_pattern(
     r"""(?<![^\s"'=,(\[{<])(?!//)([^\s"'=,(\[{<>:/@]{1,128}+:[^\s"'<>:/@]{1,256}+)@(?=[\w.-]{1,253}:[0-9]{2,5}\b)"""
 )
 

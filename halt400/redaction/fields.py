@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
+from halt400.lazy_patterns import lazy_pattern
 from halt400.redaction.credentials import HEADER_KINDS, SCHEME
 from halt400.redaction.secret_names import NameVerdict
 from halt400.redaction.secret_replacer import Syntax
@@ -42,51 +43,51 @@ class Field(NamedTuple):
 NAMES_MAX = 10_000
 _NAME_MAX = 96
 _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789_-.$"
-_ENCODED_BEFORE = re.compile(r"(?:25){0,3}[0-9a-f]{2}")
-_ESCAPED_BEFORE = re.compile(r"u[0-9a-f]{4}|x[0-9a-f]{2}|[nrt]")
-_NAME_REST = re.compile(rf"[a-z0-9_\-.$]{{0,{_NAME_MAX}}}+")
+_ENCODED_BEFORE = lazy_pattern(r"(?:25){0,3}[0-9a-f]{2}")
+_ESCAPED_BEFORE = lazy_pattern(r"u[0-9a-f]{4}|x[0-9a-f]{2}|[nrt]")
+_NAME_REST = lazy_pattern(rf"[a-z0-9_\-.$]{{0,{_NAME_MAX}}}+")
 
-_AFTER_NAME = re.compile(
+_AFTER_NAME = lazy_pattern(
     rf"""(?:\]|%(?:25){{0,3}}5[Dd])?(?P<close>""|''|{QUOTE})?(?:\]|%5[Dd])?(?:\[[0-9]{{0,4}}\]|%5[Bb]%5[Dd])?[^\S\r\n]{{0,16}}+(?:\r?\n\s{{0,16}}+)?"""
     r"(?P<separator>=>|:=|[:=]|%(?:25){0,3}3[AaDd])\s{0,16}+"
 )
 # The value is empty, and the next line has a name of its own.
-_NEXT_LINE = re.compile(r"[A-Za-z][\w.-]{0,40}:(?=\s|\Z)")
-_SCHEME_ALONE = re.compile(rf"(?:{SCHEME})\s*", re.IGNORECASE)
-_FOLDED = re.compile(r"""(?:\r?\n|(?:\\r)?\\n)[ \t]{0,16}+(?![\w-]{1,40}:)(?P<word>[^\s"'`\\]++)""")
-_HEADER_PAIR = re.compile(rf"(?:{QUOTE})\s{{0,16}}+,\s{{0,16}}+(?=[bru]?(?:{QUOTE}))")
+_NEXT_LINE = lazy_pattern(r"[A-Za-z][\w.-]{0,40}:(?=\s|\Z)")
+_SCHEME_ALONE = lazy_pattern(rf"(?:{SCHEME})\s*", re.IGNORECASE)
+_FOLDED = lazy_pattern(r"""(?:\r?\n|(?:\\r)?\\n)[ \t]{0,16}+(?![\w-]{1,40}:)(?P<word>[^\s"'`\\]++)""")
+_HEADER_PAIR = lazy_pattern(rf"(?:{QUOTE})\s{{0,16}}+,\s{{0,16}}+(?=[bru]?(?:{QUOTE}))")
 # A doubled quote is one of CSV or SQL inside a quoted text, or else an empty text.
-_OPEN = re.compile(rf"""[bfru]{{0,2}}(?P<quote>(?:""|'')(?=[^\s,:;&}}\])>"'])|{QUOTE})""")
-_UNQUOTED = re.compile(r"""(?:\\.|[^"\\])*+""", re.DOTALL)
-_UNTICKED = re.compile(r"""(?:\\.|[^'\\])*+""", re.DOTALL)
+_OPEN = lazy_pattern(rf"""[bfru]{{0,2}}(?P<quote>(?:""|'')(?=[^\s,:;&}}\])>"'])|{QUOTE})""")
+_UNQUOTED = lazy_pattern(r"""(?:\\.|[^"\\])*+""", re.DOTALL)
+_UNTICKED = lazy_pattern(r"""(?:\\.|[^'\\])*+""", re.DOTALL)
 _ENCODED_QUOTED = {
-    quote: re.compile(rf"""(?:(?!{quote})[^"])*+""") for quote in ("%22", "%27", "&quot;", "&#34;", "&#39;")
+    quote: lazy_pattern(rf"""(?:(?!{quote})[^"])*+""") for quote in ("%22", "%27", "&quot;", "&#34;", "&#39;")
 }
-_LINE = re.compile(r"(?:(?!\\[rn])[^\r\n])*+")
-_LINE_TO_QUOTE = re.compile(r"""(?:(?!\\[rn])[^\r\n"'`])*+""")
+_LINE = lazy_pattern(r"(?:(?!\\[rn])[^\r\n])*+")
+_LINE_TO_QUOTE = lazy_pattern(r"""(?:(?!\\[rn])[^\r\n"'`])*+""")
 # Backslashes with the character that they escape, unless that is white space or a quote, which end a word.
 _ESCAPED = r"""\\++[^\snrt"'`]"""
-_ESCAPED_LINES = re.compile(r"""(?:\\++[nrt]\s{0,16}+){1,8}(?=[^\s"'`\\])""")
-_WORD = re.compile(
+_ESCAPED_LINES = lazy_pattern(r"""(?:\\++[nrt]\s{0,16}+){1,8}(?=[^\s"'`\\])""")
+_WORD = lazy_pattern(
     rf"""(?i:(?:{SCHEME})[ ]+)?"""
     rf"""(?:[^\s&"'`<>;,{{}}\[\]()\\]|{_ESCAPED}|;(?!\s{{0,4}}[\w .-]{{1,40}}=)|[,)](?=[^\s"'`&<>{{}}\[\]]))*+"""
 )
-_FORM = re.compile(rf"""(?:[^&\s"'`<>\\]|{_ESCAPED})*+""")
-_ENCODED = re.compile(r"""(?:(?!%(?:25){0,3}(?:26|23))[^&\s"'`<>#])*+""")
-_SIGNS = re.compile(r"[+.-]*+(?=[^\s])")
-_NUMBER = re.compile(r"-?0*([0-9][0-9.eE+-]*)")
+_FORM = lazy_pattern(rf"""(?:[^&\s"'`<>\\]|{_ESCAPED})*+""")
+_ENCODED = lazy_pattern(r"""(?:(?!%(?:25){0,3}(?:26|23))[^&\s"'`<>#])*+""")
+_SIGNS = lazy_pattern(r"[+.-]*+(?=[^\s])")
+_NUMBER = lazy_pattern(r"-?0*([0-9][0-9.eE+-]*)")
 
-_FLAG_VALUE = re.compile(r"""[ \t]+(?!-)(?=\S)""")
-_LEAF = re.compile(
+_FLAG_VALUE = lazy_pattern(r"""[ \t]+(?!-)(?=\S)""")
+_LEAF = lazy_pattern(
     rf"""(?P<open>[\[{{])|(?P<close>[\]}}])|(?P<quote>{QUOTE})|(?P<escape>\\u[0-9a-fA-F]{{4}}|\\.)"""
     r"""|(?P<bare>[^\s"'`,:{}\[\]\\]+)""",
     re.DOTALL,
 )
 # A quote that closes a string of JSON: what follows it is between strings.
-_CLOSES = re.compile(r'(?:\\\\)*"(?=\s{0,16}+[,:}\]])')
+_CLOSES = lazy_pattern(r'(?:\\\\)*"(?=\s{0,16}+[,:}\]])')
 _OPEN_KEYS = frozenset({"algorithm", "method", "scheme", "type"})
-_KEY = re.compile(r"\s{0,16}+:")
-_KEY_END = re.compile(rf"(?:{QUOTE})\s{{0,16}}+:")
+_KEY = lazy_pattern(r"\s{0,16}+:")
+_KEY_END = lazy_pattern(rf"(?:{QUOTE})\s{{0,16}}+:")
 
 
 def find_fields(
@@ -136,7 +137,7 @@ def find_fields(
 def _nested(quote: str) -> re.Pattern[str]:
     """The inside of a nested text: up to its quote, or where that is missing, to the end of the text around it."""
     around = "'" if quote[-1] == "'" else '"'
-    return re.compile(rf"(?:(?!(?<!\\)(?<!\\x5c)(?<!\\u005c){re.escape(quote)})(?:\\.|[^{around}\\]))*+", re.DOTALL)
+    return lazy_pattern(rf"(?:(?!(?<!\\)(?<!\\x5c)(?<!\\u005c){re.escape(quote)})(?:\\.|[^{around}\\]))*+", re.DOTALL)
 
 
 def _end(pattern: re.Pattern[str], text: str, start: int) -> int:

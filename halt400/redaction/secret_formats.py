@@ -14,6 +14,8 @@ from base64 import b64decode
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from halt400.lazy_patterns import lazy_pattern
+
 __all__ = ["FORMATS", "SecretFormat", "card_spans", "custom_formats", "has_long_digits"]
 
 
@@ -51,14 +53,14 @@ _BOUNDARY = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A
 def _format(
     hints: str, pattern: str, keep: str = "", flags: int = 0, holds: Callable[[str], bool] = _any
 ) -> SecretFormat:
-    compiled = re.compile(pattern.replace("{B}", _BOUNDARY), flags | re.ASCII)
+    compiled = lazy_pattern(pattern.replace("{B}", _BOUNDARY), flags | re.ASCII)
     return SecretFormat(tuple(hints.split()), compiled, keep, holds)
 
 
 FORMATS: tuple[SecretFormat, ...] = (
     SecretFormat(
         ("PRIVATE KEY",),
-        re.compile(r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----(?P<s>(?:(?!-----END)[^\"'<>])+)"),
+        lazy_pattern(r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----(?P<s>(?:(?!-----END)[^\"'<>])+)"),
     ),
     _format("eyJ", r"{B}eyJ(?P<s>[\w-]{6,}+(?:\.[\w-]*+){1,4})", "."),
     _format(
@@ -113,15 +115,15 @@ FORMATS: tuple[SecretFormat, ...] = (
 
 def custom_formats(patterns: Sequence[str]) -> tuple[SecretFormat, ...]:
     """The formats of an operator's own expressions; group 1 is the secret, or the whole match."""
-    return tuple(SecretFormat(("",), re.compile(pattern)) for pattern in patterns)
+    return tuple(SecretFormat(("",), lazy_pattern(pattern)) for pattern in patterns)
 
 
-_LONG_DIGITS = re.compile(r"[2-6][0-9]{2}(?:(?:[ +-]|%20)?[0-9]){10}")
-_DIGIT_RUN = re.compile(
+_LONG_DIGITS = lazy_pattern(r"[2-6][0-9]{2}(?:(?:[ +-]|%20)?[0-9]){10}")
+_DIGIT_RUN = lazy_pattern(
     r"(?:(?<![0-9A-Za-z.%])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=[^0-9]\.))"
     r"[0-9]{3,}+(?:(?:[ +-]|%20)[0-9]{3,}+)*+"
 )
-_SEPARATOR = re.compile(r"(%20|[ +-])")
+_SEPARATOR = lazy_pattern(r"(%20|[ +-])")
 _CARD_MIN, _CARD_MAX = 13, 19
 _GROUPS_MAX = 20_000
 _NINES = str.maketrans("0123456789", "9999999999")

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from enum import IntEnum
 
+from halt400.lazy_patterns import lazy_pattern
 from halt400.redaction.masks import (
     NINES,
     mask_all,
@@ -39,39 +40,39 @@ class Syntax(IntEnum):
     """A word of JSON without quotes that is no number; where it starts with a literal or number, it still does."""
 
 
-_PLAIN = re.compile(r"[!#-%'-;=?-\[\]-~]+")
-_PLAIN_URL = re.compile(r"[!#$&-;=?-\[\]_a-z~]+")
-_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+_PLAIN = lazy_pattern(r"[!#-%'-;=?-\[\]-~]+")
+_PLAIN_URL = lazy_pattern(r"[!#$&-;=?-\[\]_a-z~]+")
+_UUID = lazy_pattern(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 
 _ESCAPE = r"\\u(?P<unicode>[0-9a-fA-F]{4})|\\u(?P<escape_rest>[!#-\[\]-~]{1,4})|\\(?:[^u]|u)?"
 _OTHER = r"(?P<wide>[^\x00-\x7f]+)|[\x00-\x7f]"
 
 _UNITS = (
-    re.compile(rf"(?P<readable>[!#-%'-;=?-\[\]-~]+)|{_ESCAPE}|{_OTHER}", re.DOTALL),
-    re.compile(rf"(?P<readable>[!#-\[\]-~]+)|{_ESCAPE}|{_OTHER}", re.DOTALL),
-    re.compile(
+    lazy_pattern(rf"(?P<readable>[!#-%'-;=?-\[\]-~]+)|{_ESCAPE}|{_OTHER}", re.DOTALL),
+    lazy_pattern(rf"(?P<readable>[!#-\[\]-~]+)|{_ESCAPE}|{_OTHER}", re.DOTALL),
+    lazy_pattern(
         r"(?P<readable>[!#$&-;=?-\[\]_a-z~]+)|%(?:25)+(?![0-9a-fA-F]{2})(?P<percent_rest>[!#$&-;=?-\[\]_a-z~]{1,2})"
         rf"|%(?:25)*(?P<percent>[0-9a-fA-F]{{2}})|{_ESCAPE}|{_OTHER}",
         re.DOTALL,
     ),
-    re.compile(r"(?P<readable>[0-9]+)|[^0-9]+"),
-    re.compile(rf"(?P<readable>[!#-%'-+\--;=?-\[\]-~]+)|{_ESCAPE}|{_OTHER}", re.DOTALL),
+    lazy_pattern(r"(?P<readable>[0-9]+)|[^0-9]+"),
+    lazy_pattern(rf"(?P<readable>[!#-%'-+\--;=?-\[\]-~]+)|{_ESCAPE}|{_OTHER}", re.DOTALL),
 )
 
 _LITERAL = "null|true|false|NaN|Infinity"
 _JSON_NUMBER = r"(?P<zero>0)?(?P<digits>(?(zero)|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
 # What a parser of JSON reads of a word without quotes.
-_BARE_START = re.compile(rf"(?P<literal>{_LITERAL})|{_JSON_NUMBER}")
-_TO_QUOTE = re.compile(r'(?:\\.|[^"\\])*+', re.DOTALL)
+_BARE_START = lazy_pattern(rf"(?P<literal>{_LITERAL})|{_JSON_NUMBER}")
+_TO_QUOTE = lazy_pattern(r'(?:\\.|[^"\\])*+', re.DOTALL)
 # Not where the first quote seems to close a string of JSON: then a comma, colon or bracket follows it.
-_IN_QUOTES = re.compile(r'"(?!\s{0,16}[,:}\]])((?:\\.|[^"\\])*+)"', re.DOTALL)
-_BEYOND_QUOTE = re.compile(
+_IN_QUOTES = lazy_pattern(r'"(?!\s{0,16}[,:}\]])((?:\\.|[^"\\])*+)"', re.DOTALL)
+_BEYOND_QUOTE = lazy_pattern(
     rf"(?P<literal>{_LITERAL}|\\u[0-9a-fA-F]{{4}}|\\.?)|(?P<percent>%(?:25)*[0-9a-fA-F]{{2}})|{_JSON_NUMBER}"
     r"|(?P<word>[A-Za-z0-9]+)|(?P<wide>[^\x00-\x7f]+)|[\x00-\x7f]",
     re.DOTALL,
 )
 
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = lazy_pattern(
     r"(?:null|none|nil|undefined|[+-]?(?:nan|inf(?:inity)?)|true|false|\[object object\]"
     r"|\((?:null|none)\)|\[?(?:redacted|filtered|masked)\]?|\*+|%[sdr])"
     r"|(?:\{\{?|\$\{?|<|%\(|:)\s{0,4}(?P<name>[a-z][a-z_. -]{1,40})\s{0,4}(?:\}\}?|>|\)s)?",

@@ -6,6 +6,8 @@ Each looks at a bounded piece of the text, or at the value alone.
 import re
 from functools import cache
 
+from halt400.lazy_patterns import lazy_pattern
+
 __all__ = [
     "ATTRIBUTE",
     "ATTRIBUTE_BEFORE",
@@ -23,20 +25,20 @@ Span = tuple[int, int]
 
 QUOTE = r"""\\{0,7}["'`]|\\{1,3}(?:u00|x)2[27]|%22|%27|&quot;|&\#34;|&\#39;"""
 _MEMBER = rf"""(?:{QUOTE})(?!value|val\b)[\w-]{{1,40}}(?:{QUOTE})\s{{0,16}}+:\s{{0,16}}+"""
-PAIR = re.compile(
+PAIR = lazy_pattern(
     rf"""\]?(?P<close>{QUOTE})\s{{0,16}}+,\s{{0,16}}+"""
     rf"""(?:{_MEMBER}(?:(?:{QUOTE})[^"'<>{{}}\\]{{0,128}}+(?:{QUOTE})|[\w.-]{{1,32}}+)\s{{0,16}}+,\s{{0,16}}+){{0,6}}+"""
     rf"""(?:(?:{QUOTE})val(?:ue)?(?:{QUOTE})\s{{0,16}}+:\s{{0,16}}+)""",
     re.IGNORECASE,
 )
 """After a name that is a value itself: the member of the same object that has the secret."""
-ATTRIBUTE_BEFORE = re.compile(rf"""\b(?:name|id|property)\s?=\s?(?:{QUOTE})?\Z""")
+ATTRIBUTE_BEFORE = lazy_pattern(rf"""\b(?:name|id|property)\s?=\s?(?:{QUOTE})?\Z""")
 """Before the name in an element of HTML."""
 _OTHER_ATTRIBUTE = (
     r"""[\w:-]{1,40}+"""
     rf"""(?:=(?:(?:{QUOTE})[^"'<>\\]{{0,128}}+(?:{QUOTE})|[^\s"'<>\\]{{1,128}}+))?"""
 )
-ATTRIBUTE = re.compile(
+ATTRIBUTE = lazy_pattern(
     rf"""(?P<close>{QUOTE})?(?:\s{{1,16}}+(?!value|content){_OTHER_ATTRIBUTE}){{0,8}}+"""
     r"""\s{1,16}+(?:value|content)\s?=\s?""",
     re.IGNORECASE,
@@ -44,33 +46,33 @@ ATTRIBUTE = re.compile(
 """After such a name: the attribute of the same element that has the secret."""
 
 _LOOK_BACK = 512
-_VALUE_ATTRIBUTE = re.compile(
+_VALUE_ATTRIBUTE = lazy_pattern(
     r"""(?:value|content)\s?=\s?(?:(?P<quote>\\?["'])(?P<quoted>[^"'<>\\]{0,400}+)(?P=quote)|(?P<bare>[^\s"'<>\\]{1,400}+))"""
     rf"""(?:\s{{1,16}}+(?!(?:name|id|property)\b){_OTHER_ATTRIBUTE}){{0,8}}+\s{{1,16}}+(?:name|id|property)\s?=\s?(?:{QUOTE})?\Z""",
     re.IGNORECASE,
 )
-_VALUE_MEMBER = re.compile(
+_VALUE_MEMBER = lazy_pattern(
     r"""val(?:ue)?(?P<quote>\\?["'])\s{0,16}+:\s{0,16}+"""
     r"""(?:(?P=quote)(?P<quoted>(?:\\[^"'u]|\\u[0-9a-fA-F]{4}|[^"'\\]){0,400}?)(?P=quote)|(?P<bare>[\w.-]{1,64}+))"""
     r"""\s{0,16}+,[^{}]{0,200}?(?P=quote)(?:name|key|id|field)(?P=quote)\s{0,16}+:\s{0,16}+(?P=quote)\Z""",
     re.IGNORECASE,
 )
 
-_BRACKETED = re.compile(r"""\((?P<inner>[^()\s"'`<>]*+)|(?P<tag><(?![/!?])[^<>\s"'`&]++>?)""")
-_LOG_WORD = re.compile(r"""\][ \t]{1,4}(?=[^\s"']{0,64}[0-9])(?=[^\s"']{0,64}[A-Za-z])(?P<word>[^\s"'<>,;&]{6,}+)""")
+_BRACKETED = lazy_pattern(r"""\((?P<inner>[^()\s"'`<>]*+)|(?P<tag><(?![/!?])[^<>\s"'`&]++>?)""")
+_LOG_WORD = lazy_pattern(r"""\][ \t]{1,4}(?=[^\s"']{0,64}[0-9])(?=[^\s"']{0,64}[A-Za-z])(?P<word>[^\s"'<>,;&]{6,}+)""")
 _LOG_PARTS = frozenset({"auth", "authentication", "authorization", "session", "cookie", "cookies", "credentials"})
 
-_BLOCK = re.compile(r"[ \t]{0,8}(?:[|>][+-]?[0-9]?[+-]?[ \t]{0,8}(?:#[^\r\n]{0,80})?)?\r?\n")
-_ITEM = re.compile(r"\s*+-[ \t]+")
+_BLOCK = lazy_pattern(r"[ \t]{0,8}(?:[|>][+-]?[0-9]?[+-]?[ \t]{0,8}(?:#[^\r\n]{0,80})?)?\r?\n")
+_ITEM = lazy_pattern(r"\s*+-[ \t]+")
 
-_TAG_REST = re.compile(r"(?:\s[^<>]{0,512}+)?>(?:\s*+<!\[CDATA\[)?")
-_PREFIX = re.compile(r"<[\w.-]{1,32}:")
-_TAG_TEXT = re.compile(r"[^<]*+")
-_MULTIPART = re.compile(
+_TAG_REST = lazy_pattern(r"(?:\s[^<>]{0,512}+)?>(?:\s*+<!\[CDATA\[)?")
+_PREFIX = lazy_pattern(r"<[\w.-]{1,32}:")
+_TAG_TEXT = lazy_pattern(r"[^<]*+")
+_MULTIPART = lazy_pattern(
     r"""(?:(?!\\[rn])[^\r\n]){0,160}(?P<eol>\r?\n|\\r\\n|\\n)(?:[\w-]{1,40}:(?:(?!\\[rn])[^\r\n]){0,160}(?P=eol)){0,4}(?P=eol)"""
 )
-_PART_NAME = re.compile(r"""name=\\{0,3}["']?[^"'\r\n;]{0,40}\Z""")
-_PART_END = re.compile(r"(?:\r?\n|\\r\\n|\\n)--")
+_PART_NAME = lazy_pattern(r"""name=\\{0,3}["']?[^"'\r\n;]{0,40}\Z""")
+_PART_END = lazy_pattern(r"(?:\r?\n|\\r\\n|\\n)--")
 
 
 def form_part(text: str, lowered: str, start: int, end: int) -> Span | None:
@@ -165,4 +167,4 @@ def block_lines(text: str, start: int, end: int) -> tuple[list[Span], int] | Non
 @cache
 def _deeper(indent: int) -> re.Pattern[str]:
     """A line that is empty or indented deeper."""
-    return re.compile(rf"[ \t]*+(?:\r?\n)|[ \t]{{{indent + 1},}}[^\r\n]*+(?:\r?\n|\Z)")
+    return lazy_pattern(rf"[ \t]*+(?:\r?\n)|[ \t]{{{indent + 1},}}[^\r\n]*+(?:\r?\n|\Z)")
