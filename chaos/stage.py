@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
@@ -26,6 +27,7 @@ BUCKET = "evidence"
 PREFIX = "chaos."
 PARTITIONS = 6
 STORM_KEEP = 5
+SCRAPER_STARTS_S = 30.0
 POLICIES = """\
 [defaults]
 policy = "strict"
@@ -68,6 +70,7 @@ class CampaignStage:
         self._worker_names = worker_names
         self._scrapers: dict[int, subprocess.Popen[bytes]] = {}
         self._births: list[int] = [0] * scrapers
+        self._histories: dict[int, Path] = {}
         self.producer: AIOKafkaProducer | None = None
         self.operations = OperationPublisher(self.direct.connection)
 
@@ -136,7 +139,7 @@ class CampaignStage:
         birth = self._births[number]
         self._births[number] += 1
         name = self._scraper_names[number]
-        history = self.directory / f"{name}-{birth}.jsonl"
+        history = self._histories[number] = self.directory / f"{name}-{birth}.jsonl"
         command = [sys.executable, "-m", "chaos.scraper_process", history, self._seed + birth, number, self._per_s]
         with (self.directory / f"{name}.log").open("ab") as log:
             self._scrapers[number] = subprocess.Popen(
@@ -156,6 +159,10 @@ class CampaignStage:
         RuntimeError
             One ended by an error.
         """
+        deadline = time.monotonic() + SCRAPER_STARTS_S
+        # One that has a history takes signals.
+        while any(not path.exists() for path in self._histories.values()) and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
         for scraper in self._scrapers.values():
             scraper.send_signal(signal.SIGTERM)
         codes = [await asyncio.to_thread(scraper.wait, 90) for scraper in self._scrapers.values()]
