@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from halt400.events import response_event, target_of
     from halt400.gate import Gate
     from halt400.guard import BodyCapture, Guard, GuardedRequest, GuardStats, LocalBreaker, RequestGuard, SyncGuard
-    from halt400.kafka.connection import KafkaConnection, Plaintext, SaslPlaintext, SaslTls, Tls
+    from halt400.kafka.connection import KafkaConnection, Plaintext, SaslPlaintext, SaslTls, SaslToken, Tls
     from halt400.kafka.follower import Changes, Follower
     from halt400.proxies import Lease, ProxyPool, Released
     from halt400.publisher import Compression, Publisher, PublisherStats
@@ -73,6 +73,7 @@ __all__ = [
     "ResponseEvent",
     "SaslPlaintext",
     "SaslTls",
+    "SaslToken",
     "Scope",
     "SettingError",
     "SyncGate",
@@ -114,7 +115,7 @@ _MODULES = {
         "RequestGuard",
         "SyncGuard",
     ),
-    "kafka.connection": ("KafkaConnection", "Plaintext", "SaslPlaintext", "SaslTls", "Tls"),
+    "kafka.connection": ("KafkaConnection", "Plaintext", "SaslPlaintext", "SaslTls", "SaslToken", "Tls"),
     "proxies": ("Lease", "ProxyPool", "Released"),
     "publisher": ("Compression", "Publisher", "PublisherStats"),
     "publisher.sampling": ("HeaderSampler",),

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import msgspec
 
-from halt400.errors import BrokerUnavailable
+from halt400.errors import BrokerUnavailable, SettingError
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.record_sender import RecordSender
 from halt400.records import Operation
@@ -50,7 +50,13 @@ class OperationPublisher(StartStop):
         connection = KafkaConnection.of(kafka)
         self._topic = connection.topic("operations")
         self.sender = RecordSender(connection, deadline_s=deadline_s)
+        self._signing = connection.signing
         self._clock_ms = clock_ms
+
+    @property
+    def may_send(self) -> bool:
+        """Whether a worker would carry out what is sent, as far as that is known here."""
+        return self._signing.signer is not None or not self._signing.trusted
 
     async def stop(self) -> None:
         """Close the connections."""
@@ -63,7 +69,14 @@ class OperationPublisher(StartStop):
         ------
         BrokerUnavailable
             The broker did not acknowledge it in time.
+        SettingError
+            Keys are trusted here, and there is none to sign with: no worker would carry the operation out.
         """
+        if not self.may_send:
+            raise SettingError(
+                "HALT400_KAFKA_SIGNING_KEY is not set, and operations must be signed.",
+                "Set it to a key that the workers trust; see docs/security.md.",
+            )
         try:
             await self.sender.send(self._topic, [(operation.scope.target.encode(), _encode(operation))])
         except BrokerUnavailable as error:

@@ -178,6 +178,7 @@ SDK_ROOMS = (
     "client_values",
     "record_fields",
     "tracing",
+    "signing",
     "errors",
     "records",
     "backoff",

@@ -145,6 +145,11 @@ class Gate(StartStop):
         return self._follower.last_contact_age_s
 
     @property
+    def refused_commands(self) -> int:
+        """How many records of `control` were ignored, as no trusted key had signed them; see docs/security.md."""
+        return self._follower.refused
+
+    @property
     def not_sent(self) -> Mapping[str, int]:
         """How many requests were not sent so far, by scope id."""
         return self._savings.by_scope()

@@ -47,8 +47,8 @@ class Probes:
         self._sending: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
-        """Enable claims and reports, which are sent in the running event loop."""
-        if self._may_probe is None:
+        """Enable claims and reports, which are sent in the running event loop; not where nobody would believe them."""
+        if self._may_probe is None and self._operations.may_send:
             self._loop = asyncio.get_running_loop()
 
     async def stop(self) -> None:

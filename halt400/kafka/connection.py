@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast, get_args
 
 from halt400.errors import SettingError
+from halt400.signing import Signing
 
 if TYPE_CHECKING:
     import ssl
@@ -20,13 +21,15 @@ __all__ = [
     "SaslMechanism",
     "SaslPlaintext",
     "SaslTls",
+    "SaslToken",
     "Security",
     "Tls",
     "security_of",
 ]
 
 FilePath = str | os.PathLike[str]
-SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+PasswordMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+SaslMechanism = Literal[PasswordMechanism, "OAUTHBEARER"]
 
 _PREFIX = "HALT400_KAFKA_"
 
@@ -82,7 +85,7 @@ class SaslPlaintext:
 
     username: str
     password: str = field(repr=False)
-    mechanism: SaslMechanism = "PLAIN"
+    mechanism: PasswordMechanism = "PLAIN"
 
     def client_options(self) -> dict[str, Any]:
         """Keyword arguments for an aiokafka client."""
@@ -97,7 +100,7 @@ class SaslTls:
 
     username: str
     password: str = field(repr=False)
-    mechanism: SaslMechanism = "PLAIN"
+    mechanism: PasswordMechanism = "PLAIN"
     tls: Tls = field(default_factory=Tls)
 
     def client_options(self) -> dict[str, Any]:
@@ -105,7 +108,49 @@ class SaslTls:
         return {"security_protocol": self.protocol, "ssl_context": self.tls.ssl_context(), **_login(self)}
 
 
-Security = Plaintext | Tls | SaslPlaintext | SaslTls
+@dataclass(frozen=True, slots=True)
+class SaslToken:
+    """Login by a token (OAUTHBEARER), which is read again for each connection.
+
+    Parameters
+    ----------
+    command
+        Prints a token; it is started without a shell.
+    path
+        File with a token, where there is no command.
+    tls
+        ``None``: without encryption.
+    """
+
+    mechanism: ClassVar[str] = "OAUTHBEARER"
+
+    command: str | None = None
+    path: FilePath | None = None
+    tls: Tls | None = field(default_factory=Tls)
+
+    @property
+    def protocol(self) -> str:
+        """Kafka's name of it."""
+        return SaslPlaintext.protocol if self.tls is None else SaslTls.protocol
+
+    def provider(self) -> Any:
+        """The token provider of an aiokafka client."""
+        from halt400.kafka.token_provider import TokenProvider
+
+        return TokenProvider(self.command, self.path)
+
+    def client_options(self) -> dict[str, Any]:
+        """Keyword arguments for an aiokafka client."""
+        encrypted = {} if self.tls is None else {"ssl_context": self.tls.ssl_context()}
+        return {
+            "security_protocol": self.protocol,
+            "sasl_mechanism": self.mechanism,
+            "sasl_oauth_token_provider": self.provider(),
+            **encrypted,
+        }
+
+
+Security = Plaintext | Tls | SaslPlaintext | SaslTls | SaslToken
 
 
 def _login(sasl: SaslPlaintext | SaslTls) -> dict[str, Any]:
@@ -127,9 +172,11 @@ class KafkaConnection:
     topic_prefix
         Prefix of the names of Halt400's topics.
     security
-        `Plaintext`, `Tls`, `SaslPlaintext` or `SaslTls`.
+        `Plaintext`, `Tls`, `SaslPlaintext`, `SaslTls` or `SaslToken`.
     more_options
         Further arguments for every aiokafka client; not shown by ``repr``, since they may contain secrets.
+    signing
+        Whose signature commands and operations get, and whose are believed; default: none, and every record is.
 
     Examples
     --------
@@ -144,6 +191,7 @@ class KafkaConnection:
     topic_prefix: str = "halt400."
     security: Security = field(default_factory=Plaintext)
     more_options: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
+    signing: Signing = field(default_factory=Signing, repr=False)
 
     def __post_init__(self) -> None:
         if "://" in self.servers:
@@ -200,21 +248,25 @@ class KafkaConnection:
         """
         variables = os.environ if environment is None else environment
         found: dict[str, Any] = {}
+        key, trusted = (_read(variables, f"SIGNING_{name}") for name in ("KEY", "TRUSTED"))
+        signing = Signing.of(key, trusted) if key or trusted else Signing()
         for field_name, name in (("servers", "BOOTSTRAP_SERVERS"), ("topic_prefix", "TOPIC_PREFIX")):
             if (value := _read(variables, name)) is not None:
                 found[field_name] = value
         if "://" in found.get("servers", ""):
             of_url = cls.from_url(found["servers"])
-            return replace(of_url, topic_prefix=found.get("topic_prefix", of_url.topic_prefix))
+            return replace(of_url, topic_prefix=found.get("topic_prefix", of_url.topic_prefix), signing=signing)
         if found.get("servers") == "":
             raise SettingError(f"{_PREFIX}BOOTSTRAP_SERVERS is empty.", "Set it to host:port,host:port, or unset it.")
         return cls(
             **found,
+            signing=signing,
             security=security_of(
                 _read(variables, "SECURITY_PROTOCOL") or "PLAINTEXT",
                 username=_read(variables, "SASL_USERNAME"),
                 password=_read(variables, "SASL_PASSWORD"),
                 mechanism=_read(variables, "SASL_MECHANISM") or "PLAIN",
+                token=SaslToken(_read(variables, "SASL_TOKEN_COMMAND"), _read(variables, "SASL_TOKEN_PATH")),
                 tls=Tls(*(_read(variables, f"SSL_{name}_PATH") for name in ("CA", "CERTIFICATE", "KEY"))),
             ),
         )
@@ -228,13 +280,21 @@ class KafkaConnection:
         return {"bootstrap_servers": self.servers, **self.security.client_options(), **self.more_options}
 
 
-def security_of(protocol: str, *, username: str | None, password: str | None, mechanism: str, tls: Tls) -> Security:
+def security_of(
+    protocol: str,
+    *,
+    username: str | None,
+    password: str | None,
+    mechanism: str,
+    tls: Tls,
+    token: SaslToken | None = None,
+) -> Security:
     """Return the model of a security protocol by its Kafka name: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.
 
     Raises
     ------
     SettingError
-        The protocol or mechanism is unknown, or user or password is missing.
+        The protocol or mechanism is unknown, or user, password or token is missing.
     """
     if protocol == Plaintext.protocol:
         return Plaintext()
@@ -245,7 +305,14 @@ def security_of(protocol: str, *, username: str | None, password: str | None, me
             f"{_PREFIX}SECURITY_PROTOCOL={protocol!r}: this protocol is unknown.",
             "Choose one of PLAINTEXT, SSL, SASL_PLAINTEXT and SASL_SSL.",
         )
-    if mechanism not in get_args(SaslMechanism):
+    if mechanism == SaslToken.mechanism:
+        if token is None or (token.command is None) == (token.path is None):
+            raise SettingError(
+                f"{_PREFIX}SASL_MECHANISM is {mechanism}, which needs one way to a token.",
+                f"Set either {_PREFIX}SASL_TOKEN_COMMAND or {_PREFIX}SASL_TOKEN_PATH.",
+            )
+        return replace(token, tls=tls if protocol == SaslTls.protocol else None)
+    if mechanism not in get_args(PasswordMechanism):
         raise SettingError(
             f"{_PREFIX}SASL_MECHANISM={mechanism!r}: this mechanism is unknown.",
             f"Choose one of {', '.join(get_args(SaslMechanism))}.",
@@ -253,7 +320,7 @@ def security_of(protocol: str, *, username: str | None, password: str | None, me
     if username is None or password is None:
         missing = "SASL_USERNAME" if username is None else "SASL_PASSWORD"
         raise SettingError(f"{_PREFIX}{missing} is not set, and {protocol} needs it.", "Set it.")
-    chosen = cast(SaslMechanism, mechanism)
+    chosen = cast(PasswordMechanism, mechanism)
     if protocol == SaslPlaintext.protocol:
         return SaslPlaintext(username, password, chosen)
     return SaslTls(username, password, chosen, tls)

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from halt400.backoff import Backoff
 from halt400.errors import BrokerUnavailable, Halt400Error, TopicMismatch
+from halt400.kafka.belief import belief_of
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.latest import Changes, LatestValues
 from halt400.kafka.quiet import quiet_task
@@ -48,6 +49,9 @@ class Follower(StartStop):
     on_records
         Called before `on_changes`, once per partition and poll, with all records in order; for a topic that is a log.
         After a lost connection records may come again. It must not block, and an exception ends the follower.
+    on_refused
+        Called with a record that no trusted key has signed, and why; it is left out. Only where keys are trusted
+        (`halt400.signing`), and only of `control`. Default: a line in the log.
     newer
         ``newer(old, new) -> bool``: whether `new` replaces `old`. Default: the last record wins. A delete always
         wins.
@@ -87,6 +91,7 @@ class Follower(StartStop):
         *,
         on_changes: Callable[[Changes], None] | None = None,
         on_records: Callable[[Sequence[Any]], None] | None = None,
+        on_refused: Callable[[Any, str], None] | None = None,
         newer: Callable[[bytes, bytes], bool] | None = None,
         at_start: Literal["wait", "raise"] = "wait",
         stale_after_s: float = 10.0,
@@ -102,6 +107,7 @@ class Follower(StartStop):
         self.failure: BaseException | None = None
         self._on_changes = None if on_changes is None else _guarded(on_changes)
         self._on_records = None if on_records is None else _guarded(on_records)
+        self._belief = belief_of(self.kafka, topic, on_refused)
         self._at_start = at_start
         self._stale_after_s = stale_after_s
         self._max_backoff_s = max_backoff_s
@@ -164,6 +170,11 @@ class Follower(StartStop):
         return self._reader.age_s
 
     @property
+    def refused(self) -> int:
+        """How many records no trusted key had signed."""
+        return 0 if self._belief is None else self._belief.refused
+
+    @property
     def caught_up(self) -> bool:
         """Whether everything that was in the topic when the follower first connected has been read."""
         return self._caught_up
@@ -171,6 +182,12 @@ class Follower(StartStop):
     @property
     def healthy(self) -> bool:
         """Whether `values` is the topic's state as of at most `stale_after_s` ago."""
+        age = self.age_s
+        return self._caught_up and age is not None and age <= self._stale_after_s and self.failure is None
+
+    @property
+    def in_contact(self) -> bool:
+        """Whether Kafka answers, also where there is more to read than it has given yet."""
         age = self.last_contact_age_s
         return self._caught_up and age is not None and age <= self._stale_after_s and self.failure is None
 
@@ -230,6 +247,8 @@ class Follower(StartStop):
             first_ends = await reader.ends()
         while True:
             polled = await reader.poll(MOST_AT_ONCE)
+            if polled and self._belief is not None:
+                polled = await self._belief.believed(polled)
             if polled:
                 self._apply(polled)
             await reader.advance()

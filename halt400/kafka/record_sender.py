@@ -34,6 +34,8 @@ class RecordSender(StartStop):
             **DURABLE,
             **self._kafka.client_options(),
         }
+        self._signed = {self._kafka.topic("operations")} if self._kafka.signing.signer is not None else set[str]()
+        self._headers = self._kafka.signing.headers
         self._producer: AIOKafkaProducer | None = None
         self._connecting = asyncio.Lock()
 
@@ -61,7 +63,11 @@ class RecordSender(StartStop):
 
     async def _send(self, topic: str, records: Iterable[tuple[bytes, bytes]], partition: int | None) -> None:
         producer = await self._connected()
-        sent = [await producer.send(topic, value, key=key, partition=partition) for key, value in records]
+        headers = self._headers if topic in self._signed else _no_headers
+        sent = [
+            await producer.send(topic, value, key=key, partition=partition, headers=headers(topic, key, value))
+            for key, value in records
+        ]
         await asyncio.gather(*sent)
 
     async def stop(self) -> None:
@@ -78,3 +84,7 @@ class RecordSender(StartStop):
                     await start_client(producer)
                 self._producer = producer
             return self._producer
+
+
+def _no_headers(_topic: str, _key: bytes, _value: bytes) -> list[tuple[str, bytes]]:
+    return []

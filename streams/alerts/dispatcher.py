@@ -58,6 +58,9 @@ class AlertDispatcher:
         See `Deliveries`.
     clock
         Seconds since the epoch.
+    why_not_believed
+        ``why_not_believed(record)``: why nobody is alerted of a record of `control`; None where it is a command. The
+        detect process reports it.
     """
 
     def __init__(
@@ -76,8 +79,10 @@ class AlertDispatcher:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         until_member: Callable[[], Awaitable[None]] = always_member,
         traces: Traces | None = None,
+        why_not_believed: Callable[[Any], str | None] = lambda record: None,
     ) -> None:
         self._routing, self._clock, self._traces = routing, clock, traces
+        self._why_not_believed = why_not_believed
         self._follower, self._savings = follower, savings
         self._in_flight = InFlight()
         self._writer = AlertWriter(topics, send, self._in_flight, until_member)
@@ -118,7 +123,7 @@ class AlertDispatcher:
     @property
     def broker_answers(self) -> bool:
         """Whether the broker answers the follower of `alerts`."""
-        return self._follower.healthy
+        return self._follower.in_contact
 
     @property
     def partitions(self) -> list[int]:
@@ -169,7 +174,8 @@ class AlertDispatcher:
 
     async def process(self, partition: int, records: list[Any]) -> None:
         """Apply one fold of `control`; returns when the broker has acknowledged the rows that include it."""
-        await self._apply(partition, records, "command", _decode_command, Incidents.apply)
+        believed = [record for record in records if self._why_not_believed(record) is None]
+        await self._apply(partition, believed, "command", _decode_command, Incidents.apply)
 
     async def process_findings(self, partition: int, records: list[Any]) -> None:
         """Apply one fold of `findings`, as `process` does one of `control`."""

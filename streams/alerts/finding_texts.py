@@ -39,6 +39,8 @@ _REFUSAL_REMEDIES: Final = {
     "wrong_partition": "Publish with the murmur2 partitioner: with librdkafka (confluent-kafka, node-rdkafka, "
     "rust-rdkafka, kcat, .NET) set partitioner=murmur2_random; schemas/README.md has the setting of other clients.",
     "key_mismatch": "Publish with the target as key.",
+    "not_signed": "Find out who writes to the topic besides workers and people, and take that right from them; where "
+    "it is one of yours, give it a key. docs/security.md has both.",
     "invalid_target": "Use the host as target: no slash, control character or outer space.",
     None: "Validate what is published against the schemas in schemas/.",
 }

@@ -37,7 +37,9 @@ AsOf = Annotated[
 ]
 
 
-Stale = Annotated[bool, Meta(description="Whether Kafka has not answered for 10 s, so that the answer may be old.")]
+Stale = Annotated[
+    bool, Meta(description="Whether the answer is older than 10 s: Kafka does not answer, or not fast enough.")
+]
 
 
 class Answer(Struct, kw_only=True):

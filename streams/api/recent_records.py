@@ -105,7 +105,7 @@ class RecentRecords(StartStop, Generic[T]):
     @property
     def healthy(self) -> bool:
         """Whether what is kept is at most 10 s old."""
-        age = self.last_contact_age_s
+        age = self.age_s
         return self.caught_up and age is not None and age <= STALE_AFTER_S
 
     def newest(self, key: Callable[[T], int]) -> list[T]:

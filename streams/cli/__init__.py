@@ -18,6 +18,7 @@ from streams.cli import (
     replay,
     run,
     settings,
+    signing,
     top,
     topics,
     what_if,
@@ -45,6 +46,7 @@ def register(app: typer.Typer) -> None:
     run.register(app)
     worker.register(app)
     settings.register(app)
+    signing.register(app)
     top.register(app)
     topics.register(app)
     what_if.register(app)

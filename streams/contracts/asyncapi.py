@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from halt400.signing import SIGNATURE
 from streams import topics
 from streams.contracts.json_schemas import CONTRACTS, Contract, json_schema
 from streams.settings import KafkaSettings
@@ -25,8 +26,9 @@ _TOPIC_DESCRIPTIONS = {
     "every worker reads from the beginning. Its encoding may change.",
     topics.SAVINGS: "Requests that the gates did not send: the latest count of every gate and quarantine. Add up those "
     "of one scope and `opened_at`.",
-    topics.RESPONSES_DLQ: "Records of `responses` that are no events, and of `operations` that are no operations: key, "
-    "value and headers unchanged, and headers with the reason.",
+    topics.RESPONSES_DLQ: "Records of `responses` that are no events, of `operations` that are no operations, and of "
+    "`operations` and `control` that nobody trusted has signed: key, value and headers unchanged, and headers with "
+    "the reason.",
     topics.ALERTS: "Internal: the incidents that alerts are sent about, and what was sent; one row per incident. Its "
     "encoding may change.",
     topics.ALERTS_DLQ: "Alerts that no sink accepted, with headers that say why; `halt400 alerts resend` sends them "
@@ -72,12 +74,25 @@ _DEAD_LETTER_HEADERS = {
                 "invalid_target",
                 "wrong_partition",
                 "invalid_operation",
+                "not_signed",
             ],
         },
         "halt400.message": {"type": "string", "description": "What is wrong, for a person."},
         "halt400.topic": {"type": "string", "description": "Topic that the record was in."},
         "halt400.partition": {"type": "string", "description": "Partition that the record was in, decimal."},
         "halt400.offset": {"type": "string", "description": "Offset that the record had, decimal."},
+    },
+}
+
+_SIGNED = (topics.CONTROL, topics.OPERATIONS)
+_SIGNATURE = {
+    "type": "object",
+    "properties": {
+        SIGNATURE: {
+            "type": "string",
+            "description": "`1 NAME BASE64`: an Ed25519 signature of topic, key and value, with the name of the key. "
+            "Only where keys are set; see docs/security.md.",
+        }
     },
 }
 
@@ -167,6 +182,8 @@ def asyncapi_document(examples: Mapping[str, list[tuple[str, Any]]]) -> dict[str
     """
     kafka = KafkaSettings()
     messages = {contract.topic: _message(contract, examples.get(contract.name, [])) for contract in CONTRACTS}
+    for topic in _SIGNED:
+        messages[topic]["headers"] = _SIGNATURE
     messages |= _OTHER_MESSAGES
     return {
         "asyncapi": "3.0.0",

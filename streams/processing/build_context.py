@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 from halt400.diagnosis import Profile, diagnose
 from halt400.records import Command, Diagnosis, ResponseEvent, Source
+from streams import topics
 from streams.archive.object_names import archive_uri, object_key
 from streams.detection import Policies
+from streams.processing.believed_operations import BelievedOperations
 from streams.processing.context import ProcessingContext
 from streams.settings import Settings
 
@@ -26,6 +28,7 @@ def build_context(
     def place(source: Source, target: str, time_ms: int) -> str:
         return archive_uri(base, object_key(source, target, time_ms))
 
+    kafka = settings.kafka
     return ProcessingContext(
         archive_uri=place,
         partition_of=partition_of,
@@ -33,6 +36,7 @@ def build_context(
         policies=policies,
         is_granted=is_granted,
         diagnose=_diagnose,
+        why_not_believed=BelievedOperations(kafka.connection.signing, kafka.topic(topics.OPERATIONS)).why_not,
         skew_ms=int(detection.skew_s * 1000),
     )
 

@@ -6,8 +6,9 @@ from typing import Protocol
 
 from halt400.diagnosis import Profile
 from halt400.fingerprints import fingerprints as fingerprints_of
-from halt400.records import Command, Diagnosis, Fingerprints, ResponseEvent, Source
+from halt400.records import Command, Diagnosis, Fingerprints, Operation, ResponseEvent, Source
 from streams.detection import Policies
+from streams.processing.decoding import Record
 
 __all__ = ["ProcessingContext"]
 
@@ -31,6 +32,10 @@ def _granted_nothing(_target: str, _grant_id: str) -> bool:
     return False
 
 
+def _believed(_record: Record, _operation: Operation) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessingContext:
     """What `PartitionState` needs to know from outside; the same for every partition.
@@ -48,6 +53,8 @@ class ProcessingContext:
     is_granted
         ``is_granted(target, grant_id)``: whether the fleet granted what was requested before this worker had the
         partition.
+    why_not_believed
+        ``why_not_believed(record, operation)``: why an operation is not carried out; None where it is.
     skew_ms
         See `streams.settings.DetectionSettings`.
     """
@@ -59,4 +66,5 @@ class ProcessingContext:
     is_granted: Callable[[str, str], bool] = _granted_nothing
     fingerprints: Callable[[ResponseEvent], Fingerprints] = _default_fingerprints
     diagnose: Diagnose | None = None
+    why_not_believed: Callable[[Record, Operation], str | None] = _believed
     skew_ms: int = 30_000

@@ -74,10 +74,18 @@ class RecordReader:
     ----------
     partition_of
         ``partition_of(key)``: the partition that a key belongs to.
+    why_not_believed
+        See `streams.processing.context.ProcessingContext`.
     """
 
-    def __init__(self, partition: int, partition_of: Callable[[bytes], int]) -> None:
+    def __init__(
+        self,
+        partition: int,
+        partition_of: Callable[[bytes], int],
+        why_not_believed: Callable[[Record, Operation], str | None] = lambda record, operation: None,
+    ) -> None:
         self._partition, self._partition_of = partition, partition_of
+        self._why_not_believed = why_not_believed
 
     def refuse_event(self, record: Record) -> Refusal:
         """Say what is wrong with a record of `responses` that `decode_counted` did not decode."""
@@ -94,6 +102,9 @@ class RecordReader:
         if missing:
             name = "job_id" if scope.kind == "job" else "fingerprint"
             return Refusal(record, "invalid_operation", f"a scope of kind {scope.kind} needs its {name}")
+        reason = self._why_not_believed(record, operation)
+        if reason is not None:
+            return Refusal(record, "not_signed", f"nobody who may {operation.kind} has signed it: {reason}")
         return self.check_place(record, scope.target) or operation
 
     def check_place(self, record: Record, target: str) -> Refusal | None:

@@ -7,16 +7,20 @@ docs/adr/0001-exact-counting-without-transactions.md, and `streams.processing.ch
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from faust.types import TP
 
 from halt400.kafka.follower import Follower
+from halt400.records import Command
 from streams import metrics
 from streams.fleet_cap.log import GrantDecision
 from streams.fleet_cap.participant import CapParticipant
 from streams.processing.assignment import Assignment
 from streams.processing.checkpoint import Checkpoint
+from streams.processing.decoding import Refusal
 from streams.processing.fleet_upkeep import FleetUpkeep
+from streams.processing.outcome import Outcome
 from streams.processing.output_sender import OutputSender
 from streams.transport import Membership, Records
 
@@ -108,6 +112,22 @@ class Engine:
                 outcome = partition.state.apply_grant_decision(current, self._now_ms())
                 if outcome:
                     await self._sender.send(partition, outcome, self._assignment.inputs.responses)
+
+    async def replace_refused(self, record: Any, reason: str, latest: Command | None) -> None:
+        """Report a record of `control` that nobody trusted has signed, and write the scope's last command again.
+
+        Without it the topic's compaction would keep the forged record, and remove the command.
+        """
+        partition = self._assignment.get(record.partition)
+        if partition is None or not await self._surely_assigned() or not self._assignment.is_current(partition):
+            return
+        outcome = Outcome(refusals=[Refusal(record, "not_signed", f"no worker has signed it: {reason}")])
+        if latest is not None:
+            outcome.commands.append(latest)
+        elif (scope_id := record.key.decode(errors="replace")).encode() == record.key:
+            outcome.forgotten.append(scope_id)
+        async with self._applying:
+            await self._sender.send(partition, outcome, self._sender.control)
 
     async def checkpoint(self) -> None:
         """Make durable all that was applied before the call, and raise the watermarks to it; see `Checkpoint.run`.

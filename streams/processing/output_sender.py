@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from halt400.signing import Signing
 from streams import metrics
 from streams.detection import Finding
 from streams.fleet_cap.log import FleetRecord, encode_fleet_record
@@ -50,6 +51,8 @@ class OutputSender:
         is done when the broker has acknowledged it.
     traces
         None where they are off.
+    signing
+        Signs commands; None where they are not signed.
     """
 
     def __init__(
@@ -58,11 +61,18 @@ class OutputSender:
         send: Callable[..., Awaitable[Awaitable[Any]]],
         assignment: Assignment,
         traces: Traces | None = None,
+        signing: Signing | None = None,
     ) -> None:
+        self._sign = (signing or Signing()).headers
         self._outputs, self._send, self._assignment = outputs, send, assignment
         self._traces = traces
         self.refusals = RefusalLog(outputs.dead_letters)
         self._refusal_findings = RefusalFindings()
+
+    @property
+    def control(self) -> str:
+        """Full name of `control`."""
+        return self._outputs.control
 
     async def send(self, partition: DetectPartition, outcome: Outcome, source_topic: str) -> None:
         """Send an outcome of a partition; `source_topic` is the topic of its refused records."""
@@ -72,10 +82,12 @@ class OutputSender:
         if self._traces is not None and outcome.offences:
             traced = self._traces.detected(outcome.offences, outcome.commands)
         for command in outcome.commands:
-            headers = traced.get(command.command_id)
-            sends.append(await send(control, command.scope.id.encode(), _encode(command), number, headers))
+            key, value = command.scope.id.encode(), _encode(command)
+            signed = [*(traced.get(command.command_id) or ()), *self._sign(control, key, value)]
+            sends.append(await send(control, key, value, number, signed or None))
         for scope_id in outcome.forgotten:
-            sends.append(await send(control, scope_id.encode(), None, number, None))
+            key = scope_id.encode()
+            sends.append(await send(control, key, None, number, self._sign(control, key, None) or None))
         for offence in outcome.offences:
             headers = traced.get(offence.event.id)
             sends.append(await send(offences, offence.target.encode(), _encode(offence), number, headers))

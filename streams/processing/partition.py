@@ -53,7 +53,7 @@ class PartitionState:
         self._operations_offset = -1
         """The offset of the last operation that was applied, -1 before the first."""
         self._context = context
-        self._reader = RecordReader(partition, context.partition_of)
+        self._reader = RecordReader(partition, context.partition_of, context.why_not_believed)
         self._targets = TargetStore(context, recovered if recovered is not None else {})
         self._ids = RecentIds()
 

@@ -125,6 +125,8 @@ async def _commands(
     """The latest command of each scope of these targets."""
     latest: dict[str, Command] = {}
     async for record in _records(consumer, kafka.topic(topics.CONTROL), range(kafka.partitions)):
+        if kafka.connection.signing.why_not(kafka.topic(topics.CONTROL), record, "commands") is not None:
+            continue
         key = record.key.decode(errors="replace")
         if record.value is None:
             latest.pop(key, None)

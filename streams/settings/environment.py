@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from halt400.errors import SettingError
-from halt400.kafka.connection import KafkaConnection, SaslMechanism, Tls, security_of
+from streams.settings.kafka import KafkaSettings
+from streams.settings.section import Section
 
 __all__ = [
     "ApiSettings",
@@ -33,63 +34,7 @@ PREFIX = "HALT400_"
 DEFAULT_CONFIG_PATH = Path("halt400.toml")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class KafkaSettings(_Section):
-    """Where Kafka is, and how the topics are declared on it."""
-
-    bootstrap_servers: str = Field("127.0.0.1:9092", min_length=1, description="Brokers, host:port, comma-separated.")
-    topic_prefix: str = Field("halt400.", pattern=r"^[A-Za-z0-9._-]*$", description="Prefix of every topic and group.")
-    partitions: int = Field(12, ge=1, description="Partitions of every keyed topic; one count for all of them.")
-    replication_factor: int = Field(
-        -1, ge=-1, description="Replicas of every topic; -1 takes the cluster's default.replication.factor."
-    )
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="Whether connections are encrypted (SSL) and authenticated (SASL)."
-    )
-    sasl_mechanism: SaslMechanism = Field(
-        "PLAIN", description="How the password is shown to the broker, with a SASL protocol."
-    )
-    sasl_username: str | None = Field(None, description="User of the broker; required with a SASL protocol.")
-    sasl_password: SecretStr | None = Field(None, description="The user's password; required with a SASL protocol.")
-    ssl_ca_path: Path | None = Field(None, description="CA bundle (PEM); the system's where unset.")
-    ssl_certificate_path: Path | None = Field(None, description="Client certificate (PEM) for mutual TLS.")
-    ssl_key_path: Path | None = Field(None, description="Key of the client certificate (PEM).")
-    session_timeout_s: float = Field(10.0, ge=1, description="A killed worker's partitions move after this long.")
-    request_timeout_s: float = Field(40.0, ge=1, description="A request to the broker is given up after this long.")
-    delivery_timeout_s: float = Field(
-        600.0, ge=1, description="A record that the broker did not take for this long ends the worker; nothing is lost."
-    )
-
-    @model_validator(mode="after")
-    def _sasl_is_whole(self) -> "KafkaSettings":
-        if self.security_protocol.startswith("SASL") and (self.sasl_username is None or self.sasl_password is None):
-            raise ValueError(f"security_protocol {self.security_protocol} needs sasl_username and sasl_password")
-        return self
-
-    def topic(self, name: str) -> str:
-        """Full name of one of our topics."""
-        return f"{self.topic_prefix}{name}"
-
-    @property
-    def connection(self) -> KafkaConnection:
-        """The connection of every Kafka client."""
-        return KafkaConnection(
-            self.bootstrap_servers,
-            self.topic_prefix,
-            security_of(
-                self.security_protocol,
-                username=self.sasl_username,
-                password=self.sasl_password.get_secret_value() if self.sasl_password else None,
-                mechanism=self.sasl_mechanism,
-                tls=Tls(self.ssl_ca_path, self.ssl_certificate_path, self.ssl_key_path),
-            ),
-        )
-
-
-class DetectionSettings(_Section):
+class DetectionSettings(Section):
     """What counts as news and how long a quarantine holds."""
 
     skew_s: float = Field(
@@ -105,7 +50,7 @@ class DetectionSettings(_Section):
     )
 
 
-class ArchiveSettings(_Section):
+class ArchiveSettings(Section):
     """Where the evidence goes."""
 
     uri: str = Field(
@@ -140,7 +85,7 @@ class ArchiveSettings(_Section):
     )
 
 
-class ApiSettings(_Section):
+class ApiSettings(Section):
     """The HTTP API for queries."""
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all of this machine's.")
@@ -183,7 +128,7 @@ class ApiSettings(_Section):
     enabled: bool = Field(True, description="Whether the worker serves the API itself.")
 
 
-class MetricsSettings(_Section):
+class MetricsSettings(Section):
     """Metrics for Prometheus."""
 
     port: int | None = Field(
@@ -198,7 +143,7 @@ class MetricsSettings(_Section):
     )
 
 
-class TracesSettings(_Section):
+class TracesSettings(Section):
     """Traces by OpenTelemetry, of 400s and what follows from them; see docs/traces.md."""
 
     enabled: bool = Field(
@@ -208,7 +153,7 @@ class TracesSettings(_Section):
     )
 
 
-class ConfigSettings(_Section):
+class ConfigSettings(Section):
     """The file with what does not fit into a variable: policies, routes and sinks of alerts, redaction rules."""
 
     path: Path | None = Field(
@@ -221,7 +166,7 @@ class ConfigSettings(_Section):
         return self.path or (DEFAULT_CONFIG_PATH if DEFAULT_CONFIG_PATH.is_file() else None)
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     """The log of the worker and of `halt400 api`, on standard error."""
 
     format: Literal["text", "json"] = Field(
@@ -229,7 +174,7 @@ class LogSettings(_Section):
     )
 
 
-class WorkerSettings(_Section):
+class WorkerSettings(Section):
     """The engine."""
 
     processes: int | None = Field(

@@ -1,8 +1,9 @@
 """The followers of the detect process: `control` for the state of every scope, `fleet` for the fleet cap."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -13,9 +14,19 @@ from streams.fleet_cap.log import GrantDecision
 from streams.fleet_cap.participant import CapParticipant
 from streams.settings import KafkaSettings
 
-__all__ = ["DetectFollowers"]
+__all__ = ["DetectFollowers", "RefusedCommand"]
 
 _decode_command = msgspec.json.Decoder(Command).decode
+
+
+MOST_REFUSED = 10_000
+
+
+class RefusedCommand(NamedTuple):
+    """A record of `control` that is not believed, and why."""
+
+    record: Any
+    reason: str
 
 
 class DetectFollowers:
@@ -35,13 +46,36 @@ class DetectFollowers:
             kafka.topic(topics.CONTROL),
             newer=_is_later_command,
             on_changes=self._on_commands,
+            on_records=self._on_control_records,
+            on_refused=self._on_refused,
         )
+        self._refused: OrderedDict[bytes, RefusedCommand] = OrderedDict()
         self.fleet = Follower(kafka.connection, kafka.topic(topics.FLEET), on_records=self._on_fleet_records)
 
     def latest_command(self, scope_id: str) -> Command | None:
         """The last command of a scope, None where there is none."""
         value = self.control.values.get(scope_id.encode())
         return _decode_command(value) if value is not None else None
+
+    def take_refused(self, partitions: Collection[int]) -> list[RefusedCommand]:
+        """The records of these partitions of `control` that nobody trusted has signed, and nobody has replaced."""
+        if not self.control.caught_up:
+            return []
+        taken = [key for key, refused in self._refused.items() if refused.record.partition in partitions]
+        return [self._refused.pop(key) for key in taken]
+
+    def _on_refused(self, record: Any, reason: str) -> None:
+        if record.key is not None:
+            self._refused[record.key] = RefusedCommand(record, reason)
+            if len(self._refused) > MOST_REFUSED:
+                self._refused.popitem(last=False)
+
+    def _on_control_records(self, records: Sequence[Any]) -> None:
+        if self._refused:
+            for record in records:
+                refused = self._refused.get(record.key)
+                if refused is not None and refused.record.offset < record.offset:
+                    del self._refused[record.key]
 
     def _on_commands(self, changes: Changes) -> None:
         for key, value in changes.items():

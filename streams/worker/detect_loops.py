@@ -34,13 +34,14 @@ def add_detect_loops(
     """Add the loops to `app`; with `targets_measured` 0 no target has metrics of its own."""
     run_every(app, checkpoint_interval_s, engine.checkpoint)
     run_every(app, TICK_INTERVAL_S, partial(_tick, engine, policies))
+    run_every(app, TICK_INTERVAL_S, partial(_replace_refused, engine, assignment, followers))
     run_repeatedly(app, partial(_apply_next_decisions, engine, followers))
     watch = ProgressWatch(
         app,
         "detect",
         assignment.inputs,
         applied=assignment.applied,
-        broker_answers=lambda: followers.control.healthy,
+        broker_answers=lambda: followers.control.in_contact,
     )
     run_every(app, WATCH_INTERVAL_S, partial(_watch, app, watch, assignment, followers))
     if targets_measured:
@@ -51,6 +52,12 @@ def add_detect_loops(
 async def _tick(engine: Engine, policies: PolicyFile) -> None:
     policies.refresh()
     await engine.tick()
+
+
+async def _replace_refused(engine: Engine, assignment: Assignment, followers: DetectFollowers) -> None:
+    for record, reason in followers.take_refused(assignment.states.keys()):
+        scope_id = record.key.decode(errors="replace")
+        await engine.replace_refused(record, reason, followers.latest_command(scope_id))
 
 
 async def _apply_next_decisions(engine: Engine, followers: DetectFollowers) -> None:

@@ -13,7 +13,9 @@ from typing import cast
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
+from halt400.errors import SettingError
 from halt400.records import UNDECODABLE
+from halt400.signing import Signing, TrustedKey
 from halt400.windows import row_offset
 from streams import topics
 from streams.fleet_cap.participant import UNUSED_AFTER_MS, CapParticipant
@@ -50,6 +52,7 @@ def build_detect_app(settings: Settings, place: GroupPlace | None = None) -> Hal
         The place of its process in a worker with several: another process serves the API there.
     """
     kafka = settings.kafka
+    _check_signing(kafka.connection.signing)
     app = new_app(settings, DETECT_GROUP, place)
     watermarks = install(app, leaves=partial(leaves_group, app, settings, place))
     inputs = InputTopics(kafka.topic(topics.RESPONSES), kafka.topic(topics.OPERATIONS))
@@ -76,7 +79,7 @@ def build_detect_app(settings: Settings, place: GroupPlace | None = None) -> Hal
     traces = new_traces(settings, "detect")
     if traces is not None:
         app.services.insert(0, traces)
-    sender = OutputSender(_output_topics(kafka), app.send_acknowledged, assignment, traces)
+    sender = OutputSender(_output_topics(kafka), app.send_acknowledged, assignment, traces, kafka.connection.signing)
     membership = cast(FoldingTransport, app.transport).membership
     engine = Engine(assignment, sender, participant, (followers.control, followers.fleet), membership=membership)
     watermarks.on_checkpoint(engine.checkpoint)
@@ -92,6 +95,18 @@ def build_detect_app(settings: Settings, place: GroupPlace | None = None) -> Hal
         targets_measured=settings.metrics.targets if settings.metrics.port is not None else 0,
     )
     return app
+
+
+def _check_signing(signing: Signing) -> None:
+    """What a worker writes must be believed by whoever has its settings."""
+    signer = signing.signer
+    known = signing.trusted.get(signer.name) if signer is not None else None
+    if signing.trusted and (signer is None or known != TrustedKey("commands", signer.public)):
+        name = f"The key {signer.name!r} of HALT400_KAFKA_SIGNING_KEY" if signer is not None else "No key to sign with"
+        raise SettingError(
+            f"{name} is in HALT400_KAFKA_SIGNING_TRUSTED with the right `commands`.",
+            "Set both to what `halt400 signing-key NAME commands` has printed: the worker's commands are ignored else.",
+        )
 
 
 def _output_topics(kafka: KafkaSettings) -> OutputTopics:

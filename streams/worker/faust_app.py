@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 import faust
 
-from halt400.kafka.connection import Plaintext, SaslTls, Security, Tls
+from halt400.kafka.connection import Plaintext, SaslTls, SaslToken, Security, Tls
 from streams import topics
 from streams.settings import Settings
 from streams.transport import DisklessApp
@@ -140,6 +140,9 @@ def _credentials(security: Security) -> Any:
         return None
     if isinstance(security, Tls):
         return faust.SSLCredentials(security.ssl_context())
+    if isinstance(security, SaslToken):
+        encrypted = security.tls.ssl_context() if security.tls is not None else None
+        return faust.OAuthCredentials(oauth_cb=security.provider(), ssl_context=encrypted)
     return faust.SASLCredentials(
         username=security.username,
         password=security.password,

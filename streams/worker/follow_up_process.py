@@ -80,7 +80,7 @@ def build_follow_up_app(settings: Settings, place: GroupPlace | None = None) -> 
         log.warning(NO_ALERTS)
         follower = follow_alerts(kafka.connection)
         app.services.append(follower)
-        _add_watch(app, work, lambda: follower.healthy)
+        _add_watch(app, work, lambda: follower.in_contact)
 
     @app.on_partitions_revoked.connect  # type: ignore[arg-type]
     async def drop(_app: object, revoked: set[TP], **_: object) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import TopicAuthorizationFailedError
@@ -18,6 +19,9 @@ from halt400 import Gate, Publisher, response_event
 from halt400.errors import BrokerUnavailable
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.follower import Follower
+from halt400.operations import OperationPublisher
+from halt400.records import Command, Operation, Scope
+from halt400.signing import SIGNATURE, Right, new_key
 from streams.doctor.acls import PARTS, grants_of
 from streams.settings import load_settings
 from tests.cli.command import run
@@ -31,7 +35,7 @@ WAYS = [
     *(
         (protocol, mechanism)
         for protocol in ("SASL_SSL", "SASL_PLAINTEXT")
-        for mechanism in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+        for mechanism in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
     ),
     ("SSL", None),
 ]
@@ -57,6 +61,11 @@ class Secured:
         if mechanism is None:
             certificate, key, _ = self.certificates[user]
             found |= {"HALT400_KAFKA_SSL_CERTIFICATE_PATH": str(certificate), "HALT400_KAFKA_SSL_KEY_PATH": str(key)}
+        elif mechanism == "OAUTHBEARER":
+            path = self.authority.ca.with_name(f"{user}.token")
+            path.write_text(self.broker.token(user))
+            way = {"TOKEN_COMMAND": f"cat {path}"} if protocol == "SASL_SSL" else {"TOKEN_PATH": str(path)}
+            found |= {f"HALT400_KAFKA_SASL_{name}": value for name, value in (way | {"MECHANISM": mechanism}).items()}
         else:
             login = {"MECHANISM": mechanism, "USERNAME": user, "PASSWORD": password}
             found |= {f"HALT400_KAFKA_SASL_{name}": value for name, value in login.items()}
@@ -123,35 +132,97 @@ async def test_a_broker_with_a_certificate_of_another_authority_is_refused(
     await follower.stop()
 
 
-def start_worker(environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "halt400", "worker", "--processes", "1"]
-    with log.open("wb") as output:
+def start_worker(environment: dict[str, str], log: Path, role: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "halt400", "worker", "--processes", "1", "--role", role]
+    with log.open("ab") as output:
         return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+
+
+RIGHTS: dict[str, Right] = {"worker": "commands", "operator": "operations", "scraper": "probes"}
+
+
+async def forge(secured: Secured, scraper: KafkaConnection) -> None:
+    """Quarantine the job again by a command that nobody signed, and by an operation that a scraper's key has signed."""
+    scope = Scope(kind="job", target=TARGET, job_id="job-0")
+    times: dict[str, Any] = {"opened_at": 1 << 42, "issued_at": 1 << 42, "expires_at": 1 << 43}
+    command = Command(
+        command_id="cmd-f",
+        scope=scope,
+        sequence=99,
+        state="quarantined",
+        reason="",
+        issued_by="halt400.detect",
+        **times,
+    )
+    options = secured.connection("worker", "SASL_PLAINTEXT", "PLAIN").client_options()
+    async with AIOKafkaProducer(**options) as producer:
+        await producer.send_and_wait(
+            "halt400.control", msgspec.json.encode(command), key=scope.id.encode(), partition=0
+        )
+    async with OperationPublisher(scraper) as publisher:
+        now_ms = publisher.now_ms()
+        operation = Operation(
+            operation_id="op-f", time=now_ms, kind="quarantine", scope=scope, actor="eve", reason="", hold_s=900
+        )
+        await publisher.send(operation)
+
+
+async def until_refused(operator: dict[str, str], wanted: dict[str, str]) -> None:
+    """Wait for a dead letter of each topic, with the reason."""
+    async with asyncio.timeout(30):
+        while True:
+            listed = await run("dead-letters", "list", "--format", "json", **operator)
+            if all(f"halt400.{topic}" in listed.out and reason in listed.out for topic, reason in wanted.items()):
+                return
+
+
+async def last_command(secured: Secured) -> tuple[str, bytes]:
+    """State of the last command on `control`, and the begin of its signature."""
+    consumer = AIOKafkaConsumer(**secured.connection("worker", "SASL_PLAINTEXT", "PLAIN").client_options())
+    async with consumer:
+        consumer.assign([partition := TopicPartition("halt400.control", 0)])
+        consumer.seek(partition, (await consumer.end_offsets([partition]))[partition] - 1)
+        record = await asyncio.wait_for(consumer.getone(), 30)
+    return msgspec.json.decode(record.value, type=Command).state, dict(record.headers)[SIGNATURE][:9]
 
 
 async def test_each_part_does_its_work_with_its_rights_and_no_others(with_topics: Secured, tmp_path: Path) -> None:
     log = tmp_path / "worker.log"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HALT400_")}
-    environment |= with_topics.variables("worker", "SSL", None) | {
+    keys = {part: new_key(part, right) for part, right in RIGHTS.items()}
+    trusted = {"HALT400_KAFKA_SIGNING_TRUSTED": ", ".join(line for _, line in keys.values())}
+    signed = {part: trusted | {"HALT400_KAFKA_SIGNING_KEY": secret} for part, (secret, _) in keys.items()}
+    environment |= signed["worker"] | {
         "HALT400_ARCHIVE_URI": (tmp_path / "archive").as_uri(),
         "HALT400_API_ENABLED": "false",
         "HALT400_CONFIG_PATH": str(tmp_path / "halt400.toml"),
     }
     (tmp_path / "halt400.toml").write_text("[alerts]\n")
-    worker = start_worker(environment, log)
+    ways = {"detect": ("SSL", None), "follow-up": ("SASL_SSL", "OAUTHBEARER")}
+    workers = [
+        start_worker(environment | with_topics.variables("worker", *way), log, role) for role, way in ways.items()
+    ]
     try:
-        connection = with_topics.connection("scraper", "SASL_SSL", "SCRAM-SHA-512")
+        scraper = with_topics.variables("scraper", "SASL_SSL", "SCRAM-SHA-512")
+        operator = with_topics.variables("operator", "SASL_PLAINTEXT", "SCRAM-SHA-256") | signed["operator"]
+        connection = KafkaConnection.from_environment(scraper | signed["scraper"])
         async with Publisher(connection) as publisher, Gate(connection) as gate:
             publisher.publish(event(400))
             await until(lambda: gate.check(TARGET, "job-0"), explain=lambda: log.read_text()[-4000:])
             reason = ("release", f"job/{TARGET}/job-0", "--reason", "mended")
-            released = await run(*reason, **with_topics.variables("operator", "SASL_PLAINTEXT", "SCRAM-SHA-256"))
+            released = await run(*reason, **operator)
             assert released.code == 0, released.err
             await until(lambda: gate.check(TARGET, "job-0") is None)
+            await forge(with_topics, connection)
+            await until(lambda: gate.refused_commands == 1, explain=lambda: log.read_text()[-4000:])
+            assert gate.check(TARGET, "job-0") is None
+            await until_refused(operator, {"control": "it is not signed", "operations": "which may write probes only"})
+            assert await last_command(with_topics) == ("released", b"1 worker ")
         await until(lambda: list((tmp_path / "archive").rglob("*.har*")), explain=lambda: log.read_text()[-4000:])
     finally:
-        worker.send_signal(signal.SIGTERM)
-        assert worker.wait(60) == 0, log.read_text()[-4000:]
+        for worker in workers:
+            worker.send_signal(signal.SIGTERM)
+        assert [worker.wait(60) for worker in workers] == [0, 0], log.read_text()[-4000:]
     assert "uthoriz" not in log.read_text()
 
 

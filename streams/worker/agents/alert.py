@@ -102,6 +102,7 @@ def _new_dispatcher(
     clock: Callable[[], float],
     traces: Traces | None,
 ) -> AlertDispatcher:
+    signing, control = kafka.connection.signing, kafka.topic(topics.CONTROL)
     dispatcher = AlertDispatcher(
         routing,
         sinks,
@@ -115,5 +116,6 @@ def _new_dispatcher(
         monotonic=time.monotonic,
         until_member=app.transport.membership.wait,
         traces=traces,
+        why_not_believed=lambda record: signing.why_not(control, record, "commands"),
     )
     return dispatcher

@@ -6,6 +6,7 @@ from aiokafka import AIOKafkaProducer
 from halt400.errors import BrokerUnavailable, TopicMismatch
 from halt400.kafka.follower import Follower
 from halt400.kafka.latest import Changes
+from tests.waiting import until
 
 from .. import topics
 
@@ -148,3 +149,21 @@ async def test_what_is_older_than_the_stated_age_is_in_the_values(kafka: str, to
                 await asyncio.sleep(0.005)
             # Somewhere within the half second of a fetch that waits for records.
             await asyncio.sleep(0.023 * (number % 20))
+
+
+async def test_a_follower_that_is_far_behind_is_not_healthy_though_kafka_answers(kafka: str, topic: str) -> None:
+    now, seen = [0.0], []
+
+    def read_slowly(_records: object) -> None:
+        now[0] += 6.0
+        seen.append((follower.healthy, follower.in_contact))
+
+    follower = Follower(kafka, topic, on_records=read_slowly, clock=lambda: now[0])
+    async with follower, asyncio.timeout(60):
+        await follower.wait_caught_up()
+        # More than a fetch of 8 MiB brings, three times.
+        await topics.write(kafka, topic, [(b"a", b"x" * 900_000)] * 30)
+        await follower.wait_caught_up()
+        assert len(seen) > 3
+        assert (False, True) in seen
+        await until(lambda: follower.healthy)
