@@ -63,6 +63,7 @@ def test_keys_are_changed_one_beside_the_other() -> None:
         (((SIGNATURE, b"2 w-1 AAAA"),), "which is not trusted"),
         (signed(PERSON[0]).headers, "which may write operations only"),
     ],
+    ids=range(7),
 )
 def test_anything_else_is_not_believed(headers: Any, reason: str) -> None:
     assert reason in (why_not(SignedRecord(b"k", b"v", headers)) or "")
@@ -83,7 +84,7 @@ def test_an_operation_is_believed_for_an_hour() -> None:
         assert believed.why_not(record, operation) == reason
 
 
-@pytest.mark.parametrize("text", ["w-1", "w-1:AAAA", ":AAAA", "w 1:" + WORKER[0].partition(":")[2]])
+@pytest.mark.parametrize("text", ["w-1", "w-1:AAAA", ":AAAA", "w 1:" + WORKER[0].partition(":")[2]], ids=range(4))
 def test_a_wrong_key_is_named_and_not_shown(text: str) -> None:
     with pytest.raises(SettingError, match="HALT400_KAFKA_SIGNING_KEY is no key") as raised:
         Signing.of(text, None)
@@ -99,7 +100,7 @@ def test_settings_of_worker_and_sdk_are_the_same_and_secret() -> None:
     assert WORKER[0].partition(":")[2] not in f"{settings!r} {connection!r} {connection.signing!r}"
 
 
-@pytest.mark.parametrize("key", [None, PERSON[0], new_key("w-1", "commands")[0]])
+@pytest.mark.parametrize("key", [None, PERSON[0], new_key("w-1", "commands")[0]], ids=["none", "right", "other"])
 def test_a_worker_whose_commands_nobody_would_believe_does_not_start(key: str | None) -> None:
     with pytest.raises(SettingError, match="with the right `commands`"):
         build_detect_app(Settings(kafka={"signing_key": key, "signing_trusted": TRUSTED}))
