@@ -8,6 +8,7 @@ MEASUREMENTS = (
     "diagnosis",
     "gate",
     "install",
+    "memory",
     "outage",
     "page",
     "scrapy",

@@ -169,6 +169,7 @@ class PartitionState:
             targets.schedule(key, target)
         if targets.recovered_grants:
             outcome.join(self.tick(now_ms))
+        targets.let_idle_leave(now_ms)
         return outcome
 
     def apply_grant_decision(self, decision: GrantDecision, now_ms: int) -> Outcome:

@@ -1,15 +1,34 @@
-"""The targets of one partition: those in memory, and the recovered rows that were not needed yet. Pure."""
+"""The targets of one partition: those in memory, the idle ones, and the recovered rows that were not needed yet. Pure.
+
+Idle targets are kept as their rows, a fraction of what they are in memory; the next event decodes one again.
+"""
 
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
+from typing import NamedTuple
 
-from halt400.windows import FINE_S, Row, decode_row
+from halt400.windows import FINE_MS, Row, decode_row
 from streams.detection import Origin, OriginCounts
 from streams.detection.scopes import restore_quarantine
 from streams.processing.context import ProcessingContext
 from streams.processing.target import TrackedTarget, summarize_row
 
 __all__ = ["TargetStore"]
+
+MOST_LOADED = 1_000
+"""Targets of a partition that stay in memory, idle or not."""
+IDLE_MS = 20_000
+"""Beyond them, a target that has not changed for so long leaves memory, at the most as long again later."""
+LEAVING_AT_ONCE = 200
+"""Targets that leave in one call: each is encoded."""
+
+
+class _IdleTarget(NamedTuple):
+    """A target that has left memory: its row, and of it what is asked of all targets."""
+
+    row: bytes
+    latest: int
+    origins: tuple[Origin, ...]
 
 
 class TargetStore:
@@ -35,6 +54,13 @@ class TargetStore:
         self.loaded: dict[bytes, TrackedTarget] = {}
         self.changed: set[bytes] = set()
         self.recovered_grants: dict[bytes, str] = {}
+        self._idle: dict[bytes, _IdleTarget] = {}
+        self._origins: dict[Origin, Origin] = {}
+        """Each origin of an idle target by itself: most are equal."""
+        self._touched: set[bytes] = set()
+        """Keys that changed since the targets were last looked over."""
+        self._leaving: list[bytes] = []
+        self._look_over_ms = 0
         self._due_times = [
             (summary.due_ms, key) for key, value in recovered.items() if (summary := summarize_row(value)).due_ms
         ]
@@ -44,19 +70,50 @@ class TargetStore:
         """The target of a key: from memory, from its recovered row, or a new one."""
         target = self.loaded.get(key)
         if target is None:
-            target = self.loaded[key] = self._decode(self._recovered.pop(key, None), key.decode())
+            target = self.loaded[key] = self._decode(self._take_row(key), key.decode())
             if target.state.pending_grant is not None:
                 self.recovered_grants[key] = target.state.pending_grant.grant_id
             self.schedule(key, target)
         return target
 
+    def _take_row(self, key: bytes) -> bytes | None:
+        idle = self._idle.pop(key, None)
+        return idle.row if idle is not None else self._recovered.pop(key, None)
+
     def look_up(self, name: str) -> TrackedTarget | None:
         """The target of that name without loading it: a copy where only its row is here, None where nothing is."""
         key = name.encode()
-        target = self.loaded.get(key)
-        if target is None and (value := self._recovered.get(key)) is not None:
+        target, idle = self.loaded.get(key), self._idle.get(key)
+        if target is None and (value := idle.row if idle is not None else self._recovered.get(key)) is not None:
             target = self._decode(value, name)
         return target
+
+    def let_idle_leave(self, now_ms: int) -> None:
+        """Let targets that are idle leave memory where there are many; call it about once a second.
+
+        One that is due by time, or waits for a grant, stays.
+        """
+        loaded, touched = self.loaded, self._touched
+        if len(loaded) <= MOST_LOADED:
+            return
+        if now_ms >= self._look_over_ms:
+            self._look_over_ms = now_ms + IDLE_MS
+            self._leaving = [key for key in loaded if key not in touched]
+            touched.clear()
+        for key in self._leaving[-LEAVING_AT_ONCE:]:
+            target = loaded.get(key)
+            if target is not None and key not in touched and key not in self.changed:
+                self._leave(key, target)
+        del self._leaving[-LEAVING_AT_ONCE:]
+
+    def _leave(self, key: bytes, target: TrackedTarget) -> None:
+        state = target.state
+        if target.due or state.pending_grant is not None:
+            return
+        known = self._origins.setdefault
+        origins = tuple(known(origin, origin) for origin in state.active_origins())
+        self._idle[key] = _IdleTarget(target.encode(), target.row.latest, origins)
+        del self.loaded[key]
 
     def _decode(self, value: bytes | None, name: str) -> TrackedTarget:
         target = TrackedTarget.decode(value, name)
@@ -91,29 +148,34 @@ class TargetStore:
         """The rows that changed since the last call, encoded for the changelog as they are now."""
         loaded = self.loaded
         rows = [(key, loaded[key].encode()) for key in self.changed]
+        self._touched |= self.changed
         self.changed.clear()
         return rows
 
     def rows(self) -> dict[str, Row]:
-        """Every row by target name, recovered ones included."""
+        """Every row by target name, recovered and idle ones included."""
         found = {key.decode(): decode_row(value) for key, value in self._recovered.items()}
+        found |= {key.decode(): decode_row(idle.row) for key, idle in self._idle.items()}
         return found | {target.name: target.row for target in self.loaded.values()}
 
     def __len__(self) -> int:
         """Number of targets, active or not."""
-        return len(self.loaded) + len(self._recovered)
+        return len(self.loaded) + len(self._idle) + len(self._recovered)
 
     def count_active(self, since_ms: int) -> int:
         """Number of targets with a response since `since_ms`."""
-        loaded = sum(target.row.latest * FINE_S * 1000 >= since_ms for target in self.loaded.values())
-        return loaded + sum(summarize_row(value).latest_ms >= since_ms for value in self._recovered.values())
+        loaded = sum(target.row.latest * FINE_MS >= since_ms for target in self.loaded.values())
+        idle = sum(target.latest * FINE_MS >= since_ms for target in self._idle.values())
+        return loaded + idle + sum(summarize_row(value).latest_ms >= since_ms for value in self._recovered.values())
 
     def active_origins(self) -> OriginCounts | None:
-        """Where the jobs of the loaded targets send from; None while most targets are not loaded since recovery."""
-        if len(self._recovered) > len(self.loaded):
+        """Where the jobs of the targets send from; None while most were not loaded since recovery."""
+        if len(self._recovered) > len(self.loaded) + len(self._idle):
             return None
-        return OriginCounts.of(self._origins())
+        return OriginCounts.of(self._every_origin())
 
-    def _origins(self) -> Iterator[Origin]:
+    def _every_origin(self) -> Iterator[Origin]:
         for target in self.loaded.values():
             yield from target.state.active_origins()
+        for idle in self._idle.values():
+            yield from idle.origins
