@@ -18,9 +18,11 @@ from msgspec import Struct
 
 from benchmarks.server_matrix.defects import DEFECTS, FINE
 
-__all__ = ["CORPUS", "Cell", "cells", "split_response", "write"]
+__all__ = ["ASIDE", "CORPUS", "Cell", "cells", "differences", "split_response", "write"]
 
 CORPUS = Path(__file__).resolve().parent.parent.parent / "corpus" / "servers"
+ASIDE = CORPUS.parent / "servers_aside"
+"""Earlier versions of the same servers, of which no sign was taken: to score on."""
 
 _DATE = re.compile(rb"(?i)(\r\ndate: )[^\r\n]*")
 _LONG = re.compile(r"(.{1,16}?)\1{500,}", re.DOTALL)
@@ -63,7 +65,21 @@ def _unpacked(parts: list[Any]) -> bytes:
     return "".join(texts).encode("latin-1")
 
 
-def write(found: Mapping[str, Mapping[str, bytes]], about: Mapping[str, dict[str, Any]]) -> None:
+def differences(found: Mapping[str, Mapping[str, bytes]], corpus: Path = CORPUS) -> tuple[int, list[tuple[str, str]]]:
+    """How many responses are as in a corpus, and the servers and requests of those that are not."""
+    known: dict[tuple[str, str], str] = {}
+    for line in _lines(corpus / "responses.jsonl"):
+        known.update({(server, name): line["raw"] for server, names in line["cells"].items() for name in names})
+    differs = [
+        (server, name)
+        for server, answers in found.items()
+        for name, response in answers.items()
+        if known.get((server, name)) != _DATE.sub(_FIXED, response).decode("latin-1")
+    ]
+    return sum(map(len, found.values())) - len(differs), differs
+
+
+def write(found: Mapping[str, Mapping[str, bytes]], about: Mapping[str, dict[str, Any]], corpus: Path = CORPUS) -> None:
     """Write what was recorded of some servers; what the corpus holds of others stays.
 
     Parameters
@@ -72,13 +88,15 @@ def write(found: Mapping[str, Mapping[str, bytes]], about: Mapping[str, dict[str
         By server and request, the raw response.
     about
         By server, its line of ``servers.jsonl`` without the name.
+    corpus
+        The folder of the corpus.
     """
-    CORPUS.mkdir(parents=True, exist_ok=True)
+    corpus.mkdir(parents=True, exist_ok=True)
     servers: dict[str, Any] = {}
     responses: dict[str, dict[str, list[str]]] = {}
-    if (CORPUS / "servers.jsonl").exists():
-        servers = {line.pop("name"): line for line in _lines("servers.jsonl")}
-        for line in _lines("responses.jsonl"):
+    if (corpus / "servers.jsonl").exists():
+        servers = {line.pop("name"): line for line in _lines(corpus / "servers.jsonl")}
+        for line in _lines(corpus / "responses.jsonl"):
             for server, defects in line["cells"].items():
                 if server not in found:
                     responses.setdefault(line["raw"], {})[server] = defects
@@ -88,30 +106,32 @@ def write(found: Mapping[str, Mapping[str, bytes]], about: Mapping[str, dict[str
             text = _DATE.sub(_FIXED, response).decode("latin-1")
             responses.setdefault(text, {}).setdefault(server, []).append(defect)
     every = (*FINE, *DEFECTS)
-    _write(
-        "requests.jsonl", ({"name": d.name, "cause": d.cause, "words": d.words, "raw": _packed(d.raw)} for d in every)
-    )
-    _write("servers.jsonl", ({"name": name, **servers[name]} for name in sorted(servers)))
+    if corpus == CORPUS:
+        packed = ({"name": d.name, "cause": d.cause, "words": d.words, "raw": _packed(d.raw)} for d in every)
+        _write(corpus / "requests.jsonl", packed)
+    _write(corpus / "servers.jsonl", ({"name": name, **servers[name]} for name in sorted(servers)))
     ordered = sorted(responses.items(), key=lambda one: (min(one[1]), one[0]))
-    _write("responses.jsonl", ({"cells": dict(sorted(to.items())), "raw": raw} for raw, to in ordered))
+    _write(corpus / "responses.jsonl", ({"cells": dict(sorted(to.items())), "raw": raw} for raw, to in ordered))
 
 
-def _write(name: str, lines: Iterator[dict[str, Any]]) -> None:
-    (CORPUS / name).write_text("".join(json.dumps(line, ensure_ascii=True) + "\n" for line in lines))
+def _write(path: Path, lines: Iterator[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(line, ensure_ascii=True) + "\n" for line in lines))
 
 
-def _lines(name: str) -> Iterator[dict[str, Any]]:
-    with (CORPUS / name).open() as file:
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.exists():
+        return
+    with path.open() as file:
         for line in file:
             yield json.loads(line)
 
 
-def cells() -> Iterator[Cell]:
+def cells(corpus: Path = CORPUS) -> Iterator[Cell]:
     """Every cell in which a response came back."""
-    requests = {line["name"]: line for line in _lines("requests.jsonl")}
+    requests = {line["name"]: line for line in _lines(CORPUS / "requests.jsonl")}
     raws = {name: _unpacked(line["raw"]) for name, line in requests.items()}
-    servers = {line["name"]: line for line in _lines("servers.jsonl")}
-    answers = list(_lines("responses.jsonl"))
+    servers = {line["name"]: line for line in _lines(corpus / "servers.jsonl")}
+    answers = list(_lines(corpus / "responses.jsonl"))
     fine: dict[tuple[str, str], str] = {}
     for line in answers:
         for server, names in line["cells"].items():

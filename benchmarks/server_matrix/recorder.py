@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.server_matrix.defects import DEFECTS, FINE, Defect
-from benchmarks.server_matrix.servers import APPS, SERVERS, Ports, Server
+from benchmarks.server_matrix.servers import APPS, EARLIER, SERVERS, Ports, Server
 
 __all__ = ["record", "upstream"]
 
@@ -175,7 +175,8 @@ def _warm(port: int) -> None:
         time.sleep(0.2)
 
 
-def servers_named(names: str | None) -> list[Server]:
-    """The servers with these names, all where there are none."""
+def servers_named(names: str | None, versions: str = "current") -> list[Server]:
+    """The servers with these names, all where there are none; of earlier versions those that the registries have."""
     wanted = {name.strip().lower() for name in names.split(",")} if names else None
-    return [one for one in SERVERS if wanted is None or one.name.lower() in wanted]
+    asked = SERVERS if versions == "current" else [one for one in SERVERS if one.name in EARLIER]
+    return [one for one in asked if wanted is None or one.name.lower() in wanted]

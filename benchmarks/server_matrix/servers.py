@@ -24,7 +24,7 @@ from benchmarks.server_matrix.configurations import (
     varnish,
 )
 
-__all__ = ["SERVERS", "Ports", "Server"]
+__all__ = ["EARLIER", "SERVERS", "Ports", "Server"]
 
 APPS = Path(__file__).resolve().parent / "apps"
 
@@ -177,3 +177,9 @@ SERVERS = (
     Server(name="Go net/http", answers_as=("Go net/http",), command=_go("net/http"), version="go version", tls=True),
     Server(name="fasthttp", answers_as=("fasthttp",), command=_go("fasthttp"), version="cat {}/go/go.mod"),
 )  # fmt: skip
+EARLIER = frozenset(
+    {"gunicorn", "uvicorn, h11", "uvicorn, httptools", "Hypercorn", "aiohttp", "Waitress", "Granian", "Tornado", "Cheroot",
+     "Daphne", "Werkzeug", "gevent", "Express", "Fastify", "Bun", "Deno", "Tomcat", "Jetty", "Undertow", "Netty", "Vert.x",
+     "Grizzly", "fasthttp", "Caddy", "Envoy"}
+)  # fmt: skip
+"""The servers of which the registries have earlier versions, to be recorded aside."""
