@@ -176,7 +176,7 @@ def structured_names(body: str | None) -> set[str]:
 
 
 def recorded_suite(confusion: Counter[tuple[str, str]]) -> list[Score]:
-    good, blind, refused, named = [], [], [], []
+    good, blind, refused, placed, named = [], [], [], [], []
     for row, request, response in recorded("recorded_2xx_negatives.jsonl"):
         for results, found in ((good, find_defect(request, response)), (blind, find_defect(request))):
             what = f"{found.cause} {found.evidence[0].detail[:90]}" if found else ""
@@ -189,6 +189,11 @@ def recorded_suite(confusion: Counter[tuple[str, str]]) -> list[Score]:
             refused.append(
                 (f"{row['method']} {row['url'][:80]} {str(row['response_body'])[:120]}", found.cause != "unknown")
             )
+            if found.cause != "unknown":
+                in_request = any(
+                    item.offset is not None and item.where in ("body", "url", "header") for item in found.evidence
+                )
+                placed.append((f"{row['method']} {row['url'][:80]} {str(row['response_body'])[:120]}", in_request))
         for field in structured_names(row["response_body"]):
             shown = any(field in (item.name or "") or field in item.detail for item in found.evidence)
             named.append(
@@ -198,6 +203,7 @@ def recorded_suite(confusion: Counter[tuple[str, str]]) -> list[Score]:
         score_of("Recorded 2xx: no sure defect", good, 1.0),
         score_of("Recorded 2xx, response unseen: no sure defect", blind, 1.0),
         score_of("Recorded 400s: a named cause", refused, 0.8),
+        score_of("Recorded 400s: of those, a place in the request", placed, 0.75),
         score_of("Recorded 4xx: the field that the server names", named, 1.0),
     ]
 

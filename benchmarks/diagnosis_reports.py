@@ -1,4 +1,4 @@
-"""400s of well-known APIs, rebuilt from public threads, in two files that were committed before the code was run on them.
+"""400s of well-known APIs, rebuilt from public threads: two files, each committed before the code was run on it.
 
 What the first taught was mended before the second was written; `docs/diagnosis.md` has the first score of each.
 

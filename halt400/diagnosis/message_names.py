@@ -48,10 +48,12 @@ _PATTERNS = tuple(
         (rf"(?i:param(?:eter)? is missing or the value is empty: )({_WORD})", None, True),
         (rf"(?i:required|missing|invalid|unknown|the)\s({_PLAIN})\s(?i:{_KIND})\b(?!\(s\)|\s?:)", None, False),
         (rf"(?i:{_KIND})\(s\)\s?:\s({_WORD})", None, True),
+        (rf"(?i:{_KIND})\s(?i:were|was|are|is)\s(?i:not \w{{1,20}}|missing|required|absent)\s?:\s({_WORD})", None, True),
         # The 'To' number +1 is not valid; "name cannot be missing"; "messages.2: ..."
         (rf"\b[Tt]he\s{_Q}({_WORD}){_Q}\s(?i:number|value|header|list|array|object|string|address|id|date|flag|type|setting"
          r"|entry|claim|scope|content)\b", None, True),
-        (r"(?m:^)\s?([a-z]\w{1,60})\s(?:cannot|can't|may not|must not|should not)\sbe\s(?:missing|null|blank|empty|omitted)\b",
+        (rf"(?i:invalid )(type)\. (?i:expected) {_Q}", None, True),
+        (r"(?m:^)\s?(?:[a-z]\w{1,30}\s)?([a-z]\w{1,60})\s(?:cannot|can't|may not|must not|should not)\sbe\s(?:missing|null|blank|empty|omitted)\b",
          None, True),
         (r"(?m:^)\s?([A-Za-z_]\w{0,60}(?:\.[\w-]{1,60}|\[\d{1,6}\]){1,12})\s?:\s", None, True),
         (rf"{_Q}({_WORD}){_Q}\s(?:\(.{{0,40}}?\)\s)?{_VERDICT}\b", None, False),
@@ -115,7 +117,26 @@ _ENGLISH = frozenset(
 
 
 _NEVER_NAMES = frozenset(
-    {"a", "an", "the", "is", "not", "must", "be", "of", "value", "values", "in", "for", "at", "valid", "one"}
+    {
+        "a",
+        "an",
+        "the",
+        "is",
+        "not",
+        "must",
+        "be",
+        "of",
+        "value",
+        "values",
+        "in",
+        "for",
+        "at",
+        "valid",
+        "one",
+        "errors",
+        "error",
+        "details",
+    }
 )
 
 
@@ -210,5 +231,6 @@ def value_in(message: str) -> list[str]:
         *[match[1].rstrip(".,:;") for match in _AFTER.finditer(message)],
         *[match[1].strip() for match in _LONG_QUOTE.finditer(message)],
         *[match[1].strip() for match in _BRACKETED.finditer(message)],
+        message.rpartition(": ")[2].rstrip(". ")[:200],
     ]
     return [value for value in dict.fromkeys(values) if len(value) >= 3 and value.lower() not in _ENGLISH][:8]

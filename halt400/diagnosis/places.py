@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote_plus
 
-from msgspec import Struct
-
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.json_places import JsonPath, JsonPlace, json_places, path_of, path_text, plain_name
+from halt400.diagnosis.path_places import QUERY_CHARS, Place, last_segment, segment_named, url_path
+from halt400.diagnosis.text_offsets import percent_offset
 
 __all__ = [
     "SECRET_HEADERS",
@@ -29,35 +29,14 @@ __all__ = [
     "url_path",
 ]
 
-QUERY_CHARS = 65_536
 _QUERY_PAIR = re.compile(r"[?&]([^=&#]*)(?:=([^&#]*))?")
 _FORM_PAIR = re.compile(rb"(?:^|&)([^=&]*)(?:=([^&]*))?")
 _PART_NAME = re.compile(rb'(?i)content-disposition:[^\r\n]{0,256}?\bname="([^"\r\n]{1,256})"')
 SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
-class Place(Struct):
-    """A field or a value in a request.
-
-    Attributes
-    ----------
-    where
-        body, url or header, as in `Evidence`.
-    kind
-        json, form, multipart, xml, query, path or header.
-    key, key_length, value, value_end
-        The spans, in bytes of a body and in characters of a URL or a header's value; `key` is -1 where there is none.
-    name
-        The field as the request has it.
-    """
-
-    where: str
-    kind: str
-    key: int
-    key_length: int
-    value: int
-    value_end: int
-    name: str
+_IDENTIFIERS = ("id", "objectid", "uuid", "guid", "identifier")
+_OPENING = ("%7B", "%5B")
 
 
 class JsonIndex:
@@ -122,7 +101,7 @@ def place_of_parent(exchange: Exchange, name: str) -> Place | None:
     11
     """
     index = json_index(exchange)
-    if index is None or not isinstance(exchange.json, dict):
+    if index is None or not isinstance(exchange.json, dict | list):
         return None
     path = path_of(name)
     for size in range(len(path) - 1, 0, -1):
@@ -160,7 +139,17 @@ def place_of_name(exchange: Exchange, name: str, location: str | None = None) ->
         if found is not None:
             return found
     if location == "path":
-        return _in_path(exchange, name)
+        return segment_named(exchange, name) or last_segment(exchange, name)
+    if location in (None, "query") and plain_name(name).endswith(_IDENTIFIERS):
+        found = segment_named(exchange, name)
+        if found is not None:
+            return found
+        if not exchange.body and (plain_name(name) in _IDENTIFIERS or location == "query"):
+            return last_segment(exchange, name)
+    if location in (None, "query", "body"):
+        found = _in_embedded(exchange, name)
+        if found is not None:
+            return found
     if location in (None, "header"):
         lower = name.lower()
         for header, value in exchange.headers:
@@ -268,6 +257,26 @@ def _in_pairs(pairs: Iterator[tuple[int, str, int, int]], name: str, where: str,
     return best
 
 
+def _in_embedded(exchange: Exchange, name: str) -> Place | None:
+    """A member of JSON that a query parameter or a form field holds, at its key."""
+    body = exchange.parseable_body
+    is_form = bool(body) and exchange.media_type.essence == "application/x-www-form-urlencoded"
+    last = next((part for part in reversed(path_of(name)) if isinstance(part, str)), "")
+    texts = [("url", "query", exchange.url, query_pairs(exchange.url))]
+    if body and is_form:
+        texts.append(("body", "form", body[:QUERY_CHARS].decode("latin-1"), form_pairs(body)))
+    for where, kind, text, pairs in texts:
+        for _, written, value, end in pairs:
+            if value < 0 or (text[value : value + 3].upper() not in _OPENING and text[value : value + 1] not in "{["):
+                continue
+            index = unquote_plus(text[value:end]).find(f'"{last}"') if last else -1
+            if index >= 0:
+                at = percent_offset(text, value, index)
+                stop = min(end, percent_offset(text, at, len(last) + 2))
+                return Place(where, kind, -1, 0, at, stop, f"{unquote_plus(written)[:80]}.{last[:80]}")
+    return None
+
+
 def _in_xml(body: bytes, name: str) -> Place | None:
     parts = [part for part in path_of(name.rpartition("}")[2]) if isinstance(part, str)]
     if not parts:
@@ -280,27 +289,4 @@ def _in_xml(body: bytes, name: str) -> Place | None:
     if attribute is not None:
         start = attribute.start(1)
         return Place("body", "xml", start, len(attribute[1]), attribute.start(2), attribute.end(2), parts[-1])
-    return None
-
-
-def url_path(url: str) -> Iterator[tuple[int, str]]:
-    """The offset and the text of each segment of the path of a URL."""
-    scheme = url.find("://")
-    start = url.find("/", scheme + 3) if scheme >= 0 else 0
-    if start < 0:
-        return
-    query = re.compile(r"[?#]").search(url, start)
-    end = min(query.start() if query is not None else len(url), QUERY_CHARS)
-    for segment in re.compile(r"[^/]+").finditer(url, start, end):
-        yield segment.start(), segment[0]
-
-
-def _in_path(exchange: Exchange, name: str) -> Place | None:
-    """The segment after the collection that a path parameter is named for: ``itemId`` in ``/items/7``."""
-    wanted = plain_name(name).removesuffix("id").removesuffix("name")
-    before = ""
-    for start, segment in url_path(exchange.url):
-        if len(wanted) >= 3 and before and (before == wanted or before.removesuffix("s") == wanted):
-            return Place("url", "path", -1, 0, start, start + len(segment), name[:200])
-        before = plain_name(segment)
     return None

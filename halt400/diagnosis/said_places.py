@@ -32,6 +32,7 @@ _ISO = lazy_pattern(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+
 _LIKE_A_DATE = lazy_pattern(
     r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ].{0,20})?|\d{1,2} [A-Z][a-z]{2,8} \d{4}|[A-Z][a-z]{2,8} \d{1,2},? \d{4}"
 )
+_LENGTH_TOLD = lazy_pattern(r"\blength:? (\d{1,4})$", re.IGNORECASE)
 _EMAIL = lazy_pattern(r"[^@\s]+@[^@\s.]+\.[^@\s]+")
 _UUID = lazy_pattern(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NUMERIC = lazy_pattern(r"-?\d+(?:\.\d+)?")
@@ -110,6 +111,10 @@ def request_values(exchange: Exchange) -> Iterator[tuple[Place | JsonPath, Any]]
 
 def _test_for(message: str, advice: Advice) -> Any:
     """The test that a value fails, None where the sentence asks for nothing that can be tested."""
+    length = _LENGTH_TOLD.search(message)
+    if length is not None:
+        size = int(length[1])
+        return lambda value: isinstance(value, str) and len(value) == size and " " not in value
     if advice.least is not None or advice.most is not None:
         return lambda value: _is_beyond(value, advice)
     if advice.pattern is not None or advice.allowed:

@@ -19,7 +19,8 @@ from halt400.records import Request
 __all__ = ["MISSING", "UNKNOWN", "advice_for", "mend_of", "remedy_of", "value_at"]
 
 MISSING = lazy_pattern(
-    r"required|missing|must (?:be )?(?:provided|specified|present|not be (?:blank|empty|null))|not provided"
+    r"required|missing|(?:should|may) not be (?:blank|empty|null)"
+    r"|must (?:be )?(?:provided|specified|present|not be (?:blank|empty|null))|not provided"
     r"|weren't supplied|can't be blank|no \w+ provided|at least one|may not be (?:blank|empty|null)",
     re.IGNORECASE,
 )

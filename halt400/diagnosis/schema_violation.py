@@ -16,7 +16,7 @@ from halt400.diagnosis import graphql_errors, profile_differences
 from halt400.diagnosis.counted_positions import counted_position, position_of_character
 from halt400.diagnosis.error_codes import read_error_codes
 from halt400.diagnosis.exchange import Exchange
-from halt400.diagnosis.finding import CauseFinding
+from halt400.diagnosis.finding import CauseFinding, at_text
 from halt400.diagnosis.locations import evidence_at, locate_name, locate_value
 from halt400.diagnosis.message_names import quoted_in
 from halt400.diagnosis.places import Place, place_of_name, place_of_parent
@@ -32,6 +32,7 @@ __all__ = ["find"]
 
 _STATUSES = frozenset({400, 406, 409, 412, 415, 422})
 _HTML = re.compile(r"\s{0,64}<(?:!doctype html|html|head|body)", re.IGNORECASE)
+_SAYS_ID = re.compile(r"\b(?:id|ID|Id|identifier)\b")
 _LEADING_WORD = re.compile(r"\s?([a-z]\w{2,60})\s?: [a-z]")
 _CODE_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _FAULT_WORDS = frozenset(
@@ -103,9 +104,12 @@ def _of_fields(
         elif field.structured:
             evidence.append(_not_held(exchange, field, message))
             confidence = max(confidence, 0.88)
-        elif MISSING.search(reason) is None:
+        else:
             repeated = locate_value(exchange, field.name, f"The server repeats this value: {reason}")
-            if repeated is not None:
+            is_missing = (
+                MISSING.search(reason) is not None
+            )  # then only a segment of the path can be a value of that name
+            if repeated is not None and (not is_missing or repeated.name == "path"):
                 evidence.append(repeated)
                 confidence = max(confidence, 0.82)
     return evidence, confidence
@@ -116,6 +120,9 @@ def _not_held(exchange: Exchange, field: NamedField, message: str) -> Evidence:
     reason = (field.message or message)[:240]
     detail = f"The server names {field.name!r}, which the request does not hold: {reason}"
     where = _where(exchange, field)
+    if where == "url" and MISSING.search(reason) is not None:
+        query = exchange.url[:65536].partition("#")[0].find("?")
+        return at_text("url", exchange.url[:65536], query if query >= 0 else len(exchange.url), detail, name=field.name)
     parent = place_of_parent(exchange, field.name) if where == "body" else None
     if parent is None:
         return Evidence(where=where, name=field.name, detail=detail)
@@ -124,7 +131,7 @@ def _not_held(exchange: Exchange, field: NamedField, message: str) -> Evidence:
 
 def _of_values(exchange: Exchange, error: ServerError) -> tuple[list[Evidence], float]:
     message = error.message
-    for value in dict.fromkeys((*error.values, *quoted_in(message))):
+    for value in sorted({*error.values, *quoted_in(message)}, key=lambda value: (-len(value), value)):
         said = locate_value(exchange, value, f"The server repeats this value: {message[:240]}")
         if said is not None:
             return [said], 0.82
@@ -200,6 +207,9 @@ def _guessed(exchange: Exchange, message: str) -> tuple[list[Evidence], float]:
     place = _by_words(exchange, message)
     if place is not None:
         return [place], 0.75
+    segment = place_of_name(exchange, "id") if _SAYS_ID.search(message) else None
+    if segment is not None:
+        return [evidence_at(exchange, segment, f"The server says: {message[:240]}", value=True)], 0.72
     candidate = sole_candidate(exchange, message, advice_for(exchange, message)) if message else None
     if candidate is not None:
         detail = f"Only this value can be meant; the server says: {message[:240]}"

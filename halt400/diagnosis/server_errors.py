@@ -32,7 +32,7 @@ _FIELD_KEYS = (
 )  # fmt: skip
 _NAME_WITH_REASON = ("name", "id")
 _MESSAGE_KEYS = (
-    "detail", "message", "msg", "explanation", "error_description", "errormessage", "error_message", "description",
+    "detail", "details", "message", "msg", "explanation", "error_description", "errormessage", "error_message", "description",
     "reason", "faultstring", "title", "developermessage", "usermessage", "defaultmessage", "cause", "summary", "hint", "exception",
 )  # fmt: skip
 _LISTS_OF_NAMES = frozenset(
@@ -49,6 +49,8 @@ _MAPS_OF_FIELDS = frozenset(
         "violations",
         "invalid",
         "modelstate",
+        "params",
+        "parameters",
     }
 )
 _ENVELOPE = frozenset(
@@ -332,4 +334,7 @@ class _Walk:
                     "",
                 )
             if isinstance(first, str):
-                _add(self.error, NamedField(name, message if is_of_values else first or message))
+                _add(
+                    self.error,
+                    NamedField(name, message if is_of_values and isinstance(item, list) else first or message),
+                )

@@ -8,8 +8,8 @@ from urllib.parse import unquote, unquote_plus
 
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.json_places import JsonPlace, path_text
+from halt400.diagnosis.path_places import QUERY_CHARS
 from halt400.diagnosis.places import (
-    QUERY_CHARS,
     SECRET_HEADERS,
     JsonIndex,
     Place,
