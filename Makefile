@@ -2,7 +2,7 @@
 # the user's cache. With HALT400_KAFKA_BOOTSTRAP_SERVERS set, both use that cluster instead of a local Kafka.
 
 .DEFAULT_GOAL := help
-.PHONY: help audit sbom setup run test test-quick test-all fuzz chaos lint format bench bench-check docs lock clean
+.PHONY: help audit sbom setup run test tools test-quick test-all fuzz chaos lint format bench bench-check docs lock clean
 
 BIN := .venv/bin
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -38,6 +38,14 @@ fuzz: setup ## Hypothesis with random seeds, for MINUTES=10; SEED=n repeats one 
 chaos: setup ## Faults on real Kafka, workers, scrapers, S3; SEED=400 MINUTES=4 EVENTS=n, SHRINK=1; docs/reliability.md.
 	@$(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) --minutes $(MINUTES) $(if $(EVENTS),--events $(EVENTS)) \
 		$(if $(SHRINK),--shrink) $(if $(REPORT),--report $(REPORT))
+
+tools: setup ## On Debian, for the tests that need them: promtool into .venv, and as root Chromium.
+	@command -v apt-get >/dev/null || { echo "No apt-get here: install promtool and Chromium by hand." >&2; exit 1; }
+	@test "$$(id -u)" != 0 || apt-get update -qq
+	@test -x $(BIN)/promtool || { rm -rf build/promtool && mkdir -p build/promtool && cd build/promtool && \
+		apt-get download -qq prometheus && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool && \
+		install usr/bin/promtool ../../$(BIN)/promtool; }
+	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || apt-get install -y -qq --no-install-recommends chromium
 
 test-all: lint test ## What CI runs.
 

@@ -7,6 +7,8 @@ fleet
 rates
     ``/v1/targets/{target}/rates`` is asked 200 times a second at fixed times, whether the answers before have come or
     not: time from the moment at which the request was due;
+static
+    the same is asked of a server that has one answer in memory: what the machine leaves to any server meanwhile;
 listeners
     1,000 connections listen to ``/v1/events``; a target is halted: time from the command to its event at each.
 
@@ -34,7 +36,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.outside import StalledError
-from benchmarks.page_clients import ask_rates, listen, name_of, publish
+from benchmarks.page_clients import ask_rates, listen, name_of, publish, serve_static
 from halt400.errors import Halt400Error
 from streams.local import LocalKafka
 from streams.settings import KafkaSettings
@@ -139,6 +141,10 @@ def _load(given: argparse.Namespace, servers: str, url: str, clients: list[_Clie
         report: dict[str, Any] = {"targets": given.targets, "cores": os.cpu_count(), **_fleet(http, given.seconds)}
         rates = start(ask_rates, url, given.targets, given.requests_per_s, given.seconds)
         report |= _spread("rates", rates.answer(given.seconds + 60))
+        static = start(serve_static)
+        beside = start(ask_rates, static.answer(), given.targets, given.requests_per_s, given.seconds)
+        report |= _spread("static", beside.answer(given.seconds + 60))
+        static.end()
         listeners = start(listen, url, given.listeners)
         report["listeners"] = listeners.answer()
         again = start(ask_rates, url, given.targets, given.requests_per_s, given.seconds)
@@ -205,6 +211,7 @@ def _print(report: dict[str, Any], given: argparse.Namespace) -> None:
     for title, name, most in (
         ("fleet page, ms", "fleet", LIMITS["fleet_ms"]),
         (f"rates at {given.requests_per_s}/s, ms", "rates", LIMITS["rates_p99_ms"]),
+        ("the same of a static answer, ms", "static", None),
         (f"the same with {report['listeners']:,} listeners, ms", "rates_with_listeners", None),
         ("a command at each listener, ms", "listeners", LIMITS["listeners_p99_ms"]),
     ):

@@ -10,17 +10,19 @@ from multiprocessing.connection import Connection
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from aiohttp import web
 from aiokafka import AIOKafkaProducer
 
 from benchmarks.events import generate
 from streams import topics
 from streams.settings import KafkaSettings
 
-__all__ = ["ask_rates", "listen", "name_of", "publish"]
+__all__ = ["ask_rates", "listen", "name_of", "publish", "serve_static"]
 
 CONNECTIONS = 16
 EVENTS_PREPARED = 40_000
 TICK_S = 0.02
+STATIC_BYTES = 1900
 TIME = b"@TIME@"
 """Where an event gets its time when it is sent."""
 
@@ -92,6 +94,24 @@ async def _ask_rates(url: str, targets: int, per_s: int, seconds: float) -> list
         waiting.append(asyncio.create_task(ask(number, due_s)))
     await asyncio.gather(*waiting)
     return took
+
+
+def serve_static(report: Connection) -> None:
+    """Serve one answer at every address, as large as one of rates: what the machine has left for a server."""
+    asyncio.run(_serve_static(report))
+
+
+async def _serve_static(report: Connection) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=b"x" * STATIC_BYTES)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    report.send(f"http://127.0.0.1:{runner.addresses[0][1]}")
+    await asyncio.Event().wait()
 
 
 def listen(url: str, number: int, report: Connection) -> None:

@@ -1,9 +1,11 @@
 """Dashboards and rules name metrics and labels that exist, and point to what exists; promtool accepts the rules."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -23,6 +25,7 @@ GRAFANA = REPOSITORY / "deploy" / "grafana"
 RULES = [rule for group in yaml.safe_load((PROMETHEUS / "rules.yml").read_text())["groups"] for rule in group["rules"]]
 ALERTS = [rule for rule in RULES if "alert" in rule]
 DASHBOARDS = {path.stem: json.loads(path.read_text()) for path in sorted(GRAFANA.glob("dashboards/*.json"))}
+PROMTOOL = shutil.which("promtool", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 OF_SCRAPES = {"job", "instance"}
 
 
@@ -156,10 +159,12 @@ def test_compose_mounts_what_is_provisioned() -> None:
     assert scraped["static_configs"][0]["targets"] == [f"worker:{port}", f"worker:{port + 1}"]
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed: make tools, or Debian's package prometheus")
 @pytest.mark.parametrize(
     "command", ["check rules rules.yml", "check config prometheus.yml", "test rules rules_test.yml"]
 )
 def test_promtool_accepts_them(command: str) -> None:
-    done = subprocess.run(["promtool", *command.split()], cwd=PROMETHEUS, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(PROMTOOL), *command.split()], cwd=PROMETHEUS, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr

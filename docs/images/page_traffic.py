@@ -25,6 +25,10 @@ QUIET = (
     "scores.example", "search.example", "stocks.example", "tickets.example", "trains.example", "weather.example",
 )  # fmt: skip
 GOOD_BODY = '{"query": "{ product(id: %d) { name, price } }"}'
+REFUSED = (
+    (b'{"time": 1765432100000, "status": 400}', b"api.shop.example"),
+    (b"<html>no event</html>", b"maps.example"),
+)
 HOUR_MS = 3_600_000
 BREAK_MS = 240_000
 """How long ago the breaks begin."""
@@ -78,4 +82,6 @@ async def publish_traffic(kafka: KafkaSettings) -> None:
     async with AIOKafkaProducer(**kafka.connection.client_options(), acks="all", linger_ms=10) as producer:
         for found in traffic(time.time_ns() // 1_000_000):
             await producer.send(kafka.topic("responses"), msgspec.json.encode(found), found.target.encode())
+        for value, key in REFUSED:
+            await producer.send(kafka.topic("responses"), value, key)
         await producer.flush()

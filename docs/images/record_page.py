@@ -33,8 +33,24 @@ SCREENS = {
     "diagnose": "/diagnose",
     "policies": "/policies?target=api.shop.example",
     "system": "/system",
+    "dead-letter": "/system",
 }
 PHONE = ("fleet", "target")
+ALERTS = """
+[alerts.sink.pager]
+kind = "stdout"
+[alerts.sink.channel]
+kind = "stdout"
+[[alerts.route]]
+name = "pages"
+severity = "page"
+sinks = ["pager"]
+[[alerts.route]]
+name = "shop"
+target = "*.shop.example"
+sinks = ["channel"]
+escalate_to = "pages"
+"""
 BROKEN = """curl https://api.shop.example/v2/search -H 'Content-Type: application/json' --data '{"page": 42, }'"""
 
 
@@ -57,6 +73,14 @@ async def record(url: str, directory: Path, *, every_width: bool = False) -> Non
                     if name == "diagnose":
                         await page.fill("textarea", BROKEN)
                         await page.click("main button[type=submit]")
+                    if name == "policies":
+                        await page.fill("#hold-min", "30")
+                        await page.click("text=Try on the last 24 hours")
+                        await page.wait_for_selector("[aria-label='Both rules']")
+                        await page.locator("[aria-label='Both rules']").scroll_into_view_if_needed()
+                    if name == "dead-letter":
+                        await page.click("a[href^='/dead-letters/']")
+                        await page.wait_for_selector("text=Dead letter")
                     if name == "offences":
                         await page.click("main table a >> nth=0")
                         await page.wait_for_selector("pre#request")
@@ -85,6 +109,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as archive:
         os.environ.setdefault("HALT400_API_PORT", str(port))
         os.environ.setdefault("HALT400_ARCHIVE_URI", Path(archive).as_uri())
+        config = Path(archive) / "halt400.toml"
+        config.write_text(ALERTS)
+        os.environ.setdefault("HALT400_CONFIG_PATH", str(config))
         with local_stack(Console()) as settings:
             url = base_url(settings.api.host, settings.api.port)
             asyncio.run(publish_traffic(settings.kafka))

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -31,6 +31,7 @@ restart goes on where it stopped. No line is lost or published twice; while Kafk
   halt400 tail '/var/log/squid/*.log' --from-start
   halt400 tail access.log --log-format '$remote_addr [$time_local] "$host" "$request" $status $body_bytes_sent'
   halt400 tail exchanges.jsonl --once
+  halt400 tail --findings
 
 The variables HALT400_KAFKA_* say where Kafka is.
 
@@ -44,7 +45,10 @@ def register(app: typer.Typer) -> None:
 
     @app.command(help=_HELP)
     def tail(
-        files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files, or patterns such as 'logs/*.log'.")],
+        context: typer.Context,
+        files: Annotated[
+            list[str] | None, typer.Argument(metavar="FILE...", help="Files, or patterns such as 'logs/*.log'.")
+        ] = None,
         job: Annotated[
             str | None,
             typer.Option(help="Job of every event.", show_default="the file's name and the path's first segment"),
@@ -74,11 +78,20 @@ def register(app: typer.Typer) -> None:
             bool,
             typer.Option("--once", help="Read what is there since the last run, then exit."),
         ] = False,
+        findings: Annotated[
+            bool,
+            typer.Option("--findings", help="Follow no file but what Halt400 finds, as `halt400 findings --follow`."),
+        ] = False,
         state: Annotated[
             Path | None,
             typer.Option(help="Where it remembers positions.", show_default="HALT400_STATE_DIR/tail/TOPIC.json"),
         ] = None,
     ) -> None:
+        if findings:
+            _follow_findings(context)
+            return
+        if not files:
+            raise typer.BadParameter("name at least one file, or give --findings", param_hint="FILE...")
         from halt400.cli.tail_progress import TailProgress
         from halt400.kafka.connection import KafkaConnection
         from halt400.tail import StateFile, Tail, default_state_path
@@ -135,3 +148,11 @@ async def _run(following: Tail, progress: TailProgress) -> bool:
         for task in (shown, stopping):
             task.cancel()
     return signal.SIGINT in received
+
+
+def _follow_findings(context: typer.Context) -> None:
+    """Call the service's command, which says how to install it where it is not there."""
+    root = cast(Any, context.find_root())
+    name, command, arguments = root.command.resolve_command(root, ["findings", "--follow"])
+    with command.make_context(name, arguments, parent=root) as inner:
+        command.invoke(inner)

@@ -27,7 +27,7 @@ __all__ = ["Changes", "Follower"]
 
 log = logging.getLogger(__name__)
 
-MOST_AT_ONCE = 200
+MOST_AT_ONCE = 100
 """Records applied in one go, a millisecond or two: then whatever else the event loop has to do has its turn."""
 
 P = ParamSpec("P")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -233,10 +234,16 @@ class EventQuery(Struct, kw_only=True, forbid_unknown_fields=True):
 _Query = TypeVar("_Query", bound=Struct)
 
 
+@cache
+def _hints_of(query: type[Struct]) -> tuple[dict[str, Any], frozenset[str]]:
+    """The types of the parameters, and the names of those that are lists."""
+    hints = get_type_hints(query)
+    return hints, frozenset(name for name, hint in hints.items() if getattr(hint, "__origin__", None) is list)
+
+
 def read_query(request: web.Request, query: type[_Query]) -> _Query:
     """Parse the query string as `query`; an unknown, repeated or wrong parameter is a 400 that says what is allowed."""
-    hints = get_type_hints(query)
-    lists = {name for name, hint in hints.items() if getattr(hint, "__origin__", None) is list}
+    hints, lists = _hints_of(query)
     found: dict[str, Any] = {}
     for name in dict.fromkeys(request.query):
         texts = request.query.getall(name)

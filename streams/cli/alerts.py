@@ -17,6 +17,7 @@ from streams.cli.output import OutputFormat, moment, print_json, span, tables_on
 
 if TYPE_CHECKING:
     from streams.alerts.config import AlertsConfig
+    from streams.alerts.dead_letters import ResendResult
     from streams.alerts.delivery import Sink
     from streams.settings import KafkaSettings
 
@@ -30,6 +31,7 @@ File = Annotated[
         "--file", help=r"The file with the section \[alerts].", show_default="HALT400_CONFIG_PATH, halt400.toml"
     ),
 ]
+Format = Annotated[OutputFormat, typer.Option("--format", help="A table, or JSON.")]
 
 _OUTCOMES = {"accepted": "green", "refused": "red", "unavailable": "red"}
 _RESULTS = {"sent": "green", "over": "dim", "kept": "red", "unreadable": "red", "waiting": "yellow"}
@@ -92,6 +94,7 @@ def send_tests(
     route: Annotated[list[str] | None, typer.Option(help="Only this route; may be repeated.")] = None,
     keep_open: Annotated[bool, typer.Option("--keep-open", help="Do not resolve it at once.")] = False,
     file: File = None,
+    output: Format = "table",
 ) -> None:
     """Send a real message through every route, marked as a test, and resolve it.
 
@@ -110,12 +113,18 @@ def send_tests(
     chosen = [found for found in config.routing.routes if not route or found.name in route]
     now_ms = time.time_ns() // 1_000_000
     checks = _run_with_sinks(config, lambda sinks: check_routes(chosen, sinks, now_ms, keep_open=keep_open))
-    console, table = tables_on("Route", "Sink", "Kind", "Message", "Outcome", "Answer")
-    for check in checks:
-        outcome = Text(check.result.outcome, _OUTCOMES[check.result.outcome])
-        kind = sink_kind(config, check.sink)
-        table.add_row(check.route, check.sink, kind, check.action, outcome, Text(check.result.detail))
-    console.print(table)
+    names = ("route", "sink", "kind", "action", "outcome", "detail")
+    rows = [
+        (one.route, one.sink, sink_kind(config, one.sink), one.action, one.result.outcome, one.result.detail)
+        for one in checks
+    ]
+    if output == "json":
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
+    else:
+        console, table = tables_on("Route", "Sink", "Kind", "Message", "Outcome", "Answer")
+        for *first, outcome, detail in rows:
+            table.add_row(*first, Text(outcome, _OUTCOMES[outcome]), Text(detail))
+        console.print(table)
     if any(check.result.outcome != "accepted" for check in checks):
         raise typer.Exit(1)
 
@@ -124,7 +133,7 @@ def routes(
     target: Annotated[str | None, typer.Option(help="Which routes a quarantine on this target goes by.")] = None,
     job: Annotated[str | None, typer.Option(help="Of this job; without it, of the target as a whole.")] = None,
     file: File = None,
-    output: Annotated[OutputFormat, typer.Option("--format", help="A table, or JSON.")] = "table",
+    output: Format = "table",
 ) -> None:
     """List the routes: what each accepts, its sinks, and how long it waits; needs no Kafka and no secrets.
 
@@ -145,6 +154,7 @@ def resend(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Also alerts of incidents that are closed.")] = False,
     file: File = None,
+    output: Format = "table",
 ) -> None:
     """Send again what no sink accepted, from the topic alerts.dlq; what fails again stays there.
 
@@ -159,6 +169,15 @@ def resend(
         config,
         lambda sinks: resend_dead_letters(kafka.connection, kafka.partitions, sinks, dry_run=dry_run, force=force),
     )
+    if output == "json":
+        print_json([one._asdict() for one in results])
+    else:
+        _print_resent(results)
+    if any(one.result in ("kept", "unreadable") for one in results):
+        raise typer.Exit(1)
+
+
+def _print_resent(results: "list[ResendResult]") -> None:
     if not results:
         typer.echo("Nothing to send: everything on alerts.dlq was sent again already.")
         return
@@ -167,8 +186,6 @@ def resend(
         result = Text(one.result, _RESULTS[one.result])
         table.add_row(str(one.partition), str(one.offset), one.sink, Text(one.title), result, Text(one.detail))
     console.print(table)
-    if any(one.result in ("kept", "unreadable") for one in results):
-        raise typer.Exit(1)
 
 
 def ack(

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from halt400.errors import SettingError
-from streams.cli.output import tables_on
+from streams.cli.output import OutputFormat, print_json, tables_on
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -100,7 +100,9 @@ def add_token(
     typer.echo("Who serves the API reads it at the next start.")
 
 
-def list_tokens() -> None:
+def list_tokens(
+    output: Annotated[OutputFormat, typer.Option("--format", help="A table, or JSON.")] = "table",
+) -> None:
     """List the names and roles of HALT400_API_TOKENS.
 
     Exit codes: 0 listed, 1 a token is wrong.
@@ -110,8 +112,12 @@ def list_tokens() -> None:
     from streams.api.access.access import token_book
     from streams.settings import load_settings
 
+    tokens = list(token_book(load_settings().api))
+    if output == "json":
+        print_json([{"name": token.name, "role": token.role} for token in tokens])
+        return
     console, table = tables_on("Name", "Role")
-    for token in token_book(load_settings().api):
+    for token in tokens:
         table.add_row(token.name, token.role)
     if table.row_count:
         console.print(table)

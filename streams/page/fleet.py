@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Literal
 
 from halt400.errors import InvalidRecord
@@ -111,21 +112,21 @@ class Fleet:
         ranking, halted = await self._ranking(window), self._halted_targets()
         sought, counted = search.lower(), ranking.counted
         worst = sorted(halted, key=lambda name: (_ORDER[halted[name]], -counted.get(name, _UNCOUNTED)[0], name))
-        found = [(name, halted[name]) for name in worst if not sought or sought in name.lower()]
-        found += [
-            (name, counted[name][1])
-            for name in ranking.order
-            if name not in halted and (not sought or sought in name.lower())
-        ]
-        if state is not None:
-            found = [(name, known) for name, known in found if known == state]
-        if sort == "name":
-            found.sort()
         states = Counter(ranking.states)
         states.subtract(counted[name][1] for name in halted if name in counted)
         states.update(halted.values())
-        entries = self._entries(found[offset : offset + limit], window)
-        return FleetPage(entries, len(found), states.total(), states, ranking.as_of)
+        total = states.total()
+        found: Iterator[tuple[str, State]] = chain(
+            ((name, halted[name]) for name in worst),
+            ((name, counted[name][1]) for name in ranking.order if name not in halted),
+        )
+        if sought or state is not None or sort == "name":
+            fitting = [one for one in found if sought in one[0].lower() and state in (None, one[1])]
+            if sort == "name":
+                fitting.sort()
+            total, found = len(fitting), iter(fitting)
+        entries = self._entries(list(islice(found, offset, offset + limit)), window)
+        return FleetPage(entries, total, states.total(), states, ranking.as_of)
 
     def _halted_targets(self) -> Mapping[str, State]:
         made_of = self.model.quarantines.revision, self.model.clock_ms() // 1000

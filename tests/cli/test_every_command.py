@@ -58,6 +58,20 @@ def test_the_page_has_every_command_and_every_exit_code() -> None:
     assert named <= codes, named - codes
 
 
+WITHOUT_JSON = {
+    "it is a program that goes on": {"worker", "api", "run", "demo", "local kafka", "local s3", "tail", "top"},
+    "it reads nothing": {"alerts ack", "api token add", "archive init", "local install"},
+    "its output is a document of its own: text, HAR, a curl command": {"archive show", "archive har", "archive curl"},
+}
+
+
+def test_what_reads_has_json() -> None:
+    without = {
+        path for path, command in COMMANDS.items() if "--format" not in {o for p in command.params for o in p.opts}
+    }
+    assert without == {path for paths in WITHOUT_JSON.values() for path in paths}
+
+
 OVER_HTTP = {
     "rates": ("GET /v1/targets", "GET /v1/targets/{target}/rates"),
     "top": ("GET /v1/targets", "GET /v1/quarantines", "GET /v1/events"),

@@ -52,9 +52,15 @@ async def test_the_latest_findings_are_listed(api: Api) -> None:  # noqa: F811
     assert "Many targets fail." in outcome.out
 
 
-async def test_findings_that_come_are_followed_each_as_one_line(api: Api, settings: Settings) -> None:  # noqa: F811
+@pytest.mark.parametrize("by_tail", [False, True])
+async def test_findings_that_come_are_followed_each_as_one_line(
+    by_tail: bool,
+    api: Api,  # noqa: F811
+    settings: Settings,  # noqa: F811
+) -> None:
     variables = environment(HALT400_API_PORT=str(api.server.port))
-    command = (sys.executable, "-m", "halt400", "findings", "--follow", "--format", "json")
+    arguments = ("tail", "--findings") if by_tail else ("findings", "--follow", "--format", "json")
+    command = (sys.executable, "-m", "halt400", *arguments)
     process = await asyncio.create_subprocess_exec(
         *command, env=variables, cwd=REPOSITORY, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
@@ -75,7 +81,10 @@ async def test_findings_that_come_are_followed_each_as_one_line(api: Api, settin
                 break
         process.send_signal(signal.SIGINT)
         _, err = await process.communicate()
-    assert json.loads(line.result())["finding_id"].startswith("fnd-followed-")
+    if by_tail:
+        assert line.result().endswith(rb"ticket retry_loop       (fleet)  \x1b[31mred" + b"\n")
+    else:
+        assert json.loads(line.result())["finding_id"].startswith("fnd-followed-")
     assert b"\x1b" not in line.result()
     assert (process.returncode, err) == (0, b"")
 

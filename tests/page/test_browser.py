@@ -4,7 +4,7 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,13 @@ from halt400 import Gate, Publisher, RequestGuard
 from halt400.errors import JobQuarantined
 from halt400.integrations.httpx import Halt400Transport
 from halt400.kafka.connection import KafkaConnection
+from streams.local.ports import free_ports
+from streams.page import page_server
+from streams.settings import load_settings
 from tests.api.conftest import MODULE
 from tests.chromium import CHROMIUM, needs_chromium
 from tests.waiting import until
-from tests.worker.conftest import Cluster
+from tests.worker.conftest import PARTITIONS, Cluster
 
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 TARGET = "api.shop.example"
@@ -47,16 +50,17 @@ class Running:
     """The running system, a browser, and an API that scrapers call."""
 
     url: str
+    cluster: Cluster
     api_url: str
     gate: Gate
     publisher: Publisher
     browser: Browser
     clients: dict[str, httpx.AsyncClient] = field(default_factory=dict)
 
-    async def send(self, job_id: str, body: str) -> int | None:
+    async def send(self, job_id: str, body: str, target: str = TARGET) -> int | None:
         """A request of a job of the scraper: the status that it got, None where the gate kept it."""
         if job_id not in self.clients:
-            guard = RequestGuard(self.publisher, self.gate, job_id=job_id, target=TARGET, release="2.4.0")
+            guard = RequestGuard(self.publisher, self.gate, job_id=job_id, target=target, release="2.4.0")
             self.clients[job_id] = httpx.AsyncClient(transport=Halt400Transport(guard))
         headers = {"Content-Type": "application/json"}
         try:
@@ -79,12 +83,13 @@ async def running(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Async
         Cluster.prepared(kafka, prefix, tmp_path_factory.mktemp("page")) as cluster,
         async_playwright() as started,
     ):
+        cluster.write_policies("[alerts]\n")
         cluster.start_worker()
         browser = await started.chromium.launch(executable_path=CHROMIUM)
         url = await cluster.until(lambda: "Ready:" in cluster.log_text() and cluster.api_url())
         async with Gate(connection) as gate, Publisher(connection) as publisher:
             await gate.wait_caught_up()
-            running = Running(url, f"http://127.0.0.1:{api.addresses[0][1]}", gate, publisher, browser)
+            running = Running(url, cluster, f"http://127.0.0.1:{api.addresses[0][1]}", gate, publisher, browser)
             yield running
             for client in running.clients.values():
                 await client.aclose()
@@ -174,6 +179,8 @@ async def test_a_halt_is_released_by_keys_alone(running: Running) -> None:
 async def test_axe_finds_no_violation_on_any_page(running: Running, scheme: Any, width: int) -> None:
     job_id = f"extract-{scheme}"
     assert await running.send(job_id, BROKEN_BODY) == 400
+    for topic in ("responses", "alerts.dlq"):
+        await running.cluster.publish([(b"key", b"no record")], topic=topic)
     await until(lambda: running.gate.check(TARGET, job_id) is not None, 10)
     page, _ = await opened(
         running, "/offences", color_scheme=scheme, bypass_csp=True, viewport={"width": width, "height": 900}
@@ -181,19 +188,78 @@ async def test_axe_finds_no_violation_on_any_page(running: Running, scheme: Any,
     offence = await page.locator("table.log th a").first.get_attribute("href")
     assert offence is not None
     found = []
-    paths = ["/", f"/targets/{TARGET}", offence, "/offences", "/quarantines", "/quarantines?view=history", "/findings"]
-    for path in [*paths, "/alerts", "/diagnose", f"/policies?target={TARGET}", "/system", "/sign-in", "/nowhere"]:
-        await page.goto(running.url + path)
+
+    async def check(path: str) -> None:
         await page.add_script_tag(path=AXE)
         result = await page.evaluate("axe.run({resultTypes: ['violations']})")
-        found += [
+        found.extend(
             f"{path}: {one['id']}: {one['nodes'][0]['html'][:200]} {one['nodes'][0]['failureSummary']}"
             for one in result["violations"]
-        ]
+        )
         if await page.evaluate("document.documentElement.scrollWidth") > width:
             found.append(f"{path}: wider than the screen")
+
+    async def send_form(path: str, reason: str, button: str, title: str) -> None:
+        await page.goto(running.url + path)
+        await page.locator(reason).fill("axe")
+        await page.get_by_role("button", name=button).click()
+        await page.get_by_role("heading", name=title, level=1).wait_for()
+        await check(f"{path}: {button}")
+
+    await until(lambda: all_letters_are_read(running), 20)
+    paths = ["/", f"/targets/{TARGET}", offence, "/offences", "/quarantines", "/quarantines?view=history", "/findings"]
+    paths += ["/alerts", "/diagnose", f"/policies?target={TARGET}", f"/policies?target={TARGET}&hours=24&hold_min=30"]
+    paths += ["/system", "/dead-letters/responses.dlq/", "/dead-letters/alerts.dlq/", "/sign-in", "/nowhere"]
+    for path in paths:
+        if path.endswith(".dlq/"):
+            await page.goto(f"{running.url}/system")
+            await page.locator(f"a[href^='{path}']").first.click()
+            await page.get_by_role("heading", name="Dead letter", level=1).wait_for()
+        else:
+            await page.goto(running.url + path)
+        await check(path)
+    await page.goto(f"{running.url}/diagnose")
+    await page.get_by_label("A curl command").fill(BROKEN)
+    await page.get_by_role("button", name="Diagnose").click()
+    await page.get_by_text("Malformed JSON").first.wait_for()
+    await check("/diagnose with a request")
+    await send_form("/alerts", "#test-reason", "Send a test", "Test of the routes")
+    await send_form("/system", "#resend-reason", "Send again what no sink took", "Alerts that no sink took")
+    await page.goto(f"{running.url}/system")
+    await page.locator("#redrive-which").select_option("all")
+    await page.locator("#redrive-reason").fill("axe")
+    await page.get_by_role("button", name="Publish again").click()
+    await page.get_by_text("would be refused again").wait_for()
+    await check("/system: Publish again")
     assert found == []
     await page.context.close()
+
+
+async def all_letters_are_read(running: Running) -> bool:
+    """Whether the worker's page has dead letters of both topics."""
+    async with httpx.AsyncClient(base_url=running.url) as http:
+        letters = (await http.get("/v1/dead-letters")).json()["dead_letters"]
+    return {letter["topic"] for letter in letters} == {"responses.dlq", "alerts.dlq"}
+
+
+async def test_an_open_page_says_that_it_is_stale_and_goes_on_after_a_restart(running: Running) -> None:
+    (port,) = free_ports(1)
+    kafka = {"bootstrap_servers": running.cluster.bootstrap_servers, "topic_prefix": running.cluster.prefix}
+    settings = load_settings(kafka={**kafka, "partitions": PARTITIONS}, api={"port": port})
+    notice_of = "Stale. Halt400 has not answered since"
+    async with page_server(settings) as server:
+        await server.read_model.wait_caught_up()
+        page, _ = await opened(replace(running, url=server.url), "/")
+        await page.locator("#live-state").get_by_text("live", exact=True).wait_for()
+        assert await page.locator("#stale").is_hidden()
+        await page.evaluate("window.stays = true")
+    await page.locator("#stale", has_text=notice_of).wait_for(state="visible")
+    async with page_server(settings) as server:
+        await page.locator("#stale").wait_for(state="hidden")
+        assert await running.send("extract-restart", BROKEN_BODY, "new.example") == 400
+        await page.locator("table.fleet tbody tr", has_text="new.example").get_by_text("Halted").wait_for()
+        assert await page.evaluate("window.stays")
+        await page.context.close()
 
 
 async def test_everything_is_read_without_scripts(running: Running) -> None:
