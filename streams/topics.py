@@ -36,6 +36,7 @@ __all__ = [
     "RESPONSES",
     "RESPONSES_DLQ",
     "SAVINGS",
+    "BrokerFailed",
     "Declaration",
     "Difference",
     "apply_topics",
@@ -70,6 +71,10 @@ ONE_PARTITION = frozenset({FLEET})
 TOPIC_ALREADY_EXISTS = 36
 """Kafka's error code."""
 APPEARS_WITHIN_S = 15
+
+
+class BrokerFailed(BrokerUnavailable):
+    """A broker failed that had answered; another one may answer."""
 
 
 @dataclass(frozen=True)
@@ -268,7 +273,7 @@ async def await_group_coordinator(kafka: KafkaSettings, group: str) -> None:
                 else:
                     return
     except TimeoutError as error:
-        raise BrokerUnavailable(
+        raise BrokerFailed(
             f"Kafka at {kafka.bootstrap_servers} has no coordinator for the group {kafka.topic(group)}.",
             "Check the brokers and the topic __consumer_offsets.",
         ) from error
@@ -328,7 +333,7 @@ async def _admin_client(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClie
     try:
         yield client
     except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(
+        raise BrokerFailed(
             f"Kafka at {kafka.bootstrap_servers} failed in the middle of it ({error}).", "Try again."
         ) from error
     finally:

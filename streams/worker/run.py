@@ -20,6 +20,7 @@ from streams.worker.child_process import ChildProcess
 from streams.worker.failure import end_process
 from streams.worker.faust_app import DETECT_GROUP, FOLLOW_UP_GROUP, Halt400App
 from streams.worker.group_place import GroupPlace
+from streams.worker.start_check import check_start
 from streams.worker.stop_bound import EXIT_CUT_OFF, EXIT_FAILURE, StopBound, exit_process
 
 __all__ = ["Role", "run_worker"]
@@ -85,7 +86,7 @@ def _start(
     settings: Settings, role: Role, place: GroupPlace | None, loop: asyncio.AbstractEventLoop, bound: StopBound
 ) -> tuple[Halt400App, ChildProcess]:
     """Check the topics, and start the services and the child; a signal meanwhile raises ``CancelledError``."""
-    _complete(loop, bound, _check(settings, role))
+    _complete(loop, bound, check_start(partial(_check, settings, role), is_child=bound.is_child))
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     _tune_process(role)
     app = _build_app(settings, role, place)

@@ -47,7 +47,7 @@ class StopBound:
     def __init__(
         self, timeout_s: float, *, failure_timeout_s: float = FAILURE_TIMEOUT_S, is_child: bool = False
     ) -> None:
-        self._timeout_s, self._is_child = timeout_s, is_child
+        self._timeout_s, self.is_child = timeout_s, is_child
         self._failure_timeout_s = min(timeout_s, failure_timeout_s)
         self._wakes, self._wake = os.pipe()
         self._lock = Lock()
@@ -118,14 +118,14 @@ class StopBound:
             _say(
                 logging.INFO,
                 f"{name}: stopping, within {self._timeout_s:g} s whatever does not answer"
-                + ("." if self._is_child else "; a second signal ends it at once."),
+                + ("." if self.is_child else "; a second signal ends it at once."),
             )
             with self._lock:
                 self._on_demand = True
                 stop = self._stop
             with suppress(RuntimeError):  # the event loop is closed: it has stopped
                 stop()
-        elif not self._is_child:
+        elif not self.is_child:
             self._cut(128 + number, f"{signal.Signals(number).name} again: ended at once. {_NOTHING_LOST}")
         if not self._begun:
             self._begun = True
