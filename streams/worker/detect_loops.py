@@ -8,12 +8,14 @@ from streams import metrics
 from streams.processing.assignment import Assignment
 from streams.processing.engine import Engine
 from streams.processing.policy_file import PolicyFile
+from streams.settings import KafkaSettings
 from streams.transport import FoldingConsumer
 from streams.worker.detect_followers import DetectFollowers
 from streams.worker.faust_app import Halt400App
 from streams.worker.loops import run_every, run_repeatedly
 from streams.worker.progress_watch import WATCH_INTERVAL_S, ProgressWatch
 from streams.worker.target_metrics import TargetMetrics
+from streams.worker.topic_watch import TOPIC_WATCH_INTERVAL_S, TopicWatch
 
 __all__ = ["add_detect_loops"]
 
@@ -27,6 +29,7 @@ def add_detect_loops(
     assignment: Assignment,
     followers: DetectFollowers,
     policies: PolicyFile,
+    kafka: KafkaSettings,
     *,
     checkpoint_interval_s: float,
     targets_measured: int,
@@ -44,6 +47,7 @@ def add_detect_loops(
         broker_answers=lambda: followers.control.in_contact,
     )
     run_every(app, WATCH_INTERVAL_S, partial(_watch, app, watch, assignment, followers))
+    run_every(app, TOPIC_WATCH_INTERVAL_S, TopicWatch(kafka).look)
     if targets_measured:
         target_metrics = TargetMetrics(targets_measured)
         run_every(app, TARGETS_INTERVAL_S, partial(_measure_targets, target_metrics, assignment))

@@ -91,6 +91,7 @@ def build_detect_app(settings: Settings, place: GroupPlace | None = None) -> Hal
         assignment,
         followers,
         policies,
+        kafka,
         checkpoint_interval_s=settings.worker.flush_interval_s,
         targets_measured=settings.metrics.targets if settings.metrics.port is not None else 0,
     )

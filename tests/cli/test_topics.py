@@ -8,6 +8,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from halt400.errors import BrokerUnavailable, TopicMismatch
 from streams.settings import KafkaSettings, Settings, load_settings
 from streams.topics import apply_topics, check_topics, compare_topics, declarations
+from streams.worker.topic_watch import TopicWatch
 
 from .command import run
 
@@ -42,6 +43,14 @@ async def test_what_differs_is_shown_and_not_changed(kafka: str, settings: Setti
                 await asyncio.sleep(0.05)
     finally:
         await admin.close()
+
+    watch = TopicWatch(settings.kafka)
+    await watch.look()
+    with pytest.raises(
+        TopicMismatch, match=r"alerts.dlq is gone; .*responses: partitions is 5, declared 3\."
+    ) as raised:
+        await watch.look()
+    assert "cleanup.policy" not in str(raised.value), "an operator may change settings while a worker runs"
 
     made, differences = await apply_topics(settings.kafka)
     assert made == [settings.kafka.topic("alerts.dlq")]
