@@ -2,7 +2,7 @@
 # the user's cache. With HALT400_KAFKA_BOOTSTRAP_SERVERS set, both use that cluster instead of a local Kafka.
 
 .DEFAULT_GOAL := help
-.PHONY: help audit sbom setup run test tools test-quick test-all fuzz chaos lint format bench bench-check docs lock clean
+.PHONY: help audit sbom setup run test tools test-quick test-all fuzz chaos chaos-short lint format bench bench-check docs lock clean
 
 BIN := .venv/bin
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -14,8 +14,6 @@ unexport PYTHONDONTWRITEBYTECODE
 WORKERS ?= 3
 # At the end of a run, the slowest tests.
 PARALLEL := -n $(WORKERS) --dist worksteal --durations=15 --durations-min=1
-MINUTES ?= 10
-chaos: MINUTES = 4
 
 help: ## This list.
 	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -33,11 +31,15 @@ test-quick: setup ## The tests that need no server and little processor time.
 	@$(BIN)/pytest $(PARALLEL) -m "not broker and not s3 and not slow"
 
 fuzz: setup ## Hypothesis with random seeds, for MINUTES=10; SEED=n repeats one search.
-	@$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m tests.fuzz $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
-chaos: setup ## Faults on real Kafka, workers, scrapers, S3; SEED=400 MINUTES=4 EVENTS=n, SHRINK=1; docs/reliability.md.
-	@$(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) --minutes $(MINUTES) $(if $(EVENTS),--events $(EVENTS)) \
-		$(if $(SHRINK),--shrink) $(if $(REPORT),--report $(REPORT))
+CHAOS = $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(EVENTS),--events $(EVENTS)) \
+	$(if $(SHRINK),--shrink) $(if $(REPORT),--report $(REPORT))
+chaos: setup ## Faults on real Kafka, workers, scrapers, S3; SEED=400 MINUTES=3.5 EVENTS=n, SHRINK=1; docs/reliability.md.
+	@$(BIN)/python -m chaos $(CHAOS)
+
+chaos-short: setup ## The same for a minute, with the kinds of fault that tell most.
+	@$(BIN)/python -m chaos --short $(CHAOS)
 
 tools: setup ## On Debian, for the tests that need them: promtool into .venv, and as root Chromium.
 	@command -v apt-get >/dev/null || { echo "No apt-get here: install promtool and Chromium by hand." >&2; exit 1; }

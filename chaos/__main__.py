@@ -14,7 +14,7 @@ from pathlib import Path
 
 from chaos.campaign import CampaignResult, Plan, run_campaign
 from chaos.report import describe, write_section
-from chaos.schedule import KINDS, Fault, draw, read_schedule, shrink, write_schedule
+from chaos.schedule import KINDS, TELLING, Fault, draw, read_schedule, shrink, write_schedule
 from halt400.errors import Halt400Error
 
 __all__ = ["main"]
@@ -25,6 +25,10 @@ DEFAULT_SEED = 400
 def main(arguments: list[str]) -> int:
     """Run; 0 without a violation, 1 with one, 2 where a campaign could not be run."""
     given = _parser().parse_args(arguments)
+    given.minutes = given.minutes or (1.0 if given.short else 3.5)
+    given.kinds = given.kinds or list(TELLING if given.short else KINDS)
+    if given.short:
+        given.per_s /= 2
     logging.basicConfig(level=logging.CRITICAL)
     try:
         return asyncio.run(_main(given))
@@ -36,8 +40,9 @@ def main(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=(__doc__ or "").partition(";")[0])
     parser.add_argument("--seed", type=int, nargs="+", default=[DEFAULT_SEED], help="0 for a random one (400)")
-    parser.add_argument("--minutes", type=float, default=4.0, help="of traffic and faults, for each seed (4)")
-    parser.add_argument("--kinds", nargs="+", choices=sorted(KINDS), default=list(KINDS), help="of faults (all)")
+    parser.add_argument("--minutes", type=float, help="of traffic and faults, for each seed (3.5; 1 with --short)")
+    parser.add_argument("--kinds", nargs="+", choices=sorted(KINDS), help="of faults (all)")
+    parser.add_argument("--short", action="store_true", help="a minute with the kinds that tell most, less traffic")
     parser.add_argument("--schedule", type=Path, help="a file of faults, as a failed run leaves it, instead of --kinds")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--scrapers", type=int, default=2)

@@ -4,7 +4,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-__all__ = ["KINDS", "Fault", "draw", "read_schedule", "shrink", "write_schedule"]
+__all__ = ["KINDS", "TELLING", "Fault", "draw", "read_schedule", "shrink", "write_schedule"]
 
 
 class FaultKind(NamedTuple):
@@ -53,6 +53,23 @@ KINDS: dict[str, FaultKind] = {
     "reordered": FaultKind(0.0, 0.0, "all", "2,000 events whose times are shuffled over ten minutes around now"),
 }
 """Every kind of fault, by name."""
+
+TELLING = (
+    "kill_worker",
+    "freeze_worker",
+    "rolling_restart",
+    "kill_broker",
+    "cut_worker",
+    "nothing_down",
+    "isolate_broker",
+    "kill_scraper",
+    "s3_away",
+    "pager_silent",
+    "clock_ahead",
+    "poison",
+    "duplicates",
+)
+"""Kinds of a short campaign: each breaks another part, and found a defect or is what happens most."""
 
 
 class Fault(NamedTuple):
