@@ -48,7 +48,16 @@ class Environment:
         self.bin = directory / "bin"
         self._packages = Path(sysconfig.get_path("purelib", vars={"base": str(directory), "platbase": str(directory)}))
 
-    def provide(self, requirements: list[str], extras: frozenset[str]) -> None:
+    @classmethod
+    def with_unpacked(cls, directory: Path, wheel: Path, extras: frozenset[str]) -> "Environment":
+        """The same in a tenth of the time: without pip, and without the command."""
+        environment = cls(directory)
+        environment._provide(requirements_of(wheel), extras)
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(environment._packages)
+        return environment
+
+    def _provide(self, requirements: list[str], extras: frozenset[str]) -> None:
         """Link what the requirements lead to from the environment of the tests."""
         seen: set[tuple[str, frozenset[str]]] = set()
         waiting = list(needed(requirements, extras))
@@ -63,6 +72,7 @@ class Environment:
                 waiting += needed(requirements, frozenset(requirement.extras))
             else:
                 found = distribution(requirement.name)
+                assert requirement.specifier.contains(found.version, prereleases=True), (requirement, found.version)
                 self._link(found)
                 waiting += needed(found.requires or [], frozenset(requirement.extras))
 
@@ -70,11 +80,11 @@ class Environment:
     def with_wheel(cls, directory: Path, wheel: Path, extras: frozenset[str]) -> "Environment":
         """An environment with the wheel, these extras of it, and nothing else."""
         environment = cls(directory)
-        environment.provide(requirements_of(wheel), extras)
-        environment.install(f"{wheel}[{','.join(sorted(extras))}]" if extras else str(wheel))
+        environment._provide(requirements_of(wheel), extras)
+        environment._install(f"{wheel}[{','.join(sorted(extras))}]" if extras else str(wheel))
         return environment
 
-    def install(self, requirement: str) -> None:
+    def _install(self, requirement: str) -> None:
         run(
             sys.executable,
             "-m",
@@ -84,6 +94,7 @@ class Environment:
             "install",
             "--no-index",
             "--quiet",
+            "--no-compile",
             requirement,
         )
 

@@ -90,7 +90,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Callable[[frozenset
 
     @cache
     def make(extras: frozenset[str]) -> Environment:
-        return Environment.with_wheel(folder / "-".join(["venv", *sorted(extras)]), wheel, extras)
+        return Environment.with_unpacked(folder / "-".join(["venv", *sorted(extras)]), wheel, extras)
 
     return make
 

@@ -280,12 +280,12 @@ HOSTILE = {
 @pytest.mark.slow
 @pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE.keys())
 def test_the_time_that_anything_takes_grows_with_its_size(unit: str) -> None:
-    body = (unit * (300_000 // len(unit) + 1))[:300_000]
+    body = (unit * (100_000 // len(unit) + 1))[:100_000]
     for redact in (redactor.body, redactor.url, redactor.text):
         start = time.process_time()
         redact(body)
-        # 0.15 s at the most where the machine is quiet; what grows with the square takes more than ten times the bound.
-        assert time.process_time() - start < 1.5
+        # 0.05 s at the most where the machine is quiet; what grows with the square takes over three times the bound.
+        assert time.process_time() - start < 0.5
 
 
 def test_one_key_makes_the_same_tokens_and_another_key_others() -> None:
