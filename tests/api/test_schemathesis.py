@@ -19,7 +19,7 @@ SETTINGS = {
 
 @pytest.mark.slow
 async def test_schemathesis_finds_nothing_in_a_worker(cluster: Cluster, tmp_path: Path) -> None:  # noqa: F811
-    cluster.start_worker(**SETTINGS)
+    cluster.start_worker("--role", "detect", **SETTINGS)
     await cluster.until(lambda: "Ready: " in cluster.log_text() and cluster.api_url())
     many = ("--phases", "examples,coverage,fuzzing", "--max-examples", "12", "--workers", "2")
     await check_api(cluster.api_url() or "", tmp_path, "--header", f"Authorization: Bearer {TOKEN}", *many)

@@ -54,7 +54,12 @@ async def start(*arguments: str, variables: dict[str, str]) -> asyncio.subproces
 
 async def run(*arguments: str, settings: Settings | None = None, **variables: str) -> Outcome:
     """Run `halt400` with these arguments to its end."""
-    return await asyncio.to_thread(_run, arguments, environment(settings, **variables))
+    return await run_in(environment(settings, **variables), *arguments)
+
+
+async def run_in(variables: dict[str, str], *arguments: str) -> Outcome:
+    """The same with exactly these variables."""
+    return await asyncio.to_thread(_run, arguments, variables)
 
 
 def _run(arguments: tuple[str, ...], variables: dict[str, str]) -> Outcome:

@@ -26,6 +26,7 @@ from streams.demo.proxy import forward_proxies
 from streams.demo.scraper import BROKEN_RELEASE, GOOD_RELEASE
 from streams.settings import Settings, load_settings
 from streams.topics import apply_topics
+from tests.preloaded import PreloadedProcess
 
 
 async def test_the_shop_takes_the_good_release_and_refuses_the_broken_one() -> None:
@@ -89,19 +90,18 @@ async def topics(settings: Settings) -> None:
 @pytest.fixture
 def worker(environment: Mapping[str, str], topics: None, tmp_path: Path) -> Iterator[None]:
     path = tmp_path / "worker.log"
-    with path.open("wb") as log:
-        command = [sys.executable, "-m", "halt400", "worker", "--processes", "1"]
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            deadline = time.monotonic() + 60
-            while "Ready:" not in path.read_text():
-                assert process.poll() is None, path.read_text()
-                assert time.monotonic() < deadline, path.read_text()
-                time.sleep(0.05)
-            yield
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)
+    path.touch()
+    process = PreloadedProcess("worker", "--processes", "1", environment=environment, out=path, err=path)
+    try:
+        deadline = time.monotonic() + 60
+        while "Ready:" not in path.read_text():
+            assert process.poll() is None, path.read_text()
+            assert time.monotonic() < deadline, path.read_text()
+            time.sleep(0.05)
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
 
 
 def archived_body(uri: str) -> str:

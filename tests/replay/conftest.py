@@ -1,9 +1,6 @@
 """What the replay's tests share: the corpora where they are there, and the command line as a user calls it."""
 
-import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ from halt400.cli.app import build
 from halt400.exchanges import Unread, chosen_format
 from halt400.records import ResponseEvent
 from streams.replay import Recording, read_events
+from tests.cli.command import run_in
 
 CORPORA = Path(__file__).parents[3] / "shared" / "corpora"
 
@@ -66,11 +64,9 @@ def replay() -> Replay:
 
 async def run_replay(environment: dict[str, str], *arguments: str) -> dict[str, Any]:
     """Run `halt400 replay` as a process of its own; what it reports."""
-    call = [sys.executable, "-m", "halt400", "replay", "--format", "json", *arguments]
-    process = await asyncio.create_subprocess_exec(*call, env=environment, stdout=subprocess.PIPE)
-    stdout, _ = await process.communicate()
-    assert process.returncode == 0
-    report: dict[str, Any] = json.loads(stdout)
+    outcome = await run_in(environment, "replay", "--format", "json", *arguments)
+    assert outcome.code == 0, outcome.err
+    report: dict[str, Any] = json.loads(outcome.out)
     return report
 
 

@@ -57,7 +57,7 @@ async def test_every_job_of_the_recorded_apis_with_a_400_is_halted_once(cluster:
 
 
 async def test_a_real_log_without_a_400_halts_nothing(cluster: Cluster, corpora: Path) -> None:
-    cluster.start_worker()
+    cluster.start_worker("--role", "detect")
     replayed = await run_replay(cluster.environment, str(CORPORA / "access_logs" / "elastic_apache_logs"))
     assert replayed["acknowledged"] == 10_000
     await cluster.until_idle()

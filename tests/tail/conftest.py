@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 
 from halt400.records import ResponseEvent
 from tests.broker import read_to_end
-from tests.cli.command import Outcome, environment, start
+from tests.cli.command import Outcome, environment, run_in, start
 from tests.sdk import topics
 
 PARTITIONS = 4
@@ -58,17 +59,19 @@ class Command:
         )
 
     async def start(self, *arguments: str | Path) -> asyncio.subprocess.Process:
-        return await start("tail", *map(str, arguments), "--state", str(self.state), variables=self._variables)
+        return await start(*self._call(arguments), variables=self._variables)
 
     async def run(self, *arguments: str | Path) -> Outcome:
         """Run it to its end."""
-        return await ended(await self.start(*arguments))
+        return await run_in(self._variables, *self._call(arguments))
+
+    def _call(self, arguments: Iterable[str | Path]) -> list[str]:
+        return ["tail", *map(str, arguments), "--state", str(self.state)]
 
 
-async def ended(process: asyncio.subprocess.Process, number: signal.Signals | None = None) -> Outcome:
-    """Wait for the end of a process, after a signal where one is given."""
-    if number is not None:
-        process.send_signal(number)
+async def ended(process: asyncio.subprocess.Process, number: signal.Signals) -> Outcome:
+    """Send a process a signal, and wait for its end."""
+    process.send_signal(number)
     async with asyncio.timeout(60):
         out, err = await process.communicate()
     assert process.returncode is not None

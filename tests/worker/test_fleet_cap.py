@@ -36,7 +36,7 @@ async def two_workers(cluster: Cluster) -> None:
     """Start two workers, and wait until each has its share of the partitions."""
     first = len(cluster.logs)
     for _ in range(2):
-        cluster.start_worker()
+        cluster.start_worker("--role", "detect")
 
     def shared() -> bool:
         lines = [re.findall(r"Ready: partitions (.*) of", log.read_text()) for log in cluster.logs[first:]]

@@ -63,7 +63,7 @@ def operation(kind: str, scope: Scope, **fields: object) -> Operation:
 
 
 async def test_a_target_wide_break_over_five_jobs_pages_once(cluster: Cluster) -> None:
-    cluster.start_worker()
+    cluster.start_worker("--role", "detect")
     await cluster.publish([*good(5_000), *broken(200)])
     await cluster.until_idle()
 
@@ -80,7 +80,7 @@ async def test_a_target_wide_break_over_five_jobs_pages_once(cluster: Cluster) -
 
 
 async def test_a_poison_item_does_not_page(cluster: Cluster) -> None:
-    cluster.start_worker()
+    cluster.start_worker("--role", "detect")
     await cluster.publish([*good(5_000), *broken(200, jobs=1)])
     await cluster.until_idle()
     assert [command.scope.kind for command in await cluster.commands()] == ["job"]
@@ -88,7 +88,7 @@ async def test_a_poison_item_does_not_page(cluster: Cluster) -> None:
 
 
 async def test_released_stays_released_after_a_restart_and_a_replay(cluster: Cluster) -> None:
-    cluster.start_worker()
+    cluster.start_worker("--role", "detect")
     await cluster.publish([*good(10), event(400, job_id="job-1"), event(400, job_id="job-2")])
     await cluster.until_idle()
     release = operation("release", job("job-1"))
@@ -103,7 +103,7 @@ async def test_released_stays_released_after_a_restart_and_a_replay(cluster: Clu
     for _ in range(2):
         assert cluster.stop_workers() == [0]
         await cluster.rewind("responses", "operations")
-        cluster.start_worker()
+        cluster.start_worker("--role", "detect")
         await cluster.until_idle("responses", "operations")
     await cluster.operate(release)
     await cluster.until_idle("responses", "operations")
@@ -116,12 +116,12 @@ async def test_released_stays_released_after_a_restart_and_a_replay(cluster: Clu
 
 async def test_a_hold_ends_without_traffic_and_after_a_restart(cluster: Cluster) -> None:
     cluster.write_policies("[defaults]\nhold_s = 2\nlease_s = 1\nexpiry_grace_s = 30\n")
-    worker = cluster.start_worker()
+    worker = cluster.start_worker("--role", "detect")
     await cluster.publish([event(400)])
     await cluster.until_idle()
     worker.kill()
     worker.wait()
-    cluster.start_worker()
+    cluster.start_worker("--role", "detect")
 
     async def states() -> bool:
         return [command.state for command in await cluster.commands()] == ["quarantined", "probing", "released"]
@@ -131,7 +131,7 @@ async def test_a_hold_ends_without_traffic_and_after_a_restart(cluster: Cluster)
 
 
 async def test_an_invalid_operation_is_refused_with_the_reason(cluster: Cluster) -> None:
-    cluster.start_worker()
+    cluster.start_worker("--role", "detect")
     await cluster.operate(
         operation("quarantine", Scope(kind="job", target=TARGET)), operation("quarantine", job("job-7"), hold_s=60)
     )
@@ -145,7 +145,7 @@ async def test_an_invalid_operation_is_refused_with_the_reason(cluster: Cluster)
 
 async def test_new_policies_are_in_force_without_a_restart_and_wrong_ones_are_not(cluster: Cluster) -> None:
     cluster.write_policies('[defaults]\nmode = "shadow"\n')
-    cluster.start_worker()
+    cluster.start_worker("--role", "detect")
     await cluster.publish([event(400)])
     await cluster.until_idle()
     assert await cluster.commands() == []
@@ -160,7 +160,7 @@ async def test_new_policies_are_in_force_without_a_restart_and_wrong_ones_are_no
 
 
 async def test_a_person_releases_extends_and_quarantines_on_the_command_line(cluster: Cluster) -> None:
-    cluster.start_worker()
+    cluster.start_worker("--role", "detect")
     await cluster.publish([*good(20), event(400)])
     await cluster.until_idle()
     scope, target = job("job-0").id, f"target/{TARGET}"
@@ -266,7 +266,7 @@ async def start_gate(cluster: Cluster, report: str) -> asyncio.subprocess.Proces
 
 async def test_a_probe_is_single_across_three_gates_with_one_killed_while_it_holds_the_lease(cluster: Cluster) -> None:
     cluster.write_policies("[defaults]\nhold_s = 2\nlease_s = 5\nexpiry_grace_s = 60\n")
-    cluster.start_worker()
+    cluster.start_worker("--role", "detect")
     await cluster.publish([event(400)])
     await cluster.until_idle()
     async with asyncio.timeout(60):
@@ -311,7 +311,7 @@ async def test_a_probe_is_single_across_three_gates_with_one_killed_while_it_hol
 
 async def test_a_gate_reports_what_its_probe_got_and_a_400_doubles_the_hold(cluster: Cluster) -> None:
     cluster.write_policies("[defaults]\nhold_s = 2\nlease_s = 30\nexpiry_grace_s = 60\n")
-    cluster.start_worker()
+    cluster.start_worker("--role", "detect")
     await cluster.publish([event(400)])
     await cluster.until_idle()
     async with Gate(KafkaConnection(cluster.bootstrap_servers, cluster.prefix)) as gate, asyncio.timeout(60):

@@ -79,7 +79,7 @@ async def test_one_request_per_scope_passes_two_gates_a_400_doubles_the_hold_and
     cluster: Cluster, api: Api
 ) -> None:
     cluster.write_policies("[defaults]\nhold_s = 2\nlease_s = 60\nexpiry_grace_s = 60\n")
-    cluster.start_worker()
+    cluster.start_worker("--role", "detect")
     async with AsyncExitStack() as stack:
         gates, scrapers = [], []
         for _ in range(2):
@@ -103,7 +103,7 @@ async def test_one_request_per_scope_passes_two_gates_a_400_doubles_the_hold_and
             if kill:
                 cluster.workers[-1].kill()
                 cluster.workers[-1].wait()
-                cluster.start_worker()
+                cluster.start_worker("--role", "detect")
                 await cluster.until(lambda: "Ready:" in cluster.logs[-1].read_text())
             marks = [scraper.refused + PRESSES for scraper in scrapers]
 

@@ -12,7 +12,7 @@ from tests.worker.test_lifecycle import TARGET, event, good, job
 
 @pytest.mark.slow
 async def test_a_row_that_cannot_be_read_is_made_anew_from_the_log(cluster: Cluster) -> None:
-    cluster.start_worker()
+    cluster.start_worker("--role", "detect")
     await cluster.publish([*good(50), event(400), *good(20, "other.example")])
     await cluster.until_idle()
     running = await run("rebuild", **cluster.settings)
@@ -21,7 +21,7 @@ async def test_a_row_that_cannot_be_read_is_made_anew_from_the_log(cluster: Clus
     before, partition = totals(await cluster.rows()), await partition_of(cluster, TARGET)
     await cluster.publish([(TARGET.encode(), b"no row")], topic="rates", partition=partition)
 
-    worker = cluster.start_worker()
+    worker = cluster.start_worker("--role", "detect")
     await cluster.until(lambda: worker.poll() is not None)
     assert worker.returncode == 70
     assert "run `halt400 rebuild`" in cluster.log_text(), cluster.log_text()
@@ -33,7 +33,7 @@ async def test_a_row_that_cannot_be_read_is_made_anew_from_the_log(cluster: Clus
     assert (made.code, "1 row made anew." in made.out) == (0, True), made.err
     assert "Every row can be read." in (await run("rebuild", **cluster.settings)).out
 
-    cluster.start_worker()
+    cluster.start_worker("--role", "detect")
     await cluster.publish([event(200)])
     await cluster.until_idle()
     assert cluster.stop_workers() == [0]
