@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import zipfile
@@ -12,6 +13,7 @@ from typing import Any
 
 from benchmarks.diagnosis_score import Score, request_of, score_of
 from halt400.diagnosis import diagnose, find_defect, parse_failure
+from halt400.exchanges.raw import read_raw
 from halt400.records import Request, Response
 
 __all__ = ["CORPORA", "SUITES"]
@@ -101,6 +103,8 @@ def url_suite(confusion: Counter[tuple[str, str]]) -> list[Score]:
 
 def crs_request(row: dict[str, Any]) -> Request:
     """A regression test of the CRS as a request; Host and Content-Length are what its test client adds."""
+    if "raw_request_b64" in row:
+        return read_raw(base64.b64decode(row["raw_request_b64"])).request
     recorded = row["request"]
     headers = recorded.get("headers") or {}
     host = next((value for name, value in headers.items() if name.lower() == "host"), "localhost") or "localhost"
@@ -112,7 +116,7 @@ def crs_request(row: dict[str, Any]) -> Request:
 
 def crs_suite(confusion: Counter[tuple[str, str]]) -> list[Score]:
     rows = [json.loads(line) for line in (CORPORA / "owasp_crs" / "labelled.jsonl").read_text().splitlines()]
-    form, attacks, rest = [], [], []
+    form, attacks, rest, every, twins = [], [], [], [], []
     for row in rows:
         found = find_defect(crs_request(row))
         cause = found.cause if found is not None else "none"
@@ -124,6 +128,12 @@ def crs_suite(confusion: Counter[tuple[str, str]]) -> list[Score]:
             confusion[row["category"], cause] += 1
         elif row["role"] == "positive":
             rest.append((label, found is not None))
+        if row["category"] == "waf_policy_not_a_defect":
+            continue
+        if row["role"] == "positive":
+            every.append((label, found is not None))
+        elif row["role"] == "negative":
+            twins.append((label, found is not None and found.confidence >= SURE))
     sure = [label for label, flagged in attacks if flagged]
     return [
         score_of("OWASP CRS: defects of form named", form, 0.9),
@@ -136,6 +146,15 @@ def crs_suite(confusion: Counter[tuple[str, str]]) -> list[Score]:
             misses=sure,
         ),
         score_of("OWASP CRS: other positives named", rest, None),
+        score_of("OWASP CRS: all five kinds of form named", every, 0.9),
+        Score(
+            name="OWASP CRS: fine twins called a sure defect",
+            good=sum(wrong for _, wrong in twins),
+            total=len(twins),
+            bar=0.1,
+            at_least=False,
+            misses=[label for label, wrong in twins if wrong],
+        ),
     ]
 
 

@@ -41,6 +41,8 @@ _SINGLE = re.compile(r"%(?!25)[0-9A-Fa-f]{2}")
 PLACEHOLDER = re.compile(r"\{\{?\s{0,4}[A-Za-z_][\w.-]{0,60}\s{0,4}\}?\}|\$\{[^}]{0,60}\}|<[A-Za-z_][\w -]{0,60}>")
 _HTML_AMPERSAND = re.compile(r"&amp;(?=[A-Za-z_])")
 _LINE_END = re.compile(r"%0[adAD]")
+_CONTROL_ESCAPE = re.compile(r"%(?:0[1-8bBcCeEfF]|1[0-9a-fA-F]|7[fF])")
+_LINE_END_IN_NAME = re.compile(r"(?:^|&)[^=&]{0,200}?%0[adAD]")
 _HEADER_AFTER = re.compile(r"(?:%0[adAD]){1,4}[A-Za-z-]{2,40}(?::|%3[aA]|=)")
 _NEVER_RAW = {" ": "a raw space", '"': "a raw double quote", "<": "a raw '<'", ">": "a raw '>'", "\\": "a backslash"}
 _MAX_EXAMINED = 2_000
@@ -67,6 +69,7 @@ _REMEDIES = {
     "html": "Join the parameters with &, not &amp;: the URL was copied from HTML without unescaping it.",
     "utf8": "Encode the text as UTF-8 before percent-encoding it.",
     "nul": "Remove the NUL byte (%00) from the value.",
+    "control": "Remove the control character from the value; no text has one.",
     "line_end": "Strip line ends from the value before it is encoded.",
     "root": "Resolve '..' before sending: the path may not leave the root.",
     "slash": "Pass the value in the query or the body, or ask the API's owner to let %2F through.",
@@ -255,6 +258,13 @@ def _escapes(exchange: Exchange, url: str, part: Component) -> list[CauseFinding
     line_end = _LINE_END.search(text)
     if line_end is not None and (part.name == "path" or _HEADER_AFTER.match(text, line_end.start())):
         report("line_end", 0.6, line_end.start(), 3, "an escaped line end, as a header that is smuggled has it.")
+    elif part.name == "query":
+        in_name = _LINE_END_IN_NAME.search(text)
+        if in_name is not None:
+            report("line_end", 0.55, in_name.end() - 3, 3, "an escaped line end in the name of a parameter.")
+    control = _CONTROL_ESCAPE.search(text)
+    if control is not None:
+        report("control", 0.7 if exchange.refused else 0.55, control.start(), 3, "an escaped control character.")
     nul = text.find("%00")
     if nul >= 0:
         report("nul", 0.8 if exchange.refused else 0.7, nul, 3, "an escaped NUL byte, which servers refuse or cut at.")

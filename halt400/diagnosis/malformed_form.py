@@ -21,6 +21,7 @@ _CLEAN = lazy_pattern(
 )
 _BAD_ESCAPE = lazy_pattern(rb"%(?![0-9A-Fa-f]{2})")
 _CONTROL = lazy_pattern(rb"[\x00-\x1f\x7f]")
+_NEVER_RAW = lazy_pattern(rb"[\"<>\\]")
 _BOUNDARY = lazy_pattern(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 _NAME = lazy_pattern(
     rb"""(?i)content-disposition:[^\r\n]{0,1024}?[;\s]name\*?=(?:"[^"\r\n]{0,1024}"|[^\s;"]{1,1024})"""
@@ -96,6 +97,10 @@ def _urlencoded(exchange: Exchange) -> list[CauseFinding]:
     if b"%00" in body:
         evidence = at_body(body, body.find(b"%00"), "An escaped NUL byte, which servers refuse or cut at.")
         return [_finding(0.6, "Remove the NUL byte (%00) from the value.", evidence)]
+    raw_mark = _NEVER_RAW.search(body)
+    if raw_mark is not None:
+        detail = f"A raw {raw_mark[0].decode()!r}, which a form never has: the fields were not encoded."
+        return [_finding(0.5, encode, at_body(body, raw_mark.start(), detail))]
     return []
 
 

@@ -59,6 +59,7 @@ _MISSING = lazy_pattern(
     r"|not (?:set|found|provided|specified|included)",
     re.IGNORECASE,
 )
+_CONVENTIONAL = 0.5
 _CSRF_FIELDS = (
     "x-csrf-token",
     "x-csrftoken",
@@ -105,6 +106,7 @@ def find(exchange: Exchange, profile: Profile | None = None) -> list[CauseFindin
         found.extend(_by_server(exchange))
         if not found and mentions(exchange, "csrf"):
             found.extend(_csrf(exchange))
+    found.extend(_conventional(exchange))
     found.extend(_against_profile(exchange, profile))
     return found
 
@@ -158,6 +160,27 @@ def _csrf(exchange: Exchange) -> list[CauseFinding]:
     detail = "The server requires a CSRF token; the request has none."
     remedy = "Read the token from the page or cookie that issues it, and send it in X-CSRF-Token."
     return [_finding(0.88, remedy, Evidence(where="header", name="X-CSRF-Token", detail=detail))]
+
+
+def _conventional(exchange: Exchange) -> list[CauseFinding]:
+    """Fields of a browser that a request with other fields of a browser lacks, and without which firewalls refuse.
+
+    A request of another client is no browser's: what it lacks here is its own choice.
+    """
+    fields = exchange.fields
+    if "host" not in fields or ("accept" in fields and "user-agent" in fields):
+        return []
+    if "accept-language" not in fields and not any("text/html" in accept for accept in fields.get("accept", ())):
+        return []
+    if "user-agent" not in fields:
+        name, source = "User-Agent", "a client should send it (RFC 9110 section 10.1.5)"
+    elif "accept" not in fields:
+        name, source = "Accept", "browsers always send it with Accept-Language"
+    else:
+        return []
+    detail = f"{name} is missing: {source}, and firewalls refuse requests without it (OWASP CRS 920300, 920320)."
+    confidence = 0.35 if exchange.refused else _CONVENTIONAL
+    return [_finding(confidence, f"Send {name}.", Evidence(where="header", name=name, detail=detail))]
 
 
 def _against_profile(exchange: Exchange, profile: Profile | None) -> list[CauseFinding]:

@@ -15,6 +15,7 @@ __all__ = ["find", "may_be_odd"]
 
 _RANGE = re.compile(r"(\d{1,18})-(\d{1,18})")
 _CODINGS = re.compile(r"\s*[A-Za-z0-9*-]{0,32}\s*(?:;\s*q=[0-9.]{1,6}\s*)?")
+_EMPTY_LINE = re.compile(r"(?:%0[aA]|%0[dD]%0[aA]){2}(?:<|%3[cC]|HTTP/)")
 _EMPTY = frozenset({"accept", "user-agent", "authorization"})
 _LONG = 48
 _PLAIN_OPTIONS = frozenset({"keep-alive", "close"})
@@ -29,6 +30,9 @@ def may_be_odd(exchange: Exchange) -> bool:
         return True
     options = fields.get("connection")
     if options is not None and options[0].lower() not in _PLAIN_OPTIONS:
+        return True
+    cookies = fields.get("cookie")
+    if cookies is not None and "%0" in cookies[0]:
         return True
     codings = fields.get("accept-encoding")
     return codings is not None and len(codings[0]) > _LONG
@@ -54,6 +58,12 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     if len(options) != len(set(options)) or {"close", "keep-alive"} <= set(options):
         detail = f"Connection says {', '.join(options)[:60]}: the same twice, or the opposite."
         found.append(_finding(_ODD, "Connection", ", ".join(options), detail, "Send one connection option."))
+    for cookie in fields.get("cookie", ()):
+        ends = _EMPTY_LINE.search(cookie)
+        if ends is not None:
+            detail = "An escaped empty line and a mark after it, as a response that is split in two has them."
+            found.append(_finding(_ODD, "Cookie", cookie, detail, "Strip line ends from the value.", ends.start()))
+            break
     codings = ",".join(fields.get("accept-encoding", ()))
     if codings and not all(_CODINGS.fullmatch(part) for part in codings[:2048].split(",")):
         detail = "Accept-Encoding holds what no content coding can be."
@@ -61,8 +71,8 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     return found
 
 
-def _finding(confidence: float, name: str, value: str, detail: str, remedy: str) -> CauseFinding:
-    evidence = at_text("header", value, 0, detail, name=name)
+def _finding(confidence: float, name: str, value: str, detail: str, remedy: str, at: int = 0) -> CauseFinding:
+    evidence = at_text("header", value, at, detail, name=name)
     return CauseFinding(cause="protocol_violation", confidence=confidence, remedy=remedy, evidence=[evidence])
 
 

@@ -13,11 +13,16 @@ import re
 from msgspec import Struct
 
 from halt400.diagnosis.exchange import Exchange
-from halt400.diagnosis.finding import CauseFinding
+from halt400.diagnosis.finding import CauseFinding, at_text
 from halt400.diagnosis.server_phrases import mentions
 from halt400.records import Evidence
 
 __all__ = ["LIMITS", "Limit", "find", "sizes"]
+
+
+_MOST_PARAMETERS, _LONGEST_NAME = 255, 100
+"""Of https://github.com/coreruleset/coreruleset/blob/main/crs-setup.conf.example."""
+_LONG_NAME = re.compile(r"&([^=&#]{101,4096})=")
 
 
 class Limit(Struct, frozen=True):
@@ -198,12 +203,13 @@ def find(exchange: Exchange, largest_success: dict[str, int] | None = None) -> l
     >>> find(Exchange(request, refusal))[0].confidence
     0.97
     """
+    many = _many_parameters(exchange.url) if len(exchange.url) > _LONGEST_NAME else None
+    found = [many] if many is not None else []
     if _is_small(exchange):
-        return []
+        return found
     measured, field = sizes(exchange)
     if not exchange.refused and measured["headers"] < 8190 and measured["url"] < 4094 and len(exchange.headers) <= 100:
-        return []
-    found: list[CauseFinding] = []
+        return found
     for what, size in measured.items():
         if size <= _HARMLESS[what]:
             continue
@@ -226,6 +232,24 @@ def find(exchange: Exchange, largest_success: dict[str, int] | None = None) -> l
     if not found and exchange.refused:
         found.extend(_against_largest_success(exchange, measured, largest_success or {}, field))
     return found
+
+
+def _many_parameters(url: str) -> CauseFinding | None:
+    """More query parameters, or a longer name of one, than firewalls and frameworks take."""
+    query = url[: 1 << 16].partition("?")[2]
+    count = query.count("&") + 1
+    if count > _MOST_PARAMETERS:
+        limits = f"the OWASP CRS stops at {_MOST_PARAMETERS} (tx.max_num_args), Tomcat and PHP at 1,000"
+        detail = f"{count:,} query parameters; {limits}."
+    elif len(query) > _LONGEST_NAME and (found := _LONG_NAME.search("&" + query)) is not None:
+        limit = f"the OWASP CRS stops at {_LONGEST_NAME} (tx.arg_name_length)"
+        detail = f"The name of a query parameter has {len(found[1])} characters; {limit}."
+    else:
+        return None
+    evidence = at_text("url", url[: 1 << 16], url.find("?") + 1, detail)
+    remedy = "Send fewer parameters with short names, or move them into the body."
+    confidence = 0.7 if count > 1000 else 0.5
+    return CauseFinding(cause="payload_too_large", confidence=confidence, remedy=remedy, evidence=[evidence])
 
 
 def _is_small(exchange: Exchange) -> bool:

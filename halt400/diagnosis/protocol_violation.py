@@ -12,6 +12,7 @@ import re
 from halt400.diagnosis import framing, http2, odd_fields, wire
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding, at_text
+from halt400.diagnosis.http_methods import KNOWN_METHODS, METHODS
 from halt400.diagnosis.invalid_url_encoding import components
 from halt400.diagnosis.server_phrases import mentions
 from halt400.records import Evidence
@@ -24,7 +25,6 @@ _CLEAN_VALUE = re.compile(r"[\t\x20-\x7e]*+")
 _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 _FOLD = re.compile(r"\r?\n[ \t]")
 _VERSIONS = frozenset({"1.0", "1.1", "2", "2.0", "3", "3.0", "h2", "h3", "h2c", "unknown", ""})
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-9]{0,5})?")
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9._-]{1,255}(?::[0-9]{1,5})?")
 _SPECIAL = frozenset({"transfer-encoding", "upgrade", "expect"})
@@ -71,7 +71,7 @@ def find(exchange: Exchange) -> list[CauseFinding]:
 def _is_usual(exchange: Exchange) -> bool:
     """Whether one look finds nothing of what this module reports, whatever the server says: most requests are so."""
     url, fields = exchange.url, exchange.fields
-    if exchange.method not in _METHODS or exchange.request.http_version != "1.1" or "#" in url:
+    if exchange.method not in METHODS or exchange.request.http_version != "1.1" or "#" in url:
         return False
     cache = exchange.parsed_headers.cache
     if "usual" not in cache:
@@ -141,13 +141,17 @@ def _request_line(exchange: Exchange) -> list[CauseFinding]:
         found.append(
             _finding(0.95, "Send one of the registered methods, in capitals, with nothing around it.", evidence)
         )
-    elif "|" in method or (method not in _METHODS and method.upper() in _METHODS):
+    elif "|" in method or (method not in METHODS and method.upper() in METHODS):
         confidence = 0.85 if exchange.as_sent else 0.45 if exchange.refused else 0.3
         detail = f"The method {method[:40]!r} is not registered; methods are case-sensitive."
         if "|" in method:
             confidence = 0.7
         remedy = "Send the method in capitals: GET, POST, ..."
         found.append(_finding(confidence, remedy, at_text("method", method, 0, detail)))
+    elif method not in KNOWN_METHODS:
+        detail = f"The method {method[:40]!r} is not registered; servers answer 400, 405 or 501 (RFC 9110 section 9.1)."
+        confidence = 0.6 if exchange.refused else 0.55
+        found.append(_finding(confidence, "Send a registered method.", at_text("method", method, 0, detail)))
     version = _version(exchange)
     if version.lower() not in _VERSIONS:
         detail = f"The protocol version {exchange.request.http_version[:40]!r} does not exist."

@@ -1,0 +1,15 @@
+"""The methods of HTTP: those of RFC 9110 and 5789, and the others that servers know."""
+
+from __future__ import annotations
+
+__all__ = ["KNOWN_METHODS", "METHODS"]
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
+_OTHERS = (
+    "ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY LABEL LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL "
+    "MKREDIRECTREF MKWORKSPACE MOVE ORDERPATCH PRI PROPFIND PROPPATCH QUERY REBIND REPORT SEARCH UNBIND "
+    "UNCHECKOUT UNLINK UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL PURGE BAN REFRESH NOTIFY SUBSCRIBE "
+    "UNSUBSCRIBE M-SEARCH LIST DEBUG "
+)
+KNOWN_METHODS = METHODS | frozenset(_OTHERS.split())
+"""https://www.iana.org/assignments/http-methods, and those of caches, UPnP and Vault, which are not there."""
