@@ -8,6 +8,7 @@ MEASUREMENTS = (
     "diagnosis",
     "gate",
     "install",
+    "load",
     "memory",
     "outage",
     "page",
@@ -17,8 +18,8 @@ MEASUREMENTS = (
     "server_matrix",
     "throughput",
 )
-PARTS = ("bare_consumer", "naive_faust")
-"""What the throughput benchmark starts as processes of their own."""
+PARTS = ("bare_consumer", "load_publisher", "naive_faust")
+"""What the benchmarks throughput and load start as processes of their own."""
 
 USAGE = f"""\
 usage: python -m benchmarks NAME [arguments], such as: python -m benchmarks throughput --quick
