@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chaos.campaign import CampaignResult, Plan, run_campaign
+from chaos.checker import check
 from chaos.report import describe, write_section
 from chaos.schedule import KINDS, TELLING, Fault, draw, read_schedule, shrink, write_schedule
 from halt400.errors import Halt400Error
@@ -20,6 +21,7 @@ from halt400.errors import Halt400Error
 __all__ = ["main"]
 
 DEFAULT_SEED = 400
+RESULT = "result.pickle"
 
 
 def main(arguments: list[str]) -> int:
@@ -50,13 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--events", type=int, help="in all, instead of --per-s")
     parser.add_argument("--shrink", action="store_true", help="where a run fails, look for the fewest faults that do")
     parser.add_argument("--keep", type=Path, help="directory for what a run leaves behind (a temporary one)")
+    parser.add_argument("--judge", type=Path, nargs="+", metavar="DIRECTORY", help="judge kept runs again, run nothing")
     parser.add_argument("--report", type=Path, help="page whose section of the campaign is written, if all were run")
     return parser
 
 
 async def _main(given: argparse.Namespace) -> int:
-    outcomes: list[CampaignResult] = []
-    for wanted in given.seed:
+    outcomes = [_judge_again(directory) for directory in given.judge or ()]
+    for wanted in given.seed if not outcomes else ():
         seed = wanted or secrets.randbits(31)
         faults = (
             read_schedule(given.schedule.read_text()) if given.schedule else draw(seed, given.minutes * 60, given.kinds)
@@ -80,7 +83,7 @@ async def _run(given: argparse.Namespace, seed: int, faults: Sequence[Fault], na
     outcome = await run_campaign(
         plan, directory, lambda text: print(f"[{time.monotonic() - began:5.0f} s] {text}", flush=True)
     )
-    (directory / "history.pickle").write_bytes(pickle.dumps(outcome.history))
+    (directory / RESULT).write_bytes(pickle.dumps(outcome))
     (directory / "schedule.txt").write_text(f"# seed {seed}\n{write_schedule(faults)}")
     print(describe(outcome), flush=True)
     if outcome.violations:
@@ -91,6 +94,14 @@ async def _run(given: argparse.Namespace, seed: int, faults: Sequence[Fault], na
         )
     elif given.keep is None:
         shutil.rmtree(directory)
+    return outcome
+
+
+def _judge_again(directory: Path) -> CampaignResult:
+    """Read what a run with ``--keep`` has left, and judge it by the invariants of today."""
+    outcome: CampaignResult = pickle.loads((directory / RESULT).read_bytes())
+    outcome.violations = check(outcome.history)
+    print(describe(outcome), flush=True)
     return outcome
 
 
