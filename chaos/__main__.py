@@ -45,8 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, help="of traffic and faults, for each seed (3.5; 1 with --short)")
     parser.add_argument("--kinds", nargs="+", choices=sorted(KINDS), help="of faults (all)")
     parser.add_argument("--short", action="store_true", help="a minute with the kinds that tell most, less traffic")
-    parser.add_argument("--schedule", type=Path, help="a file of faults, as a failed run leaves it, instead of --kinds")
+    parser.add_argument("--schedule", type=Path, help="faults from a file, as a run leaves it")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=1, help="detect processes of each worker (1)")
     parser.add_argument("--scrapers", type=int, default=2)
     parser.add_argument("--per-s", type=float, default=300.0, help="requests a second of each scraper (300)")
     parser.add_argument("--events", type=int, help="in all, instead of --per-s")
@@ -75,7 +76,7 @@ async def _main(given: argparse.Namespace) -> int:
 async def _run(given: argparse.Namespace, seed: int, faults: Sequence[Fault], name: str) -> CampaignResult:
     seconds = given.minutes * 60
     per_s = given.per_s if given.events is None else given.events / seconds / given.scrapers
-    plan = Plan(seed, seconds, faults, workers=given.workers, scrapers=given.scrapers, per_s=per_s)
+    plan = Plan(seed, seconds, faults, given.workers, given.scrapers, per_s, given.processes)
     directory = Path(tempfile.mkdtemp(prefix="halt400-chaos-")) if given.keep is None else given.keep / name
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)

@@ -42,6 +42,7 @@ class Plan:
     workers: int = 2
     scrapers: int = 2
     per_s: float = 300.0
+    processes: int = 1
 
 
 @dataclass
@@ -64,7 +65,14 @@ class CampaignResult:
 async def run_campaign(plan: Plan, directory: Path, say: Callable[[str], None]) -> CampaignResult:
     """Run one campaign in an empty directory, which has the logs of its processes afterwards."""
     started = time.monotonic()
-    stage = CampaignStage(directory, plan.seed, workers=plan.workers, scrapers=plan.scrapers, per_s=plan.per_s)
+    stage = CampaignStage(
+        directory,
+        plan.seed,
+        workers=plan.workers,
+        scrapers=plan.scrapers,
+        per_s=plan.per_s,
+        processes=plan.processes,
+    )
     observer, faults = CampaignObserver(stage), Faults(stage, plan.seed)
     background: list[asyncio.Task[None]] = []
     try:

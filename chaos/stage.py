@@ -53,8 +53,10 @@ group_interval_s = 1
 class CampaignStage:
     """Starts and stops all of it; `direct` is how the campaign itself reaches Kafka."""
 
-    def __init__(self, directory: Path, seed: int, *, workers: int, scrapers: int, per_s: float) -> None:
-        self.directory, self._seed, self._per_s = directory, seed, per_s
+    def __init__(
+        self, directory: Path, seed: int, *, workers: int, scrapers: int, per_s: float, processes: int = 1
+    ) -> None:
+        self.directory, self._seed, self._per_s, self._processes = directory, seed, per_s, processes
         worker_names = [f"worker{n}" for n in range(workers + 1)]
         self._scraper_names = [f"scraper{n}" for n in range(scrapers)]
         self.brokers = Brokers(directory, [*worker_names, *self._scraper_names])
@@ -87,7 +89,9 @@ class CampaignStage:
         )
         await self.producer.start()
         (self.directory / "halt400.toml").write_text(POLICIES.format(url=self.pager.url))
-        self.workers = [WorkerProcess(name, self._environment(name), self.directory) for name in self._worker_names]
+        self.workers = [
+            WorkerProcess(name, self._environment(name), self.directory, self._processes) for name in self._worker_names
+        ]
         for worker in self.workers[:-1]:
             worker.start()
         for number in range(len(self._scraper_names)):

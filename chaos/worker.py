@@ -25,8 +25,8 @@ class WorkerProcess:
         (time in ms, exit code) of each end that nobody asked for.
     """
 
-    def __init__(self, name: str, environment: dict[str, str], directory: Path) -> None:
-        self.name = name
+    def __init__(self, name: str, environment: dict[str, str], directory: Path, processes: int = 1) -> None:
+        self.name, self._processes = name, processes
         self.log_path, self.clock = directory / f"{name}.log", WallClock(directory, name)
         self._environment = environment | {"HALT400_STATE_DIR": str(directory / name)} | self.clock.environment
         self.ended: list[tuple[int, int]] = []
@@ -36,8 +36,8 @@ class WorkerProcess:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it has its partitions since its last start."""
-        return self.runs and "Ready:" in self.log_text()[self._log_began :]
+        """Whether each of its detect processes has its partitions since its last start."""
+        return self.runs and self.log_text()[self._log_began :].count("Ready:") >= self._processes
 
     @property
     def runs(self) -> bool:
@@ -52,7 +52,7 @@ class WorkerProcess:
         self._log_began = len(self.log_text())
         with self.log_path.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "halt400", "worker", "--processes", "1"],
+                [sys.executable, "-m", "halt400", "worker", "--processes", str(self._processes)],
                 env=self._environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -74,7 +74,8 @@ class WorkerProcess:
 
     def kill_follow_up(self) -> None:
         """SIGKILL the follow-up process."""
-        for pid in self.pids()[-1:]:
+        follow_ups = [pid for pid in self.pids() if b"follow-up" in _command_of(pid)]
+        for pid in follow_ups[-1:]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -129,3 +130,11 @@ class WorkerProcess:
                 pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
                 descriptors += sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
         return pages * os.sysconf("SC_PAGE_SIZE"), descriptors
+
+
+def _command_of(pid: int) -> bytes:
+    """Program and arguments of a process, with a NUL behind each."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
