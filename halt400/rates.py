@@ -12,10 +12,9 @@ from collections.abc import Callable
 from difflib import SequenceMatcher
 from typing import Literal
 
-from msgspec import MsgspecError
-
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.follower import Changes, Follower
+from halt400.records import UNDECODABLE
 from halt400.start_stop import StartStop
 from halt400.windows import (
     FINE_S,
@@ -237,11 +236,11 @@ def _includes_more(old: bytes, new: bytes) -> bool:
     """Whether the row `new` includes at least what `old` includes; bytes that are no row never replace one."""
     try:
         offset = row_offset(new)
-    except MsgspecError:
+    except UNDECODABLE:
         return False
     try:
         return offset >= row_offset(old)
-    except MsgspecError:
+    except UNDECODABLE:
         return True
 
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.follower import Changes, Follower
-from halt400.records import Savings
+from halt400.records import UNDECODABLE, Savings
 from streams import metrics, topics
 from streams.quarantine.not_sent import NotSent
 
@@ -58,7 +58,7 @@ class SavingsBook:
                 continue
             try:
                 savings = _decode(value)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except UNDECODABLE as error:
                 log.error("The record %r of %s cannot be decoded and is ignored: %s", key, self.follower.topic, error)
                 continue
             if self.follower.caught_up:
@@ -107,5 +107,5 @@ def _newer(old: bytes, new: bytes) -> bool:
     """Whether `new` replaces `old`: counts only rise, so a lower one is a late repetition."""
     try:
         return _decode_count(new).requests >= _decode_count(old).requests
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         return True

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 from halt400.kafka.latest import Changes
-from halt400.records import Command
+from halt400.records import UNDECODABLE, Command
 
 __all__ = ["KnownCommands", "TargetCommands", "is_newer"]
 
@@ -32,13 +32,13 @@ def is_newer(old: bytes, new: bytes) -> bool:
     """
     try:
         fresh = _decode_stamp(new)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         # A command that can be read is not replaced by bytes that cannot.
         log.warning("A command cannot be decoded and is ignored: %.200r", new)
         return False
     try:
         stale = _decode_stamp(old)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return True
     return fresh.sequence >= stale.sequence or fresh.issued_at > stale.issued_at
 
@@ -110,7 +110,7 @@ class KnownCommands:
                 continue
             try:
                 command = _decode(value)
-            except msgspec.MsgspecError as error:
+            except UNDECODABLE as error:
                 log.warning("The command of %r cannot be decoded and is ignored: %s", key, error)
                 continue
             if known is not None and (known.command_id, known.sequence, known.state, known.expires_at) == (

@@ -8,11 +8,12 @@ import msgspec
 from halt400.errors import InvalidRecord
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.follower import Changes, Follower
-from halt400.records import Command
+from halt400.records import UNDECODABLE, Command
 from streams import topics
 from streams.api.models import Quarantine
 from streams.api.shown_texts import ShownTexts
 from streams.operations.command_log import CommandLog
+from streams.quarantine.later import is_later_command
 from streams.savings import SavingsBook
 
 __all__ = ["Quarantines"]
@@ -60,7 +61,7 @@ class Quarantines:
         self.follower = Follower(
             kafka,
             kafka.topic(topics.CONTROL),
-            newer=_is_later,
+            newer=is_later_command,
             on_changes=self._on_changes,
             on_records=self.history.add,
         )
@@ -137,7 +138,7 @@ class Quarantines:
                 continue
             try:
                 command = _decode(value)
-            except msgspec.MsgspecError as error:
+            except UNDECODABLE as error:
                 log.error("%s", InvalidRecord(f"{self.follower.topic}, key {scope_id}: no command ({error})."))
                 continue
             self._commands[scope_id] = command
@@ -149,21 +150,4 @@ def _in_force(command: Command, now_ms: int) -> bool:
     return command.state != "released" and command.expires_at > now_ms
 
 
-class _SequenceOnly(msgspec.Struct):
-    sequence: int
-
-
 _decode = msgspec.json.Decoder(Command).decode
-_decode_sequence = msgspec.json.Decoder(_SequenceOnly).decode
-
-
-def _is_later(old: bytes, new: bytes) -> bool:
-    """Whether `new` has at least the sequence of `old`; bytes that are no command never replace one."""
-    try:
-        sequence = _decode_sequence(new).sequence
-    except msgspec.MsgspecError:
-        return False
-    try:
-        return sequence >= _decode_sequence(old).sequence
-    except msgspec.MsgspecError:
-        return True

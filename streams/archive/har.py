@@ -10,7 +10,7 @@ import msgspec
 import orjson
 
 from halt400.errors import ArchiveError
-from halt400.records import Header, Offence, Request, Response
+from halt400.records import UNDECODABLE, Header, Offence, Request, Response
 
 __all__ = ["har_of", "offence_of"]
 
@@ -61,7 +61,7 @@ def offence_of(har: bytes) -> Offence:
     """
     try:
         return _decode(har).log.entries[0].offence
-    except msgspec.DecodeError as error:
+    except UNDECODABLE as error:
         raise ArchiveError(
             f"This is no evidence of Halt400: {error}.", "Give the URI of an object that `halt400` has archived."
         ) from None

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from faust.types import TP
 
-from halt400.records import Offence
+from halt400.records import UNDECODABLE, Offence
 from halt400.redaction import Redactor
 from streams.archive.body_limits import BODY_LIMIT_BYTES, cut_bodies
 from streams.archive.har import har_of
@@ -65,7 +65,7 @@ class OffenceArchiver:
                 continue
             try:
                 offences.append((CountedOffence.of(_decode_head(record.value)), record))
-            except msgspec.DecodeError:
+            except UNDECODABLE:
                 key = f"undecodable/{tp.topic}-{tp.partition}-{record.offset:020d}.json"
                 objects.append((key, partial(self._undecodable, record.value)))
         kept = await self._counts.count(tp, end, [offence for offence, _ in offences])
@@ -80,7 +80,7 @@ class OffenceArchiver:
     def _har(self, value: bytes) -> bytes:
         try:
             offence = _decode_offence(value)
-        except msgspec.DecodeError:
+        except UNDECODABLE:
             return self._undecodable(value)
         return har_of(redact_and_cut(self._redactor, offence))
 

@@ -16,6 +16,7 @@ import msgspec
 from faust.types import TP
 
 from halt400.errors import ArchiveError
+from halt400.records import UNDECODABLE
 from streams.archive.interface import Archive, ArchiveChanged
 from streams.archive.object_names import day_of, manifest_key
 from streams.archive.sampling import CountedOffence, Manifest, OffenceSampler, decode_manifest
@@ -187,7 +188,7 @@ class OffenceCounts:
             data, tag = found
             try:
                 manifest = decode_manifest(data)
-            except msgspec.DecodeError as error:
+            except UNDECODABLE as error:
                 log.warning("%s is no manifest (%s): its counts begin again at 0.", self._archive.uri(key), error)
         return _LoadedManifest(OffenceSampler(manifest, storm_keep=self._storm_keep), tag)
 
@@ -215,7 +216,7 @@ def _replace(archive: Archive, key: str, manifest: Manifest, tag: str | None) ->
                 tag = found[1]
                 try:
                     ahead = decode_manifest(found[0]).seen >= manifest.seen
-                except msgspec.DecodeError:
+                except UNDECODABLE:
                     ahead = False
                 if ahead:
                     return tag

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import msgspec
 
 from halt400.errors import ArchiveError, BrokerUnavailable, TopicMismatch
-from halt400.records import Offence, Source
+from halt400.records import UNDECODABLE, Offence, Source
 from streams.archive.object_names import MANIFEST, day_of, source_of_name
 from streams.archive.offence_log import offence_values
 from streams.archive.open_by_uri import open_archive, split_uri
@@ -47,7 +47,7 @@ class SampledOut:
                     continue
                 try:
                     one = CountedOffence.of(_decode_offence(value))
-                except msgspec.DecodeError:
+                except UNDECODABLE:
                     continue
                 if (one.target, day_of(one.time_ms)) != (self.manifest.target, self.manifest.date):
                     continue
@@ -89,7 +89,7 @@ def find_sampled_out(settings: ArchiveSettings, uri: str) -> SampledOut | None:
             continue
         try:
             manifest = decode_manifest(archive.read(key))
-        except msgspec.DecodeError:
+        except UNDECODABLE:
             continue
         if manifest.kept < manifest.seen and manifest.has_counted(source):
             return SampledOut(uri, source, manifest, archive.uri(key))

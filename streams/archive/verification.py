@@ -9,7 +9,7 @@ import msgspec
 import orjson
 
 from halt400.errors import ArchiveError
-from halt400.records import Offence
+from halt400.records import UNDECODABLE, Offence
 from streams.archive.expected import ExpectedArchive
 from streams.archive.har import har_of
 from streams.archive.interface import Archive, ArchiveUnavailable
@@ -124,7 +124,7 @@ async def verify(
                 continue
             try:
                 offence = msgspec.json.decode(value, type=Offence)
-            except msgspec.DecodeError:
+            except UNDECODABLE:
                 found.undecodable += 1
                 continue
             key, was_kept = expected.add(partition, offence)
@@ -177,7 +177,7 @@ def _manifest(archive: Archive, key: str) -> Manifest | None:
     stored = archive.read_with_tag(key)
     try:
         return decode_manifest(stored[0]) if stored is not None else None
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         return None
 
 

@@ -12,6 +12,7 @@ from streams import topics
 from streams.operations.command_log import CommandLog
 from streams.operations.request import RESULTS, OperationFailed, OperationRequest
 from streams.quarantine.ids import command_id
+from streams.quarantine.later import is_later_command
 from streams.settings import KafkaSettings
 
 __all__ = ["OperationSender", "send_operation"]
@@ -104,13 +105,9 @@ async def send_operation(kafka: KafkaSettings, request: OperationRequest, deadli
     control = Follower(
         kafka.connection,
         kafka.topic(topics.CONTROL),
-        newer=_is_newer,
+        newer=is_later_command,
         on_records=commands.add,
         at_start="raise",
     )
     async with control, OperationPublisher(kafka.connection, deadline_s=deadline_s) as publisher:
         return await OperationSender(control, commands, publisher).send(request, deadline_s)
-
-
-def _is_newer(found: bytes, candidate: bytes) -> bool:
-    return _decode(candidate).sequence >= _decode(found).sequence

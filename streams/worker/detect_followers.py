@@ -1,6 +1,7 @@
 """The followers of the detect process: `control` for the state of every scope, `fleet` for the fleet cap."""
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
@@ -8,13 +9,16 @@ from typing import Any, NamedTuple
 import msgspec
 
 from halt400.kafka.follower import Changes, Follower
-from halt400.records import Command
+from halt400.records import UNDECODABLE, Command
 from streams import topics
 from streams.fleet_cap.log import GrantDecision
 from streams.fleet_cap.participant import CapParticipant
+from streams.quarantine.later import is_later_command
 from streams.settings import KafkaSettings
 
 __all__ = ["DetectFollowers", "RefusedCommand"]
+
+log = logging.getLogger("halt400.worker")
 
 _decode_command = msgspec.json.Decoder(Command).decode
 
@@ -44,7 +48,7 @@ class DetectFollowers:
         self.control = Follower(
             kafka.connection,
             kafka.topic(topics.CONTROL),
-            newer=_is_later_command,
+            newer=is_later_command,
             on_changes=self._on_commands,
             on_records=self._on_control_records,
             on_refused=self._on_refused,
@@ -55,7 +59,7 @@ class DetectFollowers:
     def latest_command(self, scope_id: str) -> Command | None:
         """The last command of a scope, None where there is none."""
         value = self.control.values.get(scope_id.encode())
-        return _decode_command(value) if value is not None else None
+        return _decoded(value) if value is not None else None
 
     def take_refused(self, partitions: Collection[int]) -> list[RefusedCommand]:
         """The records of these partitions of `control` that nobody trusted has signed, and nobody has replaced."""
@@ -82,10 +86,11 @@ class DetectFollowers:
             kind, _, target = key.decode(errors="replace").partition("/")
             if kind != "target":
                 continue
-            if value is None:
-                self._participant.remove_command(target)
+            command = _decoded(value) if value is not None else None
+            if command is not None:
+                self._participant.set_command(command)
             else:
-                self._participant.set_command(_decode_command(value))
+                self._participant.remove_command(target)
 
     def _on_fleet_records(self, records: Sequence[Any]) -> None:
         decisions = [
@@ -97,5 +102,10 @@ class DetectFollowers:
             self.decisions.put_nowait(decisions)
 
 
-def _is_later_command(found: bytes, candidate: bytes) -> bool:
-    return _decode_command(candidate).sequence >= _decode_command(found).sequence
+def _decoded(value: bytes) -> Command | None:
+    """The command, None where the bytes are none: somebody else has written to the topic, and the worker goes on."""
+    try:
+        return _decode_command(value)
+    except UNDECODABLE as error:
+        log.error("A record of control is no command and is ignored: %s: %.200r", error, value)
+        return None
