@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -116,6 +117,7 @@ async def test_every_step_is_seen_and_the_job_stops_by_itself(settings: Settings
     async with asyncio.timeout(90):
         outcome = await run_demo(settings, Console(file=shown, width=200), once=True)
     assert outcome.complete
+    assert re.search(r" until \d\d:\d\d:\d\d UTC, ", shown.getvalue())
     assert sorted(step.name for step in outcome.steps) == sorted(STEPS)
     times = [step.elapsed_ms for step in outcome.steps]
     assert times == sorted(times)
