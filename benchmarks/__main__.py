@@ -8,6 +8,7 @@ MEASUREMENTS = (
     "diagnosis",
     "gate",
     "install",
+    "latency",
     "load",
     "memory",
     "outage",
@@ -16,6 +17,7 @@ MEASUREMENTS = (
     "sdk",
     "sdk_fleet",
     "server_matrix",
+    "start",
     "throughput",
 )
 PARTS = ("bare_consumer", "load_publisher", "naive_faust")

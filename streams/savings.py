@@ -17,6 +17,8 @@ __all__ = ["SavingsBook"]
 log = logging.getLogger(__name__)
 
 PRUNE_INTERVAL_MS = 3_600_000
+MOST_REPORTS = 100_000
+"""Counts kept, one for each gate and quarantine, about 1 kB each; beyond it the oldest quarter is forgotten."""
 
 _decode = msgspec.json.Decoder(Savings).decode
 
@@ -69,6 +71,10 @@ class SavingsBook:
         if now_ms >= self._prune_at_ms:
             self._prune_at_ms = now_ms + PRUNE_INTERVAL_MS
             self._prune(now_ms - topics.SAVINGS_KEPT_MS)
+        if len(self._known) > MOST_REPORTS:
+            oldest = sorted(self._known, key=lambda key: self._known[key].time)[: MOST_REPORTS // 4]
+            self._forget(oldest)
+            log.warning("More than %s counts of saved requests: the oldest quarter is forgotten.", MOST_REPORTS)
 
     def _drop(self, key: bytes) -> Savings | None:
         """Forget the record of a key, and return it."""
@@ -83,10 +89,12 @@ class SavingsBook:
         return savings
 
     def _prune(self, before_ms: int) -> None:
-        old = [key for key, savings in self._known.items() if savings.time < before_ms]
-        for key in old:
+        self._forget([key for key, savings in self._known.items() if savings.time < before_ms])
+
+    def _forget(self, keys: list[bytes]) -> None:
+        for key in keys:
             self._drop(key)
-        self.follower.forget(old)
+        self.follower.forget(keys)
 
 
 def _measure(old: Savings | None, new: Savings) -> None:

@@ -1,11 +1,12 @@
 """The book of what was saved: counts of many gates added up, each counted once."""
 
 import msgspec
+import pytest
 
 from halt400.gate.savings_reporter import savings_key
 from halt400.kafka.connection import KafkaConnection
 from halt400.records import Savings, Scope
-from streams import metrics
+from streams import metrics, savings
 from streams.quarantine.not_sent import NotSent
 from streams.savings import SavingsBook
 from streams.topics import SAVINGS_KEPT_MS
@@ -78,3 +79,12 @@ def test_the_metric_counts_each_request_once_from_when_the_topic_was_read_to_its
     hear(found, msgspec.structs.replace(report("a", 104), request_bytes=900))
     hear(found, msgspec.structs.replace(report("a", 105), request_bytes=1000))
     assert metrics.REQUEST_BYTES_NOT_SENT._value.get() == size + 1000
+
+
+def test_there_is_a_bound_and_the_oldest_counts_are_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(savings, "MOST_REPORTS", 8)
+    found = book(*(report(f"gate-{number}", 1, time=NOW_MS - number) for number in range(9)))
+    assert found.not_sent([(JOB.id, 1000)]) == NotSent(requests=7, gates=7)
+    assert len(found.follower.values) == 7
+    hear(found, report("gate-0", 5), report("gate-9", 1))
+    assert found.not_sent([(JOB.id, 1000)]) == NotSent(requests=12, gates=8)
