@@ -33,7 +33,7 @@ def check_commands(history: History) -> Iterator[Violation]:
     for scope_id, commands in by_scope(history).items():
         sequences: dict[int, str] = {}
         firsts: dict[str, Command] = {}
-        last = 0
+        last, is_open = 0, False
         for record, command in commands:
             known = sequences.get(command.sequence)
             where = f"{scope_id} at control-{record.partition}@{record.offset}"
@@ -49,8 +49,9 @@ def check_commands(history: History) -> Iterator[Violation]:
             if command.command_id in sequences.values():
                 yield Violation(3, f"{where}: {command.command_id} has two sequences")
             sequences[command.sequence], last = command.command_id, max(last, command.sequence)
-            source = command.source
-            if source is not None and command.opened_at == command.issued_at and command.state == "quarantined":
+            # What follows in the same fold, such as an operation that extends it, has the time and source of the first.
+            source, was_open, is_open = command.source, is_open, command.state != "released"
+            if source is not None and is_open and not was_open:
                 cause = scope_id, source.topic, source.partition, source.offset
                 other = causes.setdefault(cause, command.command_id)
                 if other != command.command_id:

@@ -157,6 +157,9 @@ class History:
         What the groups have committed at the end: (topic, partition) -> offset.
     readable
         What could be read when, in the order of time.
+    moved_ms
+        When a worker was told that partitions of `control` are not its own any more: a page whose answer it waits for
+        then is sent again by the next one.
     ends
         Ends of workers by themselves.
     exit_codes
@@ -179,6 +182,7 @@ class History:
     quarantine_answers: list[QuarantinesAnswer] = field(default_factory=list)
     rows_answers: list[RowsAnswer] = field(default_factory=list)
     readable: list[ReadableEnds] = field(default_factory=list)
+    moved_ms: list[int] = field(default_factory=list)
     ends: list[WorkerEnd] = field(default_factory=list)
     exit_codes: dict[str, int | None] = field(default_factory=dict)
     disturbances_ms: list[int] = field(default_factory=list)

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -38,6 +39,7 @@ LISTING_S = 10.0
 GROUP_OF = {"responses": "worker", "operations": "worker", "offences": "follow-up", "control": "follow-up"}
 MUST_BE_DURABLE = ("rates", "offences")
 SHOWN = ("rates", "control", "alerts")
+MOVED = re.compile(r"^(\S+ \S+) INFO +halt400.worker: Rebalance begun: .*control.* revoked", re.MULTILINE)
 ENDS = re.compile(r"The worker ends: (\w+): (.*)")
 _decode_line = msgspec.json.Decoder(GateEvent).decode
 
@@ -173,6 +175,8 @@ class CampaignObserver:
         manifests = [key for key in history.objects if key.endswith(MANIFEST)]
         history.manifests = await asyncio.to_thread(self._read_manifests, manifests)
         history.scrapers = _read_scrapers(self._stage.directory)
+        logs = [worker.log_text() for worker in self._stage.workers]
+        history.moved_ms = [_at_ms(found) for log in logs for found in MOVED.findall(log)]
         history.ends = [
             WorkerEnd(worker.name, *found)
             for worker in self._stage.workers
@@ -240,3 +244,8 @@ async def _clients(bootstrap_servers: str) -> AsyncIterator[tuple[AIOKafkaAdminC
     finally:
         await consumer.stop()
         await admin.close()
+
+
+def _at_ms(text: str) -> int:
+    """The time of a line of a worker's log."""
+    return int(datetime.strptime(text, "%Y-%m-%d %H:%M:%S,%f").astimezone().timestamp() * 1000)

@@ -127,6 +127,11 @@ def _readable_from(history: History, record: LogRecord) -> int:
     return history.readable[position].at_ms if position < len(history.readable) else NEVER
 
 
+def _moved_meanwhile(history: History, page: ReceivedPage) -> bool:
+    """Whether its partition moved while the worker waited for the pager's answer."""
+    return any(page.composed_at <= at <= page.at_ms + 1_000 for at in history.moved_ms)
+
+
 def _check_repetitions(
     history: History,
     key: str,
@@ -150,7 +155,8 @@ def _check_repetitions(
                     f"the pager got {later.action} {later.id} of {key}, episode {episode}, again "
                     f"{later.at_ms - known_ms} ms after the row said that it was sent",
                 )
-            if not any(earlier.at_ms - 1_000 <= at <= later.at_ms for at in history.disturbances_ms):
+            was_disturbed = any(earlier.at_ms - 1_000 <= at <= later.at_ms for at in history.disturbances_ms)
+            if not was_disturbed and not _moved_meanwhile(history, earlier):
                 yield Violation(
                     8,
                     f"the pager got {later.action} {later.id} of {key}, episode {episode}, again after "

@@ -150,16 +150,18 @@ def _run(app: Halt400App, loop: asyncio.AbstractEventLoop, bound: StopBound) -> 
     worker = _Worker(app, loop=loop, loglevel=None, override_logging=False, quiet=True, redirect_stdouts=False)
     worker.spinner = None
     bound.stop_by(lambda: loop.call_soon_threadsafe(worker._schedule_shutdown, signal.SIGTERM))
+    reason: BaseException | None = None
     try:
         worker.execute_from_commandline()
     except SystemExit as end:
-        crashed = end.code not in (None, 0)
+        # Of a start that fails, such as with Kafka lost in the middle of it, the services know nothing.
+        crashed, reason = end.code not in (None, 0), end.__context__
     except KeyboardInterrupt:
         crashed = False
-    except Exception:
-        crashed = True
+    except Exception as error:
+        crashed, reason = True, error
     if crashed and app.failure is None:
-        log.critical("The worker ended: %r", worker.crash_reason or app.crash_reason)
+        log.critical("The worker ended: %r", worker.crash_reason or app.crash_reason or reason)
     return crashed or app.failure is not None
 
 

@@ -236,6 +236,9 @@ def test_what_may_happen_is_no_violation() -> None:
     page_again(history)
     history.disturbances_ms = [NOW + 5_000]
     assert check(history) == []
+    history.disturbances_ms, history.moved_ms = [], [history.pages[0].at_ms + 100]
+    history.pages[0] = history.pages[0]._replace(composed_at=NOW)
+    assert check(history) == []
 
 
 def test_an_event_that_was_published_twice_is_counted_twice() -> None:
