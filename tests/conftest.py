@@ -59,7 +59,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(marker)
     yield
     if hasattr(config, "workerinput"):
-        items[:] = spread(items)
+        items[:] = spread(items, config.workerinput["workercount"])
 
 
 def pytest_collection_finish() -> None:
@@ -68,14 +68,24 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def spread(items: list[pytest.Item]) -> list[pytest.Item]:
-    """Lay the tests that wait evenly between those that compute: each process begins with a share of the list."""
+def spread(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
+    """Give each process, which begins with its share of the list, as much that waits as that computes.
+
+    What takes longest is at the beginning of a share, so that no process is left with it at the end.
+    """
     units = [list(found) for _, found in groupby(items, key=unit)]
-    placed = []
-    for kind in (True, False):
-        of_kind = [found for found in units if waits(found[0]) is kind]
-        placed += [((number + 0.5) / len(of_kind), found) for number, found in enumerate(of_kind)]
+    waiting = sorted((found for found in units if waits(found[0])), key=length, reverse=True)
+    computing = [found for found in units if not waits(found[0])]
+    placed = [(processes * (number + 0.5) / len(computing), found) for number, found in enumerate(computing)]
+    for number, found in enumerate(waiting):
+        place, share = divmod(number, processes)
+        placed.append((share + place / (len(waiting) // processes + 1), found))
     return [item for _, found in sorted(placed, key=itemgetter(0)) for item in found]
+
+
+def length(found: list[pytest.Item]) -> tuple[bool, int]:
+    """What a unit's time is reckoned by: whether it is marked slow, and how many tests it has."""
+    return found[0].get_closest_marker("slow") is not None, len(found)
 
 
 def waits(item: pytest.Item) -> bool:

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.outage import run_away
 from streams.settings import KafkaSettings
 
 
+@pytest.mark.slow
 async def test_an_archive_that_is_away_while_the_worker_is_killed_ends_exactly_right(
     kafka: str, prefix: str, tmp_path: Path
 ) -> None:

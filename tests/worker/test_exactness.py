@@ -6,9 +6,13 @@ import signal
 import time
 from collections import Counter
 
+import pytest
+
 from benchmarks.events import Generated, generate
 from tests.worker.archived import assert_archived
 from tests.worker.conftest import Cluster, counts, totals
+
+pytestmark = pytest.mark.slow
 
 EVENTS = 200_000
 TARGETS = 300
