@@ -77,32 +77,50 @@ class _Client:
         self.process.join()
 
 
-@contextmanager
-def _halt400(command: Sequence[str], environment: dict[str, str], log: Path) -> Iterator[Callable[[str], str]]:
-    """Run a command of ours; yields what waits for a text in its log and returns what follows on the line."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "halt400", *command], env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
+class _Command:
+    """A running command of ours."""
 
-    def wait_for(text: str) -> str:
+    def __init__(self, words: Sequence[str], environment: dict[str, str], log: Path) -> None:
+        self.words, self.log = words, log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "halt400", *words], env=environment, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    def text(self) -> str:
+        """What it has said."""
+        return self.log.read_text(errors="replace")
+
+    def wait_for(self, text: str) -> str:
+        """Wait until it says `text`, and return what follows on the line."""
         end = time.monotonic() + LONGEST_START_S
-        while time.monotonic() < end and process.poll() is None:
-            _, found, rest = log.read_text(errors="replace").partition(text)
+        while time.monotonic() < end and self.process.poll() is None:
+            _, found, rest = self.text().partition(text)
             if found and "\n" in rest:
                 return rest.partition("\n")[0]
             time.sleep(0.1)
-        raise StalledError(
-            f"halt400 {' '.join(command)} did not say {text!r}:\n{log.read_text(errors='replace')[-2000:]}"
-        )
+        raise StalledError(f"halt400 {' '.join(self.words)} did not say {text!r}:\n{self.text()[-2000:]}")
 
+    def core_s(self) -> tuple[float, float]:
+        """For how long its event loop's thread has run on a core, and waited for one, in seconds; 0 but on Linux."""
+        try:
+            ran_ns, waited_ns, _ = Path(f"/proc/{self.process.pid}/schedstat").read_text().split()
+        except OSError:
+            return 0.0, 0.0
+        return int(ran_ns) / 1e9, int(waited_ns) / 1e9
+
+
+@contextmanager
+def _halt400(words: Sequence[str], environment: dict[str, str], log: Path) -> Iterator[_Command]:
+    """Run a command of ours."""
+    command = _Command(words, environment, log)
     try:
-        yield wait_for
+        yield command
     finally:
-        if process.poll() is not None:
-            console.print(log.read_text(errors="replace")[-2000:], markup=False)
-        process.terminate()
-        process.wait(30)
+        if command.process.poll() is not None:
+            console.print(command.text()[-2000:], markup=False)
+        command.process.terminate()
+        command.process.wait(30)
 
 
 def _measure(given: argparse.Namespace, servers: str, directory: Path) -> dict[str, Any]:
@@ -117,18 +135,20 @@ def _measure(given: argparse.Namespace, servers: str, directory: Path) -> dict[s
     }
     clients: list[_Client] = []
     with _halt400(["worker", "--processes", "1"], environment, directory / "worker.log") as worker:
-        worker("Ready:")
+        worker.wait_for("Ready:")
         try:
             if given.in_worker:
-                return _load(given, servers, worker("The API answers at ").rstrip("."), clients)
+                return _load(given, servers, worker, worker.wait_for("The API answers at ").rstrip("."), clients)
             with _halt400(["api"], environment, directory / "api.log") as api:
-                return _load(given, servers, api("page and API at ").partition(",")[0], clients)
+                return _load(given, servers, api, api.wait_for("page and API at ").partition(",")[0], clients)
         finally:
             for client in clients:
                 client.end()
 
 
-def _load(given: argparse.Namespace, servers: str, url: str, clients: list[_Client]) -> dict[str, Any]:
+def _load(
+    given: argparse.Namespace, servers: str, server: _Command, url: str, clients: list[_Client]
+) -> dict[str, Any]:
     def start(work: Callable[..., None], *arguments: Any) -> _Client:
         clients.append(_Client(work, *arguments))
         return clients[-1]
@@ -139,8 +159,11 @@ def _load(given: argparse.Namespace, servers: str, url: str, clients: list[_Clie
         _until_known(http, given.targets)
         console.print(f"{given.targets:,} targets are known; measuring for {given.seconds:g} s each.")
         report: dict[str, Any] = {"targets": given.targets, "cores": os.cpu_count(), **_fleet(http, given.seconds)}
+        ran_s, waited_s = server.core_s()
         rates = start(ask_rates, url, given.targets, given.requests_per_s, given.seconds)
         report |= _spread("rates", rates.answer(given.seconds + 60))
+        for name, before, after in zip(("ran", "waited"), (ran_s, waited_s), server.core_s(), strict=True):
+            report[f"server_{name}_percent"] = 100 * (after - before) / given.seconds
         static = start(serve_static)
         beside = start(ask_rates, static.answer(), given.targets, given.requests_per_s, given.seconds)
         report |= _spread("static", beside.answer(given.seconds + 60))
@@ -218,6 +241,8 @@ def _print(report: dict[str, Any], given: argparse.Namespace) -> None:
         figures = (f"{report[f'{name}_{part}_ms']:.1f}" for part in ("p50", "p99", "max"))
         table.add_row(title, *figures, "" if most is None else f"{most:g}")
     table.add_row("fleet page, KB", "", "", f"{report['fleet_kb']:.0f}", f"{LIMITS['fleet_kb']:g}")
+    for title, name in (("runs", "ran"), ("waits for a core", "waited")):
+        table.add_row(f"the server {title}, % of that time", "", "", f"{report[f'server_{name}_percent']:.0f}", "")
     table.add_row("worker behind at the end, s", "", "", f"{report['worker_behind_s']:.1f}", "")
     Console().print(table)
 

@@ -254,7 +254,7 @@ def window_counts(row: Row, window_s: int, at_ms: int) -> WindowCounts:
     if end - width < row.fine_from:
         end = -(-at_ms // 60_000) * _PER_MINUTE
     start = end - width
-    total = sum(count for bucket, count in row.responses.items() if start <= bucket < end)
+    total = sum([count for bucket, count in row.responses.items() if start <= bucket < end])
     by_slot = [0] * (_SLOTS + _OUTSIDE_SLOTS)
     first, last = start * _SLOTS, end * _SLOTS
     for key, count in row.classes.items():
