@@ -86,7 +86,7 @@ async def _measure(
         f"{expected.bad_requests.total():,} of them 400s, put on {kafka.partitions} partitions "
         f"in {time.monotonic() - began_s:.0f} s"
     )
-    bench = Stage(kafka, expected, directory, given.naive_seconds, tuple(given.contenders), broker_pid)
+    bench = Stage(kafka, expected, directory, given.naive_seconds, tuple(given.contenders), broker_pid, given.processes)
     try:
         rounds = await bench.run(given.rounds)
     finally:
@@ -102,6 +102,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="a shorter run, of less precision")
     parser.add_argument("--targets", type=int, default=1000)
     parser.add_argument("--partitions", type=int, default=4)
+    parser.add_argument("--processes", type=int, default=1, help="detect processes of the worker (1)")
     parser.add_argument("--seed", type=int, default=400)
     parser.add_argument("--naive-seconds", type=float, help="how long the naive agent runs (20; 8 with --quick)")
     parser.add_argument("--only", dest="contenders", nargs="+", choices=CONTENDERS)

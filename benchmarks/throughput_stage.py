@@ -103,6 +103,7 @@ class Stage:
     naive_s: float
     contenders: tuple[str, ...]
     broker_pid: int | None
+    processes: int = 1
     leftovers: list[str] = field(default_factory=list)
     not_run: dict[str, str] = field(default_factory=dict)
 
@@ -141,7 +142,7 @@ class Stage:
             # Later rounds read older events; what they lead to must be the same in each.
             "HALT400_DETECTION_OLD_NEWS_S": "86400",
         }
-        command = [*_PYTHON, "halt400", "worker", "--processes", "1"]
+        command = [*_PYTHON, "halt400", "worker", "--processes", str(self.processes)]
         with self._process(command, f"worker-{number}", environment) as (process, _):
             pace = await self._pace(group, process)
             bad_requests = self.expected.bad_requests.total()
