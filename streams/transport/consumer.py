@@ -199,8 +199,11 @@ class FoldingConsumer(Consumer):
     async def wait_empty(self) -> None:
         """Run the checkpoints, then commit: before a rebalance and before the worker stops.
 
-        Faust waits until the messages are acknowledged; acknowledgements mean nothing here.
+        Faust waits until the messages are acknowledged; acknowledgements mean nothing here. After a failure the thread
+        that would commit has ended: what was not committed is read again.
         """
+        if self._thread.crashed:
+            return
         try:
             await asyncio.wait_for(self.watermarks.checkpoint(), CHECKPOINT_DEADLINE_S)
         except TimeoutError:
