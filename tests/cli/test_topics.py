@@ -2,13 +2,14 @@ import asyncio
 import json
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from halt400.errors import BrokerUnavailable, TopicMismatch
 from streams.settings import KafkaSettings, Settings, load_settings
 from streams.topics import apply_topics, check_topics, compare_topics, declarations
-from streams.worker.topic_watch import TopicWatch
+from streams.worker.topic_watch import TopicWatch, cut_changelogs
 
 from .command import run
 
@@ -61,6 +62,29 @@ async def test_what_differs_is_shown_and_not_changed(kafka: str, settings: Setti
     assert (await compare_topics(settings.kafka))[1] == differences, "applying again changes nothing that is there"
     with pytest.raises(TopicMismatch, match="partitions is 5, declared 3"):
         await check_topics(settings.kafka)
+
+
+async def test_a_changelog_that_was_cut_is_told_once(
+    kafka: str, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    await apply_topics(settings.kafka)
+    rates, watch = settings.kafka.topic("rates"), TopicWatch(settings.kafka)
+    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+        for number in range(3):
+            await producer.send_and_wait(rates, b"row", key=b"%d" % number, partition=1)
+    assert await cut_changelogs(settings.kafka) == {}
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, rates, {"cleanup.policy": "delete"})])
+        await admin.delete_records({TopicPartition(rates, 1): RecordsToDelete(2)})
+    finally:
+        await admin.close()
+    for _ in range(2):
+        await watch.look()
+    lines = [record.message for record in caplog.records if "deleted from the beginning" in record.message]
+    assert lines == [line for line in lines if f"{rates} partition 1 (before 2)" in line]
+    assert len(lines) == 1
 
 
 async def test_a_worker_does_not_start_on_missing_topics(settings: Settings) -> None:
