@@ -97,7 +97,12 @@ FIELDS: dict[str, dict[str, str]] = {
         "request": "The exact request, hexadecimal.",
         "signature": "The group of requests of the same shape, hexadecimal.",
     },
-    "Source": {"topic": "Kafka topic.", "partition": "Partition of the topic.", "offset": "Offset in the partition."},
+    "Source": {
+        "topic": "Kafka topic.",
+        "partition": "Partition of the topic.",
+        "offset": "Offset in the partition.",
+        "index": "Place of the event in a record that is an array of events, from 0; absent for 0.",
+    },
     "Scope": {
         "kind": "One request shape, one job on one target, or the target as a whole.",
         "target": "The target.",
@@ -134,6 +139,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "severity": "`page` or `ticket`: how people are alerted; null where the routes of the alerts decide.",
         "responses_offset": "Last response of its partition that its issuer had applied; its replay changes nothing.",
         "operations_offset": "Last operation of its partition that its issuer had applied; the same.",
+        "responses_index": "How far its issuer had applied an array of events at `responses_offset`; null: all of it.",
     },
     "Offence": {
         "version": "Version of this record.",

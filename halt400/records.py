@@ -130,6 +130,8 @@ class Client(Struct, kw_only=True, omit_defaults=True):
 class ResponseEvent(Struct, kw_only=True, omit_defaults=True):
     """One HTTP response that a scraper received. Topic `responses`, key = `target`.
 
+    Several events of one partition may go as one record: a JSON array of them, without a key.
+
     `id` is unique per response; publishing the same event twice must repeat it. `time` is when the response was
     received. `target` names the API (usually its host); `job_id` the scraping job, which is what gets halted.
     `attempt` counts from 1: the retries of one logical request carry 2, 3, ...
@@ -229,12 +231,13 @@ class Fingerprints(Struct, kw_only=True, omit_defaults=True):
     signature: str
 
 
-class Source(Struct, kw_only=True, frozen=True):
-    """The Kafka record that caused this one."""
+class Source(Struct, kw_only=True, omit_defaults=True, repr_omit_defaults=True, frozen=True):
+    """The Kafka record that caused this one; `index` is the place of the event in a record with several, from 0."""
 
     topic: str
     partition: Annotated[int, Meta(ge=0)]
     offset: Annotated[int, Meta(ge=0)]
+    index: Annotated[int, Meta(ge=0)] = 0
 
 
 class Scope(Struct, kw_only=True, omit_defaults=True, frozen=True):
@@ -272,7 +275,8 @@ class Command(Struct, kw_only=True, omit_defaults=False):
     `proxy_blame` is false when the proxy goes back to its pool with its reputation untouched. `signature` is that of
     the 400 that opened it (see `Fingerprints`), null where a person did. `severity` is how people are alerted, null
     where the routes of the alerts decide. `responses_offset` and `operations_offset` are the last records of its
-    partition that its issuer had applied: a replay of them changes nothing in this scope.
+    partition that its issuer had applied: a replay of them changes nothing in this scope. Of a record with several
+    events it had applied those up to `responses_index`, all of them where that is null.
     """
 
     version: Literal[1] = 1
@@ -296,6 +300,7 @@ class Command(Struct, kw_only=True, omit_defaults=False):
     severity: Literal["page", "ticket"] | None = None
     responses_offset: Annotated[int, Meta(ge=0)] | None = None
     operations_offset: Annotated[int, Meta(ge=0)] | None = None
+    responses_index: Annotated[int, Meta(ge=0)] | None = None
 
 
 class Offence(Struct, kw_only=True, omit_defaults=True):

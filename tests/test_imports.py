@@ -73,6 +73,7 @@ PURE = (
     "streams.page.texts",
     "streams.processing.context",
     "streams.processing.decoding",
+    "streams.processing.envelopes",
     "streams.processing.outcome",
     "streams.processing.partition",
     "streams.processing.target",

@@ -7,6 +7,7 @@ Synchronous scrapers use `halt400.sync.SyncPublisher`.
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,6 +29,8 @@ from halt400.tracing import publish_traces
 __all__ = ["Compression", "Publisher", "PublisherStats"]
 
 log = logging.getLogger(__name__)
+
+ENVELOPES_VARIABLE = "HALT400_ENVELOPES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,10 @@ class Publisher(StartStop):
         Longest pause between two attempts to connect, in seconds.
     clock
         Monotonic seconds.
+    envelopes
+        Whether events may share records: under load, 16 or more that wait for one partition go as a JSON array, which
+        is cheap to read. None: unless the environment has ``HALT400_ENVELOPES=false``. Workers without envelopes refuse
+        such records, so upgrade them first.
 
     Examples
     --------
@@ -98,6 +105,7 @@ class Publisher(StartStop):
         stale_after_s: float = 30.0,
         max_backoff_s: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
+        envelopes: bool | None = None,
     ) -> None:
         self.kafka = KafkaConnection.of(kafka)
         self.topic = self.kafka.topic("responses")
@@ -114,6 +122,7 @@ class Publisher(StartStop):
             stale_after_s=stale_after_s,
             max_backoff_s=max_backoff_s,
             clock=clock,
+            envelopes=_may_use_envelopes() if envelopes is None else envelopes,
         )
         if self._traces is not None and isinstance(self._loop, TracedSendingLoop):
             self._loop.traces = self._traces
@@ -257,3 +266,7 @@ class Publisher(StartStop):
         dropped = self._buffer.drop_all()
         if dropped:
             log.warning("%d events were not published to %s before the end.", dropped, self.topic)
+
+
+def _may_use_envelopes() -> bool:
+    return os.environ.get(ENVELOPES_VARIABLE, "").strip().lower() not in {"0", "false", "no", "off"}

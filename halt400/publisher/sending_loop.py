@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 LARGEST_EVENT_BYTES = 8 * 1024 * 1024
 LARGEST_BATCH_BYTES = 256 * 1024
+ENVELOPE_BYTES = 64 * 1024
+"""Events that share a record are about so many bytes together."""
 MOST_IN_FLIGHT = 20_000
 TAKEN_AT_ONCE = 100
 ADDED_AT_ONCE = 2_000
@@ -53,6 +55,8 @@ class SendingLoop:
         Seconds without an acknowledgement, while events are in flight, after which the loop reconnects.
     clock
         Monotonic seconds.
+    envelopes
+        Whether events may share records; see `halt400.kafka.batches`.
 
     Attributes
     ----------
@@ -79,6 +83,7 @@ class SendingLoop:
         stale_after_s: float,
         max_backoff_s: float,
         clock: Callable[[], float],
+        envelopes: bool,
     ) -> None:
         self._buffer, self._kafka, self._topic = buffer, kafka, topic
         self._linger_s, self._stale_after_s, self._max_backoff_s = linger_s, stale_after_s, max_backoff_s
@@ -93,6 +98,7 @@ class SendingLoop:
             **kafka.client_options(),
         }
         self._partitioner = CachedPartitioner()
+        self._envelope_bytes = ENVELOPE_BYTES if envelopes else 0
         self.wake, self.send_now, self.progress = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.in_flight: dict[int, BufferedEvent] = {}
         self.acknowledged = self.rejected = 0
@@ -147,7 +153,8 @@ class SendingLoop:
         return producer
 
     async def _send(self, producer: AIOKafkaProducer) -> None:
-        batches = Batches(producer, self._topic, self._partitioner, self._on_sent)
+        envelope_bytes = min(self._envelope_bytes, self._producer_options["max_batch_size"])
+        batches = Batches(producer, self._topic, self._partitioner, self._on_sent, envelope_bytes=envelope_bytes)
         added = 0
         while True:
             if self._broken is not None:

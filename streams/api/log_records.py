@@ -1,5 +1,6 @@
 """The recent offences, findings and dead letters: what is kept of each record, and the whole of one, redacted."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, TypeVar
 
@@ -242,6 +243,9 @@ def _finding(record: Any) -> Finding | None:
         return None
 
 
+_INDEX = re.compile(r"[0-9]{1,9}")
+
+
 def _dead_response(record: Any) -> DeadLetter:
     return _dead_letter(record, "responses.dlq")
 
@@ -268,7 +272,12 @@ def _dead_letter(record: Any, topic: Literal["responses.dlq", "alerts.dlq"]) -> 
         size_bytes=len(record.value or b""),
         source=None
         if place is None
-        else Source(topic=headers.get("topic", "") or "unknown", partition=place[0], offset=place[1]),
+        else Source(
+            topic=headers.get("topic", "") or "unknown",
+            partition=place[0],
+            offset=place[1],
+            index=int(index) if _INDEX.fullmatch(index := headers.get("index", "")) else 0,
+        ),
         sink=headers.get("sink"),
         route=headers.get("route"),
         incident=headers.get("incident"),

@@ -29,7 +29,7 @@ SEGMENT_MAX = 180
 SHORTENED_TO = 120
 MARK = "~"
 MANIFEST = ".manifest.json"
-_NAME = re.compile(r"(.+)-([0-9]+)-([0-9]{20})\.har")
+_NAME = re.compile(r"(.+)-([0-9]+)-([0-9]{20})(?:-([0-9]{5,9}))?\.har")
 
 
 def object_key(source: Source, target: str, time_ms: int) -> str:
@@ -38,7 +38,7 @@ def object_key(source: Source, target: str, time_ms: int) -> str:
     Parameters
     ----------
     source
-        The record of `responses` with the 400; topic, partition and offset make the name unique.
+        The record of `responses` with the 400; topic, partition, offset and index make the name unique.
     target
         Any text; see `target_segment`.
     time_ms
@@ -49,7 +49,10 @@ def object_key(source: Source, target: str, time_ms: int) -> str:
     >>> object_key(Source(topic="halt400.responses", partition=3, offset=1207), "api.shop.example", 1_760_000_000_000)
     'api.shop.example/2025-10-09/halt400.responses-3-00000000000000001207.har'
     """
-    return f"{directory_of(target, time_ms)}/{source.topic}-{source.partition}-{source.offset:020d}.har"
+    name = f"{source.topic}-{source.partition}-{source.offset:020d}"
+    if source.index:
+        name += f"-{source.index:05d}"
+    return f"{directory_of(target, time_ms)}/{name}.har"
 
 
 def manifest_key(target: str, time_ms: int, topic: str, partition: int) -> str:
@@ -84,7 +87,9 @@ def source_of_name(name: str) -> Source | None:
     Source(topic='halt400.responses', partition=3, offset=1207)
     """
     match = _NAME.fullmatch(name)
-    return Source(topic=match[1], partition=int(match[2]), offset=int(match[3])) if match is not None else None
+    if match is None:
+        return None
+    return Source(topic=match[1], partition=int(match[2]), offset=int(match[3]), index=int(match[4] or 0))
 
 
 def archive_uri(base: str, key: str) -> str:

@@ -104,11 +104,19 @@ class SignatureCount(msgspec.Struct, kw_only=True):
     last_ms: int
 
 
-class SamplePosition(msgspec.Struct, kw_only=True):
-    """How far a partition of the source topic is counted: the last offset, and the latest event time up to it."""
+class SamplePosition(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """How far a partition of the source topic is counted: the last offset, and the latest event time up to it.
+
+    `index` is the place in a record with several events, as `halt400.records.Source` has it.
+    """
 
     offset: int
     latest_ms: int
+    index: int = 0
+
+    def includes(self, source: Source) -> bool:
+        """Whether an event lies up to here."""
+        return (source.offset, source.index) <= (self.offset, self.index)
 
 
 class Manifest(msgspec.Struct, kw_only=True):
@@ -142,7 +150,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     def has_counted(self, source: Source) -> bool:
         """Whether that record lies within what is counted."""
         position = self.positions.get(_partition_of(source))
-        return position is not None and source.offset <= position.offset
+        return position is not None and position.includes(source)
 
 
 decode_manifest = msgspec.json.Decoder(Manifest).decode
@@ -204,10 +212,10 @@ class OffenceSampler:
         """
         partition = _partition_of(source)
         position = self._positions.get(partition)
-        if position is not None and source.offset <= position.offset and time_ms <= position.latest_ms:
+        if position is not None and time_ms <= position.latest_ms and position.includes(source):
             return None
         latest = max(time_ms, position.latest_ms) if position is not None else time_ms
-        self._positions[partition] = SamplePosition(offset=source.offset, latest_ms=latest)
+        self._positions[partition] = SamplePosition(offset=source.offset, index=source.index, latest_ms=latest)
         count = self._signature_count(signature, time_ms)
         count.seen += 1
         self._manifest.seen += 1

@@ -15,7 +15,8 @@ _BINDING = "0.5.0"
 _NUMBERS = ("retention.ms", "max.message.bytes", "min.compaction.lag.ms", "segment.ms")
 
 _TOPIC_DESCRIPTIONS = {
-    topics.RESPONSES: "Every HTTP response that the scrapers received. Key = target; the murmur2 partitioner of Java.",
+    topics.RESPONSES: "Every HTTP response that the scrapers received. Key = target; the murmur2 partitioner of Java. "
+    "Under load several of one partition share a record, which is an array without a key.",
     topics.CONTROL: "The quarantines: the latest command of every scope. Key = the scope's id; the partition is that "
     "of the scope's target in `responses`. Follow it without a consumer group, from its beginning.",
     topics.OFFENCES: "Every 400 with its complete event and its diagnosis. Key = target.",
@@ -81,6 +82,10 @@ _DEAD_LETTER_HEADERS = {
         "halt400.topic": {"type": "string", "description": "Topic that the record was in."},
         "halt400.partition": {"type": "string", "description": "Partition that the record was in, decimal."},
         "halt400.offset": {"type": "string", "description": "Offset that the record had, decimal."},
+        "halt400.index": {
+            "type": "string",
+            "description": "Place in an array of events, decimal, from 0; of these only.",
+        },
     },
 }
 
@@ -181,10 +186,12 @@ def asyncapi_document(examples: Mapping[str, list[tuple[str, Any]]]) -> dict[str
         By contract name, a list of (name, payload).
     """
     kafka = KafkaSettings()
-    messages = {contract.topic: _message(contract, examples.get(contract.name, [])) for contract in CONTRACTS}
+    messages = {topic: [message] for topic, message in _OTHER_MESSAGES.items()}
+    for contract in CONTRACTS:
+        messages.setdefault(contract.topic, []).append(_message(contract, examples.get(contract.name, [])))
     for topic in _SIGNED:
-        messages[topic]["headers"] = _SIGNATURE
-    messages |= _OTHER_MESSAGES
+        for message in messages[topic]:
+            message["headers"] = _SIGNATURE
     return {
         "asyncapi": "3.0.0",
         "id": "urn:halt400:asyncapi",
@@ -199,7 +206,7 @@ def asyncapi_document(examples: Mapping[str, list[tuple[str, Any]]]) -> dict[str
             "kafka": {"host": kafka.bootstrap_servers, "protocol": "kafka", "description": "The default address."}
         },
         "channels": {
-            _id(name): _channel(declared, name, messages[name]["name"])
+            _id(name): _channel(declared, name, [message["name"] for message in messages[name]])
             for declared in topics.declarations(kafka)
             for name in [declared.name.removeprefix(kafka.topic_prefix)]
         },
@@ -207,7 +214,7 @@ def asyncapi_document(examples: Mapping[str, list[tuple[str, Any]]]) -> dict[str
             **{f"read-{_id(name)}": _operation("receive", name) for name in _SERVICE_READS},
             **{f"write-{_id(name)}": _operation("send", name) for name in _SERVICE_WRITES},
         },
-        "components": {"messages": {message["name"]: message for message in messages.values()}},
+        "components": {"messages": {message["name"]: message for found in messages.values() for message in found}},
     }
 
 
@@ -215,12 +222,12 @@ def _id(topic: str) -> str:
     return topic.replace(".", "-")
 
 
-def _channel(declared: topics.Declaration, name: str, message: str) -> dict[str, Any]:
+def _channel(declared: topics.Declaration, name: str, messages: list[str]) -> dict[str, Any]:
     configuration = {setting: _typed(setting, value) for setting, value in declared.config.items()}
     return {
         "address": declared.name,
         "description": _TOPIC_DESCRIPTIONS[name],
-        "messages": {message: {"$ref": f"#/components/messages/{message}"}},
+        "messages": {message: {"$ref": f"#/components/messages/{message}"} for message in messages},
         "bindings": {
             "kafka": {
                 "topic": declared.name,
@@ -245,7 +252,7 @@ def _message(contract: Contract, examples: list[tuple[str, Any]]) -> dict[str, A
     schema = json_schema(contract)
     return {
         "name": f"{contract.name}-v{contract.version}",
-        "title": contract.record.__name__,
+        "title": schema["title"],
         "summary": schema["description"].split("\n\n")[0],
         "contentType": "application/json",
         "payload": {"$ref": f"./{contract.path}"},

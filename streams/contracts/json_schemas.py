@@ -1,13 +1,14 @@
 """JSON Schema 2020-12 of every wire record, one document per record and version. Pure."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta
 
 from halt400.record_fields import describe
 from halt400.records import Command, Offence, Operation, ResponseEvent, Savings
+from streams.processing.envelopes import MOST_EVENTS
 
 __all__ = ["CONTRACTS", "DIALECT", "Contract", "json_schema"]
 
@@ -17,13 +18,24 @@ TARGET_PATTERN = r"^[^/\s\u0000-\u001f]([^/\u0000-\u001f]*[^/\s\u0000-\u001f])?$
 """A target has no slash, no control characters and no space at either end; the service refuses others."""
 
 
+ResponseEvents = Annotated[
+    list[ResponseEvent],
+    Meta(
+        min_length=1,
+        max_length=MOST_EVENTS,
+        title="ResponseEvents",
+        description="Several responses in one record, all of its partition. Topic `responses`, without a key.",
+    ),
+]
+
+
 @dataclass(frozen=True)
 class Contract:
     """One version of a record: its directory in schemas/, its type, its topic (without prefix) and its key."""
 
     name: str
     version: int
-    record: type[Struct]
+    record: Any
     topic: str
     key: str
 
@@ -40,6 +52,7 @@ class Contract:
 
 CONTRACTS = (
     Contract("response-event", 1, ResponseEvent, "responses", "the target"),
+    Contract("response-events", 1, ResponseEvents, "responses", "none: the record is put into its partition"),
     Contract("command", 1, Command, "control", "the scope's id, such as job/api.shop.example/extract-099"),
     Contract("offence", 1, Offence, "offences", "the target"),
     Contract("operation", 1, Operation, "operations", "the scope's target"),
@@ -49,15 +62,16 @@ CONTRACTS = (
 
 def json_schema(contract: Contract) -> dict[str, Any]:
     """Return the JSON Schema of a record, self-contained."""
-    definitions = msgspec.json.schema(contract.record)["$defs"]
+    schema = msgspec.json.schema(contract.record)
+    definitions = schema.pop("$defs")
     describe(definitions)
-    if contract.record is ResponseEvent:
+    if "ResponseEvent" in definitions and contract.topic == "responses":
         definitions["ResponseEvent"]["properties"]["target"]["pattern"] = TARGET_PATTERN
     for definition in definitions.values():
         # Readers accept fields that they do not know.
         if definition.get("type") == "object":
             definition["additionalProperties"] = True
-    root = definitions.pop(contract.record.__name__)
+    root = definitions.pop(contract.record.__name__) if "$ref" in schema else schema
     return {
         "$schema": DIALECT,
         "$id": contract.id,

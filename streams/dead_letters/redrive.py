@@ -15,6 +15,7 @@ from streams import topics
 from streams.dead_letters.reading import read_letters
 from streams.dead_letters.refused_record import REDRIVEN, RedriveMark, RefusedRecord
 from streams.processing.decoding import Record, RecordReader, Refusal, decode_counted, decode_event
+from streams.processing.envelopes import event_values, is_envelope
 
 __all__ = ["Redriven", "redrive", "refusal_now"]
 
@@ -38,16 +39,27 @@ class Redriven(NamedTuple):
 def refusal_now(letter: RefusedRecord, kafka: KafkaConnection, partitions: int) -> tuple[str, str | None]:
     """The target of a dead letter, and why the worker would refuse it again; None where it would take it.
 
-    Key and partition are not looked at: it is published with key = target, to the partition where that belongs.
+    Key and partition are not looked at: it is published with key = target, to the partition where that belongs. The
+    events of an array are published one by one; its target is "" where they have several.
     """
-    record = Record(0, 0, letter.key, letter.value)
-    partition_of = partial(topics.partition_of, partitions=partitions)
     if letter.topic != kafka.topic(topics.RESPONSES):
         return "", f"it came from {letter.topic or 'an unknown topic'}: only events are published again"
+    values = event_values(letter.value)
+    if not is_envelope(letter.value) or not values:
+        return _refusal_of(letter.key, letter.value, partitions)
+    found = [_refusal_of(letter.key, value, partitions) for value in values]
+    [target, *others] = dict.fromkeys(target for target, _ in found)
+    refusals = (f"event {index} of {len(values)}: {why}" for index, (_, why) in enumerate(found) if why is not None)
+    return "" if others else target, next(refusals, None)
+
+
+def _refusal_of(key: bytes | None, value: bytes | None, partitions: int) -> tuple[str, str | None]:
+    record = Record(0, 0, key, value)
+    partition_of = partial(topics.partition_of, partitions=partitions)
     try:
-        event = decode_counted(letter.value or b"")
+        event = decode_counted(value or b"")
         if event.response.status == BAD_REQUEST:
-            decode_event(letter.value or b"")
+            decode_event(value or b"")
     except UNDECODABLE:
         return "", RecordReader(0, partition_of).refuse_event(record).message
     key = event.target.encode()
@@ -98,7 +110,7 @@ async def redrive(
             found.append(Redriven(letter.id, target, letter.error, "refused", refusal))
         else:
             if not dry_run:
-                await _publish(producer, kafka, letter, target, RedriveMark(letter.id, by, reason))
+                await _publish(producer, kafka, letter, RedriveMark(letter.id, by, reason))
             found.append(Redriven(letter.id, target, letter.error, "waiting" if dry_run else "sent", ""))
 
     try:
@@ -113,10 +125,11 @@ async def redrive(
 
 
 async def _publish(
-    producer: AIOKafkaProducer, kafka: KafkaConnection, letter: RefusedRecord, target: str, mark: RedriveMark
+    producer: AIOKafkaProducer, kafka: KafkaConnection, letter: RefusedRecord, mark: RedriveMark
 ) -> None:
     headers = [*letter.headers, (REDRIVEN, mark.letter_id.encode())]
     responses, letters = kafka.topic(topics.RESPONSES), kafka.topic(topics.RESPONSES_DLQ)
-    await producer.send_and_wait(responses, letter.value, key=target.encode(), headers=headers)
+    for value in event_values(letter.value):
+        await producer.send_and_wait(responses, value, key=decode_counted(value).target.encode(), headers=headers)
     partition = int(letter.id.partition("-")[0])
     await producer.send_and_wait(letters, None, key=letter.key or b"", partition=partition, headers=mark.headers())

@@ -65,7 +65,9 @@ def refused_record(record: Any) -> RefusedRecord:
         error=ours.get("error", "unknown"),
         message=ours.get("message", ""),
         topic=ours.get("topic", ""),
-        source=f"{ours.get('partition', '?')}-{ours.get('offset', '?')}",
+        source="-".join(
+            [ours.get("partition", "?"), ours.get("offset", "?"), *([ours["index"]] if "index" in ours else [])]
+        ),
         key=record.key,
         value=record.value,
         headers=tuple((name, value) for name, value in record.headers if not name.startswith("halt400.")),

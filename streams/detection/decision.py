@@ -62,12 +62,16 @@ class RecordContext(Struct, kw_only=True, frozen=True):
         """
         reached = command.operations_offset if self.is_operation else command.responses_offset
         was_applied = reached is not None and self.source.offset <= reached
+        if was_applied and self.source.offset == reached and command.responses_index is not None:
+            was_applied = self.is_operation or self.source.index <= command.responses_index
         return was_applied and self.appended_ms <= command.issued_at + RECREATED_AFTER_MS
 
     @property
     def cause(self) -> str:
         """What ids derive from."""
-        return f"{self.source.topic}/{self.source.partition}/{self.source.offset}"
+        source = self.source
+        place = f"{source.topic}/{source.partition}/{source.offset}"
+        return f"{place}/{source.index}" if source.index else place
 
 
 class PendingGrant(Struct, kw_only=True, frozen=True):

@@ -57,9 +57,12 @@ _decode_operation = msgspec.json.Decoder(Operation).decode
 
 
 class Refusal(NamedTuple):
-    """A record that cannot be taken, and why; it is sent to the dead-letter topic whole. `code` is stable."""
+    """A record that cannot be taken, and why; it is sent to the dead-letter topic whole. `code` is stable.
 
-    record: Record
+    `record` has the attributes of `Record`.
+    """
+
+    record: Any
     code: str
     message: str
 
@@ -87,7 +90,7 @@ class RecordReader:
         self._partition, self._partition_of = partition, partition_of
         self._why_not_believed = why_not_believed
 
-    def refuse_event(self, record: Record) -> Refusal:
+    def refuse_event(self, record: Any) -> Refusal:
         """Say what is wrong with a record of `responses` that `decode_counted` did not decode."""
         return _refuse(record, decode_event, "invalid_event", "ResponseEvent")
 
@@ -107,7 +110,7 @@ class RecordReader:
             return Refusal(record, "not_signed", f"nobody who may {operation.kind} has signed it: {reason}")
         return self.check_place(record, scope.target) or operation
 
-    def check_place(self, record: Record, target: str) -> Refusal | None:
+    def check_place(self, record: Any, target: str) -> Refusal | None:
         """Why a record about `target` cannot be taken in this partition, None where it can."""
         key = record.key
         if key is None or key != target.encode():
@@ -124,7 +127,7 @@ class RecordReader:
         return None
 
 
-def _refuse(record: Record, decode: Callable[[bytes], Any], code: str, wanted: str) -> Refusal:
+def _refuse(record: Any, decode: Callable[[bytes], Any], code: str, wanted: str) -> Refusal:
     if record.value is None:
         return Refusal(record, "null_value", f"the value is null: {wanted} is a JSON object")
     try:

@@ -67,8 +67,10 @@ class Engine:
             partition = self._assignment.accept(topic, number, records)
             if partition is None:
                 return
-            outcome = partition.state.apply(records, self._now_ms())
-            metrics.EVENTS.inc(len(records))
+            state = partition.state
+            before = state.events
+            outcome = state.apply(records, self._now_ms())
+            metrics.EVENTS.inc(state.events - before)
             if outcome:
                 await self._sender.send(partition, outcome, topic)
 

@@ -30,8 +30,17 @@ class Outcome:
             self.offences or self.commands or self.refusals or self.findings or self.forgotten or self.grant_requests
         )
 
-    def add(self, decision: Decision) -> None:
-        """Add what detection decided."""
+    def add(self, decision: Decision, offset: int, operations_offset: int, index: int | None = None) -> None:
+        """Add what detection decided, and state in each command which records it includes.
+
+        Those are the responses up to `offset`, -1 for none, and the operations up to `operations_offset`. Of an array
+        of events at `offset` they are those up to `index`; None: all. The target's row has the same objects.
+        """
+        for command in decision.commands:
+            if command.responses_offset is None or command.responses_offset <= offset:
+                command.responses_index = index
+            command.responses_offset = _later(command.responses_offset, offset)
+            command.operations_offset = _later(command.operations_offset, operations_offset)
         self.commands += decision.commands
         self.withheld += decision.withheld
         self.forgotten += decision.forgotten
@@ -41,3 +50,8 @@ class Outcome:
         """Add the outcome of what came next."""
         for name in self.__slots__:
             getattr(self, name).extend(getattr(other, name))
+
+
+def _later(known: int | None, offset: int) -> int | None:
+    """The later of two offsets; -1 for none."""
+    return max(known if known is not None else -1, offset) if offset >= 0 else known

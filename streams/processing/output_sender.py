@@ -13,6 +13,7 @@ from streams.detection import Finding
 from streams.fleet_cap.log import FleetRecord, encode_fleet_record
 from streams.processing.assignment import Assignment, DetectPartition
 from streams.processing.decoding import Refusal
+from streams.processing.envelopes import EventRecord
 from streams.processing.outcome import Outcome
 from streams.processing.refusal_findings import RefusalFindings
 from streams.processing.refusal_log import RefusalLog
@@ -132,6 +133,8 @@ class OutputSender:
             ("halt400.partition", str(number).encode()),
             ("halt400.offset", str(record.offset).encode()),
         ]
+        if isinstance(record, EventRecord):
+            headers.append(("halt400.index", str(record.index).encode()))
         metrics.REFUSALS.labels(code).inc()
         self.refusals.count(topic, number, refusal)
         return await self._send(self._outputs.dead_letters, record.key, record.value, None, headers)

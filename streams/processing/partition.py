@@ -5,11 +5,11 @@ What follows is returned as an `Outcome`; the caller sends it. The dry run uses 
 
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 from halt400.records import UNDECODABLE, Command, Diagnosis, Offence, Operation, ResponseEvent, Source, WindowFigures
 from halt400.windows import CLASS_OF_STATUS, FINE_MS, Row, window_counts
 from streams.detection import (
-    Decision,
     OriginCounts,
     RecentIds,
     RecordContext,
@@ -20,7 +20,14 @@ from streams.detection import (
 )
 from streams.fleet_cap.log import GrantDecision, GrantRequest
 from streams.processing.context import ProcessingContext
-from streams.processing.decoding import Record, RecordReader, Refusal, decode_counted, decode_event
+from streams.processing.decoding import (
+    CountedEvent,
+    Record,
+    RecordReader,
+    Refusal,
+    decode_event,
+)
+from streams.processing.envelopes import EnvelopedRecord, read_runs
 from streams.processing.outcome import Outcome
 from streams.processing.target import TrackedTarget
 from streams.processing.target_store import TargetStore
@@ -50,6 +57,8 @@ class PartitionState:
         self.topic, self.partition = topic, partition
         self.next_offset = -1
         """The offset after the last record that was applied, -1 before the first."""
+        self.events = 0
+        """Number of events that were read."""
         self._operations_offset = -1
         """The offset of the last operation that was applied, -1 before the first."""
         self._context = context
@@ -65,62 +74,62 @@ class PartitionState:
         """
         outcome, to_profile = Outcome(), PROFILED_PER_FOLD
         targets, changed = self._targets.loaded, self._targets.changed
-        skew_ms, next_offset = self._context.skew_ms, self.next_offset
+        skew_ms = self._context.skew_ms
         recent_ids, older_ids = self._ids.recent, self._ids.older
-        for record in records:
-            offset = record.offset
-            if offset < next_offset:
-                continue
-            next_offset = offset + 1
-            try:
-                event = decode_counted(record.value)  # type: ignore[arg-type]
-            except UNDECODABLE:
-                outcome.refusals.append(self._reader.refuse_event(record))
-                continue
-            key = record.key
-            target = targets.get(key)  # type: ignore[arg-type]
-            if target is None or target.name != event.target:
-                refusal = self._reader.check_place(record, event.target)
-                if refusal is not None:
-                    outcome.refusals.append(refusal)
+        todo = [record for record in records if record.offset >= self.next_offset]
+        for events, sources, envelope in read_runs(todo, self._reader, outcome.refusals):
+            self.events += len(events)
+            for event, record in zip(events, sources, strict=True):
+                key = record.key
+                if envelope is not None:
+                    key = event.target.encode()
+                target = targets.get(key)
+                if target is None or target.name != event.target:
+                    target = self._place(event, record, outcome)
+                    if target is None:
+                        continue
+                row = target.row
+                if record.offset <= row.offset:
                     continue
-                target = self._targets.load(key)  # type: ignore[arg-type]
-            row = target.row
-            if offset <= row.offset:
-                continue
-            status, time_ms = event.response.status, event.time
-            skewed = time_ms > record.timestamp + skew_ms
-            if skewed:
-                time_ms = record.timestamp
-            if status == 400:
-                try:
-                    whole = decode_event(record.value)  # type: ignore[arg-type]
-                except UNDECODABLE as error:
-                    outcome.refusals.append(Refusal(record, "invalid_event", f"a 400 must be whole: {error}"))
-                    continue
-                row.count(time_ms, status)
-                self._apply_bad_request(key, target, whole, record, time_ms, now_ms, outcome)  # type: ignore[arg-type]
-            else:
-                bucket = time_ms // FINE_MS
-                if bucket == row.latest and not CLASS_OF_STATUS[status]:  # the commonest case of Row.count
-                    row.responses[bucket] += 1
+                status, time_ms = event.response.status, event.time
+                if time_ms > record.timestamp + skew_ms:
+                    time_ms = record.timestamp
+                    row.skewed += 1
+                if status == 400:
+                    if not self._apply_bad_request(key, target, event, record, time_ms, now_ms, outcome):
+                        row.skewed -= time_ms != event.time
+                        continue
                 else:
-                    row.count(time_ms, status)
-                if event.attempt == 1:  # streams.detection.requests.counts_as_trial
-                    event_id = event.id
-                    if event_id not in recent_ids:
-                        recent_ids.add(event_id)
-                        if event_id not in older_ids:
-                            target.good[event.job_id] += 1
-                if to_profile and status < 300 and b'"headers"' in record.value:  # type: ignore[operator]
-                    to_profile -= target.learn(record.value, time_ms)  # type: ignore[arg-type]
-            row.offset = offset
-            if skewed:
-                row.skewed += 1
-            changed.add(key)  # type: ignore[arg-type]
-        self.next_offset = next_offset
+                    bucket = time_ms // FINE_MS
+                    if bucket == row.latest and not CLASS_OF_STATUS[status]:  # the commonest case of Row.count
+                        row.responses[bucket] += 1
+                    else:
+                        row.count(time_ms, status)
+                    if event.attempt == 1:  # streams.detection.requests.counts_as_trial
+                        event_id = event.id
+                        if event_id not in recent_ids:
+                            recent_ids.add(event_id)
+                            if event_id not in older_ids:
+                                target.good[event.job_id] += 1
+                    if to_profile and status < 300 and b'"headers"' in record.value:
+                        to_profile -= target.learn(record.value, time_ms)
+                changed.add(key)
+            if to_profile and envelope is not None:
+                to_profile -= self._targets.learn(envelope, to_profile)
+        if todo:
+            self.next_offset = todo[-1].offset + 1
         self._ids.rotate()
         return outcome
+
+    def _place(self, event: CountedEvent, record: Any, outcome: Outcome) -> TrackedTarget | None:
+        """Load the target of an event; None where the event does not belong here, which is refused."""
+        if isinstance(record, EnvelopedRecord):
+            record = record.event_record(event)
+        refusal = self._reader.check_place(record, event.target)
+        if refusal is not None:
+            outcome.refusals.append(refusal)
+            return None
+        return self._targets.load(record.key)
 
     def operate(self, topic: str, records: Iterable[Record], now_ms: int) -> Outcome:
         """Apply records of `operations`, full name `topic`; an operation that was applied before has no effect.
@@ -150,7 +159,7 @@ class PartitionState:
             )
             target.add_good_requests()
             decision = apply_operation(target.state, operation, now_ms, policies, record_context)
-            self._add(outcome, decision, target.row.offset)
+            outcome.add(decision, self._applied_to(target), self._operations_offset)
             self._targets.schedule(key, target)
         return outcome
 
@@ -164,7 +173,8 @@ class PartitionState:
             outcome.join(self.apply_grant_decision(GrantDecision(name, grant_id, self.partition, granted), now_ms))
         for key, target in targets.due(now_ms):
             target.add_good_requests()
-            self._add(outcome, apply_time(target.state, now_ms, context.policies()), target.row.offset)
+            decision = apply_time(target.state, now_ms, context.policies())
+            outcome.add(decision, self._applied_to(target), self._operations_offset)
             targets.changed.add(key)
             targets.schedule(key, target)
         if targets.recovered_grants:
@@ -190,14 +200,14 @@ class PartitionState:
             granted=decision.granted,
             latest_command=context.latest_command,
         )
-        self._add(outcome, decided, target.row.offset)
+        outcome.add(decided, self._applied_to(target), self._operations_offset)
         targets.changed.add(key)
         targets.schedule(key, target)
         return outcome
 
     def take_changed(self) -> list[tuple[bytes, bytes]]:
         """The rows that changed since the last call, encoded for the changelog as they are now."""
-        return self._targets.take_changed()
+        return self._targets.take_changed(self.next_offset - 1)
 
     def rows(self) -> dict[str, Row]:
         """Every row by target name, recovered ones included."""
@@ -241,29 +251,39 @@ class PartitionState:
         latest = self._context.latest_command(scope_id)
         return latest is not None and latest.command_id == command_id(scope_id, latest.state, operation.operation_id)
 
-    def _add(self, outcome: Outcome, decision: Decision, responses_offset: int) -> None:
-        """Add a decision, and state in each of its commands which records it includes; the row has the same objects."""
-        for command in decision.commands:
-            command.responses_offset = _later(command.responses_offset, responses_offset)
-            command.operations_offset = _later(command.operations_offset, self._operations_offset)
-        outcome.add(decision)
+    def _applied_to(self, target: TrackedTarget) -> int:
+        """The offset of the last response that the target includes."""
+        return max(target.row.offset, self.next_offset - 1)
 
     def _apply_bad_request(
         self,
         key: bytes,
         target: TrackedTarget,
-        event: ResponseEvent,
-        record: Record,
+        counted: CountedEvent,
+        record: Any,
         time_ms: int,
         now_ms: int,
         outcome: Outcome,
-    ) -> None:
-        """Apply a 400 to its target, and add to the outcome: the offence, commands, findings, a grant request."""
+    ) -> bool:
+        """Apply a 400 to its target, and add to the outcome: the offence, commands, findings, a grant request.
+
+        False where the event is not whole, and is refused.
+        """
+        index: int | None = None
+        if isinstance(record, EnvelopedRecord):
+            record = record.event_record(counted)
+            index = record.index
+        try:
+            event = decode_event(record.value)
+        except UNDECODABLE as error:
+            outcome.refusals.append(Refusal(record, "invalid_event", f"a 400 must be whole: {error}"))
+            return False
+        target.row.count(time_ms, 400)
         target.add_good_requests()
         context, row, state = self._context, target.row, target.state
         policies = context.policies()
         row.bad_request_seen = max(row.bad_request_seen, time_ms)
-        source = Source(topic=self.topic, partition=self.partition, offset=record.offset)
+        source = Source(topic=self.topic, partition=self.partition, offset=record.offset, index=index or 0)
         archive_uri = context.archive_uri(source, event.target, event.time)
         diagnosis, fingerprints = self._diagnose(target, event, time_ms), context.fingerprints(event)
         record_context = RecordContext(
@@ -276,7 +296,7 @@ class PartitionState:
         )
         known_scopes = len(state.scopes)
         decision = apply_bad_request(state, event, fingerprints, diagnosis, now_ms, policies, record_context)
-        self._add(outcome, decision, record.offset)
+        outcome.add(decision, record.offset, self._operations_offset, index)
         pending = decision.pending_grant
         if pending is not None:
             outcome.grant_requests.append(
@@ -304,6 +324,7 @@ class PartitionState:
                 diagnosis=diagnosis,
             )
         )
+        return True
 
     def _diagnose(self, target: TrackedTarget, event: ResponseEvent, time_ms: int) -> Diagnosis | None:
         diagnose = self._context.diagnose
@@ -315,8 +336,3 @@ class PartitionState:
 
 def _figures(row: Row, at_ms: int) -> list[WindowFigures]:
     return [window_counts(row, seconds, at_ms).figures() for seconds in WINDOWS_ON_COMMANDS_S]
-
-
-def _later(known: int | None, offset: int) -> int | None:
-    """The later of two offsets; -1 for none."""
-    return max(known if known is not None else -1, offset) if offset >= 0 else known

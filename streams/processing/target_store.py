@@ -11,6 +11,7 @@ from halt400.windows import FINE_MS, Row, decode_row
 from streams.detection import Origin, OriginCounts
 from streams.detection.scopes import restore_quarantine
 from streams.processing.context import ProcessingContext
+from streams.processing.envelopes import EnvelopedRecord
 from streams.processing.target import TrackedTarget, summarize_row
 
 __all__ = ["TargetStore"]
@@ -144,10 +145,29 @@ class TargetStore:
             elif target is None and key in self._recovered:
                 yield key, self.load(key)
 
-    def take_changed(self) -> list[tuple[bytes, bytes]]:
-        """The rows that changed since the last call, encoded for the changelog as they are now."""
-        loaded = self.loaded
-        rows = [(key, loaded[key].encode()) for key in self.changed]
+    def learn(self, envelope: EnvelopedRecord, most: int) -> int:
+        """Add up to `most` successes of an array to the profiles of their targets; how many were added."""
+        latest_ms, learned = envelope.timestamp + self._context.skew_ms, 0
+        for event, value in envelope.successes_with_headers():
+            target = self.loaded.get(event.target.encode())
+            learned += target.learn(value, min(event.time, latest_ms)) if target is not None else 0
+            if learned == most:
+                break
+        return learned
+
+    def take_changed(self, offset: int) -> list[tuple[bytes, bytes]]:
+        """The rows that changed since the last call, encoded for the changelog as they are now.
+
+        Parameters
+        ----------
+        offset
+            That of the last response that was applied: each row includes its target's up to there.
+        """
+        rows = []
+        for key in self.changed:
+            target = self.loaded[key]
+            target.row.offset = max(target.row.offset, offset)
+            rows.append((key, target.encode()))
         self._touched |= self.changed
         self.changed.clear()
         return rows

@@ -15,6 +15,7 @@ from halt400.kafka.read_to_end import read_to_end
 from halt400.records import UNDECODABLE, Command
 from streams import topics
 from streams.detection import Policies
+from streams.processing.envelopes import is_envelope
 from streams.processing.target import TrackedTarget
 from streams.rebuild.row import rebuilt_row
 from streams.settings import KafkaSettings, Settings
@@ -145,9 +146,11 @@ async def _committed(consumer: AIOKafkaConsumer, kafka: KafkaSettings, partition
 async def _responses(
     consumer: AIOKafkaConsumer, kafka: KafkaSettings, partition: int, key: bytes, end: int
 ) -> list[Any]:
-    """The records of a target below an offset, as far back as the topic reaches."""
+    """The records below an offset that may have events of a target, as far back as the topic reaches."""
     records = _records(consumer, kafka.topic(topics.RESPONSES), [partition])
-    return [record async for record in records if record.key == key and record.offset < end]
+    return [
+        record async for record in records if (record.key == key or is_envelope(record.value)) and record.offset < end
+    ]
 
 
 async def _records(consumer: AIOKafkaConsumer, topic: str, partitions: Collection[int]) -> AsyncIterator[Any]:

@@ -7,6 +7,7 @@ from halt400.records import UNDECODABLE, Command
 from streams.detection import Policies
 from streams.detection.scopes import restore_quarantine
 from streams.processing.decoding import decode_counted
+from streams.processing.envelopes import event_values
 from streams.processing.target import TrackedTarget
 
 __all__ = ["rebuilt_row"]
@@ -31,22 +32,25 @@ def rebuilt_row(
     earlier
         The last row of the target that can be read, None where there is none.
     records
-        Records of `responses` with this target's key, in their order.
+        Records of `responses` with this target's key, and arrays of events, in their order.
     commands
         The latest command of each of its scopes.
     """
     target = TrackedTarget.decode(earlier, name)
     row = target.row
     for record in records:
-        try:
-            event = decode_counted(record.value)
-        except UNDECODABLE:
+        if not row.offset < record.offset < end:
             continue
-        if not row.offset < record.offset < end or event.target != name:
-            continue
-        skewed = event.time > record.timestamp + skew_ms
-        row.count(record.timestamp if skewed else event.time, event.response.status)
-        row.skewed += skewed
+        for value in event_values(record.value):
+            try:
+                event = decode_counted(value)
+            except UNDECODABLE:
+                continue
+            if event.target != name:
+                continue
+            skewed = event.time > record.timestamp + skew_ms
+            row.count(record.timestamp if skewed else event.time, event.response.status)
+            row.skewed += skewed
     row.offset = max(row.offset, end - 1)
     for command in commands:
         restore_quarantine(target.state, command, policies.rule_for(name).durations())

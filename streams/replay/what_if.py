@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -15,7 +15,8 @@ from halt400.kafka.read_to_end import read_to_end
 from halt400.records import UNDECODABLE, Cause, Milliseconds, ResponseEvent
 from streams import topics
 from streams.detection import Policies, Rule
-from streams.processing.decoding import decode_event
+from streams.processing.decoding import decode_counted, decode_event
+from streams.processing.envelopes import event_values, is_envelope
 from streams.replay.dry_run import DryRun, DryRunQuarantine
 from streams.replay.policy_estimate import PolicyEstimate, live_policies
 from streams.settings import Settings
@@ -149,10 +150,9 @@ async def _recent_events(settings: Settings, target: str, hours: int) -> tuple[l
         first = end if found is None else found.offset
         is_cut = end - first > MOST_RECORDS
         async for record in read_to_end(consumer, {place: max(first, end - MOST_RECORDS)}):
-            if record.key != key or record.value is None:
-                continue
-            values.append(record.value)
-            size += len(record.value)
+            about = _values_about(target, key, record)
+            values += about
+            size += sum(map(len, about))
             while len(values) > MOST_EVENTS or size > MOST_BYTES:
                 size -= len(values.popleft())
                 is_cut = True
@@ -161,6 +161,20 @@ async def _recent_events(settings: Settings, target: str, hours: int) -> tuple[l
     finally:
         await close_consumer(consumer)
     return [event for value in values if (event := _decoded(value)) is not None], is_cut
+
+
+def _values_about(target: str, key: bytes, record: Any) -> list[bytes]:
+    """The values of a record's events that are about a target."""
+    if is_envelope(record.value):
+        return [value for value in event_values(record.value) if _is_about(target, value)]
+    return event_values(record.value) if record.key == key else []
+
+
+def _is_about(target: str, value: bytes) -> bool:
+    try:
+        return decode_counted(value).target == target
+    except UNDECODABLE:
+        return False
 
 
 def _decoded(value: bytes) -> ResponseEvent | None:

@@ -54,6 +54,11 @@ def letter(value: bytes | None, topic: str = "halt400.responses", key: bytes | N
         (event(response={"status": 400}, request=None), "", "the value is no ResponseEvent"),
         (event("a/b"), "a/b", "no slash"),
         (b"{", "", "not JSON"),
+        (b"[%b,%b]" % (event(), event(response={"status": 400})), TARGET, None),
+        (b"[%b,%b]" % (event(), event("other.example")), "", None),
+        (b"[%b,%b]" % (event(), event(response={"status": 400}, request=None)), "", "event 1 of 2: the value is no"),
+        (b"[%b" % event(), "", "not JSON"),
+        (b"[]", "", "no ResponseEvent"),
         (None, "", "null"),
     ],
 )

@@ -14,7 +14,7 @@ def assert_archived(cluster: Cluster, offences: list[Offence], storm_keep: int) 
     `offences` holds each once; the worker was idle before the call.
     """
     expected, kept = ExpectedArchive(f"{cluster.prefix}offences", storm_keep=storm_keep), set[str]()
-    for offence in sorted(offences, key=lambda offence: offence.source.offset):
+    for offence in sorted(offences, key=lambda offence: (offence.source.offset, offence.source.index)):
         assert offence.fingerprints is not None
         _, is_kept = expected.add(offence.source.partition, offence)
         if is_kept:

@@ -31,8 +31,8 @@ def event_of(number: int, status: int = 200, **more: object) -> ResponseEvent:
     )
 
 
-async def responses(kafka: str, prefix: str) -> list[tuple[int, bytes, ResponseEvent]]:
-    """Everything in the topic: (partition, key, event), each partition in its order."""
+async def responses(kafka: str, prefix: str) -> list[tuple[int, bytes | None, ResponseEvent]]:
+    """Everything in the topic: (partition, key, event), each partition in its order; in an array there is no key."""
     places = [TopicPartition(f"{prefix}responses", number) for number in range(PARTITIONS)]
     found = []
     consumer = AIOKafkaConsumer(
@@ -44,8 +44,12 @@ async def responses(kafka: str, prefix: str) -> list[tuple[int, bytes, ResponseE
         while [place for place, end in ends.items() if await consumer.position(place) < end]:
             for place, records in (await consumer.getmany(timeout_ms=200)).items():
                 found += [
-                    (place.partition, record.key, msgspec.json.decode(record.value, type=ResponseEvent))
+                    (place.partition, record.key, event)
                     for record in records
+                    for event in msgspec.json.decode(
+                        record.value if record.value.startswith(b"[") else b"[%b]" % record.value,
+                        type=list[ResponseEvent],
+                    )
                 ]
     return found
 
@@ -67,8 +71,10 @@ async def test_every_event_arrives_once_in_order_and_in_its_targets_partition(ka
     assert (stats.published, stats.acknowledged, stats.buffered, stats.in_flight) == (5000, 5000, 0, 0)
     found = await responses(kafka, prefix)
     assert len(found) == 5000
-    assert all(partition == (murmur2(key) & 0x7FFFFFFF) % PARTITIONS for partition, key, _ in found)
-    assert all(key == event.target.encode() for _, key, event in found)
+    for partition, key, event in found:
+        assert partition == (murmur2(event.target.encode()) & 0x7FFFFFFF) % PARTITIONS
+        assert key in (None, event.target.encode())
+    assert sum(key is None for _, key, _ in found) > 4000, "under load events share records"
     for target in range(7):
         ids = [event.id for _, _, event in found if event.target == f"host-{target}.example"]
         assert ids == [f"event-{number}" for number in range(5000) if number % 7 == target]
@@ -164,7 +170,7 @@ async def test_events_that_cannot_be_published_are_counted(kafka: str, prefix: s
 async def test_one_event_that_the_broker_refuses_leaves_the_batches_as_they_were(kafka: str, prefix: str) -> None:
     topic = f"{prefix}responses"
     await topics.create(kafka, topic, partitions=1, compacted=False, largest_bytes=60_000)
-    async with Publisher(KafkaConnection(kafka, prefix), sampler=None) as publisher:
+    async with Publisher(KafkaConnection(kafka, prefix), sampler=None, envelopes=False) as publisher:
         for number in range(10):
             publisher.publish(event_of(number, worker="w" * 100_000 if number == 5 else None))
         assert await publisher.flush(20)
@@ -196,6 +202,36 @@ async def test_put_waits_for_room_and_drops_nothing(kafka: str, prefix: str) -> 
         assert await publisher.flush()
         assert publisher.stats.acknowledged == 3000
         assert publisher.stats.dropped == 0
+
+
+@pytest.mark.broker
+async def test_few_events_have_records_of_their_own_and_many_share_some_unless_it_is_switched_off(
+    kafka: str, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = f"{prefix}responses"
+    await topics.create(kafka, topic, partitions=1, compacted=False, largest_bytes=60_000)
+
+    async def publish(numbers: range) -> list[int]:
+        """Publish some events; how many events each record has that was written."""
+        before = sum(await topics.batches(kafka, topic))
+        async with Publisher(KafkaConnection(kafka, prefix), sampler=None) as publisher:
+            for number in numbers:
+                publisher.publish(event_of(number, worker="w" * 40_000 if number % 50 == 49 else None))
+            assert await publisher.flush(20)
+            assert publisher.stats.acknowledged == len(numbers)
+        values = await topics.read(kafka, topic, start=before)
+        return [len(msgspec.json.decode(value)) if value.startswith(b"[") else 0 for value in values]
+
+    assert await publish(range(15)) == [0] * 15
+    # One of 40,000 bytes among them: the record is closed before it, or is too large and its events go alone.
+    assert sum(max(size, 1) for size in await publish(range(100, 250))) == 150
+    monkeypatch.setenv("HALT400_ENVELOPES", "false")
+    assert await publish(range(300, 349)) == [0] * 49
+    ids = []
+    for value in await topics.read(kafka, topic):
+        found = msgspec.json.decode(value)
+        ids += [one["id"] for one in (found if isinstance(found, list) else [found])]
+    assert ids == [f"event-{number}" for number in (*range(15), *range(100, 250), *range(300, 349))]
 
 
 async def test_an_unknown_codec_is_an_error_with_its_name() -> None:
