@@ -49,16 +49,11 @@ class Snapshot(NamedTuple):
 class Pace(NamedTuple):
     """How fast a group went: from the first commit seen to the one that reached the log's end."""
 
-    events: int
+    records: int
     elapsed_s: float
     before_first_commit_s: float
     at_first: Snapshot
     at_end: Snapshot
-
-    @property
-    def events_per_s(self) -> float:
-        """Events committed after the first commit, per second."""
-        return self.events / self.elapsed_s
 
 
 @asynccontextmanager
@@ -117,12 +112,12 @@ async def pace_of_group(
                 first = (now_s, committed, snapshot())
             if committed >= total and first is not None:
                 if first[1] >= total:
-                    raise StalledError(f"{group}: all {total} events were in the first commit; use more events")
+                    raise StalledError(f"{group}: all {total} records were in the first commit; use more events")
                 return Pace(total - first[1], now_s - first[0], first[0] - began_s, first[2], snapshot())
             if not alive():
-                raise StalledError(f"{group}: the process ended at {committed} of {total} events")
+                raise StalledError(f"{group}: the process ended at {committed} of {total} records")
             await asyncio.sleep(POLL_S)
-    raise StalledError(f"{group}: {committed} of {total} events after {timeout_s:.0f} s")
+    raise StalledError(f"{group}: {committed} of {total} records after {timeout_s:.0f} s")
 
 
 async def wait_until(

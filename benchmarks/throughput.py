@@ -7,6 +7,8 @@ bare
     An aiokafka consumer that decodes as the worker does, counts per target, and does nothing else.
 worker
     ``halt400 worker`` as it is installed: detection, changelog, offences, commands, archive to a directory, API.
+worker-envelopes
+    The same worker on a log that has the same events in envelopes.
 naive
     A Faust agent with a hopping table and the stock transport, for a bounded time.
 kstreams-tumbling, kstreams-hopping, kstreams-exactly-once, quix, bytewax
@@ -37,10 +39,10 @@ from rich.progress import Progress
 from benchmarks.counts import MiscountError, check
 from benchmarks.events import generate
 from benchmarks.outside import StalledError, log_end
-from benchmarks.preload import preload
+from benchmarks.preload import Expected, preload
 from benchmarks.throughput_peers import KAFKA_STREAMS, PYTHON_PEERS
 from benchmarks.throughput_report import check_baseline, make_report, markdown, print_report
-from benchmarks.throughput_stage import Stage, console
+from benchmarks.throughput_stage import ENVELOPES, Stage, console
 from halt400.errors import Halt400Error
 from streams import topics
 from streams.local import LocalKafka
@@ -50,7 +52,7 @@ from streams.topics import apply_topics
 __all__ = ["main"]
 
 EVENTS_PER_S = 20_000
-CONTENDERS = ("bare", "worker", *KAFKA_STREAMS, *PYTHON_PEERS, "naive")
+CONTENDERS = ("bare", "worker", ENVELOPES, *KAFKA_STREAMS, *PYTHON_PEERS, "naive")
 
 
 async def _measure(
@@ -68,30 +70,43 @@ async def _measure(
             "partitions": given.partitions,
         }
     )
-    await apply_topics(kafka)
-    start_ms = time.time_ns() // 1_000_000 - given.events * 1000 // EVENTS_PER_S
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("events onto the log", total=given.events)
-        began_s = time.monotonic()
-        expected = await preload(
-            kafka,
-            kafka.topic(topics.RESPONSES),
-            kafka.partitions,
-            generate(given.events, given.targets, seed=given.seed, start_ms=start_ms, events_per_s=EVENTS_PER_S),
-            lambda done: progress.update(task, completed=done),
-        )
-    check("records on the log", await log_end(kafka, kafka.topic(topics.RESPONSES)), expected.events)
-    console.print(
-        f"{expected.events:,} events of {expected.value_bytes / expected.events:.0f} bytes, "
-        f"{expected.bad_requests.total():,} of them 400s, put on {kafka.partitions} partitions "
-        f"in {time.monotonic() - began_s:.0f} s"
-    )
-    bench = Stage(kafka, expected, directory, given.naive_seconds, tuple(given.contenders), broker_pid, given.processes)
+    expected = await _put_log(given, kafka, envelopes=False)
+    twin: Stage | None = None
+    if ENVELOPES in given.contenders:
+        beside = kafka.model_copy(update={"topic_prefix": f"{kafka.topic_prefix}envelopes."})
+        shared = await _put_log(given, beside, envelopes=True)
+        twin = Stage(beside, shared, directory, given.naive_seconds, (), broker_pid, given.processes)
+    contenders = tuple(given.contenders)
+    bench = Stage(kafka, expected, directory, given.naive_seconds, contenders, broker_pid, given.processes, twin)
     try:
         rounds = await bench.run(given.rounds)
     finally:
         await bench.clean_up()
     return make_report(given, expected, rounds, bench.not_run)
+
+
+async def _put_log(given: argparse.Namespace, kafka: KafkaSettings, *, envelopes: bool) -> Expected:
+    await apply_topics(kafka)
+    start_ms = time.time_ns() // 1_000_000 - given.events * 1000 // EVENTS_PER_S
+    responses = kafka.topic(topics.RESPONSES)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("events onto the log", total=given.events)
+        began_s = time.monotonic()
+        expected = await preload(
+            kafka,
+            responses,
+            kafka.partitions,
+            generate(given.events, given.targets, seed=given.seed, start_ms=start_ms, events_per_s=EVENTS_PER_S),
+            lambda done: progress.update(task, completed=done),
+            envelopes=envelopes,
+        )
+    check("records on the log", await log_end(kafka, responses), expected.records)
+    console.print(
+        f"{expected.events:,} events of {expected.value_bytes / expected.events:.0f} bytes in {expected.records:,} "
+        f"records, {expected.bad_requests.total():,} of them 400s, put on {kafka.partitions} partitions "
+        f"in {time.monotonic() - began_s:.0f} s"
+    )
+    return expected
 
 
 def main(arguments: list[str]) -> int:

@@ -36,6 +36,8 @@ TOLD = {
     "sizes: the limit of what reads and decodes each event in Python.",
     "worker": "`halt400 worker` as it is installed: six windows, detection, changelog, offences, commands, evidence "
     "in a directory, API; exact. Both its processes.",
+    "worker-envelopes": "The same worker on the same events in envelopes: JSON arrays of 64 KiB, as publishers make "
+    "them under load.",
     "naive": "An agent of Faust 0.15 with a hopping table (5 minutes by 1), the stock transport, for a bounded time.",
     **{name: f"{peer.told}." for name, peer in (KAFKA_STREAMS | PYTHON_PEERS).items()},
 }

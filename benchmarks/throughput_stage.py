@@ -36,7 +36,9 @@ from streams.archive.sampling import decode_manifest
 from streams.settings import KafkaSettings
 from streams.topics import apply_topics
 
-__all__ = ["Measured", "Round", "Stage", "console"]
+__all__ = ["ENVELOPES", "Measured", "Round", "Stage", "console"]
+
+ENVELOPES = "worker-envelopes"
 
 OUTPUTS = (topics.CONTROL, topics.OFFENCES, topics.RESPONSES_DLQ, topics.RATES, topics.FINDINGS, topics.FLEET)
 
@@ -68,16 +70,17 @@ class Measured(NamedTuple):
     peak_rss_mib: float
 
     @classmethod
-    def of(cls, pace: Pace, total: int, end: Snapshot) -> Self:
+    def of(cls, pace: Pace, expected: Expected, end: Snapshot) -> Self:
         """What a run's pace and the snapshot after its last work say."""
         first, broker_us = pace.at_first, None
+        events = pace.records * expected.events / expected.records
         if end.broker_cpu_s is not None and first.broker_cpu_s is not None:
-            broker_us = (end.broker_cpu_s - first.broker_cpu_s) * 1e6 / pace.events
+            broker_us = (end.broker_cpu_s - first.broker_cpu_s) * 1e6 / events
         return cls(
-            events=total,
-            per_s=pace.events_per_s,
-            cpu_us=(end.contender.cpu_s - first.contender.cpu_s) * 1e6 / pace.events,
-            whole_cpu_us=end.contender.cpu_s * 1e6 / total,
+            events=expected.events,
+            per_s=events / pace.elapsed_s,
+            cpu_us=(end.contender.cpu_s - first.contender.cpu_s) * 1e6 / events,
+            whole_cpu_us=end.contender.cpu_s * 1e6 / expected.events,
             broker_cpu_us=broker_us,
             peak_rss_mib=end.contender.peak_rss_bytes / (1 << 20),
         )
@@ -95,7 +98,7 @@ class Round:
 
 @dataclass
 class Stage:
-    """One log on one broker, and the contenders that read it."""
+    """One log on one broker, and the contenders that read it; `envelopes` has the same events in envelopes."""
 
     kafka: KafkaSettings
     expected: Expected
@@ -104,6 +107,7 @@ class Stage:
     contenders: tuple[str, ...]
     broker_pid: int | None
     processes: int = 1
+    envelopes: "Stage | None" = None
     leftovers: list[str] = field(default_factory=list)
     not_run: dict[str, str] = field(default_factory=dict)
 
@@ -126,11 +130,11 @@ class Stage:
             counted = json.loads(output.read_text())
         check(f"bare consumer, round {number}: events by target", counted["by_target"], self.expected.by_target)
         check("bare consumer: 400s", counted["bad_requests"], self.expected.bad_requests.total())
-        found.measured["bare"] = Measured.of(pace, self.expected.events, pace.at_end)
+        found.measured["bare"] = Measured.of(pace, self.expected, pace.at_end)
 
-    async def worker(self, number: int, found: Round) -> None:
+    async def worker(self, number: int, found: Round, name: str = "worker") -> None:
         """Measure the worker, on empty topics beside the log, and hold its counts against the log's."""
-        archive = self.directory / f"archive-{number}"
+        archive = self.directory / f"archive-{name}-{number}"
         archive.mkdir()
         group = self.kafka.topic("worker")
         await delete_topics(self.kafka, [self.kafka.topic(name) for name in OUTPUTS])
@@ -143,7 +147,7 @@ class Stage:
             "HALT400_DETECTION_OLD_NEWS_S": "86400",
         }
         command = [*_PYTHON, "halt400", "worker", "--processes", str(self.processes)]
-        with self._process(command, f"worker-{number}", environment) as (process, _):
+        with self._process(command, f"{name}-{number}", environment) as (process, _):
             pace = await self._pace(group, process)
             bad_requests = self.expected.bad_requests.total()
 
@@ -156,13 +160,12 @@ class Stage:
             code = await asyncio.to_thread(process.wait, 60)
         if code != 0:
             raise StalledError(f"the worker ended with {code}")
-        found.measured["worker"] = Measured.of(pace, self.expected.events, end)
-        await self._check_worker(number, found, archive)
+        found.measured[name] = Measured.of(pace, self.expected, end)
+        await self._check_worker(f"{name}, round {number}", found, archive)
 
-    async def _check_worker(self, number: int, found: Round, archive: Path) -> None:
+    async def _check_worker(self, name: str, found: Round, archive: Path) -> None:
         rows = {record.key: record.value for record in await records_of(self.kafka, self.kafka.topic(topics.RATES))}
         totals = {key.decode(): decode_row(value).totals() for key, value in rows.items()}
-        name = f"worker, round {number}"
         check(
             f"{name}: events by target",
             {target: total["responses"] for target, total in totals.items()},
@@ -188,7 +191,7 @@ class Stage:
             self.kafka,
             group,
             self.responses,
-            self.expected.events,
+            self.expected.records,
             lambda: process.poll() is None,
             900.0,
             partial(self._snapshot, process),
@@ -255,7 +258,7 @@ class Stage:
         by_target = {target: count * windows for target, count in expected.by_target.items()}
         check(f"{name}, round {number}: events by target", counted["by_target"], by_target)
         check(f"{name}, round {number}: 400s", counted["bad_requests"], expected.bad_requests.total() * windows)
-        found.measured[name] = Measured.of(pace, expected.events, pace.at_end)
+        found.measured[name] = Measured.of(pace, expected, pace.at_end)
         await self._leave(group)
 
     async def _leave(self, group: str) -> None:
@@ -267,6 +270,9 @@ class Stage:
             await self.kafka_streams(name, number, found)
         elif name in PYTHON_PEERS:
             await self.python_peer(name, number, found)
+        elif name == ENVELOPES:
+            assert self.envelopes is not None
+            await self.envelopes.worker(number, found, name)
         else:
             await getattr(self, name)(number, found)
 
@@ -298,6 +304,8 @@ class Stage:
         """Delete every topic of this run."""
         ours = [self.kafka.topic(name) for name in (*OUTPUTS, topics.RESPONSES, topics.OPERATIONS, topics.ALERTS_DLQ)]
         await delete_topics(self.kafka, ours + self.leftovers)
+        if self.envelopes is not None:
+            await self.envelopes.clean_up()
 
     @contextmanager
     def _process(
@@ -305,7 +313,9 @@ class Stage:
     ) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
         """Run a command; its output goes to a file, its log to another, shown when things go wrong."""
         output, log = self.directory / f"{name}.out", self.directory / f"{name}.log"
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("HALT400_")}
+        # As installed, Python keeps compiled modules.
+        left_out = ("HALT400_", "PYTHONDONTWRITEBYTECODE")
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
         connection = {key: value for key, value in os.environ.items() if key.startswith("HALT400_KAFKA_")}
         ours = {
             "HALT400_KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
