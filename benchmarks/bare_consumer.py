@@ -44,7 +44,8 @@ async def _count(topic: str, group: str, events: int) -> tuple[dict[str, int], i
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        max_partition_fetch_bytes=4 * 1024 * 1024,
+        fetch_max_bytes=2 * 1024 * 1024,  # as streams.transport.fetcher, which would load Faust
+        max_partition_fetch_bytes=1024 * 1024,
         max_poll_records=settings.worker.poll_records,
     )
     by_target: dict[str, int] = {}

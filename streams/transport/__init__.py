@@ -7,7 +7,7 @@ The modules override private parts of faust-streaming 0.15; each override says w
 from streams.transport.app import DisklessApp
 from streams.transport.codec import PASS_THROUGH
 from streams.transport.consumer import FoldingConsumer
-from streams.transport.fetcher import LostRecords, Records
+from streams.transport.fetcher import PARTITION_FETCH_BYTES, LostRecords, Records
 from streams.transport.membership import Membership
 from streams.transport.producer import IdempotentProducer
 from streams.transport.rebalance_log import RecoveryLog
@@ -16,6 +16,7 @@ from streams.transport.transport import FoldingTransport, install
 from streams.transport.watermarks import Watermarks
 
 __all__ = [
+    "PARTITION_FETCH_BYTES",
     "PASS_THROUGH",
     "DisklessApp",
     "DurableTable",

@@ -11,7 +11,7 @@ import faust
 from halt400.kafka.connection import Plaintext, SaslTls, SaslToken, Security, Tls
 from streams import topics
 from streams.settings import Settings
-from streams.transport import DisklessApp
+from streams.transport import PARTITION_FETCH_BYTES, DisklessApp
 from streams.worker.group_place import GroupPlace
 
 __all__ = ["DETECT_GROUP", "FOLLOW_UP_GROUP", "Halt400App", "leaves_group", "new_app"]
@@ -107,7 +107,7 @@ def new_app(settings: Settings, group: str, place: GroupPlace | None = None) -> 
         broker_request_timeout=max(kafka.request_timeout_s, kafka.session_timeout_s + 1),
         broker_commit_interval=worker.commit_interval_s,
         broker_max_poll_records=worker.poll_records,
-        consumer_max_fetch_size=4 * 1024 * 1024,
+        consumer_max_fetch_size=PARTITION_FETCH_BYTES,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=f"{instance_id}-{group}" if instance_id else None,
         producer_request_timeout=kafka.delivery_timeout_s,
