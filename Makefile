@@ -2,7 +2,7 @@
 # the user's cache. With HALT400_KAFKA_BOOTSTRAP_SERVERS set, both use that cluster instead of a local Kafka.
 
 .DEFAULT_GOAL := help
-.PHONY: help audit sbom setup run test tools test-quick test-all fuzz chaos chaos-short lint format bench bench-check docs lock clean
+.PHONY: help audit sbom setup run test tools test-quick test-all fuzz chaos chaos-short lint format bench bench-check bench-short docs lock clean
 
 BIN := .venv/bin
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -66,6 +66,9 @@ bench: setup ## The whole worker's throughput beside a bare consumer and a naive
 
 bench-check: setup ## The worker's processor time an event, beside a committed baseline; a minute or two.
 	$(BIN)/python -m benchmarks throughput --quick --only bare worker --check benchmarks/throughput_baseline.json
+
+bench-short: setup ## The same, shorter and with a wider bound, as CI runs it.
+	$(BIN)/python -m benchmarks throughput --short --check benchmarks/throughput_baseline.json
 
 example-%: setup ## A scraper that is halted: example-requests, -httpx, -aiohttp, …; see examples/.
 	@$(BIN)/python -m examples $*

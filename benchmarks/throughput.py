@@ -41,7 +41,7 @@ from benchmarks.events import generate
 from benchmarks.outside import StalledError, log_end
 from benchmarks.preload import Expected, preload
 from benchmarks.throughput_peers import KAFKA_STREAMS, PYTHON_PEERS
-from benchmarks.throughput_report import check_baseline, make_report, markdown, print_report
+from benchmarks.throughput_report import MOST_OF_BASELINE, check_baseline, make_report, markdown, print_report
 from benchmarks.throughput_stage import ENVELOPES, Stage, console
 from halt400.errors import Halt400Error
 from streams import topics
@@ -52,6 +52,9 @@ from streams.topics import apply_topics
 __all__ = ["main"]
 
 EVENTS_PER_S = 20_000
+MOST_OF_BASELINE_SHORT = 1.6
+SHORT_ATTEMPTS = 3
+"""A busy machine may make one look slow; a slower worker is slow each time."""
 CONTENDERS = ("bare", "worker", ENVELOPES, *KAFKA_STREAMS, *PYTHON_PEERS, "naive")
 
 
@@ -125,12 +128,24 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write docs/performance.md")
     parser.add_argument("--check", type=Path, metavar="FILE", help="compare CPU of worker / bare with a baseline only")
+    parser.add_argument(
+        "--short", action="store_true", help="the check of CI: 250,000 events, a wide bound; again where it is not held"
+    )
     given = parser.parse_args(arguments)
+    if given.short:
+        given.events, given.rounds = given.events or 250_000, given.rounds or 1
+        given.contenders = given.contenders or ["bare", "worker"]
     logging.basicConfig(level=logging.ERROR)
     given.events = given.events or (400_000 if given.quick else 2_000_000)
     given.rounds = given.rounds or (1 if given.quick else 3)
     given.naive_seconds = given.naive_seconds or (8.0 if given.quick else 20.0)
     given.contenders = given.contenders or (list(CONTENDERS) if given.all else ["bare", "worker", "naive"])
+    attempts = SHORT_ATTEMPTS if given.short else 1
+    return 0 if any(_run(given) for _ in range(attempts)) else 1
+
+
+def _run(given: argparse.Namespace) -> bool:
+    """Measure and tell; whether what is asked for is held."""
     cluster = os.environ.get("HALT400_KAFKA_BOOTSTRAP_SERVERS")
     try:
         with (
@@ -142,7 +157,7 @@ def main(arguments: list[str]) -> int:
             report = asyncio.run(_measure(given, servers, pid, Path(directory)))
     except (Halt400Error, StalledError, MiscountError) as error:
         console.print(f"throughput: {error}", style="bold red", markup=False)
-        return 1
+        return False
     if given.json:
         print(json.dumps(report, indent=2))
     else:
@@ -150,5 +165,6 @@ def main(arguments: list[str]) -> int:
     if given.write is not None:
         given.write.write_text(markdown(report))
     if given.check is not None:
-        return 0 if check_baseline(report, given.check) else 1
-    return 0 if report["passed"] else 1
+        most = MOST_OF_BASELINE_SHORT if given.short else MOST_OF_BASELINE
+        return check_baseline(report, given.check, most)
+    return bool(report["passed"])

@@ -15,7 +15,7 @@ from benchmarks.preload import Expected
 from benchmarks.throughput_peers import KAFKA_STREAMS, PYTHON_PEERS
 from benchmarks.throughput_stage import Round
 
-__all__ = ["check_baseline", "make_report", "markdown", "print_report"]
+__all__ = ["MOST_OF_BASELINE", "check_baseline", "make_report", "markdown", "print_report"]
 
 LEAST_OF_BARE = 0.4
 LEAST_OF_NAIVE = 50.0
@@ -111,10 +111,10 @@ def print_report(report: dict[str, Any]) -> None:
         stdout.print(f"{name} was not run: {reason}", markup=False)
 
 
-def check_baseline(report: dict[str, Any], path: Path) -> bool:
+def check_baseline(report: dict[str, Any], path: Path, most_of_baseline: float) -> bool:
     """Whether the worker's processor time, in that of the bare consumer, is near a committed baseline's; says so."""
     baseline = json.loads(path.read_text())["worker_cpu_of_bare"]
-    found, most = report["worker_cpu_of_bare"]["min"], baseline * MOST_OF_BASELINE
+    found, most = report["worker_cpu_of_bare"]["min"], baseline * most_of_baseline
     holds = bool(found <= most)
     verdict = "as the baseline allows" if holds else "MORE than the baseline allows"
     Console().print(f"CPU of worker / bare: {found:.2f}; baseline {baseline:.2f}, at most {most:.2f}: {verdict}")
@@ -155,6 +155,12 @@ span, measured from inside. Median (least-most) of the rounds: {len(report["roun
 {chr(10).join(rows)}
 
 {"".join(f"- {line}.{chr(10)}" for line in _ratios(report))}
+## Targets
+
+| target | measured | held |
+|---|---:|---|
+{chr(10).join(_targets(report))}
+
 ## What each was told
 
 {chr(10).join(f"- **{name}**: {TOLD[name]}" for name in report["contenders"])}
@@ -165,8 +171,36 @@ span, measured from inside. Median (least-most) of the rounds: {len(report["roun
 ## The regression gate
 
 `make bench-check` runs bare and worker over 400,000 events, and fails where the worker's processor time, in that of the
-bare consumer, is over {MOST_OF_BASELINE:g} times `benchmarks/throughput_baseline.json`.
+bare consumer, is over {MOST_OF_BASELINE:g} times `benchmarks/throughput_baseline.json`. CI runs the short form,
+`make bench-short`, of 250,000 events with a wider bound, as its machine is shared: where that is not held it measures
+again.
 """
+
+
+TARGETS = (
+    ("worker: CPU at most 18 µs an event", "cpu_us", "worker", None, 18.0),
+    ("worker: CPU at most twice that of bare", "cpu_us", "worker", "bare", 2.0),
+    ("worker: CPU less than that of Kafka Streams' cheapest window", "cpu_us", "worker", "kstreams-tumbling", 1.0),
+    ("worker: at least 0.65 of the events/s of bare", "per_s", "worker", "bare", 0.65),
+    ("worker: at least twice the events/s of Kafka Streams, hopping and exactly once", "per_s", "worker",
+     "kstreams-exactly-once", 2.0),
+    ("worker: at least 5 times the events/s of Quix Streams", "per_s", "worker", "quix", 5.0),
+    ("worker: at least 200 times the events/s of naive Faust", "per_s", "worker", "naive", 200.0),
+    ("envelopes: a third of the CPU of single records", "cpu_us", "worker-envelopes", "worker", 1 / 3),
+)  # fmt: skip
+"""In words, the figure, of which contender, in that of which other one, and the bound: a rate is to reach it, processor
+time to stay below it."""
+
+
+def _targets(report: dict[str, Any]) -> list[str]:
+    rows, contenders = [], report["contenders"]
+    for words, figure, name, other, bound in TARGETS:
+        if name not in contenders or (other is not None and other not in contenders):
+            continue
+        found = contenders[name][figure]["median"] / (contenders[other][figure]["median"] if other is not None else 1.0)
+        held = found >= bound if figure == "per_s" else found <= bound
+        rows.append(f"| {words} | {found:.2f} | {'yes' if held else 'no'} |")
+    return rows
 
 
 def _ratios(report: dict[str, Any]) -> list[str]:
