@@ -20,7 +20,8 @@ __all__ = ["SIGNATURE", "Right", "Signer", "Signing", "TrustedKey", "new_key"]
 SIGNATURE = "halt400-signature"
 """Name of the header."""
 Right = Literal["commands", "operations", "probes"]
-"""What a key may write: commands (the workers), any operation (people), results of probes only (the scrapers)."""
+"""What a key may write: commands (the workers, with what people do on their page), operations (people elsewhere),
+results of probes only (the scrapers). Each may write what the next one may."""
 KEY_BYTES = 32
 _SCHEME = b"1"
 

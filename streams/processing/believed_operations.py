@@ -32,9 +32,9 @@ class BelievedOperations:
         if not self._signing.trusted:
             return None
         if operation.kind in ("probe", "probe_result"):
-            reason = self._signing.why_not(self._topic, record, "probes", "operations")
+            reason = self._signing.why_not(self._topic, record, "probes", "operations", "commands")
         else:
-            reason = self._signing.why_not(self._topic, record, "operations")
+            reason = self._signing.why_not(self._topic, record, "operations", "commands")
         age_ms = int(self._clock() * 1000) - operation.time
         if reason is None and age_ms > LONGEST_AGE_MS:
             return f"it was signed {age_ms // 60_000} minutes ago: send it again"

@@ -74,6 +74,25 @@ def test_without_trusted_keys_every_record_is_believed_as_before() -> None:
     assert Signing().headers(TOPIC, b"k", b"v") == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "believed_of"),
+    [("release", {"ops", "w-1"}), ("quarantine", {"ops", "w-1"}), ("probe_result", {"ops", "w-1", "gates"})],
+)
+def test_a_key_may_write_what_a_lesser_one_may(kind: Any, believed_of: set[str]) -> None:
+    """The page of a worker signs with the worker's key."""
+    gates = new_key("gates", "probes")
+    believed = BelievedOperations(Signing.of(None, f"{TRUSTED} {gates[1]}"), "halt400.operations", clock=lambda: 1.0)
+    scope = Scope(kind="target", target="api.example")
+    operation = Operation(operation_id="o", time=1_000, kind=kind, scope=scope, actor="ada", reason="-")
+    keys = {"ops": PERSON[0], "w-1": WORKER[0], "gates": gates[0]}
+    found = {
+        name
+        for name, secret in keys.items()
+        if believed.why_not(signed(secret, topic="halt400.operations"), operation) is None  # type: ignore[arg-type]
+    }
+    assert found == believed_of
+
+
 def test_an_operation_is_believed_for_an_hour() -> None:
     believed = BelievedOperations(Signing.of(None, TRUSTED), "halt400.operations", clock=lambda: 10_000.0)
     scope = Scope(kind="target", target="api.example")
