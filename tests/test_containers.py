@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from compose_spec import PyCompose
 
 from streams.api.access.access import token_book
 from streams.settings import load_settings
@@ -115,6 +116,23 @@ def test_the_image_is_built_from_pinned_packages_and_does_not_run_as_root() -> N
     lines = (REPOSITORY / "Dockerfile").read_text().splitlines()
     assert any("--require-hashes -r requirements-service.lock" in line for line in lines)
     assert "USER 10400" in lines
+
+
+def test_the_compose_file_is_one() -> None:
+    assert set(PyCompose.from_yaml(yaml.safe_dump(COMPOSE)).services or ()) == set(SERVICES)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("healthcheck", "helthcheck", "`helthcheck` does not start"),
+        ("service_healthy", "service_helthy", "unknown variant `service_helthy`"),
+        ("127.0.0.1:9094:9094", "127.0.0.1:x:9094", "parsing `x` as an integer"),
+    ],
+)
+def test_a_wrong_compose_file_is_seen(right: str, wrong: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        PyCompose.from_yaml(yaml.safe_dump(COMPOSE).replace(right, wrong, 1))
 
 
 @pytest.mark.skipif(

@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import pytest
 
+from streams.page.context import PAGES
 from streams.page.texts import MOST_SHOWN, clock_time, visible
 
 
@@ -26,3 +29,9 @@ def test_a_text_of_a_megabyte_is_cut_and_says_so() -> None:
 
 def test_a_time_beyond_the_calendar_is_no_error() -> None:
     assert clock_time(10**18, 0).startswith("9999-12-31")
+
+
+def test_every_page_of_the_navigation_has_a_picture_in_both_schemes() -> None:
+    pictures = {path.stem for path in (Path(__file__).parents[2] / "docs" / "images").glob("page-*.png")}
+    named = {name.lower() for _, name in PAGES} - {"offences"} | {"offence", "target", "dead-letter"}
+    assert {f"page-{name}-{scheme}" for name in named for scheme in ("light", "dark")} <= pictures
