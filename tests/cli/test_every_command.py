@@ -60,7 +60,7 @@ def test_the_page_has_every_command_and_every_exit_code() -> None:
 
 WITHOUT_JSON = {
     "it is a program that goes on": {"worker", "api", "run", "demo", "local kafka", "local s3", "tail", "top"},
-    "it reads nothing": {"alerts ack", "api token add", "archive init", "local install"},
+    "it reads nothing": {"alerts ack", "api token add", "archive init", "local install", "signing-key"},
     "its output is a document of its own: text, HAR, a curl command": {"archive show", "archive har", "archive curl"},
 }
 
@@ -101,7 +101,7 @@ NOT_OVER_HTTP = {
     "it runs here": {"worker", "api", "run", "demo", "local kafka", "local s3", "local install"},
     "it examines or sets up the installation of who calls it": {
         "doctor", "settings", "topics apply", "topics check", "topics list", "topics acls", "archive init",
-        "archive verify", "rebuild", "api token add", "api token list",
+        "archive verify", "rebuild", "api token add", "api token list", "signing-key",
     },
     "it reads files of who calls it": {"replay", "tail"},
 }  # fmt: skip
