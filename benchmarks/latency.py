@@ -11,10 +11,7 @@ broker in it. The first 400 after "Ready" is listed by itself.
 import argparse
 import asyncio
 import json
-import os
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,6 +28,7 @@ from benchmarks.usage import usage_of
 from halt400.gate import Gate
 from halt400.records import Command, Request, Response, ResponseEvent
 from streams.local import LocalKafka
+from streams.processes import SupervisedProcess
 from streams.settings import KafkaSettings
 from streams.topics import apply_topics, partition_of
 
@@ -38,7 +36,7 @@ __all__ = ["PREFIX", "main", "probe", "ready_worker"]
 
 PREFIX = "latency."
 STEP_S = 0.01
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 STARTS = """
 import sys
 import streams.transport.fetcher
@@ -93,10 +91,9 @@ async def _measure(given: argparse.Namespace, broker: LocalKafka, directory: Pat
 @asynccontextmanager
 async def ready_worker(
     kafka: KafkaSettings, log: Path, *, program: Sequence[str] = ("-m", "halt400"), **environment: str
-) -> AsyncIterator["subprocess.Popen[bytes]"]:
+) -> AsyncIterator[SupervisedProcess]:
     """A worker with one detect process that is ready; its log, and its archive beside it."""
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("HALT400_")},
+    variables = {
         "HALT400_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "HALT400_KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
         "HALT400_KAFKA_PARTITIONS": str(kafka.partitions),
@@ -104,19 +101,18 @@ async def ready_worker(
         "HALT400_API_PORT": "0",
         **environment,
     }
-    with log.open("wb") as output:
-        command = [sys.executable, *program, "worker", "--processes", "1"]
-        worker = subprocess.Popen(command, env=environment, stdout=output, stderr=output)  # noqa: ASYNC220
+    log.write_text("")  # noqa: ASYNC240
+    settings = [f"{name}={value}" for name, value in variables.items()]
+    worker = SupervisedProcess(["env", *settings, sys.executable, *program, "worker", "--processes", "1"], log)
     try:
         deadline = time.monotonic() + DEADLINE_S
         while "Ready:" not in (text := await asyncio.to_thread(log.read_text)):
-            if worker.poll() is not None or time.monotonic() > deadline:
+            if not worker.running or time.monotonic() > deadline:
                 raise SystemExit(f"The worker is not ready: {text[-2000:]}")
             await asyncio.sleep(0.02)
         yield worker
     finally:
-        worker.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(worker.wait, DEADLINE_S)
+        await asyncio.to_thread(worker.stop)
 
 
 async def _idle(given: argparse.Namespace, worker: int, broker: int | None) -> dict[str, float]:
