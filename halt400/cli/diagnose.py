@@ -77,17 +77,17 @@ def register(app: typer.Typer) -> None:
         from halt400.cli.diagnosis_report import print_report
 
         exchanges = _read(file, form, log_format)
-        if fix:
-            from halt400.cli.mended_requests import print_mended
-
-            if print_mended(exchanges, as_json=output == "json"):
-                raise typer.Exit(DEFECTS_FOUND)
-            return
         contract = None
         if openapi is not None:
             from halt400.diagnosis import Contract
 
             contract = Contract(_contents(openapi))
+        if fix:
+            from halt400.cli.mended_requests import print_mended
+
+            if print_mended(exchanges, contract, as_json=output == "json"):
+                raise typer.Exit(DEFECTS_FOUND)
+            return
         found = diagnosed(exchanges, contract)
         if output == "json":
             for number, (one, diagnosis) in enumerate(found):

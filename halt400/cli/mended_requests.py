@@ -7,6 +7,7 @@ import sys
 import msgspec
 import orjson
 
+from halt400.diagnosis import Contract
 from halt400.diagnosis.excerpts import visible
 from halt400.diagnosis.mending import Mended, mend
 from halt400.errors import ArchiveError
@@ -16,11 +17,11 @@ from halt400.exchanges.resend import curl_command
 __all__ = ["print_mended"]
 
 
-def print_mended(exchanges: list[RecordedExchange], *, as_json: bool) -> bool:
+def print_mended(exchanges: list[RecordedExchange], contract: Contract | None, *, as_json: bool) -> bool:
     """Print every request after its mend; whether something is wrong with one that could not be mended."""
     is_left = False
     for number, one in enumerate(exchanges):
-        mended = mend(one.request, one.response, as_sent=one.as_sent)
+        mended = mend(one.request, one.response, as_sent=one.as_sent, contract=contract)
         refused = one.response is not None and one.response.status == 400
         is_left = is_left or mended.left is not None or (refused and not mended.changes)
         text = _object(number, one, mended) if as_json else _text(one, mended)

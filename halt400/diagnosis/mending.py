@@ -11,6 +11,7 @@ from halt400.diagnosis.engine import NAMED, find_defect, findings
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding
 from halt400.diagnosis.mechanical_mends import MENDS
+from halt400.diagnosis.openapi_contract import Contract
 from halt400.diagnosis.profile import Profile
 from halt400.records import Diagnosis, Request, Response
 
@@ -36,13 +37,18 @@ class Mended(Struct, kw_only=True):
 
 
 def mend(
-    request: Request, response: Response | None = None, profile: Profile | None = None, *, as_sent: bool = False
+    request: Request,
+    response: Response | None = None,
+    profile: Profile | None = None,
+    *,
+    as_sent: bool = False,
+    contract: Contract | None = None,
 ) -> Mended:
     """Mend what is mechanical: a comma, an escape, a name or a limit that the server gives, a newline, a header.
 
     Parameters
     ----------
-    request, response, profile, as_sent
+    request, response, profile, as_sent, contract
         As for `diagnose`.
 
     Examples
@@ -56,22 +62,27 @@ def mend(
     changes: list[str] = []
     seen = [request]
     for _ in range(_MOST):
-        found = _step(request, response, profile, as_sent, seen)
+        found = _step(request, response, profile, contract, as_sent, seen)
         if found is None:
             break
         request, change = found
         seen.append(request)
         changes.append(change)
-    left = find_defect(request, None, profile, as_sent=as_sent)
+    left = find_defect(request, None, profile, as_sent=as_sent, contract=contract)
     return Mended(request=request, changes=changes, left=left)
 
 
 def _step(
-    request: Request, response: Response | None, profile: Profile | None, as_sent: bool, seen: list[Request]
+    request: Request,
+    response: Response | None,
+    profile: Profile | None,
+    contract: Contract | None,
+    as_sent: bool,
+    seen: list[Request],
 ) -> tuple[Request, str] | None:
     """The request with the likeliest finding mended that can be."""
     exchange = Exchange(request, response, as_sent=as_sent)
-    for finding in findings(exchange, profile):
+    for finding in findings(exchange, profile, contract):
         if finding.warning or finding.confidence < NAMED:
             continue
         mended = _mended(exchange, finding)

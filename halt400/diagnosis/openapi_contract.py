@@ -6,9 +6,13 @@ Sources: https://spec.openapis.org/oas/v3.1.0, https://openapi-core.readthedocs.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from halt400.diagnosis.contract_mends import fixed_value, mended_by_schema, resolved, with_parameter
+from halt400.diagnosis.edits import with_header
 from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding
@@ -18,12 +22,13 @@ from halt400.diagnosis.places import Place, json_value_place, place_of_name
 from halt400.diagnosis.schema_remedies import mend_of, remedy_of
 from halt400.diagnosis.server_advice import advice_in
 from halt400.errors import InputError
-from halt400.records import Cause, Evidence
+from halt400.records import Cause, Evidence, Request
 
 __all__ = ["Contract"]
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/?#]*)?([^?#]*)(?:\?([^#]*))?")
 _QUOTED = re.compile(r"'([^']{1,80})' (?:is a required property|was unexpected)")
+_PARAMETER = re.compile(r"(\{[^{}]{1,200}\})")
 _MOST = 6
 _REFUSED, _UNSEEN = 0.9, 0.85
 _HOW = "Give an OpenAPI 3.0 or 3.1 document, as JSON or YAML."
@@ -61,15 +66,61 @@ class Contract:
             self._api = OpenAPI.from_dict(document)
         except Exception as error:  # of the many validators below it
             raise InputError(f"The contract is no OpenAPI document ({_line(error)}).", _HOW) from None
+        self._document = document
 
     def find(self, exchange: Exchange) -> list[CauseFinding]:
         """Report where a request breaks the contract."""
         found: list[CauseFinding] = []
         for error in self._api.iter_request_errors(_ContractRequest(exchange)):
-            found.extend(_findings(exchange, error))
+            of_error = _findings(exchange, error)
+            for number, finding in enumerate(of_error):
+                finding.mend = partial(self._mended, exchange, error, number, finding.mend)
+            found.extend(of_error)
             if len(found) >= _MOST:
                 break
         return found[:_MOST]
+
+    def _mended(
+        self, exchange: Exchange, error: Any, number: int, by_words: Callable[[], Request | None] | None
+    ) -> Request | None:
+        """The request after the mend of one error, where it then breaks less of the contract."""
+        errors = list(getattr(error.__cause__, "schema_errors", ()))
+        name, location = getattr(error, "name", None), str(getattr(error, "location", ""))
+        mended = None
+        if type(error).__name__ == "MissingRequiredParameter" and isinstance(name, str):
+            mended = with_parameter(exchange, name, location, self._fixed_parameter(exchange, name, location))
+        elif type(error.__cause__).__name__ == "MediaTypeNotFound":
+            mended = _declared(exchange, getattr(error.__cause__, "availableMimetypes", ()) or ())
+        elif number < len(errors) and name is None:
+            mended = mended_by_schema(exchange, self._document, errors[number], tuple(errors[number].absolute_path))
+        if mended is None and by_words is not None:
+            mended = by_words()
+        return mended if mended is not None and self._breaks(Exchange(mended)) < self._breaks(exchange) else None
+
+    def _breaks(self, exchange: Exchange) -> int:
+        errors = self._api.iter_request_errors(_ContractRequest(exchange))
+        return sum(max(1, len(list(getattr(error.__cause__, "schema_errors", ())))) for error in errors)
+
+    def _fixed_parameter(self, exchange: Exchange, name: str, location: str) -> list[Any]:
+        """The value that the contract leaves no choice about, of a parameter of the operation that is called."""
+        path = exchange.url.partition("#")[0].partition("?")[0]
+        for template, item in self._document["paths"].items():
+            pattern = "".join("[^/]+" if part[:1] == "{" else re.escape(part) for part in _PARAMETER.split(template))
+            if not isinstance(item, dict) or re.search(f"(?:{pattern})$", path) is None:
+                continue
+            operation = item.get(exchange.method.lower())
+            given = (operation.get("parameters") if isinstance(operation, dict) else None) or []
+            for parameter in (*given, *(item.get("parameters") or [])):
+                one = resolved(self._document, parameter)
+                if isinstance(one, dict) and (one.get("name"), one.get("in")) == (name, location):
+                    return fixed_value(self._document, one.get("schema"))
+        return []
+
+
+def _declared(exchange: Exchange, taken: Iterable[str]) -> Request | None:
+    """The request with the one JSON media type that the contract takes, where the body is JSON."""
+    known = [one for one in taken if one.partition(";")[0].endswith("json")]
+    return with_header(exchange.request, "Content-Type", known[0]) if known and exchange.json is not None else None
 
 
 def _line(error: Exception) -> str:

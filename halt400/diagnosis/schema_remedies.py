@@ -16,7 +16,7 @@ from halt400.diagnosis.server_advice import Advice, advice_in, structured_advice
 from halt400.lazy_patterns import lazy_pattern
 from halt400.records import Request
 
-__all__ = ["MISSING", "UNKNOWN", "advice_for", "mend_of", "remedy_of", "value_at"]
+__all__ = ["MISSING", "UNKNOWN", "advice_for", "mend_of", "mended_value", "remedy_of", "value_at"]
 
 MISSING = lazy_pattern(
     r"required|missing|(?:should|may) not be (?:blank|empty|null)"
@@ -150,11 +150,12 @@ def _mended(exchange: Exchange, field: str, place: Place, reason: str, advice: A
     if UNKNOWN.search(reason):
         return without_place(exchange, place)
     value = value_at(exchange, place)
-    new = _mended_value(value, place, advice)
+    new = mended_value(value, place, advice)
     return replace_value(exchange, place, new) if new is not None else None
 
 
-def _mended_value(value: Any, place: Place, advice: Advice) -> Any:
+def mended_value(value: Any, place: Place, advice: Advice) -> Any:
+    """The value as the advice has it, None where that would be a guess."""
     if advice.allowed:
         same = [text for text in advice.allowed if isinstance(value, str) and text.lower() == value.lower()]
         return same[0] if len(same) == 1 and same[0] != value else None
