@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import unquote_plus
 
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.json_places import JsonPath, JsonPlace, json_places, path_of, path_text, plain_name
+from halt400.diagnosis.pair_index import EmbeddedIndex, Pair, PairIndex
 from halt400.diagnosis.path_places import QUERY_CHARS, Place, last_segment, segment_named, url_path
-from halt400.diagnosis.text_offsets import percent_offset
 
 __all__ = [
     "SECRET_HEADERS",
@@ -36,7 +35,6 @@ SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
 _IDENTIFIERS = ("id", "objectid", "uuid", "guid", "identifier")
-_OPENING = ("%7B", "%5B")
 
 
 class JsonIndex:
@@ -135,7 +133,7 @@ def place_of_name(exchange: Exchange, name: str, location: str | None = None) ->
         if found is not None:
             return found
     if location in (None, "query", "path"):
-        found = _in_query(exchange, name)
+        found = _pair_index(exchange, "url").find(name) if "?" in exchange.url else None
         if found is not None:
             return found
     if location == "path":
@@ -150,8 +148,8 @@ def place_of_name(exchange: Exchange, name: str, location: str | None = None) ->
         found = _in_embedded(exchange, name)
         if found is not None:
             return found
-    if location in (None, "header"):
-        lower = name.lower()
+    lower = name.lower()
+    if location in (None, "header") and lower in exchange.fields:
         for header, value in exchange.headers:
             if header.lower() == lower:
                 return Place("header", "header", -1, 0, 0, len(value), header)
@@ -164,19 +162,26 @@ def _in_body(exchange: Exchange, name: str) -> Place | None:
         return None
     essence = exchange.media_type.essence
     if essence == "application/x-www-form-urlencoded":
-        return _in_form(body, name)
+        return _pair_index(exchange, "body").find(name)
     if essence.startswith("multipart/"):
-        wanted = plain_name(name)
-        for part in _PART_NAME.finditer(body):
-            text = part[1].decode("utf-8", "replace")
-            if plain_name(text) == wanted:
-                start = part.start(1)
-                return Place("body", "multipart", start, len(part[1]), start, part.end(1), text)
-        return None
+        return _parts(exchange, body).get(plain_name(name))
     if body[:1] == b"<" or "xml" in essence:
         return _in_xml(body, name)
     index = json_index(exchange)
     return _in_json(index, name) if index is not None else None
+
+
+def _parts(exchange: Exchange, body: bytes) -> dict[str, Place]:
+    """The names of the parts of a multipart body, in their plain form."""
+    if "parts" not in exchange.cache:
+        found: dict[str, Place] = {}
+        for part in _PART_NAME.finditer(body):
+            text = part[1].decode("utf-8", "replace")
+            place = Place("body", "multipart", part.start(1), len(part[1]), part.start(1), part.end(1), text)
+            found.setdefault(plain_name(text), place)
+        exchange.cache["parts"] = found
+    parts: dict[str, Place] = exchange.cache["parts"]
+    return parts
 
 
 def _in_json(index: JsonIndex, name: str) -> Place | None:
@@ -214,21 +219,23 @@ def _likeness(path: JsonPath, names: list[str], numbers: list[int]) -> int:
     return score
 
 
-def _in_form(body: bytes, name: str) -> Place | None:
-    return _in_pairs(form_pairs(body), name, "body", "form")
+def _pair_index(exchange: Exchange, where: str) -> PairIndex:
+    cache = exchange.cache
+    if where not in cache:
+        is_url = where == "url"
+        pairs = query_pairs(exchange.url) if is_url else form_pairs(exchange.parseable_body or b"")
+        cache[where] = PairIndex(pairs, where, "query" if is_url else "form")
+    found: PairIndex = cache[where]
+    return found
 
 
-def form_pairs(body: bytes) -> Iterator[tuple[int, str, int, int]]:
+def form_pairs(body: bytes) -> Iterator[Pair]:
     """The same as `query_pairs`, of a form body."""
     for pair in _FORM_PAIR.finditer(body, 0, QUERY_CHARS):
         yield pair.start(1), pair[1].decode("latin-1"), pair.start(2), pair.end(2)
 
 
-def _in_query(exchange: Exchange, name: str) -> Place | None:
-    return _in_pairs(query_pairs(exchange.url), name, "url", "query")
-
-
-def query_pairs(url: str) -> Iterator[tuple[int, str, int, int]]:
+def query_pairs(url: str) -> Iterator[Pair]:
     """The offset of each name of a query, the name as it is written, and the span of its value (-1: none)."""
     start = url.find("?", 0, QUERY_CHARS)
     if start >= 0:
@@ -236,52 +243,28 @@ def query_pairs(url: str) -> Iterator[tuple[int, str, int, int]]:
             yield pair.start(1), pair[1], pair.start(2), pair.end(2)
 
 
-def _in_pairs(pairs: Iterator[tuple[int, str, int, int]], name: str, where: str, kind: str) -> Place | None:
-    """Find a name: as a whole, by its last part, and last by the last part of a name such as ``user[email]``."""
-    wanted = [part for part in path_of(name) if isinstance(part, str)]
-    whole, last = plain_name(name), plain_name(wanted[-1]) if wanted else ""
-    best: Place | None = None
-    best_rank = 0
-    for start, written, value, end in pairs:
-        text = unquote_plus(written) if "%" in written or "+" in written else written
-        plain = plain_name(text)
-        rank = 3 if plain and plain == whole else 2 if plain and plain == last else 0
-        if not rank and last and ("[" in text or "." in text):
-            parts = [plain_name(part) for part in path_of(text) if isinstance(part, str)]
-            rank = 1 if parts and last in (parts[-1], parts[0]) else 0
-            if len(wanted) > 1 and parts[: len(wanted)] == [plain_name(part) for part in wanted]:
-                rank = 2
-        if rank > best_rank:
-            place = (value, end) if value >= 0 else (start + len(written),) * 2
-            best, best_rank = Place(where, kind, start, len(written), *place, text[:200]), rank
-    return best
-
-
 def _in_embedded(exchange: Exchange, name: str) -> Place | None:
     """A member of JSON that a query parameter or a form field holds, at its key."""
-    body = exchange.parseable_body
-    is_form = bool(body) and exchange.media_type.essence == "application/x-www-form-urlencoded"
     last = next((part for part in reversed(path_of(name)) if isinstance(part, str)), "")
-    texts = [("url", "query", exchange.url, query_pairs(exchange.url))]
-    if body and is_form:
-        texts.append(("body", "form", body[:QUERY_CHARS].decode("latin-1"), form_pairs(body)))
-    for where, kind, text, pairs in texts:
-        for _, written, value, end in pairs:
-            if value < 0 or (text[value : value + 3].upper() not in _OPENING and text[value : value + 1] not in "{["):
-                continue
-            index = unquote_plus(text[value:end]).find(f'"{last}"') if last else -1
-            if index >= 0:
-                at = percent_offset(text, value, index)
-                stop = min(end, percent_offset(text, at, len(last) + 2))
-                return Place(where, kind, -1, 0, at, stop, f"{unquote_plus(written)[:80]}.{last[:80]}")
-    return None
+    if "embedded places" not in exchange.cache:
+        url, body = exchange.url, exchange.parseable_body
+        found = [EmbeddedIndex(url, query_pairs(url), "url", "query")]
+        if body and exchange.media_type.essence == "application/x-www-form-urlencoded":
+            text = body[:QUERY_CHARS].decode("latin-1")
+            found.append(EmbeddedIndex(text, form_pairs(body), "body", "form"))
+        exchange.cache["embedded places"] = found
+    indexes: list[EmbeddedIndex] = exchange.cache["embedded places"]
+    return next((place for place in (index.find(last) for index in indexes) if place is not None), None)
 
 
 def _in_xml(body: bytes, name: str) -> Place | None:
     parts = [part for part in path_of(name.rpartition("}")[2]) if isinstance(part, str)]
     if not parts:
         return None
-    wanted = re.escape(parts[-1].rpartition(":")[2].encode("utf-8", "replace"))
+    local = parts[-1].rpartition(":")[2].encode("utf-8", "replace")
+    if local not in body:
+        return None
+    wanted = re.escape(local)
     element = re.search(rb"<(?:[\w.-]{1,64}:)?(" + wanted + rb")(?=[\s/>])[^<>]{0,4096}>([^<]{0,4096})", body)
     if element is not None:
         return Place("body", "xml", element.start(1), len(element[1]), element.start(2), element.end(2), parts[-1])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from urllib.parse import unquote, unquote_plus
 
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.json_places import JsonPlace, path_text
+from halt400.diagnosis.pair_index import Pair
 from halt400.diagnosis.path_places import QUERY_CHARS
 from halt400.diagnosis.places import (
     SECRET_HEADERS,
@@ -40,28 +40,51 @@ def place_of_value(exchange: Exchange, value: str) -> Place | None:
     if not value:
         return None
     return (
-        _value_in_pairs(query_pairs(exchange.url), exchange.url, value, "url")
+        (_value_in_pairs(exchange, value, "url") if "?" in exchange.url else None)
         or _value_in_body(exchange, value)
         or _value_in_path(exchange, value)
         or _value_in_headers(exchange, value)
     )
 
 
-def _value_in_pairs(pairs: Iterator[tuple[int, str, int, int]], text: str, value: str, where: str) -> Place | None:
+def _value_in_pairs(exchange: Exchange, value: str, where: str) -> Place | None:
     """A whole value of a query or a form, or else one that holds the wanted one."""
-    inside: Place | None = None
-    for start, written, at, end in pairs:
-        if at < 0 or at == end:
-            continue
-        own = unquote_plus(text[at:end])
-        if value == own or (inside is None and value in own):
-            kind = "query" if where == "url" else "form"
-            place = Place(where, kind, start, len(written), at, end, unquote_plus(written)[:80])
-            if value == own:
-                return place
-            place.value, place.value_end = _span_inside(text, at, end, own.find(value), len(value))
-            inside = place
-    return inside
+    text, values, joined = _decoded(exchange, where)
+    if value not in joined:
+        return None
+    inside: tuple[Pair, str] | None = None
+    for pair, own in values:
+        if value == own:
+            return _whole(pair, where)
+        if inside is None and value in own:
+            inside = pair, own
+    if inside is None:
+        return None
+    pair, own = inside
+    place = _whole(pair, where)
+    place.value, place.value_end = _span_inside(text, pair[2], pair[3], own.find(value), len(value))
+    return place
+
+
+def _whole(pair: Pair, where: str) -> Place:
+    start, written, at, end = pair
+    kind = "query" if where == "url" else "form"
+    return Place(where, kind, start, len(written), at, end, unquote_plus(written)[:80])
+
+
+def _decoded(exchange: Exchange, where: str) -> tuple[str, list[tuple[Pair, str]], str]:
+    """The text of a query or a form, each of its values decoded, and all of them in one text; once per exchange."""
+    key = "values of " + where
+    if key not in exchange.cache:
+        if where == "url":
+            text, pairs = exchange.url, query_pairs(exchange.url)
+        else:
+            body = exchange.parseable_body or b""
+            text, pairs = body[:QUERY_CHARS].decode("latin-1"), form_pairs(body)
+        values = [(pair, unquote_plus(text[pair[2] : pair[3]])) for pair in pairs if 0 <= pair[2] < pair[3]]
+        exchange.cache[key] = text, values, "\n".join([own for _, own in values])
+    found: tuple[str, list[tuple[Pair, str]], str] = exchange.cache[key]
+    return found
 
 
 def _span_inside(text: str, start: int, end: int, index: int, length: int) -> tuple[int, int]:
@@ -75,8 +98,7 @@ def _value_in_body(exchange: Exchange, value: str) -> Place | None:
     if not body:
         return None
     if exchange.media_type.essence == "application/x-www-form-urlencoded":
-        text = body[:QUERY_CHARS].decode("latin-1")
-        return _value_in_pairs(form_pairs(body), text, value, "body")
+        return _value_in_pairs(exchange, value, "body")
     needle = value.encode("utf-8", "replace")
     index = json_index(exchange)
     if index is not None:
@@ -119,6 +141,11 @@ def _value_in_path(exchange: Exchange, value: str) -> Place | None:
 
 def _value_in_headers(exchange: Exchange, value: str) -> Place | None:
     if len(value) < _LEAST_INSIDE:
+        return None
+    cache = exchange.parsed_headers.cache
+    if "values" not in cache:
+        cache["values"] = frozenset([text for _, text in exchange.headers])
+    if value not in cache["values"]:
         return None
     for name, text in exchange.headers:
         if value == text and name.lower() not in SECRET_HEADERS:
