@@ -8,8 +8,8 @@ send. The output says
   told to retry it where they can be;
 - how long after the command was written each process refuses the next request, with the wait for that request, at p50
   and at p99 of the process that is worst; and of that, by when the command was acknowledged, and known in the process;
-- how busy the processors were with all of it, scrapers, server and broker. At a rate that they cannot serve
-  (``--rate 200``) the delays are those of a queue for a processor.
+- how busy the processors were with all of it, scrapers, server and broker, and with what else ran. Where they have more
+  to do than they can (``--rate 200``) the delays are those of a queue for a processor.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from benchmarks.pages import pages_server
 from benchmarks.sdk_clients import CLIENTS
 from benchmarks.sdk_fleet_proxy import mitmdump_path
-from benchmarks.usage import usage_of
+from benchmarks.usage import machine_cpu_s, usage_of
 from halt400.records import Command, Scope
 from streams.local import LocalKafka
 from streams.settings import KafkaSettings, load_settings
@@ -133,11 +133,12 @@ async def _fleet(
     listening = [asyncio.create_task(one.listen()) for one in fleet]
     async with asyncio.timeout(DEADLINE_S):
         await asyncio.gather(*(one.until_begun(-1) for one in fleet))
-    began, cpu_began_s = time.monotonic(), usage_of(os.getpid()).cpu_s
+    began, cpu_began_s, all_began_s = time.monotonic(), usage_of(os.getpid()).cpu_s, machine_cpu_s()
     written_at, acknowledged_at = await _quarantine_each(fleet, kafka, rounds)
     async with asyncio.timeout(DEADLINE_S):
         await asyncio.gather(*listening, *(one.process.wait() for one in fleet))
-    elapsed_s, cpu_s = time.monotonic() - began, usage_of(os.getpid()).cpu_s - cpu_began_s
+    cpu_s, all_s = usage_of(os.getpid()).cpu_s - cpu_began_s, machine_cpu_s() - all_began_s
+    capacity_s = (time.monotonic() - began) * (os.cpu_count() or 1)
     ids = await _ids_on_the_topic(kafka)
     known = [_delays(one.known_at, written_at) for one in fleet]
     refused = [_delays(one.refused_at, written_at) for one in fleet]
@@ -150,7 +151,8 @@ async def _fleet(
         "known p99 ms": max(map(_p99, known)),
         "refused p50 ms": statistics.median(delay for one in refused for delay in one),
         "refused p99 ms": max(map(_p99, refused)),
-        "busy %": 100 * cpu_s / elapsed_s / (os.cpu_count() or 1),
+        "busy %": 100 * cpu_s / capacity_s,
+        "busy with other work %": 100 * (all_s - cpu_s) / capacity_s,
     }
 
 
