@@ -70,7 +70,10 @@ def make_report(
         "cpus": os.cpu_count(),
         "machine": platform.platform(),
     }
-    found = [vars(one) | {"measured": {name: run._asdict() for name, run in one.measured.items()}} for one in rounds]
+    load = {"load_average": os.getloadavg()[2]}
+    found = [
+        vars(one) | {"measured": {name: run._asdict() for name, run in one.measured.items()}} | load for one in rounds
+    ]
     return _summarized(run, found, given.contenders, not_run)
 
 
@@ -173,6 +176,8 @@ each contender's counts are checked before its figures count. One row is repeate
 The log: {report["events"]:,} events of {report["mean_event_bytes"]:.0f} bytes, {report["bad_requests"]:,} of them 400s,
 over {report["targets"]:,} targets by Zipf's law on {report["partitions"]} partitions; seed {report["seed"]}.
 The machine: {report["cpus"]} cores that broker and contender share, {report["machine"]}, Python {report["python"]}.
+Its load average over 15 minutes, at the end of the runs: {_loads(report)}; the benchmark by itself makes 2 to 3, the
+rest is other work, which takes processor time from caches and for switches.
 
 Rates depend on what else the machine does. **CPU µs/event**, by the kernel's accounting, is what is compared: user and
 system time of all processes of the contender, from its first commit to the end of the log (of the worker: until its
@@ -226,6 +231,12 @@ TARGETS = (
 )  # fmt: skip
 """In words, the figure, of which contender, in that of which other one, and the bound: a rate is to reach it, processor
 time to stay below it."""
+
+
+def _loads(report: dict[str, Any]) -> str:
+    return ", ".join(
+        sorted({f"{one['load_average']:.1f}" for one in report["rounds"] if "load_average" in one}, key=float)
+    )
 
 
 def _targets(report: dict[str, Any]) -> list[str]:
