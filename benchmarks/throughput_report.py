@@ -51,7 +51,7 @@ TOLD = {
 NOT_MEASURED = """\
 - Kafka Streams with sliding windows: its `SlidingWindows` keep a window for every distinct event time of a key; with
   thousands of events a second on one key each event changes thousands of windows.
-- Flink: needs a cluster of its own processes and connector jars beside PyFlink's 240 MB; it has no harness here yet.
+- Flink SQL: PyFlink 2.3.0 (844 MB) and its Kafka connector install here; its job has no harness yet.
 """
 
 
@@ -187,9 +187,8 @@ span, measured from inside. Median (least-most) of the runs.
 
 ![Flame graph of the worker](images/worker_flame.svg)
 
-[Flame graph of both processes of the worker](images/worker_flame.svg): the samples that hold the interpreter, start
-included, by `python -m benchmarks throughput --only worker --flame docs/images/worker_flame.svg`. Open it by itself to
-search and zoom.
+[Flame graph of both processes of the worker](images/worker_flame.svg): the samples of py-spy that hold the interpreter,
+start included. Open it by itself to search and zoom; `--only worker --flame FILE` draws another one.
 
 | {" | ".join(headings)} |
 |---|---:{"|---:" * len(FIGURES)}|
