@@ -63,12 +63,12 @@ async def test_a_test_that_a_sink_refuses_says_what_it_answered(tmp_path: Path) 
     async with PagerDuty().serve() as pager, Slack().serve() as slack:
         slack.always = (403, {}, b"invalid_token")
         file.write_text(TWO_ROUTES.format(pager=pager.url))
-        found = await run(
-            "alerts", "test", "--route", "shop", "--file", str(file), PD_KEY=ROUTING_KEY, SLACK_URL=slack.url
-        )
+        arguments = ("alerts", "test", "--route", "shop", "--file", str(file))
+        found = await run(*arguments, "--format", "json", PD_KEY=ROUTING_KEY, SLACK_URL=slack.url)
         assert found.code == 1
-        assert "refused" in found.out
-        assert "403 invalid_token" in found.out
+        (message,) = json.loads(found.out)
+        assert (message["sink"], message["outcome"]) == ("channel", "refused")
+        assert "403 invalid_token" in message["detail"]
         assert pager.received == []
 
 
