@@ -36,12 +36,14 @@ __all__ = ["PREFIX", "main", "probe", "ready_worker"]
 
 PREFIX = "latency."
 STEP_S = 0.01
+MOST_AT_ONCE = 1_000
+"""Events of one step: more on one partition would not fit into a batch."""
 DEADLINE_S = 120.0
 STARTS = """
 import sys
 import streams.transport.fetcher
 streams.transport.fetcher.FETCH_MAX_WAIT_MS = int(sys.argv.pop(1))
-from halt400.__main__ import main
+from halt400.cli import main
 main()
 """
 """`halt400`, with another fetch wait."""
@@ -210,7 +212,7 @@ async def _send_traffic(given: argparse.Namespace) -> None:
         print("ready", flush=True)
         began, sent = time.monotonic(), 0
         while not stopping.done():
-            due = int((time.monotonic() - began) * given.rate)
+            due = min(int((time.monotonic() - began) * given.rate), sent + MOST_AT_ONCE)
             batches = {}
             for key, value, *_ in islice(events, due - sent):
                 place = places.get(key)

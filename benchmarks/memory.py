@@ -40,7 +40,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--minutes", type=float, default=3.0, help="how long they last")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args(arguments)
-    figures = _fleet(given) | _single_targets()
+    figures = _fleet(given)
+    if given.minutes:
+        figures |= _single_targets()
     if given.json:
         print(json.dumps(figures))
     else:
@@ -103,7 +105,7 @@ def _fleet(given: argparse.Namespace) -> dict[str, float]:
     end = _resident_bytes()
     loaded = sum(len(state.loaded_targets()) for state in states)
     return {
-        "fleet: targets": sum(len(state.rows()) for state in states),
+        "fleet: targets": sum(state.active_targets(0) for state in states),
         "fleet: of them in memory at the end": loaded,
         "fleet: events": given.targets + day + heavy,
         "fleet: modules and the generator of events, MB": overhead / 1e6,

@@ -1,14 +1,15 @@
 """A fleet of scrapers: ``python -m benchmarks sdk_fleet [--client NAME] [--requests N] [--rate N]``.
 
-For each client, eight processes (two of a browser) send requests to one target after the other, each at a steady rate,
-as a scraper that waits for its target does; each target is quarantined while they send. The output says
+For each client, eight processes (two of a browser, and two behind a mitmproxy each) send requests to one target after
+the other, each at a steady rate, as a scraper that waits for its target does; each target is quarantined while they
+send. The output says
 
 - whether every response is on the topic once and only once, and how often a 400 was sent again, by clients that are
   told to retry it where they can be;
 - how long after the command was written each process refuses the next request, with the wait for that request, at p50
   and at p99 of the process that is worst; and of that, by when the command was acknowledged, and known in the process;
-- how busy the processors were with all of it, scrapers, server and broker. At a rate that they cannot serve
-  (``--rate 200``) the delays are those of a queue for a processor.
+- how busy the processors were with all of it, scrapers, server and broker, and with what else ran. Where they have more
+  to do than they can (``--rate 200``) the delays are those of a queue for a processor.
 """
 
 import argparse
@@ -28,7 +29,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from benchmarks.pages import pages_server
 from benchmarks.sdk_clients import CLIENTS
-from benchmarks.usage import usage_of
+from benchmarks.sdk_fleet_proxy import mitmdump_path
+from benchmarks.usage import machine_cpu_s, usage_of
 from halt400.records import Command, Scope
 from streams.local import LocalKafka
 from streams.settings import KafkaSettings, load_settings
@@ -39,8 +41,9 @@ __all__ = ["main"]
 AIM_MS = 100.0
 DEADLINE_S = 120.0
 PROCESSES = 8
-BROWSERS = 2
-FLEETS = (*CLIENTS, "scrapy")
+FEW = {"playwright": 2, "mitmproxy": 2}
+FLEETS = (*CLIENTS, "scrapy", "mitmproxy")
+MODULES = {"scrapy": "benchmarks.sdk_fleet_spider", "mitmproxy": "benchmarks.sdk_fleet_proxy"}
 
 
 @dataclass
@@ -120,7 +123,7 @@ async def _fleet(
 ) -> dict[str, float]:
     os.environ["HALT400_KAFKA_TOPIC_PREFIX"] = kafka.topic_prefix
     await apply_topics(kafka)
-    module = "benchmarks.sdk_fleet_spider" if client == "scrapy" else "benchmarks.sdk_fleet_process"
+    module = MODULES.get(client, "benchmarks.sdk_fleet_process")
     least = math.ceil(requests / processes / rounds)
     arguments = (sys.executable, "-m", module, client, url, str(rounds), str(least), str(rate))
     fleet = [
@@ -130,11 +133,12 @@ async def _fleet(
     listening = [asyncio.create_task(one.listen()) for one in fleet]
     async with asyncio.timeout(DEADLINE_S):
         await asyncio.gather(*(one.until_begun(-1) for one in fleet))
-    began, cpu_began_s = time.monotonic(), usage_of(os.getpid()).cpu_s
+    began, cpu_began_s, all_began_s = time.monotonic(), usage_of(os.getpid()).cpu_s, machine_cpu_s()
     written_at, acknowledged_at = await _quarantine_each(fleet, kafka, rounds)
     async with asyncio.timeout(DEADLINE_S):
         await asyncio.gather(*listening, *(one.process.wait() for one in fleet))
-    elapsed_s, cpu_s = time.monotonic() - began, usage_of(os.getpid()).cpu_s - cpu_began_s
+    cpu_s, all_s = usage_of(os.getpid()).cpu_s - cpu_began_s, machine_cpu_s() - all_began_s
+    capacity_s = (time.monotonic() - began) * (os.cpu_count() or 1)
     ids = await _ids_on_the_topic(kafka)
     known = [_delays(one.known_at, written_at) for one in fleet]
     refused = [_delays(one.refused_at, written_at) for one in fleet]
@@ -147,7 +151,8 @@ async def _fleet(
         "known p99 ms": max(map(_p99, known)),
         "refused p50 ms": statistics.median(delay for one in refused for delay in one),
         "refused p99 ms": max(map(_p99, refused)),
-        "busy %": 100 * cpu_s / elapsed_s / (os.cpu_count() or 1),
+        "busy %": 100 * cpu_s / capacity_s,
+        "busy with other work %": 100 * (all_s - cpu_s) / capacity_s,
     }
 
 
@@ -181,7 +186,7 @@ def main(arguments: list[str]) -> int:
     """Run it; exit code 1 where a response is missing or there twice, or a process refuses too late."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks sdk_fleet", description=__doc__)
     parser.add_argument("--client", choices=FLEETS, action="append", help="only this one; may be repeated")
-    parser.add_argument("--processes", type=int, help=f"default: {PROCESSES}, and {BROWSERS} of a browser")
+    parser.add_argument("--processes", type=int, help=f"default: {PROCESSES}, but {FEW}")
     parser.add_argument("--rounds", type=int, default=100, help="targets that are quarantined, one after the other")
     parser.add_argument("--requests", type=int, default=5_000, help="at least so many of all processes together")
     parser.add_argument("--rate", type=float, default=25.0, help="requests a second of each process")
@@ -190,8 +195,11 @@ def main(arguments: list[str]) -> int:
     with LocalKafka() as broker, pages_server() as url:
         os.environ["HALT400_KAFKA_BOOTSTRAP_SERVERS"] = broker.bootstrap_servers
         for number, client in enumerate(options.client or FLEETS):
+            if client == "mitmproxy" and mitmdump_path() is None:
+                print("mitmproxy is left out: set MITMDUMP to its path.", file=sys.stderr)
+                continue
             kafka = load_settings().kafka.model_copy(update={"topic_prefix": f"fleet-{number}."})
-            processes = options.processes or (BROWSERS if client == "playwright" else PROCESSES)
+            processes = options.processes or FEW.get(client, PROCESSES)
             print(f"{client}: {processes} processes, {options.rate:g} requests a second each", file=sys.stderr)
             before = _hits(url)
             found = asyncio.run(

@@ -41,7 +41,14 @@ from benchmarks.events import generate
 from benchmarks.outside import StalledError, log_end
 from benchmarks.preload import Expected, preload
 from benchmarks.throughput_peers import KAFKA_STREAMS, PYTHON_PEERS
-from benchmarks.throughput_report import MOST_OF_BASELINE, check_baseline, make_report, markdown, print_report
+from benchmarks.throughput_report import (
+    MOST_OF_BASELINE,
+    check_baseline,
+    join_reports,
+    make_report,
+    markdown,
+    print_report,
+)
 from benchmarks.throughput_stage import ENVELOPES, Stage, console
 from halt400.errors import Halt400Error
 from streams import topics
@@ -80,7 +87,9 @@ async def _measure(
         shared = await _put_log(given, beside, envelopes=True)
         twin = Stage(beside, shared, directory, given.naive_seconds, (), broker_pid, given.processes)
     contenders = tuple(given.contenders)
-    bench = Stage(kafka, expected, directory, given.naive_seconds, contenders, broker_pid, given.processes, twin)
+    bench = Stage(
+        kafka, expected, directory, given.naive_seconds, contenders, broker_pid, given.processes, twin, given.flame
+    )
     try:
         rounds = await bench.run(given.rounds)
     finally:
@@ -131,6 +140,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--short", action="store_true", help="the check of CI: 250,000 events, a wide bound; again where it is not held"
     )
+    parser.add_argument("--flame", type=Path, metavar="FILE", help="draw a flame graph of the worker, by py-spy")
+    parser.add_argument("--join", type=Path, nargs="+", metavar="FILE", help="tell of runs kept by --json, run none")
     given = parser.parse_args(arguments)
     if given.short:
         given.events, given.rounds = given.events or 250_000, given.rounds or 1
@@ -146,17 +157,8 @@ def main(arguments: list[str]) -> int:
 
 def _run(given: argparse.Namespace) -> bool:
     """Measure and tell; whether what is asked for is held."""
-    cluster = os.environ.get("HALT400_KAFKA_BOOTSTRAP_SERVERS")
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix="halt400-bench-") as directory,
-            nullcontext() if cluster else LocalKafka() as local,
-        ):
-            servers = local.bootstrap_servers if local is not None else str(cluster)
-            pid = local.pid if local is not None else None
-            report = asyncio.run(_measure(given, servers, pid, Path(directory)))
-    except (Halt400Error, StalledError, MiscountError) as error:
-        console.print(f"throughput: {error}", style="bold red", markup=False)
+    report = _measured(given)
+    if report is None:
         return False
     if given.json:
         print(json.dumps(report, indent=2))
@@ -168,3 +170,20 @@ def _run(given: argparse.Namespace) -> bool:
         most = MOST_OF_BASELINE_SHORT if given.short else MOST_OF_BASELINE
         return check_baseline(report, given.check, most)
     return bool(report["passed"])
+
+
+def _measured(given: argparse.Namespace) -> dict[str, Any] | None:
+    cluster = os.environ.get("HALT400_KAFKA_BOOTSTRAP_SERVERS")
+    try:
+        if given.join:
+            return join_reports(given.join)
+        with (
+            tempfile.TemporaryDirectory(prefix="halt400-bench-") as directory,
+            nullcontext() if cluster else LocalKafka() as local,
+        ):
+            servers = local.bootstrap_servers if local is not None else str(cluster)
+            pid = local.pid if local is not None else None
+            return asyncio.run(_measure(given, servers, pid, Path(directory)))
+    except (Halt400Error, StalledError, MiscountError) as error:
+        console.print(f"throughput: {error}", style="bold red", markup=False)
+        return None

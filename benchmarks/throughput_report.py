@@ -14,14 +14,20 @@ from rich.table import Table
 from benchmarks.preload import Expected
 from benchmarks.throughput_peers import KAFKA_STREAMS, PYTHON_PEERS
 from benchmarks.throughput_stage import Round
+from halt400.errors import SettingError
 
-__all__ = ["MOST_OF_BASELINE", "check_baseline", "make_report", "markdown", "print_report"]
+__all__ = ["MOST_OF_BASELINE", "check_baseline", "join_reports", "make_report", "markdown", "print_report"]
 
 LEAST_OF_BARE = 0.4
 LEAST_OF_NAIVE = 50.0
 MOST_OF_BASELINE = 1.3
 """Worker / bare in processor time may be this many times the baseline's before the check fails: what is measured on a
 shared machine differs by a tenth or two from run to run."""
+
+OF_RUN = (
+    "events", "mean_event_bytes", "bad_requests", "targets", "partitions", "seed", "python", "cpus", "machine"
+)  # fmt: skip
+"""What is the same in all runs of one report."""
 
 FIGURES = (
     ("events/s", "per_s", ",.0f"),
@@ -45,7 +51,7 @@ TOLD = {
 NOT_MEASURED = """\
 - Kafka Streams with sliding windows: its `SlidingWindows` keep a window for every distinct event time of a key; with
   thousands of events a second on one key each event changes thousands of windows.
-- Flink: needs a cluster of its own processes and connector jars beside PyFlink's 240 MB; it has no harness here yet.
+- Flink SQL: PyFlink 2.3.0 (844 MB) and its Kafka connector install here; its job has no harness yet.
 """
 
 
@@ -53,8 +59,7 @@ def make_report(
     given: argparse.Namespace, expected: Expected, rounds: list[Round], not_run: dict[str, str]
 ) -> dict[str, Any]:
     """Every figure with its least, median and most over the rounds."""
-    run = [name for name in given.contenders if name not in not_run]
-    report: dict[str, Any] = {
+    run = {
         "events": expected.events,
         "mean_event_bytes": round(expected.value_bytes / expected.events, 1),
         "bad_requests": expected.bad_requests.total(),
@@ -64,26 +69,53 @@ def make_report(
         "python": platform.python_version(),
         "cpus": os.cpu_count(),
         "machine": platform.platform(),
-        "rounds": [
-            vars(found) | {"measured": {name: one._asdict() for name, one in found.measured.items()}}
-            for found in rounds
-        ],
-        "contenders": {
-            name: {
-                figure: _spread([getattr(found.measured[name], figure) for found in rounds])
-                for _, figure, _ in FIGURES
-                if getattr(rounds[0].measured[name], figure) is not None
-            }
-            for name in run
-        },
-        "not_run": not_run,
+    }
+    load = {"load_average": os.getloadavg()[2]}
+    found = [
+        vars(one) | {"measured": {name: run._asdict() for name, run in one.measured.items()}} | load for one in rounds
+    ]
+    return _summarized(run, found, given.contenders, not_run)
+
+
+def join_reports(paths: list[Path]) -> dict[str, Any]:
+    """The rounds of several runs, which ``--json`` wrote, as one report.
+
+    Raises
+    ------
+    SettingError
+        Their logs or their machines differ.
+    """
+    reports = [json.loads(path.read_text()) for path in paths]
+    figures = [{name: report[name] for name in OF_RUN} for report in reports]
+    for path, other in zip(paths, figures, strict=True):
+        if other != figures[0]:
+            raise SettingError(f"{path} is of another log or machine than {paths[0]}.", "Join runs of the same kind.")
+    rounds = [one for report in reports for one in report["rounds"]]
+    order = [name for name in TOLD if any(name in one["measured"] for one in rounds)]
+    not_run = {name: why for report in reports for name, why in report["not_run"].items() if name not in order}
+    return _summarized(figures[0], rounds, order, not_run)
+
+
+def _summarized(
+    run: dict[str, Any], rounds: list[dict[str, Any]], order: list[str], not_run: dict[str, str]
+) -> dict[str, Any]:
+    measured: list[dict[str, Any]] = [one["measured"] for one in rounds]
+    report = run | {"rounds": rounds, "not_run": not_run}
+    report["contenders"] = {
+        name: {
+            figure: _spread(values)
+            for _, figure, _ in FIGURES
+            if (values := [one[name][figure] for one in measured if name in one and one[name][figure] is not None])
+        }
+        for name in order
+        if any(name in one for one in measured)
     }
     for other, least in (("bare", LEAST_OF_BARE), ("naive", LEAST_OF_NAIVE)):
-        if {"worker", other} <= set(run):
-            ratios = [found.measured["worker"].per_s / found.measured[other].per_s for found in rounds]
+        ratios = [one["worker"]["per_s"] / one[other]["per_s"] for one in measured if {"worker", other} <= one.keys()]
+        if ratios:
             report[f"worker_of_{other}"] = _spread(ratios) | {"at_least": least}
-    if {"worker", "bare"} <= set(run):
-        ratios = [found.measured["worker"].cpu_us / found.measured["bare"].cpu_us for found in rounds]
+    ratios = [one["worker"]["cpu_us"] / one["bare"]["cpu_us"] for one in measured if {"worker", "bare"} <= one.keys()]
+    if ratios:
         report["worker_cpu_of_bare"] = _spread(ratios)
     report["passed"] = all(
         report[name]["median"] >= report[name]["at_least"] for name in report if name.startswith("worker_of_")
@@ -92,7 +124,7 @@ def make_report(
 
 
 def _spread(values: list[float]) -> dict[str, float]:
-    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
+    return {"min": min(values), "median": statistics.median(values), "max": max(values), "runs": len(values)}
 
 
 def print_report(report: dict[str, Any]) -> None:
@@ -102,7 +134,7 @@ def print_report(report: dict[str, Any]) -> None:
     for heading in ("", *(heading for heading, _, _ in FIGURES)):
         table.add_column(heading, justify="right" if heading else "left")
     for name, figures in report["contenders"].items():
-        table.add_row(name, *(_cell(figures.get(key), form) for _, key, form in FIGURES))
+        table.add_row(name, *_cells(figures))
     stdout = Console()
     stdout.print(table)
     for line in _ratios(report):
@@ -124,10 +156,10 @@ def check_baseline(report: dict[str, Any], path: Path, most_of_baseline: float) 
 def markdown(report: dict[str, Any]) -> str:
     """``docs/performance.md``."""
     rows = [
-        f"| {name} | {' | '.join(_cell(figures.get(key), form) for _, key, form in FIGURES)} |"
+        f"| {' | '.join([name, str(figures['per_s']['runs']), *_cells(figures)])} |"
         for name, figures in report["contenders"].items()
     ]
-    headings = ["contender", *(heading.replace("us", "µs") for heading, _, _ in FIGURES)]
+    headings = ["contender", "runs", *(heading.replace("us", "µs") for heading, _, _ in FIGURES)]
     not_run = [f"- {name}: {reason}\n" for name, reason in report["not_run"].items()]
     return f"""\
 # Performance
@@ -136,22 +168,30 @@ def markdown(report: dict[str, Any]) -> str:
 $ python -m benchmarks throughput --all --write docs/performance.md
 ```
 
-writes this page. Every contender reads the same log of a real Kafka from its beginning, round after round, in
-alternating order, each as processes of its own; each contender's counts are checked before its figures count. One
-row is repeated with `--only`, such as `python -m benchmarks throughput --only bare worker`.
+writes this page; `--json` keeps a run, and `--join a.json b.json` makes one report of several. Every contender reads
+the same log of a real Kafka from its beginning, round after round, in alternating order, each as processes of its own;
+each contender's counts are checked before its figures count. One row is repeated with `--only`, such as
+`python -m benchmarks throughput --only bare worker`.
 
 The log: {report["events"]:,} events of {report["mean_event_bytes"]:.0f} bytes, {report["bad_requests"]:,} of them 400s,
 over {report["targets"]:,} targets by Zipf's law on {report["partitions"]} partitions; seed {report["seed"]}.
 The machine: {report["cpus"]} cores that broker and contender share, {report["machine"]}, Python {report["python"]}.
+Its load average over 15 minutes, at the end of the runs: {_loads(report)}; the benchmark by itself makes 2 to 3, the
+rest is other work, which takes processor time from caches and for switches.
 
 Rates depend on what else the machine does. **CPU µs/event**, by the kernel's accounting, is what is compared: user and
 system time of all processes of the contender, from its first commit to the end of the log (of the worker: until its
 last evidence is in the archive), per event. *With start*: from the start of its processes, over all events. Peak
 memory is the sum of the processes' peaks. Of Quix, Bytewax and naive the first event and the last bound the
-span, measured from inside. Median (least-most) of the rounds: {len(report["rounds"])}.
+span, measured from inside. Median (least-most) of the runs.
+
+![Flame graph of the worker](images/worker_flame.svg)
+
+[Flame graph of both processes of the worker](images/worker_flame.svg): the samples of py-spy that hold the interpreter,
+start included. Open it by itself to search and zoom; `--only worker --flame FILE` draws another one.
 
 | {" | ".join(headings)} |
-|---{"|---:" * len(FIGURES)}|
+|---|---:{"|---:" * len(FIGURES)}|
 {chr(10).join(rows)}
 
 {"".join(f"- {line}.{chr(10)}" for line in _ratios(report))}
@@ -192,6 +232,12 @@ TARGETS = (
 time to stay below it."""
 
 
+def _loads(report: dict[str, Any]) -> str:
+    return ", ".join(
+        sorted({f"{one['load_average']:.1f}" for one in report["rounds"] if "load_average" in one}, key=float)
+    )
+
+
 def _targets(report: dict[str, Any]) -> list[str]:
     rows, contenders = [], report["contenders"]
     for words, figure, name, other, bound in TARGETS:
@@ -212,6 +258,10 @@ def _ratios(report: dict[str, Any]) -> list[str]:
     if (ratio := report.get("worker_cpu_of_bare")) is not None:
         lines.append(f"worker / bare, CPU an event: {_cell(ratio, '.2f')}")
     return lines
+
+
+def _cells(figures: dict[str, dict[str, float]]) -> list[str]:
+    return [_cell(figures.get(key), form) for _, key, form in FIGURES]
 
 
 def _cell(spread: dict[str, float] | None, form: str) -> str:

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, Self
 
 from rich.console import Console
 
-from benchmarks.counts import MiscountError, check
+from benchmarks.counts import MiscountError, archived_objects, check, manifest_counts
+from benchmarks.flame import draw_flame
 from benchmarks.outside import (
     Pace,
     Snapshot,
@@ -32,7 +33,6 @@ from benchmarks.preload import Expected
 from benchmarks.throughput_peers import KAFKA_STREAMS, PYTHON_PEERS, WINDOWS_PER_EVENT, CannotRun
 from halt400.windows import decode_row
 from streams import topics
-from streams.archive.sampling import decode_manifest
 from streams.settings import KafkaSettings
 from streams.topics import apply_topics
 
@@ -108,6 +108,7 @@ class Stage:
     broker_pid: int | None
     processes: int = 1
     envelopes: "Stage | None" = None
+    flame: Path | None = None
     leftovers: list[str] = field(default_factory=list)
     not_run: dict[str, str] = field(default_factory=dict)
 
@@ -148,11 +149,13 @@ class Stage:
         }
         command = [*_PYTHON, "halt400", "worker", "--processes", str(self.processes)]
         with self._process(command, f"{name}-{number}", environment) as (process, _):
+            if self.flame is not None:
+                draw_flame(process.pid, self.flame)
             pace = await self._pace(group, process)
             bad_requests = self.expected.bad_requests.total()
 
             async def archived() -> bool:
-                return _counted(archive)[0] >= bad_requests
+                return manifest_counts(archive)[0] >= bad_requests
 
             found.archive_lag_s = await wait_until(archived, f"archive of {bad_requests} offences", 300.0, poll_s=0.5)
             end = self._snapshot(process)
@@ -178,9 +181,9 @@ class Stage:
         )
         bad_requests = self.expected.bad_requests.total()
         check(f"{name}: offences", await log_end(self.kafka, self.kafka.topic(topics.OFFENCES)), bad_requests)
-        seen, kept = _counted(archive)
+        seen, kept = manifest_counts(archive)
         check(f"{name}: offences in the archive's manifests", seen, bad_requests)
-        check(f"{name}: evidence kept as the manifests say", _objects(archive), kept)
+        check(f"{name}: evidence kept as the manifests say", archived_objects(archive), kept)
         found.kept = kept
         check(f"{name}: dead letters", await log_end(self.kafka, self.kafka.topic(topics.RESPONSES_DLQ)), 0)
         found.commands = await log_end(self.kafka, self.kafka.topic(topics.CONTROL))
@@ -338,13 +341,3 @@ class Stage:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-
-
-def _objects(archive: Path) -> int:
-    return sum(1 for _ in archive.rglob("*.har"))
-
-
-def _counted(archive: Path) -> tuple[int, int]:
-    """The offences that the archive's manifests count, and those of them whose evidence was kept."""
-    manifests = [decode_manifest(path.read_bytes()) for path in archive.rglob("*.json")]
-    return sum(manifest.seen for manifest in manifests), sum(manifest.kept for manifest in manifests)

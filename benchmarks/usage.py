@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Usage", "usage_of"]
+__all__ = ["Usage", "machine_cpu_s", "usage_of"]
 
 _PROC = Path("/proc")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -40,6 +40,14 @@ def usage_of(pid: int) -> Usage:
         ours |= children
         grown = bool(children)
     return Usage(sum(ticks[found] for found in ours) / _TICKS_PER_S, sum(map(_peak_rss_bytes, ours)))
+
+
+def machine_cpu_s() -> float:
+    """Processor time that the whole machine has used since its start, of all its processors."""
+    user, nice, system, _, _, interrupts, soft_interrupts, *_ = (
+        int(word) for word in (_PROC / "stat").read_text().partition("\n")[0].split()[1:]
+    )
+    return (user + nice + system + interrupts + soft_interrupts) / _TICKS_PER_S
 
 
 def _peak_rss_bytes(pid: int) -> int:

@@ -20,6 +20,7 @@ PURE = (
     "halt400.exchanges.fetch",
     "halt400.exchanges.for_diagnosis",
     "halt400.exchanges.har",
+    "halt400.exchanges.insomnia_exports",
     "halt400.exchanges.alb",
     "halt400.exchanges.caddy",
     "halt400.exchanges.envoy",

@@ -1,7 +1,7 @@
-"""Exports of Postman (Collection v2.1) and Insomnia (export format 4): their requests, and saved responses. Pure.
+"""Exports of Postman (Collection v2.1) and Insomnia (formats 4 and 5): their requests, and saved responses. Pure.
 
-Sources: https://schema.postman.com/collection/json/v2.1.0/draft-07/docs/index.html,
-https://docs.insomnia.rest/insomnia/import-export-data. Variables are filled in where the export has their values.
+Source: https://schema.postman.com/collection/json/v2.1.0/draft-07/docs/index.html, and those of `insomnia_exports`.
+Variables are filled in where the export has their values.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from halt400.errors import InputError
+from halt400.exchanges.insomnia_exports import filled, insomnia_requests, is_insomnia, list_of
 from halt400.exchanges.recorded import RecordedExchange
 from halt400.records import Header, Request, Response
 
 __all__ = ["is_collection", "read_collection"]
 
-_VARIABLE = re.compile(r"\{\{\s{0,4}(?:_\.)?([\w.-]{1,80})\s{0,4}\}\}")
 _LANGUAGES = {"json": "application/json", "xml": "application/xml", "html": "text/html", "text": "text/plain",
               "javascript": "application/javascript"}  # fmt: skip
 _MOST = 10_000
@@ -28,7 +28,7 @@ def is_collection(document: Any) -> bool:
     if not isinstance(document, dict):
         return False
     info = document.get("info")
-    return (isinstance(info, dict) and "item" in document) or isinstance(document.get("resources"), list)
+    return (isinstance(info, dict) and "item" in document) or is_insomnia(document)
 
 
 def read_collection(document: Any) -> list[RecordedExchange]:
@@ -46,7 +46,7 @@ def read_collection(document: Any) -> list[RecordedExchange]:
     >>> [(one.where, one.request.url) for one in found]
     [('one', 'https://a.example/7')]
     """
-    found = _insomnia(document) if isinstance(document.get("resources"), list) else _postman(document)
+    found = insomnia_requests(document) if is_insomnia(document) else _postman(document)
     if not found:
         raise InputError("The export holds no request.", "Export the collection or workspace with its requests.")
     for number, one in enumerate(found, 1):
@@ -57,7 +57,7 @@ def read_collection(document: Any) -> list[RecordedExchange]:
 def _postman(document: dict[str, Any]) -> list[RecordedExchange]:
     values = _values(document.get("variable"), "key")
     found: list[RecordedExchange] = []
-    pending: list[tuple[Any, str, Any]] = [(item, "", document.get("auth")) for item in _list(document.get("item"))]
+    pending: list[tuple[Any, str, Any]] = [(item, "", document.get("auth")) for item in list_of(document.get("item"))]
     while pending and len(found) < _MOST:
         item, above, auth = pending.pop(0)
         if not isinstance(item, dict):
@@ -67,7 +67,7 @@ def _postman(document: dict[str, Any]) -> list[RecordedExchange]:
         if isinstance(item.get("item"), list):
             pending[:0] = [(inner, where, auth) for inner in item["item"]]
         elif item.get("request") is not None:
-            saved = _list(item.get("response"))
+            saved = list_of(item.get("response"))
             for answer in saved or [None]:
                 own = answer.get("originalRequest") if isinstance(answer, dict) else None
                 request = _postman_request(own or item["request"], values, auth)
@@ -79,16 +79,16 @@ def _postman(document: dict[str, Any]) -> list[RecordedExchange]:
 
 def _postman_request(given: Any, values: dict[str, str], auth: Any) -> Request:
     if isinstance(given, str):
-        return Request(method="GET", url=_filled(given, values) or "/")
+        return Request(method="GET", url=filled(given, values) or "/")
     url = given.get("url")
     raw = url.get("raw") if isinstance(url, dict) else url
     path_values = _values(url.get("variable") if isinstance(url, dict) else None, "key")
-    address = _filled(str(raw or "/"), values)
+    address = filled(str(raw or "/"), values)
     for name, value in path_values.items():
         address = re.sub(rf"/:{re.escape(name)}(?=[/?#]|$)", "/" + quote(value, safe=""), address)
     headers = [
-        (str(one.get("key", "")), _filled(str(one.get("value") or ""), values))
-        for one in _list(given.get("header"))
+        (str(one.get("key", "")), filled(str(one.get("value") or ""), values))
+        for one in list_of(given.get("header"))
         if isinstance(one, dict) and not one.get("disabled")
     ]
     body, kind = _postman_body(given.get("body"), values)
@@ -98,7 +98,7 @@ def _postman_request(given: Any, values: dict[str, str], auth: Any) -> Request:
     own = given.get("auth") or auth
     if isinstance(own, dict) and own.get("type") == "bearer" and "authorization" not in names:
         token = _values(own.get("bearer"), "key").get("token", "")
-        headers.append(("Authorization", f"Bearer {_filled(token, values)}"))
+        headers.append(("Authorization", f"Bearer {filled(token, values)}"))
     return Request(method=str(given.get("method") or "GET"), url=address or "/", headers=headers, body=body)
 
 
@@ -110,18 +110,18 @@ def _postman_body(given: Any, values: dict[str, str]) -> tuple[str | None, str]:
         options = given.get("options")
         raw = options.get("raw") if isinstance(options, dict) else None
         language = str(raw.get("language") or "text") if isinstance(raw, dict) else "text"
-        return _filled(str(given.get("raw") or ""), values), _LANGUAGES.get(language, "text/plain")
+        return filled(str(given.get("raw") or ""), values), _LANGUAGES.get(language, "text/plain")
     if mode == "urlencoded":
         pairs = [
-            (str(one.get("key", "")), _filled(str(one.get("value") or ""), values))
-            for one in _list(given.get("urlencoded"))
+            (str(one.get("key", "")), filled(str(one.get("value") or ""), values))
+            for one in list_of(given.get("urlencoded"))
             if isinstance(one, dict) and not one.get("disabled")
         ]
         return urlencode(pairs), "application/x-www-form-urlencoded"
     if mode == "graphql":
         inner = given.get("graphql") or {}
         try:
-            variables = json.loads(_filled(str(inner.get("variables") or "{}"), values))
+            variables = json.loads(filled(str(inner.get("variables") or "{}"), values))
         except ValueError:
             variables = inner.get("variables")
         text = json.dumps({"query": str(inner.get("query") or ""), "variables": variables})
@@ -134,75 +134,16 @@ def _postman_response(answer: Any) -> Response | None:
         return None
     headers: list[Header] = [
         (str(one.get("key", "")), str(one.get("value") or ""))
-        for one in _list(answer.get("header"))
+        for one in list_of(answer.get("header"))
         if isinstance(one, dict)
     ]
     body = answer.get("body")
     return Response(status=answer["code"], headers=headers, body=body if isinstance(body, str) else None)
 
 
-def _insomnia(document: dict[str, Any]) -> list[RecordedExchange]:
-    resources = [one for one in document["resources"] if isinstance(one, dict)]
-    values: dict[str, str] = {}
-    for one in resources:
-        data = one.get("data") if one.get("_type") == "environment" else None
-        if isinstance(data, dict):
-            values.update({name: str(value) for name, value in data.items() if isinstance(value, str | int | float)})
-    found = []
-    for one in resources[:_MOST]:
-        if one.get("_type") != "request":
-            continue
-        headers: list[Header] = [
-            (str(header.get("name", "")), _filled(str(header.get("value") or ""), values))
-            for header in _list(one.get("headers"))
-            if isinstance(header, dict) and not header.get("disabled") and header.get("name")
-        ]
-        body, kind = _insomnia_body(one.get("body"), values)
-        if kind and "content-type" not in {name.lower() for name, _ in headers}:
-            headers.append(("Content-Type", kind))
-        url = _with_query(_filled(str(one.get("url") or "/"), values), one.get("parameters"), values)
-        request = Request(method=str(one.get("method") or "GET"), url=url or "/", headers=headers, body=body)
-        found.append(RecordedExchange(where=str(one.get("name") or "request")[:200], request=request))
-    return found
-
-
-def _insomnia_body(given: Any, values: dict[str, str]) -> tuple[str | None, str]:
-    if not isinstance(given, dict):
-        return None, ""
-    kind = str(given.get("mimeType") or "")
-    if isinstance(given.get("text"), str):
-        return _filled(given["text"], values), "application/json" if kind == "application/graphql" else kind
-    if kind == "application/x-www-form-urlencoded":
-        pairs = [
-            (str(one.get("name", "")), _filled(str(one.get("value") or ""), values))
-            for one in _list(given.get("params"))
-            if isinstance(one, dict) and not one.get("disabled")
-        ]
-        return urlencode(pairs), kind
-    return None, ""
-
-
-def _with_query(url: str, given: Any, values: dict[str, str]) -> str:
-    pairs = [
-        (str(one.get("name", "")), _filled(str(one.get("value") or ""), values))
-        for one in _list(given)
-        if isinstance(one, dict) and not one.get("disabled") and one.get("name")
-    ]
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(pairs)}" if pairs else url
-
-
 def _values(given: Any, name: str) -> dict[str, str]:
     return {
         str(one[name]): str(one["value"])
-        for one in _list(given)
+        for one in list_of(given)
         if isinstance(one, dict) and one.get(name) is not None and one.get("value") not in (None, "")
     }
-
-
-def _filled(text: str, values: dict[str, str]) -> str:
-    """The text with the variables that the export has values of; others stay, as they would be sent."""
-    return _VARIABLE.sub(lambda found: values.get(found[1], found[0]), text)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

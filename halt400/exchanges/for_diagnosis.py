@@ -16,6 +16,7 @@ from halt400.exchanges.collections import is_collection, read_collection
 from halt400.exchanges.curl import read_curl
 from halt400.exchanges.fetch import looks_like_fetch, read_fetch
 from halt400.exchanges.har import is_har, read_har
+from halt400.exchanges.insomnia_exports import is_insomnia_yaml, read_insomnia_yaml
 from halt400.exchanges.raw import looks_raw, read_raw
 from halt400.exchanges.recorded import RecordedExchange, Unread
 
@@ -60,6 +61,8 @@ def read_for_diagnosis(data: bytes, form: DiagnosisForm = "auto") -> list[Record
         return [read_curl(data)]
     if form == "fetch" or (form == "auto" and looks_like_fetch(data)):
         return read_fetch(data)
+    if is_insomnia_yaml(data) if form == "auto" else form == "insomnia" and data.lstrip()[:1] != b"{":
+        return _from_collection(read_insomnia_yaml(data))
     if form == "auto" and data.lstrip()[:1] not in (b"{", b"["):
         if looks_raw(data):
             return [read_raw(data)]
@@ -73,14 +76,17 @@ def read_for_diagnosis(data: bytes, form: DiagnosisForm = "auto") -> list[Record
             raise InputError(f"The export is no JSON ({error}).", "Export it again as JSON.") from None
         return _from_lines(data)
     if form in ("postman", "insomnia") or (form == "auto" and is_collection(document)):
-        if not is_collection(document):
-            raise InputError(
-                "The input is no export of Postman or Insomnia.", "Export it as Collection v2.1 or Insomnia v4 (JSON)."
-            )
-        return read_collection(document)
+        return _from_collection(document)
     if form == "har" or (form == "auto" and is_har(document)):
         return _from_har(document)
     return _from_document(document)
+
+
+def _from_collection(document: Any) -> list[RecordedExchange]:
+    if not is_collection(document):
+        mend = "Export it as Collection v2.1, Insomnia v4 (JSON) or Insomnia v5 (YAML)."
+        raise InputError("The input is no export of Postman or Insomnia.", mend)
+    return read_collection(document)
 
 
 def _from_har(document: Any) -> list[RecordedExchange]:

@@ -94,6 +94,9 @@ class Halt400DownloaderMiddleware:
         self._guard: SyncGuard | None = None
         self._halting: Halting | None = None
         self._sending: WeakKeyDictionary[scrapy.Request, GuardedRequest] = WeakKeyDictionary()
+        assert crawler.stats is not None
+        # Looked up once: Scrapy's collector of stats makes each look-up dear.
+        self._increase = crawler.stats.inc_value
 
     @classmethod
     def from_crawler(cls, crawler: "Crawler") -> Self:
@@ -175,8 +178,8 @@ class Halt400DownloaderMiddleware:
             halting.refused(command)
             if halting.keeps_requests:
                 return request.replace(dont_filter=True)
-        self._count("refused")
-        self._count("saved")
+        self._increase("halt400/refused")
+        self._increase("halt400/saved")
         self._crawler.signals.send_catch_log(request_refused, request=request, error=error, spider=self._crawler.spider)
         raise IgnoreRequest(f"Halt400: {error}") from error
 
@@ -192,7 +195,7 @@ class Halt400DownloaderMiddleware:
             request.meta[_BAD_REQUEST] = _fingerprint(request)
             coding = (response.headers.get("Content-Encoding") or b"").decode("latin-1")
             body = without_content_coding(response.body[:BODY_LIMIT_BYTES], coding)
-            self._count("bad_requests")
+            self._increase("halt400/bad_requests")
         proxy = request.meta.get("proxy")
         sending.publish(
             http_version=(response.protocol or "HTTP/1.1").removeprefix("HTTP/").replace("h2", "2"),
@@ -202,7 +205,7 @@ class Halt400DownloaderMiddleware:
             response_size=len(response.body) if body is None or len(response.body) > BODY_LIMIT_BYTES else None,
             proxy_id=proxy_id_of(proxy) if proxy else None,
         )
-        self._count("published")
+        self._increase("halt400/published")
         return response
 
     def process_exception(
@@ -210,10 +213,6 @@ class Halt400DownloaderMiddleware:
     ) -> None:
         """Forget a request that got no response."""
         self._sending.pop(request, None)
-
-    def _count(self, name: str) -> None:
-        if self._crawler.stats is not None:
-            self._crawler.stats.inc_value(f"halt400/{name}")
 
 
 def _texts(headers: Any) -> list[tuple[str, str]]:

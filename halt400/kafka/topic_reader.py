@@ -13,6 +13,7 @@ from halt400.kafka.clients import (
     close_consumer,
     closed_on_failure,
     end_offsets,
+    fetch_every_partition,
     load_partitions,
     missing_topic,
     start_client,
@@ -126,6 +127,7 @@ class TopicReader:
         consumer = AIOKafkaConsumer(**self._consumer_options)
         async with closed_on_failure(consumer, self.kafka):
             await start_client(consumer)
+            fetch_every_partition(consumer)
             if self.topic not in await consumer.topics():
                 raise missing_topic(self.topic, self.kafka)
             await self._assign(consumer, await load_partitions(consumer, self.topic) or 1)

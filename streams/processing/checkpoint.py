@@ -1,7 +1,8 @@
 """The checkpoint: it makes durable all that was applied, and then raises the watermarks.
 
-1. While no fold is being applied: take each partition's open sends, its changed rows, and the offsets up to which it is
-   applied. A row is encoded here, so it includes exactly the records whose sends are taken with it.
+1. Of one partition after the other, while no fold is being applied: take its open sends, its changed rows, and the
+   offsets up to which it is applied. A row is encoded here, so it includes exactly the records whose sends are taken
+   with it.
 2. Wait until the broker has acknowledged the sends: commands, offences, findings, dead letters, grant requests.
 3. Send the rows to the changelog.
 4. Wait until the broker has acknowledged the rows.
@@ -54,8 +55,7 @@ class Checkpoint:
             same records again.
         """
         async with self._running:
-            async with self._applying:
-                taken = [_take(partition) for partition in self._assignment.partitions]  # 1
+            taken = await self._take_each()  # 1
             started = time.monotonic()
             await asyncio.gather(*(send for one in taken for send in one.sends))  # 2
             await asyncio.gather(*(await self._send_rows(taken)))  # 3, 4
@@ -63,6 +63,16 @@ class Checkpoint:
             if rows := sum(len(one.rows) for one in taken if self._assignment.is_current(one.partition)):
                 metrics.ROWS.inc(rows)
                 metrics.FLUSH_SECONDS.observe(time.monotonic() - started)
+
+    async def _take_each(self) -> list[_Taken]:
+        """Take one partition after the other; folds are applied between: a 400 would wait for all rows' encoding."""
+        taken = []
+        for partition in self._assignment.partitions:
+            async with self._applying:
+                if self._assignment.is_current(partition):
+                    taken.append(_take(partition))
+            await asyncio.sleep(0)
+        return taken
 
     async def _send_rows(self, taken: list[_Taken]) -> list[Awaitable[Any]]:
         sent: list[Awaitable[Any]] = []

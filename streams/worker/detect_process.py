@@ -3,6 +3,7 @@
 This module connects its parts; what it does again and again is in `detect_loops`.
 """
 
+import gc
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -126,6 +127,8 @@ async def _warm_up(app: Halt400App, context: ProcessingContext, outputs: OutputT
     for topic in outputs:
         with suppress(KafkaError):
             await app.find_partitions(topic)
+    gc.collect()
+    gc.freeze()  # Modules and what the start has made stay: a full collection would walk them while a 400 waits.
 
 
 def _handle_rebalances(

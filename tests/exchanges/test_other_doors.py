@@ -157,3 +157,99 @@ def test_objects_of_aiohttp_are_taken_with_the_body_given(address):
 def test_what_is_no_request_is_an_error_that_says_what_is_taken():
     with pytest.raises(InputError, match="int is no request"):
         halt400.diagnose(7)
+
+
+INSOMNIA_5 = """\
+type: collection.insomnia.rest/5.0
+schema_version: "5.1"
+name: Shop
+meta:
+  id: wrk_1
+  created: 1717508275743
+collection:
+  - name: Orders
+    meta:
+      id: fld_1
+    headers:
+      - name: X-Team
+        value: shop
+    authentication:
+      type: bearer
+      token: "{{ _.token }}"
+    children:
+      - url: "{{ _.base.url }}/v1/orders/:id"
+        name: create
+        meta:
+          id: req_1
+        method: POST
+        body:
+          mimeType: application/json
+          text: |-
+            {"day": "2024-01-01",}
+        parameters:
+          - name: page
+            value: 007
+          - name: old
+            value: "1"
+            disabled: true
+        pathParameters:
+          - name: id
+            value: a b
+        headers:
+          - name: X-Trace
+            value: yes
+            disabled: false
+  - url: "{{ _.base.url }}/v1/items?state={{ _.unset }}"
+    name: list
+    meta:
+      id: req_2
+    method: GET
+  - name: socket
+    url: wss://api.shop.example/
+    meta:
+      id: ws-req_3
+environments:
+  name: Base Environment
+  meta:
+    id: env_1
+  data:
+    base:
+      url: https://api.shop.example
+  subEnvironments:
+    - name: test
+      meta:
+        id: env_2
+      data:
+        token: t-1
+"""
+
+
+@pytest.mark.parametrize("form", ["auto", "insomnia"])
+def test_an_export_of_insomnia_5_is_read_with_its_folders_and_environments(form):
+    create, listed = read_for_diagnosis(INSOMNIA_5.encode(), form)
+    assert create.where == "Orders / create"
+    assert create.request.url == "https://api.shop.example/v1/orders/a%20b?page=007"
+    assert create.request.headers == [
+        ("X-Team", "shop"),
+        ("X-Trace", "yes"),
+        ("Content-Type", "application/json"),
+        ("Authorization", "Bearer t-1"),
+    ]
+    assert halt400.diagnose(create.request).cause == "malformed_json"
+    assert listed.request.url == "https://api.shop.example/v1/items?state={{ _.unset }}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "type: collection.insomnia.rest/5.0\ncollection: [",
+        "type: collection.insomnia.rest/5.0\nname: empty",
+        "type: collection.insomnia.rest/5.0\ncollection:\n  - &a {name: x, children: [*a]}",
+        "type: collection.insomnia.rest/5.0\ncollection: " + "[" * 5000,
+    ],
+    ids=["cut", "no requests", "endless", "deep"],
+)
+def test_an_export_of_insomnia_5_without_requests_is_an_error_with_a_mend(text):
+    with pytest.raises(InputError) as error:
+        read_for_diagnosis(text.encode())
+    assert error.value.mend

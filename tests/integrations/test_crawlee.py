@@ -20,7 +20,7 @@ from crawlee.storages import RequestQueue
 from halt400.events import target_of
 from halt400.guard import Guard
 from halt400.integrations.crawlee import protect
-from tests.chromium import CHROMIUM, needs_chosen_chromium
+from tests.chromium import CHROMIUM, needs_chromium
 from tests.integrations.conftest import JobTopics
 from tests.sdk.strict_server import Server
 from tests.waiting import until
@@ -198,7 +198,7 @@ async def test_robots_txt_is_published_and_a_refused_one_ends_no_crawl(crawl: Cr
     assert len(server.hits) == 2
 
 
-@needs_chosen_chromium
+@needs_chromium
 async def test_a_crawler_with_a_browser_does_the_same(crawl: Crawl, server: Server) -> None:
     crawler = await crawl.crawler(
         PlaywrightCrawler,

@@ -15,13 +15,13 @@ from halt400.errors import JobQuarantined, PreflightFailed
 from halt400.events import target_of
 from halt400.guard import Guard, GuardStats
 from halt400.integrations.playwright import protect
-from tests.chromium import CHROMIUM, needs_chosen_chromium
+from tests.chromium import CHROMIUM, needs_chosen_chromium, needs_chromium
 from tests.integrations.browser_site import Site, serve_site
 from tests.integrations.conftest import JobTopics
 from tests.integrations.http2_server import serve_http2
 from tests.waiting import until
 
-pytestmark = [pytest.mark.broker, needs_chosen_chromium, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.broker, needs_chromium, pytest.mark.asyncio(loop_scope="module")]
 
 FETCH = "async url => (await fetch(url)).status"
 POST = """async ([url, body]) => {
@@ -341,6 +341,7 @@ async def test_protecting_twice_publishes_once(scraper: Scraper, site: Site) -> 
     assert await scraper.published(1) == ["GET /items 200"]
 
 
+@needs_chosen_chromium
 async def test_what_is_left_or_closed_is_not_in_the_way(browser: Browser, scraper: Scraper, site: Site) -> None:
     going = asyncio.ensure_future(scraper.page.goto(f"{site.url}/silent"))
     await until(lambda: "GET /silent" in site.hits)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from tests.processing.engine_bench import EngineBench, fold
+from tests.processing.engine_bench import EngineBench, acknowledged, fold
 from tests.processing.test_partition import event, record
 
 TP_0 = TP("responses", 0)
@@ -74,3 +74,15 @@ async def test_a_partition_revoked_during_a_checkpoint_has_no_rows_written_and_n
     sent.set_result(None)
     await checkpoint
     assert (bench.table.written, bench.watermarks.of(TP_0)) == ([], None)
+
+
+async def test_a_fold_is_applied_between_two_partitions_of_a_checkpoint() -> None:
+    async def send(*_: Any) -> Awaitable[None]:
+        return acknowledged()
+
+    bench = EngineBench(send)
+    bench.table.acknowledgement.set_result(None)
+    checkpoint = asyncio.create_task(bench.engine.checkpoint())
+    applied = asyncio.create_task(bench.engine.process(3, fold(0, 1, record(0, event()))))
+    await asyncio.gather(checkpoint, applied)
+    assert bench.watermarks.of(TP("responses", 3)) == 1
