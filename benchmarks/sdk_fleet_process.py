@@ -92,7 +92,9 @@ async def run(name: str, url: str, rounds: int, least: int, rate: float) -> None
     for number in range(rounds):
         guard.target = f"shop-{number}.example"
         responses += await _send_until_refused(send, url, number, least, pace)
-        tell(refused=number, known_at=known_at[guard.target], at=time.time())
+        refused_at = time.time()
+        # Another thread may refuse a moment before it calls who listens.
+        tell(refused=number, known_at=known_at.get(guard.target, refused_at), at=refused_at)
     flushed = await asyncio.to_thread(guard.publisher.flush, 60.0) if is_sync else await guard.publisher.flush(60.0)
     tell(flushed=flushed, published=guard.stats.published, responses=responses)
     await (asyncio.to_thread(guard.close) if is_sync else guard.stop())

@@ -62,7 +62,10 @@ class FleetSpider(scrapy.Spider):
 
     async def refused(self, failure: Any) -> AsyncIterator[scrapy.Request]:
         """Go on with the next target."""
-        tell(refused=self.number, known_at=self.known_at[f"shop-{self.number}.example"], at=time.time())
+        refused_at = time.time()
+        # The request may be refused before the reactor comes to the signal.
+        known_at = self.known_at.get(f"shop-{self.number}.example", refused_at)
+        tell(refused=self.number, known_at=known_at, at=refused_at)
         self.number, self.sent = self.number + 1, 0
         if self.number < self.rounds:
             await self.pace.wait()
