@@ -6,7 +6,8 @@ AutoThrottle and Spidermon as costs that people know. Pages a second, and the pr
 request to the last: a crawl at full speed has one processor to itself, so a page costs as much time as CPU. Where
 others use the machine only CPU tells anything: too much is lost where both say so. Shares are medians over the
 rounds, each beside the crawl without any extension of its round. ``--outage`` kills Kafka for a while in the middle
-of a crawl instead, and checks that the crawl shows nothing of it.
+of a crawl instead, and checks that the crawl shows nothing of it. ``--own`` tells, also on a machine that others use,
+what Halt400's own code takes of a crawl, without Scrapy's share of the cost.
 """
 
 import argparse
@@ -63,6 +64,23 @@ def _crawl(url: str, settings: dict[str, str]) -> tuple[float, float]:
     assert stats["response_received_count"] == pages, ended.stderr
     assert "ADDONS" not in settings or stats["halt400/published"] == pages, ended.stderr
     return pages / stats["crawl_s"], stats["crawl_cpu_s"] / pages * 1e6
+
+
+def _own(url: str, kafka: dict[str, str], pages: int) -> float:
+    """Print what Halt400's own code takes of one crawl, by clocks within it; the share of the rest."""
+    settings = CONTENDERS["Halt400"] | kafka | {"PAGES": str(pages)}
+    del settings["ADDONS"]
+    settings["DOWNLOADER_MIDDLEWARES"] = '{"benchmarks.scrapy_measured.MeasuredMiddleware": 990}'
+    ended = subprocess.run(_command(url, settings), capture_output=True, text=True, check=True)
+    stats = json.loads(ended.stdout.rpartition("STATS ")[2])
+    own_s, threads_s, all_s = stats["bench/own_cpu_s"], stats["threads_cpu_s"], stats["crawl_cpu_s"]
+    own_us, threads_us, all_us = (seconds / pages * 1e6 for seconds in (own_s, threads_s, all_s))
+    rest_us = all_us - own_us - threads_us
+    print(
+        f"us CPU a page: {own_us:.0f} in the middleware, {threads_us:.0f} in its threads, {rest_us:.0f} all else: "
+        f"{(own_us + threads_us) / rest_us:.1%} more"
+    )
+    return (own_us + threads_us) / rest_us
 
 
 def _compare(url: str, kafka: dict[str, str], rounds: int, pages: int, names: list[str]) -> int:
@@ -146,10 +164,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--outage", type=float, metavar="SECONDS", help="kill Kafka for so long in the middle of a crawl"
     )
+    parser.add_argument("--own", action="store_true", help="only what its own code takes, by clocks within each crawl")
     parser.add_argument("--pairs", action="store_true", help="Halt400 and no extension only")
     options = parser.parse_args(arguments)
     names = list(CONTENDERS)[:2] if options.pairs else list(CONTENDERS)
-    if not options.outage and not options.pairs:
+    if not (options.outage or options.pairs or options.own):
         import spidermon  # noqa: F401 - a contender: where it is missing, that is said before anything starts
 
     with LocalKafka() as broker, pages_server() as url:
@@ -158,4 +177,7 @@ def main(arguments: list[str]) -> int:
         kafka = {"HALT400_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers}
         if options.outage:
             return _outage(url, broker, kafka, options.outage)
+        if options.own:
+            shares = [_own(url, kafka, options.pages) for _ in range(options.rounds)]
+            return 0 if statistics.median(shares) <= LARGEST_LOSS else 1
         return _compare(url, kafka, options.rounds, options.pages, names)

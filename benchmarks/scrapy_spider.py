@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 import scrapy
 from scrapy import signals
 
+from benchmarks.scrapy_measured import threads_cpu_s
+
 AT_ONCE = 32
 """Requests that wait or are under way: more than are sent at once, so that the crawl is never short of one."""
 
@@ -33,6 +35,7 @@ class Pages(scrapy.Spider):
     def start_requests(self) -> Iterator[scrapy.Request]:
         """Before that."""
         self.began, self.cpu_began_s, self.asked = datetime.now(UTC), time.process_time(), 0
+        self.threads_began_s = threads_cpu_s()
         for _ in range(min(AT_ONCE, self.settings.getint("PAGES"))):
             yield self.next_request()
 
@@ -54,5 +57,6 @@ class Pages(scrapy.Spider):
         assert self.crawler.stats is not None
         stats = self.crawler.stats.get_stats()
         elapsed_s = (datetime.now(UTC) - self.began).total_seconds()
-        own = {"crawl_s": elapsed_s, "crawl_cpu_s": time.process_time() - self.cpu_began_s}
+        cpu_s = time.process_time() - self.cpu_began_s
+        own = {"crawl_s": elapsed_s, "crawl_cpu_s": cpu_s, "threads_cpu_s": threads_cpu_s() - self.threads_began_s}
         print("STATS " + json.dumps(stats | own, default=str), flush=True)

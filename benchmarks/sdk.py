@@ -98,10 +98,10 @@ async def _compare(name: str, url: str, rounds: int, requests: int) -> dict[str,
 def _told(found: dict[str, dict[str, float]]) -> int:
     """Print the table, and return the exit code."""
     columns = list(next(iter(found.values())))
-    print(f"{'us a request':<16}" + "".join(f"{column:>12}" for column in columns))
+    print(f"{'us a request':<26}" + "".join(f"{column:>12}" for column in columns))
     for name, row in found.items():
         cells = (f"{row[column]:12.2f}" if column.startswith("ratio") else f"{row[column]:12.0f}" for column in columns)
-        print(f"{name:<16}" + "".join(cells))
+        print(f"{name:<26}" + "".join(cells))
     print("Scrapy, in pages a second: python -m benchmarks scrapy")
     missed = 0.0
     for name, row in found.items():

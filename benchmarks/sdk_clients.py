@@ -70,6 +70,20 @@ def _curl_cffi_sync(guard: RequestGuard | None) -> Made:
     return session, session.get
 
 
+def _curl_cffi_untraced(guard: RequestGuard | None) -> Made:
+    session = curl_cffi.AsyncSession(impersonate="chrome")
+    if guard is not None:
+        curl_cffi_integration.protect(session, guard, trace=False)
+    return session, session.get
+
+
+def _curl_cffi_sync_untraced(guard: RequestGuard | None) -> Made:
+    session = curl_cffi.Session(impersonate="chrome")
+    if guard is not None:
+        curl_cffi_integration.protect(session, guard, trace=False)
+    return session, session.get
+
+
 def _crawlee(guard: RequestGuard | None) -> Made:
     client = HttpxHttpClient()
     session = client if guard is None else Halt400HttpClient(guard, client)
@@ -90,6 +104,8 @@ CLIENTS: dict[str, tuple[Callable[[RequestGuard | None], Made], bool]] = {
     "aiohttp": (_aiohttp, False),
     "curl_cffi": (_curl_cffi, False),
     "curl_cffi, sync": (_curl_cffi_sync, True),
+    "curl_cffi, untraced": (_curl_cffi_untraced, False),
+    "curl_cffi, sync, untraced": (_curl_cffi_sync_untraced, True),
     "crawlee": (_crawlee, False),
     "playwright": (_playwright, False),
 }

@@ -42,7 +42,7 @@ AIM_MS = 100.0
 DEADLINE_S = 120.0
 PROCESSES = 8
 FEW = {"playwright": 2, "mitmproxy": 2}
-FLEETS = (*CLIENTS, "scrapy", "mitmproxy")
+FLEETS = (*(name for name in CLIENTS if "untraced" not in name), "scrapy", "mitmproxy")
 MODULES = {"scrapy": "benchmarks.sdk_fleet_spider", "mitmproxy": "benchmarks.sdk_fleet_proxy"}
 
 
