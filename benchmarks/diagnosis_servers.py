@@ -1,11 +1,12 @@
-"""The corpus of real servers, ``corpus/servers``: what each answered to each broken request, and its scores."""
+"""The corpora of real servers: what each answered to each broken request, and the scores."""
 
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 from benchmarks.diagnosis_score import Score, score_of
-from benchmarks.server_matrix.corpus import Cell, cells, split_response
+from benchmarks.server_matrix.corpus import ASIDE, CORPUS, Cell, cells, split_response
 from halt400.diagnosis import find_defect
 from halt400.exchanges.raw import read_raw
 from halt400.exchanges.recorded import text_or_base64
@@ -39,8 +40,36 @@ def _named(found: Diagnosis | None, cell: Cell) -> bool:
 
 def server_suite(confusion: Counter[tuple[str, str]]) -> list[Score]:
     """The shares of the cells with the right cause, the defect itself, and who answered; of the fine left alone."""
-    causes, defects, answerers, fine = [], [], [], []
-    for cell in cells():
+    causes, defects, answerers, fine = _scored(CORPUS, confusion)
+    return [
+        score_of("Real servers: right cause", causes, 0.92),
+        score_of("Real servers: the defect itself is named", defects, 0.92),
+        score_of("Real servers: who answered", answerers, 0.95),
+        score_of("Real servers: what they took is left alone", fine, 1.0),
+        *_aside(),
+    ]
+
+
+def _aside() -> list[Score]:
+    """The same of earlier versions of the servers, of which no sign was taken."""
+    causes, _, answerers, fine = _scored(ASIDE, Counter())
+    return [
+        score_of("Earlier versions, aside: right cause", causes, 0.92),
+        score_of("Earlier versions, aside: who answered", answerers, 0.9),
+        score_of("Earlier versions, aside: what they took is left alone", fine, 1.0),
+    ]
+
+
+_Rows = list[tuple[str, bool]]
+
+
+def _scored(corpus: Path, confusion: Counter[tuple[str, str]]) -> tuple[_Rows, _Rows, _Rows, _Rows]:
+    """For each cell whether the cause, the defect and who answered are right, and whether the fine are left alone."""
+    causes: _Rows = []
+    defects: _Rows = []
+    answerers: _Rows = []
+    fine: _Rows = []
+    for cell in cells(corpus):
         if cell.cause == "none":
             if cell.response[9:12] == b"200":
                 found = cell_diagnosis(cell)
@@ -58,9 +87,4 @@ def server_suite(confusion: Counter[tuple[str, str]]) -> list[Score]:
         said = found.answered_by if found is not None else None
         names = said.split(" or ") if said else []
         answerers.append((f"{where}: {cell.answered_by} -> {said}", any(name in cell.answered_by for name in names)))
-    return [
-        score_of("Real servers: right cause", causes, 0.92),
-        score_of("Real servers: the defect itself is named", defects, 0.92),
-        score_of("Real servers: who answered", answerers, 0.95),
-        score_of("Real servers: what they took is left alone", fine, 1.0),
-    ]
+    return causes, defects, answerers, fine

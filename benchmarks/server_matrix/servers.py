@@ -179,7 +179,7 @@ SERVERS = (
 )  # fmt: skip
 EARLIER = frozenset(
     {"gunicorn", "uvicorn, h11", "uvicorn, httptools", "Hypercorn", "aiohttp", "Waitress", "Granian", "Tornado", "Cheroot",
-     "Daphne", "Werkzeug", "gevent", "Express", "Fastify", "Bun", "Deno", "Tomcat", "Jetty", "Undertow", "Netty", "Vert.x",
-     "Grizzly", "fasthttp", "Caddy", "Envoy"}
+     "Daphne", "Werkzeug", "gevent", "Express", "Fastify", "Deno", "Tomcat", "Jetty", "Undertow", "Netty", "Vert.x",
+     "Grizzly", "fasthttp"}
 )  # fmt: skip
 """The servers of which the registries have earlier versions, to be recorded aside."""

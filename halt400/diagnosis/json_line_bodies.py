@@ -75,7 +75,14 @@ def _at(
     return CauseFinding(cause=cause, confidence=0.96, remedy=remedy, evidence=[evidence])
 
 
+def _is_one_value(exchange: Exchange, body: bytes) -> bool:
+    """Whether the whole body is one value on one line, which was parsed before."""
+    return exchange.json is not None and b"\n" not in body.strip() and body[:1] in b"{["
+
+
 def _broken_line(exchange: Exchange, body: bytes) -> CauseFinding | None:
+    if _is_one_value(exchange, body):
+        return None
     start = 0
     for number, line in enumerate(body.split(b"\n"), 1):
         text = line.rstrip(b"\r")
@@ -143,12 +150,13 @@ def _mended(exchange: Exchange, body: bytes) -> Request | None:
 def _bulk_order(exchange: Exchange, body: bytes) -> CauseFinding | None:
     """What is wrong in the sequence of actions and sources; every line is JSON."""
     start, wants_source, action_at = 0, False, 0
+    whole = exchange.json if _is_one_value(exchange, body) else None
     for number, line in enumerate(body.split(b"\n"), 1):
         if line.strip():
             if wants_source:
                 wants_source = False
             else:
-                action = orjson.loads(line)
+                action = orjson.loads(line) if whole is None else whole
                 name = next(iter(action), None) if isinstance(action, dict) else None
                 if name not in _ACTIONS:
                     return _unknown_action(exchange, body, start, name, number)

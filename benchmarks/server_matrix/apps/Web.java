@@ -73,7 +73,7 @@ public final class Web {
     }
 
     static void netty(int port) throws Exception {
-        var group = new io.netty.channel.MultiThreadIoEventLoopGroup(1, io.netty.channel.nio.NioIoHandler.newFactory());
+        var group = new io.netty.channel.nio.NioEventLoopGroup(1);
         new io.netty.bootstrap.ServerBootstrap()
                 .group(group)
                 .channel(io.netty.channel.socket.nio.NioServerSocketChannel.class)
