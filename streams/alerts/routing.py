@@ -188,17 +188,21 @@ class Routing:
                 at = route.quiet_hours.over_at_ms(at)
             return PlannedDelivery(sink, route, action, at, raised)
 
+        def since(at_ms: int, wait_ms: float) -> float:
+            # What a worker with a clock ahead has opened lies in the future: nobody waits for that to be told.
+            return at_ms + wait_ms if at_ms <= now_ms else now_ms
+
         if incident.closed_at is not None:
             needs_resolve = (
                 sent.action != "resolve" if sent is not None else incident.first_attempt_at(sink) is not None
             )
-            return plan("resolve", incident.closed_at + RESOLVE_DELAY_MS) if needs_resolve else None
+            return plan("resolve", since(incident.closed_at, RESOLVE_DELAY_MS)) if needs_resolve else None
         alarm_at = incident.paging_alarm_at()
         if severity == "page" and alarm_at is not None and (sent is None or sent.severity == "ticket"):
-            return plan("trigger", alarm_at + ALARM_WAIT_MS, raised=sent is not None)
+            return plan("trigger", since(alarm_at, ALARM_WAIT_MS), raised=sent is not None)
         if sent is None:
             wait_s = route.group_wait_s if severity == "ticket" and route.name not in incident.escalated_to else 0.0
-            return plan("trigger", incident.opened_at + wait_s * 1000)
+            return plan("trigger", since(incident.opened_at, wait_s * 1000))
         if severity == "page" and sent.severity == "ticket":
             return plan("trigger", now_ms, raised=True)
         if incident.acknowledged is not None and not sent.acknowledged:

@@ -82,6 +82,13 @@ def test_an_alarm_that_is_absorbed_while_its_first_message_is_sent_is_resolved_a
     assert shown.what == f"it is part of {TARGET}/malformed_json"
 
 
+def test_what_a_worker_with_a_clock_ahead_has_opened_is_sent_at_once_by_the_next_one() -> None:
+    found = Incidents(0)
+    found.apply_finding(finding("poison_item", at_ms=T0 + 3 * MINUTE), T0 + 3 * MINUTE)
+    (planned,) = Routing((ONCALL,)).planned(only(found), T0)
+    assert (planned.action, planned.at_ms) == ("trigger", T0)
+
+
 def test_every_job_quarantined_after_people_were_notified_of_an_alarm_joins_it() -> None:
     found = notify(incidents(finding("target_alarm")), ALARM)
     for one in (command("a"), command("b", cause="schema_violation"), command(None)):
