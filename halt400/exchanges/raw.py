@@ -18,11 +18,12 @@ _REQUEST_LINE = re.compile(r"([ \t]*[^ ]*) (.*) ([^ ]*)\Z", re.DOTALL)
 _PROXY_V2 = b"\r\n\r\n\x00\r\nQUIT\n"
 _LOOKS = re.compile(
     rb"\s{0,8}[!-~]{1,32} [^\r\n]{1,65536} HTTP/\d|(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH) [/*h]"
+    rb"|PROXY (?:TCP[46]|UNKNOWN)[ \r\n]|\r\n\r\n\x00\r\nQUIT\n|\x16\x03[\x00-\x04]"
 )
 
 
 def looks_raw(data: bytes) -> bool:
-    """Whether the beginning is a request line."""
+    """Whether the beginning is a request line, or what stands before one: PROXY protocol, TLS."""
     return _LOOKS.match(data) is not None
 
 

@@ -161,3 +161,19 @@ def test_a_form_of_curl_is_posted_under_one_type_with_its_boundary(command, cont
     (sent,) = [value for name, value in one.request.headers if name == "Content-Type"]
     assert sent.startswith(f"{content_type}; boundary=-")
     assert find_defect(one.request) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"PROXY TCP4 192.0.2.1 192.0.2.2 5000 80\r\nGET / HTTP/1.1\r\nHost: a.example\r\n\r\n",
+        b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c" + bytes(12) + b"GET / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03abcd",
+    ],
+    ids=["PROXY 1", "PROXY 2", "TLS"],
+)
+def test_bytes_of_another_protocol_are_known_as_raw_and_named(data):
+    (one,) = read_for_diagnosis(data)
+    found = find_defect(one.request, as_sent=one.as_sent)
+    assert found is not None
+    assert found.cause == "protocol_violation"
