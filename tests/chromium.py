@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["CHROMIUM", "needs_chosen_chromium", "needs_chromium"]
+__all__ = ["CHROMIUM", "needs_chromium"]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _PLAYWRIGHTS = ("chromium-*/chrome-linux*/chrome", "chromium-*/chrome-mac*/*.app/Contents/MacOS/*")
@@ -37,9 +37,4 @@ needs_chromium = pytest.mark.skipif(
     CHROMIUM is None,
     reason="there is no Chromium here: install Debian's package chromium, or run `playwright install chromium`, "
     "or set CHROMIUM to a browser's path",
-)
-needs_chosen_chromium = pytest.mark.skipif(
-    not os.environ.get("CHROMIUM"),
-    reason="set CHROMIUM to a browser's path to run what closes pages of a browser in the middle of a response: beside "
-    "other tests it hung now and then",
 )

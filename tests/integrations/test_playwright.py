@@ -15,7 +15,7 @@ from halt400.errors import JobQuarantined, PreflightFailed
 from halt400.events import target_of
 from halt400.guard import Guard, GuardStats
 from halt400.integrations.playwright import protect
-from tests.chromium import CHROMIUM, needs_chosen_chromium, needs_chromium
+from tests.chromium import CHROMIUM, needs_chromium
 from tests.integrations.browser_site import Site, serve_site
 from tests.integrations.conftest import JobTopics
 from tests.integrations.http2_server import serve_http2
@@ -341,20 +341,32 @@ async def test_protecting_twice_publishes_once(scraper: Scraper, site: Site) -> 
     assert await scraper.published(1) == ["GET /items 200"]
 
 
-@needs_chosen_chromium
+async def show_beginning(page: Page, url: str) -> None:
+    """Go to a document that never ends, and wait until the page has it.
+
+    Chromium may forget to close a page that is closed at the moment of a commit: crbug.com/536385539.
+    """
+    await page.goto(url, wait_until="commit")
+
+    async def is_there() -> bool:
+        return bool(await page.evaluate("location.href") == url)
+
+    await until(is_there)
+
+
 async def test_what_is_left_or_closed_is_not_in_the_way(browser: Browser, scraper: Scraper, site: Site) -> None:
     going = asyncio.ensure_future(scraper.page.goto(f"{site.url}/silent"))
     await until(lambda: "GET /silent" in site.hits)
     going.cancel()
     await asyncio.gather(going, return_exceptions=True)
     other = await scraper.context.new_page()
-    await other.goto(f"{site.url}/silent-body?status=400", wait_until="commit")
+    await show_beginning(other, f"{site.url}/silent-body?status=400")
     async with asyncio.timeout(CLOSE_S):
         await other.close()
     await scraper.until_published(1)
     context = await protect(await browser.new_context(), scraper.guard)
     last = await context.new_page()
-    await last.goto(f"{site.url}/silent-body?status=400&last=1", wait_until="commit")
+    await show_beginning(last, f"{site.url}/silent-body?status=400&last=1")
     async with asyncio.timeout(CLOSE_S):
         await context.close()
     await scraper.until_published(2)
