@@ -5,12 +5,21 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Self
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
-__all__ = ["Groups", "read_to_end"]
+from halt400.records import ResponseEvent
+from streams.processing.envelopes import event_values
+
+__all__ = ["Groups", "decoded", "read_to_end"]
+
+
+def decoded(values: Iterable[bytes | None]) -> list[ResponseEvent]:
+    """The events of records of `responses`, each of which has one or an array of them."""
+    return [msgspec.json.decode(one, type=ResponseEvent) for value in values for one in event_values(value)]
 
 
 @asynccontextmanager

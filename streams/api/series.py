@@ -1,10 +1,7 @@
 """The counts of one target over time, as columns for a chart."""
 
-from typing import Annotated
-
-from msgspec import Meta
-
 from halt400.rates import kept_from_ms
+from halt400.records import Ratio
 from halt400.windows import FINE_S, Row, bucket_counts
 from streams.api.models import Answer, Count
 
@@ -27,7 +24,7 @@ class Series(Answer, kw_only=True):
     start: list[int]
     responses: list[Count]
     bad_requests: list[Count]
-    bad_request_ratio: list[Annotated[float, Meta(ge=0, le=1)] | None]
+    bad_request_ratio: list[Ratio | None]
     classes: dict[str, list[Count]]
     kept_from: int | None
 

@@ -53,6 +53,7 @@ ROW: dict[str, Any] = {
         "signature": "ffffffffffffffffffffffffffffffff",
         "severity": None,
         "responses_offset": None,
+        "responses_index": None,
         "operations_offset": None,
     },
     "opened_at": 1763870400000,

@@ -3,10 +3,10 @@
 import secrets
 from collections.abc import AsyncIterator, Iterator
 
-import msgspec
 import pytest
 
 from halt400.records import Command, ResponseEvent, Scope
+from tests.broker import decoded
 from tests.integrations.playwright_driver import close_browser
 from tests.sdk import topics
 from tests.sdk.commands import record
@@ -31,7 +31,7 @@ class Halt400Topics:
 
     async def events(self) -> list[ResponseEvent]:
         values = await topics.read(self.servers, f"{self.prefix}responses")
-        return [msgspec.json.decode(value, type=ResponseEvent) for value in values]
+        return decoded(values)
 
     async def command(
         self, target: str, state: str = "quarantined", *, job_id: str = JOB, sequence: int = 1
@@ -73,7 +73,7 @@ class JobTopics:
         shared = self.shared
         values = await topics.read(shared.servers, f"{shared.prefix}responses", shared.read_to)
         shared.read_to += len(values)
-        events = [msgspec.json.decode(value, type=ResponseEvent) for value in values]
+        events = decoded(values)
         self._events += [event for event in events if event.job_id == self.job_id]
         return self._events
 

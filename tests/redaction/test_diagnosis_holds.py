@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from halt400.diagnosis import diagnose
-from halt400.records import Evidence, Request, Response
+from halt400.records import Diagnosis, Evidence, Request, Response
 from halt400.redaction import RedactionRules, Redactor
 
 CORPORA = Path(__file__).parents[3] / "shared" / "corpora"
@@ -73,6 +73,12 @@ def place(evidence: Evidence) -> tuple[object, ...]:
     return evidence.where, evidence.offset, evidence.line, evidence.column
 
 
+def is_in_a_cookie(diagnosis: Diagnosis) -> bool:
+    """Whether all that is wrong is in the value of a cookie, of which redaction leaves nothing."""
+    places = {(one.where, (one.name or "").lower()) for one in diagnosis.evidence}
+    return places == {("header", "cookie")}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("cases", [recorded, labelled, json_cases])
 def test_the_diagnosis_holds_after_redaction(cases: object) -> None:
@@ -82,7 +88,7 @@ def test_the_diagnosis_holds_after_redaction(cases: object) -> None:
         changed += replaced != request
         before, after = diagnose(request, response), diagnose(replaced, response)
         found = (before.cause, [place(one) for one in before.evidence])
-        if found != (after.cause, [place(one) for one in after.evidence]):
+        if found != (after.cause, [place(one) for one in after.evidence]) and not is_in_a_cookie(before):
             differing.append((request, replaced, before, after))
     assert changed > 3
     assert not differing, "\n\n".join("\n".join(map(str, case)) for case in differing[:5])

@@ -3,11 +3,9 @@
 import subprocess
 import sys
 
-import msgspec
 import pytest
 
-from halt400.records import ResponseEvent
-from tests.broker import read_to_end
+from tests.broker import decoded, read_to_end
 
 from . import topics
 
@@ -55,6 +53,6 @@ async def test_children_of_a_fork_publish_and_the_parent_goes_on(kafka: str, pre
     await topics.create(kafka, f"{prefix}responses", compacted=False)
     assert run(kafka, prefix) == "[0, 0, 0]"
     records = await read_to_end(kafka, f"{prefix}responses", 4)
-    urls = sorted(msgspec.json.decode(record.value or b"", type=ResponseEvent).request.url for record in records)
+    urls = sorted(event.request.url for event in decoded(record.value for record in records))
     senders = ("child-0", "child-1", "parent", "parent-again")
     assert urls == sorted(f"https://{name}.example/{number}" for name in senders for number in range(5))

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 
 import httpx
-import msgspec
 import pytest
 
 from halt400.errors import JobQuarantined, PreflightFailed
@@ -19,6 +18,7 @@ from halt400.proxies import ProxyPool, Released
 from halt400.publisher import Publisher
 from halt400.records import Command, ResponseEvent, Scope
 from halt400.sync import SyncGate, SyncPublisher
+from tests.broker import decoded
 
 from . import topics
 from .commands import record
@@ -63,7 +63,7 @@ class Scraper:
 
 
 async def events_of(kafka: str, prefix: str) -> list[ResponseEvent]:
-    return [msgspec.json.decode(value, type=ResponseEvent) for value in await topics.read(kafka, f"{prefix}responses")]
+    return decoded(await topics.read(kafka, f"{prefix}responses"))
 
 
 @pytest.fixture

@@ -5,11 +5,10 @@ import signal
 from collections.abc import Iterable
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from halt400.records import ResponseEvent
-from tests.broker import read_to_end
+from tests.broker import decoded, read_to_end
 from tests.cli.command import Outcome, environment, run_in, start
 from tests.sdk import topics
 
@@ -46,7 +45,7 @@ class Topic:
 
     async def events(self) -> list[ResponseEvent]:
         records = await read_to_end(self.kafka, self.name, PARTITIONS)
-        return [msgspec.json.decode(record.value or b"", type=ResponseEvent) for record in records]
+        return decoded(record.value for record in records)
 
 
 class Command:

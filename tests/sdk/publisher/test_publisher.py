@@ -14,6 +14,7 @@ from halt400.kafka.connection import KafkaConnection
 from halt400.publisher import Publisher
 from halt400.records import ResponseEvent
 from halt400.sync import SyncPublisher
+from tests.broker import decoded
 
 from .. import topics
 
@@ -186,7 +187,7 @@ async def test_one_event_that_the_broker_refuses_leaves_the_batches_as_they_were
     found = await topics.batches(kafka, topic)
     assert (sum(found), found[:9], found[9]) == (309, [1] * 9, 100)
     values = await topics.read(kafka, topic)
-    ids = [msgspec.json.decode(value, type=ResponseEvent).id for value in values]
+    ids = [event.id for event in decoded(values)]
     assert ids == [f"event-{number}" for number in range(310) if number != 5]
 
 
