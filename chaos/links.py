@@ -96,6 +96,8 @@ class Link:
                 while direction in self.stopped:
                     self._moved.clear()
                     await self._moved.wait()
+                    if reader.exception() is not None:  # The sender reset the connection: its kernel sends no more.
+                        return
                 pause_s = self.delay_s + (len(data) / self.per_s if self.per_s else 0.0)
                 if pause_s:
                     await asyncio.sleep(pause_s)

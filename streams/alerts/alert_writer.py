@@ -12,6 +12,7 @@ from streams.alerts.assigned_partition import AssignedPartition
 from streams.alerts.dead_letters import dead_letter_headers
 from streams.alerts.delivery import DeliveryResult
 from streams.alerts.in_flight import InFlight
+from streams.transport import StaleSend
 
 __all__ = ["AlertTopics", "AlertWriter", "always_member"]
 
@@ -65,7 +66,11 @@ class AlertWriter:
                     await self._send(self._topics.alerts, key.encode(), value, partition.number, None)
                     for key, value in rows
                 ]
-            await asyncio.gather(*acknowledgements)
+            try:
+                await asyncio.gather(*acknowledgements)
+            except StaleSend:
+                if not partition.revoked:
+                    raise
 
     async def delete(self, partition: AssignedPartition, key: str) -> None:
         """Delete the row of an incident, and its acknowledgement."""

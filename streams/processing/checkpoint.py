@@ -21,6 +21,7 @@ from faust.types import TP
 
 from streams import metrics
 from streams.processing.assignment import Assignment, DetectPartition
+from streams.transport import StaleSend
 
 __all__ = ["Checkpoint"]
 
@@ -57,8 +58,13 @@ class Checkpoint:
         async with self._running:
             taken = await self._take_each()  # 1
             started = time.monotonic()
-            await asyncio.gather(*(send for one in taken for send in one.sends))  # 2
-            await asyncio.gather(*(await self._send_rows(taken)))  # 3, 4
+            try:
+                await asyncio.gather(*(send for one in taken for send in one.sends))  # 2
+                await asyncio.gather(*(await self._send_rows(taken)))  # 3, 4
+            except StaleSend:
+                if any(self._assignment.is_current(one.partition) for one in taken):
+                    raise
+                return  # all partitions have moved, and come with another state where they come back
             self._raise_watermarks(taken)  # 5
             if rows := sum(len(one.rows) for one in taken if self._assignment.is_current(one.partition)):
                 metrics.ROWS.inc(rows)

@@ -18,6 +18,7 @@ from streams.processing.outcome import Outcome
 from streams.processing.refusal_findings import RefusalFindings
 from streams.processing.refusal_log import RefusalLog
 from streams.tracing import Headers, Traces
+from streams.transport import StaleSend
 
 __all__ = ["FLEET_KEY", "OutputSender", "OutputTopics"]
 
@@ -76,7 +77,14 @@ class OutputSender:
         return self._outputs.control
 
     async def send(self, partition: DetectPartition, outcome: Outcome, source_topic: str) -> None:
-        """Send an outcome of a partition; `source_topic` is the topic of its refused records."""
+        """Send an outcome of a partition, unless it moves meanwhile; `source_topic` is that of its refused records."""
+        try:
+            await self._send_outcome(partition, outcome, source_topic)
+        except StaleSend:
+            if self._assignment.is_current(partition):
+                raise
+
+    async def _send_outcome(self, partition: DetectPartition, outcome: Outcome, source_topic: str) -> None:
         sends, send, number = partition.open_sends, self._send, partition.number
         control, offences = self._outputs.control, self._outputs.offences
         traced: dict[str, Headers] = {}

@@ -7,6 +7,7 @@ The modules override private parts of faust-streaming 0.15; each override says w
 from streams.transport.app import DisklessApp
 from streams.transport.codec import PASS_THROUGH
 from streams.transport.consumer import FoldingConsumer
+from streams.transport.fence import Fence, StaleSend
 from streams.transport.fetcher import PARTITION_FETCH_BYTES, LostRecords, Records
 from streams.transport.membership import Membership
 from streams.transport.producer import IdempotentProducer
@@ -20,6 +21,7 @@ __all__ = [
     "PASS_THROUGH",
     "DisklessApp",
     "DurableTable",
+    "Fence",
     "FoldingConsumer",
     "FoldingTransport",
     "IdempotentProducer",
@@ -27,6 +29,7 @@ __all__ = [
     "Membership",
     "Records",
     "RecoveryLog",
+    "StaleSend",
     "Watermarks",
     "install",
 ]

@@ -15,6 +15,7 @@ from typing import Any
 __all__ = ["Membership"]
 
 CHECK_S = 0.05
+UNSURE_CHECK_S = 0.25
 
 
 def seconds_since_boot() -> float:
@@ -36,11 +37,18 @@ class Membership:
         The session timeout; 0 where membership is not watched, so that it is always sure.
     clock
         Seconds of a clock that is never set, and goes on while the process is stopped.
+
+    Attributes
+    ----------
+    joins
+        How often the coordinator has given this process partitions.
     """
 
     def __init__(self, session_s: float = 0.0, clock: Callable[[], float] = seconds_since_boot) -> None:
         self._session_s, self._clock = session_s, clock
         self._sure_until = float("inf") if not session_s else float("-inf")
+        self._on_join: list[Callable[[], None]] = []
+        self.joins = 0
 
     @property
     def is_sure(self) -> bool:
@@ -55,12 +63,24 @@ class Membership:
                 return False
         return True
 
+    async def wait_unsure(self) -> None:
+        """Wait until it is not sure; at once, also where the process was stopped meanwhile."""
+        while (left := self._sure_until - self._clock()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(min(left, UNSURE_CHECK_S))
+
+    def on_join(self, callback: Callable[[], None]) -> None:
+        """Call `callback` each time that the coordinator has given this process partitions."""
+        self._on_join.append(callback)
+
     def confirm(self, asked_at: float) -> None:
         """Note that the coordinator has answered a heartbeat that was sent at `asked_at`."""
         self._sure_until = max(self._sure_until, asked_at + self._session_s)
 
     def joined(self) -> None:
         """Note that the coordinator has just given this process its partitions."""
+        self.joins += 1
+        for callback in self._on_join:
+            callback()
         self.confirm(self._clock())
 
     def watch(self, coordinator: Any) -> None:
