@@ -205,7 +205,8 @@ class FoldingConsumer(Consumer):
         if self._thread.crashed:
             return
         try:
-            await asyncio.wait_for(self.watermarks.checkpoint(), CHECKPOINT_DEADLINE_S)
+            membership = cast(Any, self.transport).membership
+            await asyncio.wait_for(membership.while_sure(self.watermarks.checkpoint()), CHECKPOINT_DEADLINE_S)
         except TimeoutError:
             self.log.warning(
                 "The checkpoint was not done within %s s: its records are read again.", CHECKPOINT_DEADLINE_S

@@ -9,7 +9,7 @@ session no one else can have the partitions.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 __all__ = ["Membership"]
@@ -67,6 +67,18 @@ class Membership:
         """Wait until it is not sure; at once, also where the process was stopped meanwhile."""
         while (left := self._sure_until - self._clock()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(min(left, UNSURE_CHECK_S))
+
+    async def while_sure(self, work: Coroutine[Any, Any, object]) -> bool:
+        """Do some work, and cancel it as soon as it is not sure; whether the work was done."""
+        working, ending = asyncio.ensure_future(work), asyncio.ensure_future(self.wait_unsure())
+        try:
+            await asyncio.wait((working, ending), return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()
+            return working.done()
+        finally:
+            working.cancel()
+            ending.cancel()
 
     def on_join(self, callback: Callable[[], None]) -> None:
         """Call `callback` each time that the coordinator has given this process partitions."""
