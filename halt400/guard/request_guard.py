@@ -187,6 +187,10 @@ class RequestGuard:
             preflight(method, url, headers(), whole_body(body), mode=self._preflight)
         return request
 
+    def target_for(self, url: str, named: str | Callable[[str], str] | None = None) -> str:
+        """Name the target of a URL: as `named` says, a string or a function of it; else the guard's, else its host."""
+        return (named(url) if callable(named) else named) or self.target or target_of(url)
+
     def may_refuse(self) -> bool:
         """Whether some request would be refused as things are; an adapter to which asking is dear asks only then."""
         return (

@@ -15,7 +15,6 @@ from crawlee.sessions import Session
 from crawlee.statistics import Statistics
 
 from halt400.errors import BrokerUnavailable, Halt400Error, JobQuarantined, PreflightFailed
-from halt400.events import target_of
 from halt400.guard import BodyCapture, RequestGuard
 from halt400.integrations.crawlee_sending import CrawleeSending, watch
 from halt400.integrations.crawlee_visits import begin_visit, current_visit
@@ -191,8 +190,7 @@ class Halt400HttpClient(HttpClient):
         return CrawleeSending(guarded, self._target_of, None if proxy_info is None else proxy_id_of(proxy_info.url))
 
     def _target_of(self, url: str) -> str:
-        named = self._target(url) if callable(self._target) else self._target or self._guard.target
-        return named or target_of(url)
+        return self._guard.target_for(url, self._target)
 
 
 class _PassingResponse:

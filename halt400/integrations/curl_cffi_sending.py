@@ -8,7 +8,6 @@ from urllib.parse import urlencode, urljoin, urlsplit
 from curl_cffi.requests import Headers, RequestsError, Response
 from curl_cffi.requests.utils import update_url_params
 
-from halt400.events import target_of
 from halt400.guard import BodyCapture, GuardedRequest, RequestGuard
 from halt400.integrations.curl_cffi_bodies import seen_content, watch
 from halt400.integrations.curl_cffi_trace import SentHead, borrow_trace, give_back, is_traced
@@ -45,12 +44,12 @@ class CurlSending:
     ) -> None:
         self._session, self._guard, self.options = session, guard, options
         self._capture: BodyCapture | None = None
-        self._callable_target = target if callable(target) else None
+        self._target = target
         url = _url(session, options)
         self._guarded: GuardedRequest = guard.admit(
             str(options["method"]),
             url,
-            target=target(url) if callable(target) else target,
+            target=guard.target_for(url, target),
             headers=self._known_headers,
             body=self._known_body,
             attempt=attempt,
@@ -114,7 +113,7 @@ class CurlSending:
             method = head.method
         else:
             method = "GET" if before.method == "POST" and status in (301, 302, 303) else before.method
-        target = self._guard.target or (self._callable_target(url) if self._callable_target else target_of(url))
+        target = self._guard.target_for(url, self._target)
         body = self._known_body if method == before.method else None
         return GuardedRequest(self._guard, method, url, target, self._known_headers, body, before.attempt)
 

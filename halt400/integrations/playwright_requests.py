@@ -70,13 +70,14 @@ class ApiRequests:
             "body": lambda: _body(asked, options),
         }
         if url.startswith("http"):
-            return self._guard.admit(method, url, target=self._options.target_of(url), **known)
+            return self._guard.admit(method, url, target=self._guard.target_for(url, self._options.target), **known)
         return GuardedRequest(self._guard, method, url, "unknown", known["headers"], known["body"], 1)
 
     async def answered(self, guarded: GuardedRequest, response: Any) -> None:
         """Publish a response; never raises."""
         try:
-            guarded.url, guarded.target = response.url, self._options.target_of(response.url)
+            guarded.url = response.url
+            guarded.target = self._guard.target_for(response.url, self._options.target)
             known: dict[str, Any] = {"proxy_id": self._options.proxy_id}
             if guarded.received(response.status):
                 known["response_headers"] = lambda: pairs(response.headers_array)

@@ -9,7 +9,6 @@ from typing import Any
 
 from playwright.async_api import Error
 
-from halt400.events import target_of
 from halt400.guard import GuardedRequest, RequestGuard
 from halt400.integrations.playwright_apis import Api, settled
 from halt400.integrations.playwright_headers import in_browsers_order, of_the_scraper, pairs
@@ -52,11 +51,6 @@ class TrafficOptions:
     resource_types: frozenset[str]
     other_sites: bool
     proxy_id: str | None
-
-    def target_of(self, url: str) -> str:
-        """Return the name of a URL's target."""
-        named = self.target(url) if callable(self.target) else self.target
-        return named or target_of(url)
 
 
 class _Answer:
@@ -114,13 +108,15 @@ class Traffic:
         page_url = _url_of_its_page(request)
         return page_url is None or same_site(url, page_url)
 
+    def _target_of(self, url: str) -> str:
+        return self._guard.target_for(url, self._options.target)
+
     def ask(self, request: Any) -> None:
         """Ask the guard for a request that waits to be sent; raises where it refuses."""
-        options = self._options
         guarded = self._guard.admit(
             request.method,
             request.url,
-            target=options.target_of(request.url),
+            target=self._target_of(request.url),
             headers=lambda: of_the_scraper(request.headers),
             body=lambda: request.post_data_buffer,
             attempt=_attempt_of(request),
@@ -135,7 +131,7 @@ class Traffic:
             attempt = page.__dict__.get(_ATTEMPT, 1) + 1
         if is_again and status == 400:
             self._guard.admit(
-                "GET", page.url, target=self._options.target_of(page.url), attempt=attempt, answered_400=True
+                "GET", page.url, target=self._target_of(page.url), attempt=attempt, answered_400=True
             )
         setattr(page, _ATTEMPT, attempt)
 
@@ -168,7 +164,7 @@ class Traffic:
                 self._guard,
                 request.method,
                 request.url,
-                self._options.target_of(request.url),
+                self._target_of(request.url),
                 lambda: of_the_scraper(request.headers),
                 lambda: request.post_data_buffer,
                 _attempt_of(request),

@@ -61,6 +61,8 @@ async def test_each_response_is_published_once_with_a_body_only_for_a_400(
     for status in (200, 204, 404, 429, 500, 503, 400):
         answer = await client.send("GET", f"{server.url}/items?status={status}")
         assert answer.status == status
+    assert client.guard is not None
+    client.guard.target = "shop"
     assert (await client.send("POST", f"{server.url}/moved", body="{}")).status == 200
     await client.flush()
     events = await job.events()
@@ -74,11 +76,10 @@ async def test_each_response_is_published_once_with_a_body_only_for_a_400(
     ]
     assert len({event.id for event in events}) == len(events)
     assert [event.attempt for event in events] == [1] * len(events)
-    assert {event.target for event in events} == {target_of(server.url)}
+    assert [event.target for event in events] == [target_of(server.url)] * 7 + ["shop"] * 2
     assert {(event.client.name, event.release, event.worker) for event in events if event.client} == {
         (client.client, "2.4.0", "w-1")
     }
-    assert client.guard is not None
     assert (client.guard.stats.published, client.guard.stats.bad_requests) == (9, 1)
     others = [event for event in events if event.response.status != 400]
     assert all(event.request.body is None and event.response.body is None for event in others)

@@ -72,11 +72,12 @@ async def test_requests_that_are_cancelled_while_curl_is_at_work_harm_nothing(cl
 
 async def test_without_the_trace_the_known_headers_are_published(job: JobTopics, server: Server) -> None:
     async with CurlCffi.protected(job.job_id, catch_up_s=0) as client, CurlCffi.alone() as untraced:
-        protect(untraced.session, client.guard, trace=False)
+        protect(untraced.session, client.guard, trace=False, target="shop")
         await untraced.session.post(f"{server.url}/moved?to=/items%3Fstatus=400", headers={"X-B": "1", "X-A": "2"})
         await client.flush()
     moved, last = await job.events()
     assert (moved.request.method, last.request.method) == ("POST", "GET")
+    assert (moved.target, last.target) == ("shop", "shop")
     assert last.request.headers == [("X-B", "1"), ("X-A", "2")]
 
 
