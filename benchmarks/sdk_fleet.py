@@ -1,13 +1,15 @@
 """A fleet of scrapers: ``python -m benchmarks sdk_fleet [--client NAME] [--requests N] [--rate N]``.
 
-For each client, eight processes (two of a browser, and two behind a mitmproxy each) send requests to one target after
-the other, each at a steady rate, as a scraper that waits for its target does; each target is quarantined while they
-send. The output says
+For each client, eight processes (each with a browser of its own, or behind a mitmproxy of its own) send requests to one
+target after the other, each at a steady rate, as a scraper that waits for its target does; each target is quarantined
+while they send. The output says
 
 - whether every response is on the topic once and only once, and how often a 400 was sent again, by clients that are
   told to retry it where they can be;
 - how long after the command was written each process refuses the next request, with the wait for that request, at p50
   and at p99 of the process that is worst; and of that, by when the command was acknowledged, and known in the process;
+- how long after the command was written a request was begun that was still let through, at p99 of the process that is
+  worst: requests that are begun later are refused, which is what has an aim;
 - how busy the processors were with all of it, scrapers, server and broker, and with what else ran. Where they have more
   to do than they can (``--rate 200``) the delays are those of a queue for a processor.
 """
@@ -39,9 +41,11 @@ from streams.topics import apply_topics
 __all__ = ["main"]
 
 AIM_MS = 100.0
+RATE = 25.0
 DEADLINE_S = 120.0
 PROCESSES = 8
-FEW = {"playwright": 2, "mitmproxy": 2}
+RATES = {"playwright": 5.0, "mitmproxy": 12.5}
+"""Requests a second of a process, where not 25: eight browsers have two processors more than full at that rate."""
 FLEETS = (*(name for name in CLIENTS if "untraced" not in name), "scrapy", "mitmproxy")
 MODULES = {"scrapy": "benchmarks.sdk_fleet_spider", "mitmproxy": "benchmarks.sdk_fleet_proxy"}
 
@@ -54,6 +58,7 @@ class _Process:
     begun: int = -2
     known_at: dict[int, float] = field(default_factory=dict)
     refused_at: dict[int, float] = field(default_factory=dict)
+    sent_at: dict[int, float] = field(default_factory=dict)
     end: dict[str, int] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -63,7 +68,9 @@ class _Process:
             told = json.loads(line)
             self.begun = told.get("begun", self.begun)
             if "refused" in told:
-                self.known_at[told["refused"]], self.refused_at[told["refused"]] = told["known_at"], told["at"]
+                number = told["refused"]
+                self.known_at[number], self.refused_at[number] = told["known_at"], told["at"]
+                self.sent_at[number] = told["sent_at"]
             if "responses" in told:
                 self.end = told
             self.news.set()
@@ -151,6 +158,7 @@ async def _fleet(
         "known p99 ms": max(map(_p99, known)),
         "refused p50 ms": statistics.median(delay for one in refused for delay in one),
         "refused p99 ms": max(map(_p99, refused)),
+        "let through p99 ms": max(max(0.0, _p99(_delays(one.sent_at, written_at))) for one in fleet),
         "busy %": 100 * cpu_s / capacity_s,
         "busy with other work %": 100 * (all_s - cpu_s) / capacity_s,
     }
@@ -179,17 +187,17 @@ async def _ids_on_the_topic(kafka: KafkaSettings) -> list[str]:
 
 def _is_good(found: dict[str, float]) -> bool:
     once = found["responses"] == found["on the topic"] and not found["twice"]
-    return once and not found["sent again"] and found["refused p99 ms"] <= AIM_MS
+    return once and not found["sent again"] and found["let through p99 ms"] <= AIM_MS
 
 
 def main(arguments: list[str]) -> int:
     """Run it; exit code 1 where a response is missing or there twice, or a process refuses too late."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks sdk_fleet", description=__doc__)
     parser.add_argument("--client", choices=FLEETS, action="append", help="only this one; may be repeated")
-    parser.add_argument("--processes", type=int, help=f"default: {PROCESSES}, but {FEW}")
+    parser.add_argument("--processes", type=int, default=PROCESSES, help="scrapers, each a process")
     parser.add_argument("--rounds", type=int, default=100, help="targets that are quarantined, one after the other")
     parser.add_argument("--requests", type=int, default=5_000, help="at least so many of all processes together")
-    parser.add_argument("--rate", type=float, default=25.0, help="requests a second of each process")
+    parser.add_argument("--rate", type=float, help=f"requests a second of each process; default: {RATE:g}, but {RATES}")
     options = parser.parse_args(arguments)
     good = True
     with LocalKafka() as broker, pages_server() as url:
@@ -199,8 +207,8 @@ def main(arguments: list[str]) -> int:
                 print("mitmproxy is left out: set MITMDUMP to its path.", file=sys.stderr)
                 continue
             kafka = load_settings().kafka.model_copy(update={"topic_prefix": f"fleet-{number}."})
-            processes = options.processes or FEW.get(client, PROCESSES)
-            print(f"{client}: {processes} processes, {options.rate:g} requests a second each", file=sys.stderr)
+            processes, rate = options.processes, options.rate or RATES.get(client, RATE)
+            print(f"{client}: {processes} processes, {rate:g} requests a second each", file=sys.stderr)
             before = _hits(url)
             found = asyncio.run(
                 _fleet(
@@ -210,11 +218,11 @@ def main(arguments: list[str]) -> int:
                     processes=processes,
                     rounds=options.rounds,
                     requests=options.requests,
-                    rate=options.rate,
+                    rate=rate,
                 )
             )
             found["sent again"] = _hits(url) - before - found["responses"]
             shown = ", ".join(f"{name}: {value:,.0f}" for name, value in found.items())
-            print(f"{client:<16} processes: {processes}, rate: {options.rate:g}, {shown}", flush=True)
+            print(f"{client:<16} processes: {processes}, rate: {rate:g}, {shown}", flush=True)
             good &= _is_good(found)
     return 0 if good else 1

@@ -56,19 +56,20 @@ def _retry_400s(client: Any) -> None:
         client.retry, client.raise_for_status = curl_cffi.requests.RetryStrategy(count=2), True
 
 
-async def _send_until_refused(send: Any, url: str, number: int, least: int, pace: Pace) -> int:
-    """Send to one target; return how many requests were answered."""
-    sent = 0
+async def _send_until_refused(send: Any, url: str, number: int, least: int, pace: Pace) -> tuple[int, float]:
+    """Send to one target; return how many requests were answered, and when the last of them was sent."""
+    sent, sent_at = 0, 0.0
     while True:
         await pace.wait()
+        began = time.time()
         try:
             with suppress(HTTPError):  # curl_cffi tells a 400 so
                 answer = send(f"{url}/{path_of(sent)}?number={number}")
                 if asyncio.iscoroutine(answer):
                     await answer
         except JobQuarantined:
-            return sent
-        sent += 1
+            return sent, sent_at
+        sent, sent_at = sent + 1, began
         if sent == least:
             tell(begun=number)
 
@@ -91,10 +92,10 @@ async def run(name: str, url: str, rounds: int, least: int, rate: float) -> None
     responses, pace = 0, Pace(rate)
     for number in range(rounds):
         guard.target = f"shop-{number}.example"
-        responses += await _send_until_refused(send, url, number, least, pace)
-        refused_at = time.time()
+        sent, sent_at = await _send_until_refused(send, url, number, least, pace)
+        responses, refused_at = responses + sent, time.time()
         # Another thread may refuse a moment before it calls who listens.
-        tell(refused=number, known_at=known_at.get(guard.target, refused_at), at=refused_at)
+        tell(refused=number, known_at=known_at.get(guard.target, refused_at), at=refused_at, sent_at=sent_at)
     flushed = await asyncio.to_thread(guard.publisher.flush, 60.0) if is_sync else await guard.publisher.flush(60.0)
     tell(flushed=flushed, published=guard.stats.published, responses=responses)
     await (asyncio.to_thread(guard.close) if is_sync else guard.stop())

@@ -55,17 +55,18 @@ async def run(url: str, rounds: int, least: int, rate: float) -> None:
         session.trust_env, session.proxies = False, {"http": proxy}
         tell(begun=-1)
         for number in range(rounds):
-            sent = 0
+            sent, sent_at = 0, 0.0
             while True:
                 await pace.wait()
+                began = time.time()
                 response = session.get(f"http://shop-{number}.example/{path_of(sent)}?sent={sent}")
                 if response.headers.get("Proxy-Status", "").startswith("halt400"):
                     break
-                sent += 1
+                sent, sent_at = sent + 1, began
                 if sent == least:
                     tell(begun=number)
             # The proxy does not tell when it knew.
-            tell(refused=number, known_at=time.time(), at=time.time())
+            tell(refused=number, known_at=time.time(), at=time.time(), sent_at=sent_at)
             responses += sent
         process.terminate()
         process.communicate(timeout=60)

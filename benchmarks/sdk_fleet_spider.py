@@ -25,6 +25,7 @@ class FleetSpider(scrapy.Spider):
         super().__init__()
         self.url, self.rounds, self.least, self.pace = url, rounds, least, Pace(rate)
         self.number = self.sent = self.responses = 0
+        self.began_at = self.sent_at = 0.0
         self.known_at: dict[str, float] = {}
 
     @classmethod
@@ -45,6 +46,7 @@ class FleetSpider(scrapy.Spider):
 
     def next_request(self) -> scrapy.Request:
         """Make the next request to the target."""
+        self.began_at = time.time()
         return scrapy.Request(
             f"http://shop-{self.number}.example/{path_of(self.sent)}?sent={self.sent}",
             meta={"proxy": self.url},
@@ -54,7 +56,7 @@ class FleetSpider(scrapy.Spider):
 
     async def parse(self, response: scrapy.http.Response) -> AsyncIterator[scrapy.Request]:
         """Take the response, and send the next request in its time."""
-        self.sent, self.responses = self.sent + 1, self.responses + 1
+        self.sent, self.responses, self.sent_at = self.sent + 1, self.responses + 1, self.began_at
         if self.sent == self.least:
             tell(begun=self.number)
         await self.pace.wait()
@@ -65,7 +67,7 @@ class FleetSpider(scrapy.Spider):
         refused_at = time.time()
         # The request may be refused before the reactor comes to the signal.
         known_at = self.known_at.get(f"shop-{self.number}.example", refused_at)
-        tell(refused=self.number, known_at=known_at, at=refused_at)
+        tell(refused=self.number, known_at=known_at, at=refused_at, sent_at=self.sent_at)
         self.number, self.sent = self.number + 1, 0
         if self.number < self.rounds:
             await self.pace.wait()

@@ -130,9 +130,7 @@ class Traffic:
         if is_again and status is not None:
             attempt = page.__dict__.get(_ATTEMPT, 1) + 1
         if is_again and status == 400:
-            self._guard.admit(
-                "GET", page.url, target=self._target_of(page.url), attempt=attempt, answered_400=True
-            )
+            self._guard.admit("GET", page.url, target=self._target_of(page.url), attempt=attempt, answered_400=True)
         setattr(page, _ATTEMPT, attempt)
 
     async def finish(self, response: Any) -> None:
