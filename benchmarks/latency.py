@@ -41,8 +41,9 @@ MOST_AT_ONCE = 1_000
 DEADLINE_S = 120.0
 STARTS = """
 import sys
+import streams.transport.fetch_wait
 import streams.transport.fetcher
-streams.transport.fetcher.FETCH_MAX_WAIT_MS = int(sys.argv.pop(1))
+streams.transport.fetcher.FETCH_MAX_WAIT_MS = streams.transport.fetch_wait.LONG_WAIT_MS = int(sys.argv.pop(1))
 from halt400.cli import main
 main()
 """

@@ -14,11 +14,11 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 
 from halt400.errors import Halt400Error
+from streams.transport.fetch_wait import FETCH_MAX_WAIT_MS, choose_waits
 
 __all__ = ["PARTITION_FETCH_BYTES", "FoldingConsumerThread", "LostRecords", "Records"]
 
 
-FETCH_MAX_WAIT_MS = 50
 FETCH_BYTES = 2 * 1024 * 1024
 PARTITION_FETCH_BYTES = 1024 * 1024
 """One answer, and one partition's part of it; a larger batch comes whole. An answer is copied a few times: one that is
@@ -41,6 +41,7 @@ class FoldingConsumerThread(AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         """Start the consumer, and watch whether it is a member of its group."""
         await super().on_start()
+        choose_waits(cast(Any, self._ensure_consumer())._fetcher)
         cast(Any, self.transport).membership.watch(self._ensure_consumer()._coordinator)
 
     async def on_thread_stop(self) -> None:
@@ -52,8 +53,7 @@ class FoldingConsumerThread(AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         """As Faust does, but with small answers, and let the broker delay a fetch without records for 50 ms only.
 
-        aiokafka sends one fetch at a time to each broker, without the partitions whose records are not taken yet. New
-        records of those wait until the broker answers: for Faust's 1.5 s where the other partitions have no traffic.
+        `choose_waits` lets it wait longer where that delays nothing.
         """
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms, consumer._fetch_max_bytes = FETCH_MAX_WAIT_MS, FETCH_BYTES

@@ -11,7 +11,7 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from streams.transport import DurableTable, FoldingConsumer, Records
-from streams.transport.fetcher import FETCH_MAX_WAIT_MS
+from streams.transport.fetch_wait import FETCH_MAX_WAIT_MS, LONG_WAIT_MS
 from streams.transport.progress import PartitionProgress
 from streams.transport.recovery import RecoveryTimedOut
 from streams.worker.watchdog import StalledWorker, Watchdog
@@ -224,11 +224,30 @@ async def test_a_recovery_that_the_broker_does_not_answer_in_time_ends_the_worke
     assert isinstance(crashed, RecoveryTimedOut)
 
 
-async def test_the_broker_delays_a_fetch_without_records_for_a_moment_only(bench: Bench) -> None:
+async def test_the_broker_delays_a_fetch_without_records_for_long_only_where_it_names_all_partitions(
+    bench: Bench,
+) -> None:
+    waits: list[tuple[int, int]] = []
     async with bench.app(read_only) as running:
-        await until(lambda: partitions_of(running))
-        fetcher = consumer_of(running)._thread._ensure_consumer()._fetcher
-        assert fetcher._fetch_max_wait_ms == FETCH_MAX_WAIT_MS
+        await until(lambda: len(partitions_of(running)) == PARTITIONS)
+        consumer = consumer_of(running)
+        fetcher = consumer._thread._ensure_consumer()._fetcher
+        actions_of = fetcher._get_actions_per_node
+
+        def watched(assignment: Any) -> Any:
+            actions = actions_of(assignment)
+            for _, request in actions[0]:
+                named = sum(len(places) for _, places in request.topics)
+                waits.append((len(assignment.tps) - named, request._max_wait_ms))
+            return actions
+
+        fetcher._get_actions_per_node = watched
+        await until(lambda: (0, LONG_WAIT_MS) in waits)
+        consumer.pause_fetching(consumer.assignment())
+        await bench.publish(0, [b"1"])
+        waits.clear()
+        await until(lambda: (1, FETCH_MAX_WAIT_MS) in waits)
+    assert {wait for left_out, wait in waits if left_out} == {FETCH_MAX_WAIT_MS}
 
 
 async def test_a_recovery_without_offsets_learns_of_the_other_rebalance(bench: Bench) -> None:
