@@ -98,7 +98,7 @@ class Redactor:
         return self._diagnosis(diagnosis, event, self._event(event, known), known)
 
     def _event(self, event: ResponseEvent, known: KnownSecrets) -> ResponseEvent:
-        stages = self._text.needed_stages("\n".join(_texts(event, HEADER_KINDS)))
+        stages = self._text.needed_stages_of(_texts(event, HEADER_KINDS))
         request = self._request(event.request, known, stages)
         response = self._response(event.response, known, stages)
         proxy = event.proxy
@@ -146,7 +146,8 @@ class Redactor:
 
     def _url(self, url: str, known: KnownSecrets | None, stages: NeededStages | None) -> str:
         text = self._text
-        stages = stages or text.needed_stages(url)
+        if stages is None or url in stages.clean:  # as a text it has no secret, as a URL it may have
+            stages = text.needed_stages(url)
         url = text.userinfo(url, known) if stages.users else url
         query = min((at for at in (url.find("?"), url.find("#")) if at >= 0), default=-1)
         if query < 0:
@@ -202,7 +203,7 @@ class Redactor:
         texts = [diagnosis.remedy, *diagnosis.ruled_out, *(other.detail for other in diagnosis.runners_up)]
         for found in diagnosis.evidence:
             texts += [found.detail, found.name or "", found.excerpt or ""]
-        stages = self._text.needed_stages("\n".join(texts))
+        stages = self._text.needed_stages_of(texts)
 
         def clean(text: str) -> str:
             return self._text.text(text, known, stages)
@@ -219,7 +220,7 @@ class Redactor:
             one = copy(found)
             one.detail = clean(found.detail)
             one.name = found.name and clean(found.name)
-            one.excerpt = found.excerpt and clean(_recut(found.excerpt, event, redacted))
+            one.excerpt = found.excerpt and self._text.text(_recut(found.excerpt, event, redacted), known)
             changed.evidence.append(one)
         return changed
 

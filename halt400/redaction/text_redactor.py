@@ -4,6 +4,7 @@ Before each stage a cheap test, a fraction of a microsecond, says whether the te
 """
 
 import re
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from halt400.redaction.credentials import (
@@ -28,6 +29,8 @@ __all__ = ["NeededStages", "TextRedactor"]
 
 FINDS_MAX = 10_000
 """Most secrets of one format in one text; the rest of a text with more is masked, so that the time stays bounded."""
+_CLEAN_TEXTS, _CLEAN_CHARS = 4_096, 512
+"""How many texts are known to be clean, and how long they are: a few megabytes at the most."""
 
 
 class NeededStages(NamedTuple):
@@ -37,8 +40,11 @@ class NeededStages(NamedTuple):
     formats: tuple[SecretFormat, ...]
     users: bool
     digits: bool
+    clean: Collection[str] = ()
+    """Texts that have no secret: those of them were left out of the joined texts."""
 
 
+_NONE_NEEDED = NeededStages(names=False, formats=(), users=False, digits=False)
 _SCHEMED = re.compile(rf"(?:{SCHEME})\s", re.IGNORECASE)
 _BASIC = re.compile(r"\s*basic\s+(\S+)", re.IGNORECASE)
 
@@ -59,6 +65,8 @@ class TextRedactor:
         self.replacer = SecretReplacer(tokens, lambda name: judge(name) is not NameVerdict.NONE, latin1=latin1)
         self._formats = (*custom_formats(rules.patterns), *FORMATS)
         self._hints = [(hint, secret_format) for secret_format in self._formats for hint in secret_format.hints]
+        self._clean: set[str] = set()
+        """Short texts that have no secret. A storm repeats them. A full set is replaced, never emptied."""
         self._by_start: dict[str, tuple[SecretFormat, ...]] = {}
         for secret_format in FORMATS:
             for hint in secret_format.hints:
@@ -73,9 +81,25 @@ class TextRedactor:
             has_long_digits(text),
         )
 
+    def needed_stages_of(self, texts: Iterable[str]) -> NeededStages:
+        """Which stages some texts can need; those that are known to be clean are not looked at."""
+        clean = self._clean
+        joined = "\n".join([text for text in texts if text not in clean])
+        return (self.needed_stages(joined) if joined else _NONE_NEEDED)._replace(clean=clean)
+
     def text(self, text: str, known: KnownSecrets | None = None, stages: NeededStages | None = None) -> str:
         """Any text with its secrets replaced; `known` collects them, and their echoes are replaced, too."""
-        stages = stages or self.needed_stages(text)
+        if text in (stages.clean if stages is not None else self._clean):
+            return known.replace_echoes(text, self.replacer) if known else text
+        knew_none = known is not None and not known
+        redacted = self._text(text, known, stages or self.needed_stages(text))
+        if knew_none and not known and redacted == text and len(text) <= _CLEAN_CHARS:
+            if len(self._clean) >= _CLEAN_TEXTS:
+                self._clean = set()
+            self._clean.add(text)
+        return redacted
+
+    def _text(self, text: str, known: KnownSecrets | None, stages: NeededStages) -> str:
         if stages.names:
             lowered = lower(text)
             if self._names.in_text(lowered):
@@ -104,7 +128,8 @@ class TextRedactor:
 
     def parameters(self, query: str, known: KnownSecrets | None = None, stages: NeededStages | None = None) -> str:
         """A query or form body with the values of secret names replaced, and nested texts redacted."""
-        stages = stages or self.needed_stages(query)
+        if stages is None or query in stages.clean:  # as a text it has no secret, as a query it may have
+            stages = self.needed_stages(query)
         if not stages.names or not self._names.in_text(lower(query)):
             return self.redact_formats(query, known, stages)
         parts = query.split("&")

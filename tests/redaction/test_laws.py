@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from halt400.errors import SettingError
-from halt400.records import Request, Response, ResponseEvent
+from halt400.records import Diagnosis, Evidence, Offence, Request, Response, ResponseEvent, Source
 from halt400.redaction import RedactionRules, Redactor
 from tests.redaction.innocent import INNOCENT
 from tests.redaction.secrets import BODIES, HEADER_NAMES, NAMED, PARAMETER_NAMES, PLACES, PRIVATE_KEY, SHAPED
@@ -68,6 +68,33 @@ def test_redacting_headers_twice_is_redacting_them_once(given_headers: list[tupl
     once = redactor.headers(given_headers)
     assert redactor.headers(once) == once
     assert [len(value) for _, value in once] == [len(value) for _, value in given_headers]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.sampled_from([0, 1, 2, 3]), min_size=2, max_size=8), st.lists(texts, min_size=4, max_size=4), headers
+)
+@example([0, 1, 2, 3] * 2, ["token=abcdefgh12345", "https://a.example/?page=1", "a:b@c", "4111 1111 1111 1111"], [])
+@example([0, 0, 1, 1], ["pin=1", "?pin=1", "pin=1&token=hunter2-hunter2", "hunter2-hunter2"], [("Cookie", "a=hunter2")])
+def test_what_was_redacted_before_changes_nothing(
+    order: list[int], parts: list[str], sent: list[tuple[str, str]]
+) -> None:
+    """A redactor remembers which texts have no secret; one that remembers nothing gives the same."""
+    kept = Redactor(RedactionRules(), b"the key of the redaction's tests")
+    for number in order:
+        url, body, answer, note = parts[number:] + parts[:number]
+        request = Request(method="POST", url=url, headers=[*sent, ("Referer", body), ("X-Note", note)], body=body)
+        response = Response(status=400, headers=[("X-Note", url), ("X-Echo", answer)], body=answer)
+        event = ResponseEvent(id="1", time=0, target="t", job_id="j", request=request, response=response)
+        found = Evidence(where="request_body", detail=note, excerpt=body[2:40], name=answer[:9])
+        diagnosis = Diagnosis(cause="unknown", blame="unknown", confidence=0.0, remedy=answer, evidence=[found])
+        source = Source(topic="responses", partition=0, offset=number)
+        offence = Offence(
+            target="t", event=event, source=source, archive_uri="file:///a", seen_at=0, diagnosis=diagnosis
+        )
+        fresh = Redactor(RedactionRules(), b"the key of the redaction's tests")
+        assert kept.offence(offence) == fresh.offence(offence)
+        assert kept.text(url) == fresh.text(url)
 
 
 @pytest.mark.slow
