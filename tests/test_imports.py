@@ -75,6 +75,7 @@ PURE = (
     "streams.processing.context",
     "streams.processing.decoding",
     "streams.processing.envelopes",
+    "streams.processing.learning_pace",
     "streams.processing.outcome",
     "streams.processing.partition",
     "streams.processing.target",

@@ -28,6 +28,7 @@ from streams.processing.decoding import (
     decode_event,
 )
 from streams.processing.envelopes import EnvelopedRecord, read_runs
+from streams.processing.learning_pace import LearningPace
 from streams.processing.outcome import Outcome
 from streams.processing.target import TrackedTarget
 from streams.processing.target_store import TargetStore
@@ -36,8 +37,6 @@ from streams.quarantine.ids import command_id
 __all__ = ["Outcome", "PartitionState", "ProcessingContext", "Record", "Refusal"]
 
 WINDOWS_ON_COMMANDS_S = (60, 300, 3600)
-PROFILED_PER_FOLD = 2
-"""Successes of one fold that are decoded whole for the targets' profiles: all in light traffic, a sample else."""
 
 
 class PartitionState:
@@ -65,6 +64,7 @@ class PartitionState:
         self._reader = RecordReader(partition, context.partition_of, context.why_not_believed)
         self._targets = TargetStore(context, recovered if recovered is not None else {})
         self._ids = RecentIds()
+        self._pace = LearningPace()
 
     def apply(self, records: Iterable[Record], now_ms: int) -> Outcome:
         """Apply response events in their order; `now_ms` is when they are read.
@@ -72,7 +72,8 @@ class PartitionState:
         A record is skipped when this process has applied it before, or when the target's recovered row includes it:
         what followed from it was on the broker before the row was.
         """
-        outcome, to_profile = Outcome(), PROFILED_PER_FOLD
+        outcome, to_profile = Outcome(), self._pace.allowance(now_ms)
+        to_learn = to_profile
         targets, changed = self._targets.loaded, self._targets.changed
         skew_ms = self._context.skew_ms
         recent_ids, older_ids = self._ids.recent, self._ids.older
@@ -118,6 +119,7 @@ class PartitionState:
                 to_profile -= self._targets.learn(envelope, to_profile)
         if todo:
             self.next_offset = todo[-1].offset + 1
+        self._pace.spend(to_learn - to_profile)
         self._ids.rotate()
         return outcome
 
