@@ -15,6 +15,8 @@ from streams.archive.object_names import archive_uri
 __all__ = ["DirectoryArchive"]
 
 TEMPORARY = {"ENOSPC", "EDQUOT", "EIO", "ESTALE", "ETIMEDOUT", "EAGAIN", "EBUSY", "EMFILE", "ENFILE"}
+_CAN_ADVISE = hasattr(os, "posix_fadvise")
+"""Linux begins to write what it is told is not needed in memory any more; macOS has no such call."""
 
 
 class DirectoryArchive:
@@ -77,7 +79,10 @@ class DirectoryArchive:
                     created += self._create(path.parent)
                     part = _Part(path)
                     parts.append(part)
-                    part.write(data, synced=self._synced)
+                    part.write(data)
+                for part in parts if self._synced else ():
+                    path = part.path
+                    part.sync()
                 for part in parts:
                     path = part.path
                     part.rename()
@@ -121,7 +126,9 @@ class DirectoryArchive:
                 except ArchiveChanged:
                     part.remove()
                     raise
-                part.write(data, synced=self._synced)
+                part.write(data)
+                if self._synced:
+                    part.sync()
                 part.rename()
             finally:
                 part.close()
@@ -223,12 +230,16 @@ class _Part:
         self.path, self._temporary = path, path.parent / f".{path.name}.part"
         self._descriptor = _open_locked(self._temporary)
 
-    def write(self, data: bytes, *, synced: bool) -> None:
+    def write(self, data: bytes) -> None:
+        """Write the data, and let the system begin to store it: then the syncs of a batch share most of their work."""
         os.ftruncate(self._descriptor, 0)
         with os.fdopen(self._descriptor, "wb", closefd=False) as file:
             file.write(data)
-        if synced:
-            os.fdatasync(self._descriptor)
+        if _CAN_ADVISE:
+            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def sync(self) -> None:
+        os.fdatasync(self._descriptor)
 
     def rename(self) -> None:
         self._temporary.replace(self.path)
