@@ -136,6 +136,23 @@ async def test_each_is_published_once_and_what_would_be_refused_again_stays(sett
     }
 
 
+async def test_the_events_of_an_array_are_published_one_by_one(settings: Settings) -> None:
+    """A worker of an earlier release refuses an array as a whole."""
+    kafka = settings.kafka
+    targets = [TARGET, "other.example", TARGET]
+    array = b"[%b]" % b",".join(event(target, id=f"a{number}") for number, target in enumerate(targets))
+    headers = [("halt400.error", b"invalid_event"), ("halt400.topic", kafka.topic("responses").encode())]
+    async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers) as producer:
+        await producer.send_and_wait(kafka.topic("responses.dlq"), array, partition=0, headers=headers)
+    done = await run("dead-letters", "redrive", "--error", "invalid_event", settings=settings)
+    assert (done.code, done.lines[-1]) == (0, "1 published again")
+    found = {msgspec.json.decode(one.value or b"")["id"]: (one.key, one.partition) for one in await responses(settings)}
+    assert found == {
+        f"a{number}": (target.encode(), partition_of(target.encode(), PARTITIONS))
+        for number, target in enumerate(targets)
+    }
+
+
 async def test_one_is_shown_without_its_secrets_and_an_unknown_one_is_one_line(settings: Settings) -> None:
     listed = json.loads((await run("dead-letters", "list", "--format", "json", settings=settings)).out)
     ids = {one["error"]: one["id"] for one in listed}

@@ -9,6 +9,7 @@ from aiokafka.structs import ConsumerRecord
 from confluent_kafka import Producer
 
 from streams.topics import partition_of
+from tests.cli.command import run
 from tests.worker.conftest import PARTITIONS, Cluster, totals
 
 TARGET = "api.shop.example"
@@ -136,3 +137,16 @@ async def test_the_partitioner_of_librdkafka_is_told_at_once_with_the_setting_th
     counted = {target: row["400"] for target, row in totals(await cluster.rows()).items()}
     assert counted == {target: 1 if target in refused else 2 for target in LIBRDKAFKA_TARGETS}
     assert len(await cluster.read("responses.dlq")) == len(refused)
+
+    values = [event(id=f"{target}-array", target=target, response={"status": 400}) for target in LIBRDKAFKA_TARGETS]
+    await cluster.publish([(None, b"[%b]" % b",".join(values))], partition=0)
+    await cluster.until_idle()
+    misplaced = {target for target in LIBRDKAFKA_TARGETS if partition_of(target.encode(), PARTITIONS) != 0}
+    of_array = [letter for letter in await cluster.read("responses.dlq") if "halt400.index" in dict(letter.headers)]
+    assert {(letter.key or b"").decode() for letter in of_array} == misplaced
+    assert {letter.value for letter in of_array} == {values[int(header(letter, "index"))] for letter in of_array}
+    done = await run("dead-letters", "redrive", "--error", "wrong_partition", **cluster.settings)
+    assert done.lines[-1] == f"{len(refused) + len(misplaced)} published again", done.err
+    await cluster.until_idle()
+    counted = {target: row["400"] for target, row in totals(await cluster.rows()).items()}
+    assert counted == dict.fromkeys(LIBRDKAFKA_TARGETS, 3)

@@ -5,15 +5,18 @@ import json
 import pytest
 
 from halt400.windows import Row, decode_row
+from streams import topics
 from tests.cli.command import run
-from tests.worker.conftest import Cluster, totals
+from tests.worker.conftest import PARTITIONS, Cluster, totals
 from tests.worker.test_lifecycle import TARGET, event, good, job
 
 
 @pytest.mark.slow
 async def test_a_row_that_cannot_be_read_is_made_anew_from_the_log(cluster: Cluster) -> None:
     cluster.start_worker("--role", "detect")
-    await cluster.publish([*good(50), event(400), *good(20, "other.example")])
+    array = b"[%b]" % b",".join(value for _, value in good(50))
+    await cluster.publish([(None, array)], partition=topics.partition_of(TARGET.encode(), PARTITIONS))
+    await cluster.publish([event(400), *good(20, "other.example")])
     await cluster.until_idle()
     running = await run("rebuild", **cluster.settings)
     assert (running.code, "Stop them" in running.err) == (1, True), running.err
