@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from halt400.diagnosis.code_tables import AMBIGUOUS_CODES, CODES, SOURCES
+from halt400.diagnosis.code_tables import AMBIGUOUS_CODES, CODES, SOURCES, UNREAD_CODES
 from halt400.diagnosis.error_codes import ErrorCode, code_key
 from halt400.lazy_patterns import lazy_pattern
 from halt400.records import Cause
@@ -49,7 +49,7 @@ _T: Cause = "transient"
 
 def _table() -> dict[str, Meaning]:
     table: dict[str, Meaning] = {}
-    for rows, weak in ((CODES, False), (AMBIGUOUS_CODES, True)):
+    for rows, weak in ((CODES, False), (UNREAD_CODES, False), (AMBIGUOUS_CODES, True)):
         for cause, kind, source, codes in rows:
             for code in codes.split():
                 # The DPoP and device grants have documented times: 5 s more (RFC 8628, 3.5), none for a nonce.
@@ -60,8 +60,8 @@ def _table() -> dict[str, Meaning]:
 _MEANINGS: Mapping[str, Meaning] = _table()
 
 _META_NUMBERS = {
-    "190": Meaning(_C, "expired", SOURCES["meta"]), "102": Meaning(_C, "expired", SOURCES["meta"]), "10": Meaning(_C, "permission", SOURCES["meta"]),
-    "200": Meaning(_C, "permission", SOURCES["meta"]), "368": Meaning(_R, "rate", SOURCES["meta"]), "341": Meaning(_R, "rate", SOURCES["meta"]),
+    "190": Meaning(_C, "expired", SOURCES["meta"]), "102": Meaning(_C, "expired", SOURCES["meta"]), "3": Meaning(_C, "permission", SOURCES["meta"]), "10": Meaning(_C, "permission", SOURCES["meta"]),
+    **{str(number): Meaning(_C, "permission", SOURCES["meta"]) for number in range(200, 300)}, "368": Meaning(_R, "rate", SOURCES["meta"]), "341": Meaning(_R, "rate", SOURCES["meta"]),
     "1": Meaning(_T, "server", SOURCES["meta"]), "2": Meaning(_T, "server", SOURCES["meta"]),
     "4": Meaning(_R, "rate", SOURCES["meta_limits"], 3600), "17": Meaning(_R, "rate", SOURCES["meta_limits"], 3600),
     "32": Meaning(_R, "rate", SOURCES["meta_limits"], 3600), "613": Meaning(_R, "rate", SOURCES["meta_limits"], 3600),
@@ -98,7 +98,10 @@ _WITHCODES: dict[str, tuple[re.Pattern[str], Meaning]] = {
         ("40008", r"timestamp", Meaning(_C, "clock", SOURCES["bitget"])), ("40009", r"sign", Meaning(_C, "signature", SOURCES["bitget"])),
         ("40012", r"apikey|password", Meaning(_C, "wrong", SOURCES["bitget"])), ("400002", r"timestamp", Meaning(_C, "clock", SOURCES["kucoin"])),
         ("400003", r"key", Meaning(_C, "wrong", SOURCES["kucoin"])), ("400004", r"passphrase", Meaning(_C, "wrong", SOURCES["kucoin"])),
-        ("400005", r"sign", Meaning(_C, "signature", SOURCES["kucoin"])), ("200002", r"too many|429", Meaning(_R, "rate", SOURCES["kucoin"])),
+        ("400005", r"sign", Meaning(_C, "signature", SOURCES["kucoin"])), ("200002", r"too many|429|rate limit", Meaning(_R, "rate", SOURCES["kucoin"])),
+        ("50111", r"OK-ACCESS-KEY", Meaning(_C, "wrong", SOURCES["okx"])), ("50112", r"timestamp", Meaning(_C, "clock", SOURCES["okx"])),
+        ("50113", r"sign", Meaning(_C, "signature", SOURCES["okx"])), ("50011", r"rate limit", Meaning(_R, "rate", SOURCES["okx"])),
+        ("20016", r"rate limit", Meaning(_R, "rate", SOURCES["discord"])), ("20022", r"rate limit", Meaning(_R, "rate", SOURCES["discord"])),
         ("21327", r"expired", Meaning(_C, "expired", "https://open.weibo.com/wiki/Error_code")),
         ("21332", r"access_token", Meaning(_C, "wrong", "https://open.weibo.com/wiki/Error_code")),
         ("11", r"compacted", Meaning(_S, "cursor", "https://etcd.io/docs/v3.5/learning/api/#compaction")),
@@ -106,12 +109,14 @@ _WITHCODES: dict[str, tuple[re.Pattern[str], Meaning]] = {
 }  # fmt: skip
 """Numbers that other APIs use too, each with a word that its own message has."""
 _ENTRA_NUMBERS = {
-    **dict.fromkeys(("70008", "700082", "700084", "50173", "70043", "50132", "54005"), Meaning(_C, "expired", SOURCES["entra"])),
+    **dict.fromkeys(("70000", "70008", "700082", "700084", "50173", "70043", "50132", "50133", "54005", "50055", "50144", "50089", "500133", "90086"), Meaning(_C, "expired", SOURCES["entra"])),
     **dict.fromkeys(("7000222",), Meaning(_C, "expired", SOURCES["entra"])),
-    **dict.fromkeys(("7000215", "700016", "50126", "50034", "50057", "700027", "7000229", "7000216", "50053", "50012", "700024"), Meaning(_C, "client", SOURCES["entra"])),
-    **dict.fromkeys(("50076", "50079", "65001", "50058", "50105", "53003", "16000"), Meaning(_C, "login", SOURCES["entra"])),
-    **dict.fromkeys(("50196", "90055"), Meaning(_R, "rate", SOURCES["entra"])),
-    **dict.fromkeys(("90033", "50033", "90024", "90006", "20033"), Meaning(_T, "server", SOURCES["entra"])),
+    **dict.fromkeys(("7000215", "700016", "50126", "50034", "50056", "50057", "50064", "700027", "50053", "50012", "50013", "50027", "70001", "70002", "700011", "700005", "7000112"), Meaning(_C, "client", SOURCES["entra"])),
+    **dict.fromkeys(("50072", "50074", "50076", "50078", "50079", "65001", "50058", "50105", "53003", "16000", "700020", "9002341"), Meaning(_C, "login", SOURCES["entra"])),
+    **dict.fromkeys(("50196", "90055", "50088"), Meaning(_R, "rate", SOURCES["entra"])),
+    **dict.fromkeys(("70016",), Meaning(_T, "pending", SOURCES["entra"])), **dict.fromkeys(("70019",), Meaning(_S, "code", SOURCES["entra"])),
+    **dict.fromkeys(("90033", "50033", "90024", "90006", "90090", "50087", "90012"), Meaning(_T, "server", SOURCES["entra"])),
+    **dict.fromkeys(("700024", "7000216", "7000229"), Meaning(_C, "client", SOURCES["entra"])),
 }  # fmt: skip
 _META_TYPES = ("OAuthException", "GraphMethodException", "FacebookApiException", "IGApiException")
 _DEVICE_CODE = Meaning("expired_state", "code", "https://www.rfc-editor.org/rfc/rfc8628#section-3.5")
