@@ -1,6 +1,6 @@
-"""400s of well-known APIs, rebuilt from public threads: two files, each committed before the code was run on it.
+"""400s of well-known APIs, rebuilt from public threads: three files, each committed before the code was run on it.
 
-What the first taught was mended before the second was written; `docs/diagnosis.md` has the first score of each.
+What one taught was mended before the next was written; `docs/diagnosis.md` has the first score of each.
 
 `place` lists the texts of which one stands at the first byte that the evidence points at; `names` the fields and
 headers that the evidence names; `remedy` what the server says is right and the remedy repeats.
@@ -17,7 +17,7 @@ from halt400.records import Diagnosis
 
 __all__ = ["REPORTS", "report_suite"]
 
-REPORTS = (OWN / "reports.jsonl", OWN / "reports_second.jsonl")
+REPORTS = tuple(OWN / name for name in ("reports.jsonl", "reports_second.jsonl", "reports_third.jsonl"))
 
 
 def report_suite() -> list[Score]:

@@ -47,6 +47,7 @@ _PATTERNS = tuple(
         (rf"(?i:{_KIND})\s({_PLAIN})\s(?:should|must|is|does|has|cannot|was)\b", None, True),
         (rf"(?i:param(?:eter)? is missing or the value is empty: )({_WORD})", None, True),
         (rf"(?i:required|missing|invalid|unknown|the)\s({_PLAIN})\s(?i:{_KIND})\b(?!\(s\)|\s?:)", None, False),
+        (rf"(?i:undefined|unknown|unrecogni[sz]ed) (?i:{_KIND}) ({_PLAIN})$", None, True),
         (rf"(?i:{_KIND})\(s\)\s?:\s({_WORD})", None, True),
         (rf"(?i:{_KIND})\s(?i:were|was|are|is)\s(?i:not \w{{1,20}}|missing|required|absent)\s?:\s({_WORD})", None, True),
         # The 'To' number +1 is not valid; "name cannot be missing"; "messages.2: ..."

@@ -26,7 +26,7 @@ _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 _FOLD = re.compile(r"\r?\n[ \t]")
 _VERSIONS = frozenset({"1.0", "1.1", "2", "2.0", "3", "3.0", "h2", "h3", "h2c", "unknown", ""})
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-9]{0,5})?")
-_PLAIN_HOST = re.compile(r"[A-Za-z0-9._-]{1,255}(?::[0-9]{1,5})?")
+_PLAIN_HOST = re.compile(r"[A-Za-z0-9.-]{1,255}(?::[0-9]{1,5})?")
 _SPECIAL = frozenset({"transfer-encoding", "upgrade", "expect"})
 """Fields that need a closer look."""
 _MAX_HOST_CHARS = 261  # 255 of a name, a colon and a port
@@ -259,12 +259,12 @@ def _host(exchange: Exchange) -> list[CauseFinding]:
         detail = f"Host says {value[:80]!r}, the URL {authority[:80]!r}."
         return [_finding(confidence, remedy, at_text("header", value, 0, detail, name="Host"))]
     if exchange.refused and mentions(exchange, "host"):
-        detail = f"The server does not know the host {value[:80]!r}."
-        return [
-            _finding(
-                0.8, "Send the name that this server answers to.", at_text("header", value, 0, detail, name="Host")
-            )
-        ]
+        evidence = at_text("header", value, 0, f"The server does not know the host {value[:80]!r}.", name="Host")
+        return [_finding(0.8, "Send the name that this server answers to.", evidence)]
+    if "_" in value and "Bad Request (400)" in exchange.response_text[:2000]:
+        detail = "Django refuses an underscore in Host (RFC 1123 section 2.1), with this page and no reason."
+        evidence = at_text("header", value, value.index("_"), detail, name="Host")
+        return [_finding(0.85, "Reach the server by a name without underscores.", evidence)]
     return []
 
 

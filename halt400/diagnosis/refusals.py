@@ -37,6 +37,9 @@ __all__ = ["REMEDIES", "find"]
 BY_CODE, BY_AMBIGUOUS_CODE, BY_WORDS, BY_WORDS_OF_STATE, BY_RETRY_AFTER, BY_FIELD = 0.96, 0.8, 0.89, 0.86, 0.7, 0.92
 _EXPECTED_REGION = re.compile(r"\bexpecting '([a-z0-9-]{2,40})'")
 _ABSENT = re.compile(r"missing|required|blank|empty|null|absent|unknown|unexpected|type", re.IGNORECASE)
+_GRANT_FIELDS = {
+    "code": "grant", "refresh_token": "grant", "assertion": "grant", "client_id": "client", "client_secret": "client",
+}  # fmt: skip
 BESIDE_A_FIELD = 0.6
 """Of a sentence beside a field that the server names and that is neither a credential nor state."""
 
@@ -100,7 +103,7 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     cache = exchange.parsed_response.cache
     if "refusal" not in cache:
         cache["refusal"] = _told(exchange)
-    told: _Told | None = cache["refusal"]
+    told: _Told | None = cache["refusal"] or _by_grant(exchange)
     if told is None or (told.kind == "csrf" and not carries_csrf_token(exchange)):
         return []
     evidence = list(told.evidence)
@@ -174,6 +177,18 @@ def _by_code(exchange: Exchange, error: ServerError, wait: _Wait) -> _Told | Non
     return ambiguous
 
 
+def _by_grant(exchange: Exchange) -> _Told | None:
+    """A token request (RFC 6749) whose code, token or client the server refuses in a member of its own, by no code."""
+    if b"grant_type" not in (exchange.body or b"")[:4096]:
+        return None
+    for field in read_server_error(exchange).fields[:4]:
+        name = field.name.rpartition(".")[2].lower()
+        if field.structured and name in _GRANT_FIELDS and _ABSENT.search(field.message) is None:
+            evidence = [Evidence(where="response_body", detail=f"The server refuses {field.name} of a token request.")]
+            return _Told("credential_rejected", _GRANT_FIELDS[name], BY_FIELD, True, evidence, None)
+    return None
+
+
 def _by_field(error: ServerError) -> _Told | None:
     """A member of its own names a credential, a cursor or a session, and the sentence asks for no other form of it."""
     for field in error.fields[:4]:
@@ -217,7 +232,7 @@ def _by_retry_after(exchange: Exchange, error: ServerError, wait: _Wait) -> _Tol
 
 def _place(exchange: Exchange, told: _Told) -> Evidence | None:
     if told.cause == "credential_rejected":
-        return credential_place(exchange, "The request carries this credential.")
+        return credential_place(exchange, "The request carries this credential.", of_time=told.kind == "clock")
     return state_place(exchange, "The request refers to this state.") if told.cause == "expired_state" else None
 
 

@@ -26,6 +26,7 @@ from halt400.diagnosis.said_places import at_position, sole_candidate
 from halt400.diagnosis.schema_remedies import MISSING, advice_for, mend_of, remedy_of
 from halt400.diagnosis.server_errors import NamedField, ServerError, read_server_error
 from halt400.diagnosis.server_phrases import mentions
+from halt400.lazy_patterns import lazy_pattern
 from halt400.records import Evidence
 
 __all__ = ["find"]
@@ -34,6 +35,7 @@ _STATUSES = frozenset({400, 406, 409, 412, 415, 422})
 _HTML = re.compile(r"\s{0,64}<(?:!doctype html|html|head|body)", re.IGNORECASE)
 _SAYS_ID = re.compile(r"\b(?:id|ID|Id|identifier)\b")
 _LEADING_WORD = re.compile(r"\s?([a-z]\w{2,60})\s?: [a-z]")
+_HAS_INVALID = lazy_pattern(r"\bhas (?:an )?invalid ([A-Za-z]\w{2,40})")
 _CODE_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _FAULT_WORDS = frozenset(
     {"invalid", "unknown", "missing", "bad", "unsupported", "incorrect", "malformed", "required", "not", "valid", "found",
@@ -243,10 +245,15 @@ def _where(exchange: Exchange, field: NamedField) -> str:
 def _by_words(exchange: Exchange, message: str) -> Evidence | None:
     """Up to three words of the message that are a name in the request, spelled otherwise: "account id", account_id."""
     words = re.findall(r"[A-Za-z][A-Za-z0-9]*", message[:400])
+    faulty = _HAS_INVALID.search(message[:400])
+    if faulty is not None:
+        place = locate_name(exchange, faulty[1], None, f"The server says: {message[:240]}")
+        if place is not None and place.where != "header":
+            return place
     for size in (3, 2, 1):
         for index in range(len(words) - size + 1):
             name = "_".join(words[index : index + size]).lower()
-            if len(name) < 4 or name in _COMMON_WORDS:
+            if len(name) < (3 if index == 0 else 4) or name in _COMMON_WORDS:
                 continue
             place = locate_name(exchange, name, None, f"The server says: {message[:240]}")
             if place is not None and place.where != "header":

@@ -61,6 +61,7 @@ _STATE_ORDER = (
     "device_code", "link_token", "public_token", "offset", "pos", "SignatureNonce", "$skiptoken", "$deltatoken", "resume_token", "search_id", "state",
 )  # fmt: skip
 _STATE_HEADERS = ("x-csrf-token", "x-csrftoken", "x-xsrf-token", "x-guest-token", "x-wp-nonce", "x-session-id", "x-session-token", "mcp-session-id", "dpop", "cookie")  # fmt: skip
+_TIMES = lazy_pattern(r"(?:[\w-]{1,40}-)?(?:timestamp|expires|expiry)|x-amz-date", re.IGNORECASE)
 _PLAIN = lazy_pattern(r"[^a-z0-9]+")
 _SCOPE = lazy_pattern(r"Credential=[^/,\s]{1,128}/(\d{8})/([\w-]{1,30})/([\w-]{1,40})/aws4_request")
 _MAX_HEADERS = 200
@@ -86,8 +87,10 @@ def is_cursor_name(name: str) -> bool:
     return _CURSOR_NAMES.fullmatch(_PLAIN.sub("", name.lower().rpartition(".")[2])) is not None
 
 
-def credential_place(exchange: Exchange, detail: str) -> Evidence | None:
+def credential_place(exchange: Exchange, detail: str, *, of_time: bool = False) -> Evidence | None:
     """Where the request carries its credential: a header, a parameter or a member of the body; None where nowhere.
+
+    `of_time`: the clock is at fault, so the header with the time that was signed goes first.
 
     Examples
     --------
@@ -96,6 +99,10 @@ def credential_place(exchange: Exchange, detail: str) -> Evidence | None:
     >>> found.name, found.excerpt
     ('key', 'https://a.example/?key=••••••••')
     """
+    if of_time:
+        for name, value in exchange.headers[:_MAX_HEADERS]:
+            if _TIMES.fullmatch(name) is not None:
+                return at_text("header", value, 0, "The time that was signed.", name=name)
     for name, value in exchange.headers[:_MAX_HEADERS]:
         if _HEADERS.fullmatch(name) is not None and value:
             scope = _SCOPE.search(value[:1000])
