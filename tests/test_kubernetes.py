@@ -1,5 +1,6 @@
 """The manifests are valid for Kubernetes, run without privileges, and fit the code; the Dockerfile passes hadolint."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,20 @@ def test_all_parts_are_there_and_are_applied() -> None:
     assert {image["name"] for image in kustomization["images"]} == {
         container["image"] for pod in PODS.values() for container in pod["spec"]["containers"]
     }
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+def test_what_kubectl_puts_together_is_valid_and_names_the_image_of_the_kustomization() -> None:
+    done = subprocess.run(["kubectl", "kustomize", FOLDER], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rendered = list(yaml.safe_load_all(done.stdout))
+    assert sorted(found["kind"] for found in rendered) == sorted(
+        found["kind"] for name, found in DOCUMENTS if name not in ("kustomization.yaml", "pod-monitor.yaml")
+    )
+    for document in rendered:
+        kubernetes_validate.validate(document, NEWEST, strict=True)
+    (image,) = next(found for _, found in DOCUMENTS if found["kind"] == "Kustomization")["images"]
+    assert done.stdout.count(f"image: {image['newName']}:{image['newTag']}") == len(PODS)
 
 
 @pytest.mark.parametrize("name", PODS)
