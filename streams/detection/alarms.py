@@ -36,7 +36,8 @@ def check_alarm(
     if evidence < tiers.ticket:
         return
     tier: Literal["ticket", "page"] = "page" if evidence >= tiers.page else "ticket"
-    over = f"{len(alarm.jobs)} job(s), {len(alarm.signatures)} signature(s)"
+    jobs, signatures = len(alarm.jobs), len(alarm.signatures)
+    over = f"{jobs} job{'s' * (jobs != 1)}, {signatures} signature{'s' * (signatures != 1)}"
     mark = tier if alarm.is_wide else "poison_item"
     if mark not in alarm.reported and not (mark == "ticket" and "page" in alarm.reported):
         alarm.reported.append(mark)

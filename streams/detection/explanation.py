@@ -129,9 +129,10 @@ class Explanation(Struct, kw_only=True, frozen=True):
             wide = (
                 "a break of the target" if self.is_wide else "a poison item until 3 signatures or 2 jobs are involved"
             )
+            jobs, signatures = len(self.suspect_jobs), len(self.suspect_signatures)
             found.append(
-                f"  the evidence comes from {len(self.suspect_jobs)} job(s) and {len(self.suspect_signatures)} "
-                f"signature(s): {wide}"
+                f"  the evidence comes from {jobs} job{'s' * (jobs != 1)} and {signatures} "
+                f"signature{'s' * (signatures != 1)}: {wide}"
             )
         if self.requested_at is not None:
             found.append(f"  its quarantine was requested at {_time(self.requested_at)}; the fleet has not decided yet")

@@ -50,7 +50,7 @@ async def check_kafka(settings: Settings) -> AsyncIterator[CheckResult]:
         return
     try:
         brokers, cluster_id = len(cluster["brokers"]), cluster["cluster_id"]
-        detail = f"{brokers} broker(s) at {kafka.bootstrap_servers}, cluster {cluster_id}"
+        detail = f"{brokers} broker{'s' * (brokers != 1)} at {kafka.bootstrap_servers}, cluster {cluster_id}"
         yield CheckResult("broker", "ok", detail)
         missing: list[str] = []
         async for result in _guarded("topics", _check_topics(settings, missing)):

@@ -78,7 +78,7 @@ def finding(kind: str = "target_alarm", number: int = 1, *, at: int = T0, **chan
             "severity": "page",
             "target": TARGET,
             "jobs": ("extract-098", "extract-099"),
-            "summary": f"{TARGET} answers 400 far more often than 0.01% of requests, over 2 job(s)",
+            "summary": f"{TARGET} answers 400 far more often than 0.01% of requests, over 2 jobs",
         },
         "poison_item": {
             "severity": "ticket",

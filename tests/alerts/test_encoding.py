@@ -87,7 +87,7 @@ ROW: dict[str, Any] = {
                 "kind": "target_alarm",
                 "severity": "page",
                 "at_ms": 1763870400000,
-                "summary": "api.shop.example answers 400 far more often than 0.01% of requests, over 2 job(s)",
+                "summary": "api.shop.example answers 400 far more often than 0.01% of requests, over 2 jobs",
                 "target": "api.shop.example",
                 "jobs": ["extract-098", "extract-099"],
             },
@@ -157,7 +157,7 @@ NOTIFICATION: dict[str, Any] = {
             "kind": "target_alarm",
             "severity": "page",
             "at_ms": 1763870400000,
-            "summary": "api.shop.example answers 400 far more often than 0.01% of requests, over 2 job(s)",
+            "summary": "api.shop.example answers 400 far more often than 0.01% of requests, over 2 jobs",
             "target": "api.shop.example",
             "jobs": ["extract-098", "extract-099"],
         }
