@@ -35,9 +35,9 @@ def main(arguments: list[str]) -> int:
     """Measure, print, and check the bound."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks memory", description=__doc__)
     parser.add_argument("--targets", type=int, default=100_000)
-    parser.add_argument("--day-events", type=int, default=3_000_000, help="events of the day before")
+    parser.add_argument("--day-events", type=int, default=1_000_000, help="events of the day before")
     parser.add_argument("--rate", type=int, default=5_000, help="events a second of the heavy minutes")
-    parser.add_argument("--minutes", type=float, default=3.0, help="how long they last")
+    parser.add_argument("--minutes", type=float, default=2.0, help="how long they last")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args(arguments)
     figures = _fleet(given)
