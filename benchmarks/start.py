@@ -31,6 +31,7 @@ AIMS = {
     "ready with nothing to recover, s": 5.0,
     "ready with rows to recover, s": 20.0,
     "rolling restart, static members, longest standstill, s": 5.0,
+    "rolling restart, other members, longest standstill, s": 5.0,
 }
 
 

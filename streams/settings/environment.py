@@ -194,8 +194,8 @@ class WorkerSettings(Section):
     )
     instance_id: str | None = Field(
         None,
-        description="Static group membership: a stable name for this worker. It keeps its partitions while it is away "
-        "for less than HALT400_KAFKA_SESSION_TIMEOUT_S.",
+        description="Static group membership: a stable name for this worker. After a failure it keeps its partitions "
+        "while it is away for less than HALT400_KAFKA_SESSION_TIMEOUT_S; one that is stopped gives them up at once.",
     )
 
 

@@ -10,8 +10,10 @@ from aiokafka.errors import IllegalStateError
 from faust.transport.consumer import RecordMap
 from faust.transport.drivers.aiokafka import Consumer
 from faust.types import TP
+from mode.services import WaitResults
 
 from streams.transport.fetcher import FoldingConsumerThread, Records
+from streams.transport.first_step import BegunCoroutine
 from streams.transport.progress import PartitionProgress
 from streams.transport.rebalance_log import RebalanceLog
 from streams.transport.watermarks import Watermarks
@@ -108,6 +110,25 @@ class FoldingConsumer(Consumer):
             self._buffered_partitions.discard(tp)
         else:
             super().on_buffer_drop(tp)
+
+    async def wait_first(self, *coros: Any, timeout: Any = None) -> Any:
+        """As Faust does, but where a fold can be delivered at once, without four tasks for it.
+
+        Faust awaits the delivery of each message together with the suspension of the flow, for it may have to wait.
+        """
+        if len(coros) != 2 or not all(map(asyncio.iscoroutine, coros)):
+            return await super().wait_first(*coros, timeout=timeout)
+        delivery, suspension = coros
+        try:
+            begun = BegunCoroutine(delivery)
+        except BaseException:
+            suspension.close()
+            raise
+        if not begun.ended:
+            return await super().wait_first(begun.finish(), suspension, timeout=timeout)
+        suspension.close()
+        await asyncio.sleep(0)  # the agent has its turn before the next fold is delivered
+        return WaitResults([delivery], [begun.result], False)
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Let Faust log slow partitions; its check would end the worker where a partition has no position."""

@@ -55,7 +55,7 @@ def build_detect_app(settings: Settings, place: GroupPlace | None = None) -> Hal
     kafka = settings.kafka
     _check_signing(kafka.connection.signing)
     app = new_app(settings, DETECT_GROUP, place)
-    watermarks = install(app, leaves=partial(leaves_group, app, settings, place))
+    watermarks = install(app, leaves=partial(leaves_group, app))
     inputs = InputTopics(kafka.topic(topics.RESPONSES), kafka.topic(topics.OPERATIONS))
     policies = PolicyFile(settings)
     partition_of = partial(topics.partition_of, partitions=kafka.partitions)

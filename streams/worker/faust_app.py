@@ -126,12 +126,13 @@ def new_app(settings: Settings, group: str, place: GroupPlace | None = None) -> 
     )
 
 
-def leaves_group(app: Halt400App, settings: Settings, place: GroupPlace | None) -> bool:
-    """Whether a process gives up its static name when it stops: where it has one of its worker's lifetime only.
+def leaves_group(app: Halt400App) -> bool:
+    """Whether a process gives up its static name when it stops, so that others have its partitions at once.
 
-    One that failed keeps it, since it is started again at once.
+    One that failed keeps it, since it is started again at once. Nobody knows when one that was stopped comes back, and
+    detection in its partitions would stand still until then.
     """
-    return place is not None and settings.worker.instance_id is None and app.failure is None
+    return app.failure is None
 
 
 def _credentials(security: Security) -> Any:

@@ -59,7 +59,7 @@ def build_follow_up_app(settings: Settings, place: GroupPlace | None = None) -> 
         Something in halt400.toml is wrong; the message names its line.
     """
     app = new_app(settings, FOLLOW_UP_GROUP, place)
-    watermarks = install(app, leaves=partial(leaves_group, app, settings, place))
+    watermarks = install(app, leaves=partial(leaves_group, app))
     app.services.append(new_metrics_server(settings, 1, place))
     config = settings.config.found
     redactor = redactor_of(settings)
