@@ -128,7 +128,6 @@ CODES: tuple[tuple[Cause, str, str, str], ...] = (
     (_R, "slow_down", _DEVICE, "slow_down"),
     (_T, "pending", _DEVICE, "authorization_pending"),
     (_S, "code", _DEVICE, "expired_token"),
-    (_C, "wrong", _GRAPH, "unauthenticated"),
     (_S, "cursor", _GRAPH, "syncStateNotFound resyncRequired resyncApplyDifferences resyncUploadDifferences"),
     (_S, "code", _GRAPH, "uploadSessionNotFound lockNotFoundOrAlreadyExpired"),
     (_R, "rate", _GRAPH, "activityLimitReached throttledRequest"),

@@ -184,6 +184,8 @@ def _field(exchange: Exchange) -> list[CauseFinding]:
             )
         ]
     confidence = 0.85 if not media.essence else 0.8
+    if not exchange.body and not exchange.refused:
+        confidence = min(confidence, 0.6)  # nobody reads the type of no body
     detail = f"Content-Type is malformed: {media.problem}."
     remedy = "Write Content-Type as type/subtype; name=value (RFC 9110 section 8.3.1)."
     return [_finding(confidence, remedy, at_text("header", value, media.problem_index, detail, name="Content-Type"))]
@@ -262,7 +264,7 @@ def _charset(exchange: Exchange) -> list[CauseFinding]:
         detail = f"No charset is called {charset[:40]!r}."
         return [
             _finding(
-                0.8,
+                0.8 if exchange.body or exchange.refused else 0.6,
                 "Declare charset=utf-8, and encode the body so.",
                 at_text("header", value, index, detail, name="Content-Type"),
             )

@@ -14,6 +14,7 @@ from halt400.records import Evidence
 __all__ = ["find"]
 
 _DIGITS = re.compile(r"[0-9]+")
+_REQUEST_LINE = re.compile(rb"[A-Z]{3,10} [^\s]{1,2000} HTTP/\d\.\d\r?\n")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _MOST_DIGITS = 18
 _CODINGS = frozenset({"chunked", "gzip", "x-gzip", "deflate", "compress", "x-compress", "identity"})
@@ -106,6 +107,8 @@ def _against_body(exchange: Exchange, lengths: list[str], codings: list[str]) ->
         return []
     # Recorders mask, decode and re-encode bodies: a difference is only sure where these are the bytes as sent.
     confidence = 0.92 if exchange.as_sent else 0.6 if exchange.refused else 0.45
+    if declared < actual and _REQUEST_LINE.search(exchange.body[:65536]) is not None:
+        confidence = max(confidence, 0.85)  # the shape of request smuggling: what follows is read as another request
     more = "more" if declared > actual else "fewer"
     detail = f"Content-Length says {declared} bytes, {more} than the {actual} of the body."
     remedy = "Count bytes, not characters, after encoding; or let the HTTP client write Content-Length."

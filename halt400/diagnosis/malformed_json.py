@@ -57,6 +57,8 @@ _OBJECT = re.compile(
 )
 _BYTES = re.compile(rb"b'.{0,65536}'|b\".{0,65536}\"", re.DOTALL)
 _BASE64 = re.compile(rb"[A-Za-z0-9+/\r\n]{4,65536}={0,2}\s{0,4}")
+_READS_NO_BODY = frozenset({"OPTIONS", "HEAD", "TRACE"})
+"""Methods whose content has no meaning (RFC 9110 section 9.3)."""
 _SENDS_BODY = frozenset({"POST", "PUT", "PATCH"})
 _SOFT = {"bom": 0.75, "encoding": 0.85, "invalid_utf8": 0.9, "empty": 0.7}
 _LONE_SURROGATE = re.compile(rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|[c-fC-F][0-9a-fA-F]{2})")
@@ -163,7 +165,7 @@ def _finding(exchange: Exchange, body: bytes, defect: JsonDefect, *, declared: b
         confidence = 0.5
     elif defect.kind == "concatenated" and _each_line_is_json(body):
         confidence = 0.1 if _BULK.search(exchange.url) else 0.85
-    if not declared:
+    if not declared or (exchange.method.upper() in _READS_NO_BODY and not exchange.refused):
         confidence = min(confidence, 0.7)
     cache = exchange.parsed_body.cache
     if "defect place" not in cache:
