@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.diagnosis_own import own_cases
-from halt400.diagnosis import diagnose
+from halt400.diagnosis import code_tables, diagnose
 from halt400.diagnosis.error_codes import code_key, read_error_codes
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.refusal_phrases import phrase_in, says_nothing
@@ -215,3 +215,36 @@ def test_no_sentence_is_lost_to_the_search_for_stems():
         for sentence in (said[:380] for said in read_server_error(exchange).sentences[:4]):
             found, whole = phrase_in(sentence), phrase_in(f"{sentence}…")
             assert (found and found[:2]) == (whole and whole[:2]), sentence
+
+
+def test_a_code_is_read_or_unread_and_each_row_cites_an_address():
+    rows = {name: getattr(code_tables, name) for name in ("CODES", "UNREAD_CODES", "AMBIGUOUS_CODES")}
+    assert all(row[2].startswith("https://") for table in rows.values() for row in table)
+    read = {code for row in code_tables.CODES for code in row[3].split()}
+    assert not read & {code for row in code_tables.UNREAD_CODES for code in row[3].split()}
+
+
+def test_a_token_request_whose_code_is_refused_by_field_is_a_grant_and_another_request_is_not():
+    body = (
+        '{"message": "Bad Request", "errors": [{"resource": "AuthorizationCode", "field": "code", "code": "invalid"}]}'
+    )
+    causes = [
+        diagnose(
+            Request(
+                method="POST",
+                url="https://a.example/x",
+                headers=[("Content-Type", "application/x-www-form-urlencoded")],
+                body=sent,
+            ),
+            Response(status=400, body=body),
+        ).cause
+        for sent in ("code=c7&grant_type=authorization_code", "code=c7&page=2")
+    ]
+    assert causes == ["credential_rejected", "schema_violation"]
+
+
+def test_a_signed_time_is_pointed_at_before_the_key():
+    headers = [("api-key", "k7"), ("api-expires", "1534097400")]
+    refusal = Response(status=400, body='{"error": {"message": "This request has expired"}}')
+    found = diagnose(Request(method="GET", url="https://a.example/x", headers=headers), refusal)
+    assert (found.cause, found.evidence[0].name) == ("credential_rejected", "api-expires")
