@@ -99,6 +99,7 @@ async def run_campaign(plan: Plan, directory: Path, say: Callable[[str], None]) 
         await observer.read_all()
         history = observer.history
         ends = [at_ms for ended in exits.values() for at_ms, _ in ended]
+        history.topic_faults = faults.topic_faults
         history.disturbances_ms = faults.disturbances_ms + ends
         violations = await asyncio.to_thread(check, history)
         return CampaignResult(

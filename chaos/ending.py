@@ -13,10 +13,17 @@ EXPECTED = frozenset({*halt400.errors.__all__, "ChildProcessEnded", "RecoveryTim
 
 
 def check_ends(history: History) -> Iterator[Violation]:
-    """Invariant 10: no error but the expected ones ended a worker, and at the end each stopped in order."""
+    """Invariant 10: no error but the expected ones ended a worker, and at the end each stopped in order.
+
+    Where a topic was changed each has to end, and only there one may end for its topics.
+    """
     for end in history.ends:
-        if end.error not in EXPECTED:
+        if end.error not in EXPECTED or (end.error == "TopicMismatch" and not history.topic_faults):
             yield Violation(10, f"{end.worker} ended by {end.error}: {end.text}")
+    for fault in history.topic_faults:
+        for worker, ended in fault.ended.items():
+            if ended is None:
+                yield Violation(10, f"{worker} went on, or did not say why it ended: {fault.topic} was {fault.what}")
     for worker, code in history.exit_codes.items():
         if code != 0:
             yield Violation(10, f"{worker} was told to stop when all was well, and ended with {code}")

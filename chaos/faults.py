@@ -6,9 +6,11 @@ import time
 from collections.abc import Awaitable, Callable
 
 from chaos.bursts import duplicates, poison, reordered
+from chaos.history import TopicFault
 from chaos.links import Link
 from chaos.schedule import KINDS, Fault
 from chaos.stage import CampaignStage
+from chaos.topic_faults import add_partitions, delete_topic
 from chaos.wall_clock import why_no_wall_clock
 from chaos.worker import WorkerProcess
 from halt400.errors import LocalServiceError
@@ -34,6 +36,9 @@ _DISTURBS = frozenset(
         "nothing_down",
         "isolate_broker",
         "disk_full",
+        "kill_process",
+        "delete_topic",
+        "add_partitions",
     }
 )
 """Kinds by which a worker may die, or lose its partitions, between sending a page and the row that says so."""
@@ -57,6 +62,8 @@ class Faults:
         self.spans: list[tuple[Fault, int, int]] = []
         self.skipped: dict[str, str] = {}
         self.disturbances_ms: list[int] = []
+        self.topic_faults: list[TopicFault] = []
+        self._changing_topics = asyncio.Lock()
         self._busy: dict[str, int] = {}
 
     async def run(self, fault: Fault) -> None:
@@ -84,7 +91,8 @@ class Faults:
             return None
         actions: dict[str, Callable[[], Awaitable[None]]] = {
             "kill_worker": lambda: self._kill_worker(worker, for_s),
-            "kill_follow_up": lambda: _now(worker.kill_follow_up),
+            "kill_follow_up": lambda: _now(lambda: worker.kill_one("follow-up")),
+            "kill_process": lambda: _now(lambda: worker.kill_one(f"detect-{1 + (which >> 8) % stage.processes}")),
             "freeze_worker": lambda: self._freeze(worker, for_s),
             "hiccup_worker": lambda: self._freeze(worker, for_s),
             "restart_worker": lambda: self._restart(worker, for_s),
@@ -113,6 +121,8 @@ class Faults:
             "clock_ahead": lambda: self._clock(worker, CLOCK_JUMP_S, for_s),
             "clock_behind": lambda: self._clock(worker, -CLOCK_JUMP_S, for_s),
             "disk_full": lambda: self._fill_disk(node, for_s),
+            "delete_topic": lambda: self._topics(delete_topic),
+            "add_partitions": lambda: self._topics(add_partitions),
             "poison": lambda: poison(stage),
             "duplicates": lambda: duplicates(stage, self._seed + which),
             "reordered": lambda: reordered(stage, self._seed + which),
@@ -125,6 +135,8 @@ class Faults:
             return why_no_wall_clock()
         if kind == "disk_full" and not self._stage.brokers.disks_can_fill:
             return "mounting small disks is not permitted here"
+        if kind == "kill_process" and self._stage.processes == 1:
+            return "each worker has one detect process: --processes 2"
         return None
 
     async def _between(self, for_s: float, begin: Callable[[], object], end: Callable[[], object]) -> None:
@@ -186,6 +198,10 @@ class Faults:
         brokers = self._stage.brokers
         await self._between(for_s, lambda: brokers.fill_disk(node), lambda: brokers.free_disk(node))
         await self._kill_brokers([node], 0.0)
+
+    async def _topics(self, change: Callable[[CampaignStage], Awaitable[TopicFault]]) -> None:
+        async with self._changing_topics:
+            self.topic_faults.append(await change(self._stage))
 
     async def _on_links(self, links: list[Link], begin: Callable[[Link], object], for_s: float) -> None:
         for link in links:

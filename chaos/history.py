@@ -20,6 +20,7 @@ __all__ = [
     "ReadableEnds",
     "ReceivedPage",
     "RowsAnswer",
+    "TopicFault",
     "WorkerEnd",
 ]
 
@@ -101,6 +102,14 @@ class WorkerEnd(NamedTuple):
     text: str
 
 
+class TopicFault(NamedTuple):
+    """A topic that was changed while workers ran, and after how many ms each had ended for it; None: it did not."""
+
+    what: str
+    topic: str
+    ended: dict[str, int | None]
+
+
 class ReceivedPage(NamedTuple):
     """One notification that the pager got, and the status that it answered; None where it never answered.
 
@@ -162,6 +171,8 @@ class History:
         then is sent again by the next one.
     ends
         Ends of workers by themselves.
+    topic_faults
+        Changes of topics for which every worker has to end.
     exit_codes
         With which each worker ended that was told to at the very end; None where it did not.
     disturbances_ms
@@ -184,6 +195,7 @@ class History:
     readable: list[ReadableEnds] = field(default_factory=list)
     moved_ms: list[int] = field(default_factory=list)
     ends: list[WorkerEnd] = field(default_factory=list)
+    topic_faults: list[TopicFault] = field(default_factory=list)
     exit_codes: dict[str, int | None] = field(default_factory=dict)
     disturbances_ms: list[int] = field(default_factory=list)
     _rows: list[tuple[LogRecord, str, Row]] | None = None

@@ -24,6 +24,9 @@ KINDS: dict[str, FaultKind] = {
     "kill_follow_up": FaultKind(
         0.0, 0.0, "worker", "the follow-up process gets SIGKILL; the worker ends, and is started again"
     ),
+    "kill_process": FaultKind(
+        0.0, 0.0, "worker", "a detect process of a worker with several gets SIGKILL; it is started again"
+    ),
     "freeze_worker": FaultKind(SESSION_S + 2, SESSION_S + 6, "worker", "SIGSTOP past the session timeout, SIGCONT"),
     "hiccup_worker": FaultKind(1.0, SESSION_S - 2, "worker", "SIGSTOP for less than the session, SIGCONT"),
     "restart_worker": FaultKind(0.0, 1.0, "worker", "SIGTERM, and start again"),
@@ -48,6 +51,10 @@ KINDS: dict[str, FaultKind] = {
     "clock_ahead": FaultKind(2.0, 8.0, "worker", "a worker's clock is 3 minutes ahead"),
     "clock_behind": FaultKind(2.0, 8.0, "worker", "a worker's clock is 3 minutes behind"),
     "disk_full": FaultKind(2.0, 8.0, "broker", "a broker's disk is full; it ends, and is started again with room"),
+    "delete_topic": FaultKind(0.0, 0.0, "all", "`findings` is deleted, and made again when each worker has ended"),
+    "add_partitions": FaultKind(
+        0.0, 0.0, "all", "`findings` gets more partitions, and is as declared again when each worker has ended"
+    ),
     "poison": FaultKind(0.0, 0.0, "all", "records that are no events, of 30 kinds, and one of 7.9 MiB"),
     "duplicates": FaultKind(0.0, 0.0, "all", "2,000 events twice, in another order"),
     "reordered": FaultKind(0.0, 0.0, "all", "2,000 events whose times are shuffled over ten minutes around now"),

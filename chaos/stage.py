@@ -21,7 +21,7 @@ from streams.local.ports import HOST, free_ports
 from streams.settings import KafkaSettings
 from streams.topics import apply_topics
 
-__all__ = ["BUCKET", "CampaignStage"]
+__all__ = ["BUCKET", "PARTITIONS", "CampaignStage"]
 
 BUCKET = "evidence"
 PREFIX = "chaos."
@@ -56,7 +56,7 @@ class CampaignStage:
     def __init__(
         self, directory: Path, seed: int, *, workers: int, scrapers: int, per_s: float, processes: int = 1
     ) -> None:
-        self.directory, self._seed, self._per_s, self._processes = directory, seed, per_s, processes
+        self.directory, self._seed, self._per_s, self.processes = directory, seed, per_s, processes
         worker_names = [f"worker{n}" for n in range(workers + 1)]
         self._scraper_names = [f"scraper{n}" for n in range(scrapers)]
         self.brokers = Brokers(directory, [*worker_names, *self._scraper_names])
@@ -90,7 +90,7 @@ class CampaignStage:
         await self.producer.start()
         (self.directory / "halt400.toml").write_text(POLICIES.format(url=self.pager.url))
         self.workers = [
-            WorkerProcess(name, self._environment(name), self.directory, self._processes) for name in self._worker_names
+            WorkerProcess(name, self._environment(name), self.directory, self.processes) for name in self._worker_names
         ]
         for worker in self.workers[:-1]:
             worker.start()

@@ -31,6 +31,7 @@ class WorkerProcess:
         self._environment = environment | {"HALT400_STATE_DIR": str(directory / name)} | self.clock.environment
         self.ended: list[tuple[int, int]] = []
         self.wanted = False
+        self._held = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._log_began = 0
 
@@ -47,7 +48,7 @@ class WorkerProcess:
     def start(self) -> None:
         """Start it, unless it runs."""
         self.wanted = True
-        if self.runs:
+        if self.runs or self._held:
             return
         self._log_began = len(self.log_text())
         with self.log_path.open("ab") as output:
@@ -63,6 +64,17 @@ class WorkerProcess:
         """Start it again where it has ended although it is wanted; to be called often."""
         if self.wanted and self._process is not None and self._process.poll() is not None:
             self.ended.append((int(time.time() * 1000), self._process.returncode))
+            self._process = None
+            self.start()
+
+    def hold(self) -> None:
+        """Do not start it again, whoever wants it, until it is released."""
+        self._held += 1
+
+    def release(self) -> None:
+        """Start it again where it is wanted."""
+        self._held -= 1
+        if self.wanted:
             self.start()
 
     def kill(self) -> None:
@@ -72,10 +84,10 @@ class WorkerProcess:
         if self._process is not None:
             self._process.wait()
 
-    def kill_follow_up(self) -> None:
-        """SIGKILL the follow-up process."""
-        follow_ups = [pid for pid in self.pids() if b"follow-up" in _command_of(pid)]
-        for pid in follow_ups[-1:]:
+    def kill_one(self, name: str) -> None:
+        """SIGKILL the process of it that has `name` in its command: ``follow-up``, ``detect-1``."""
+        found = [pid for pid in self.pids() if name.encode() in _command_of(pid)]
+        for pid in found[-1:]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from chaos.checker import check
-from chaos.history import ArchiveListing, CommitSample, History, LogRecord, QuarantinesAnswer, WorkerEnd
+from chaos.history import ArchiveListing, CommitSample, History, LogRecord, QuarantinesAnswer, TopicFault, WorkerEnd
 from halt400.records import Command
 from halt400.windows import decode_row, encode_row
 from tests.chaos.healthy import GATE, NOW, SCOPE, TARGET, dead_letter_headers, event, healthy, knows, sent
@@ -159,6 +159,8 @@ def savings_fall(history: History) -> None:
     history.topics["savings"].reverse()
 
 
+WENT_ON = TopicFault("deleted", "c.findings", {"w": None})
+
 PLANTED: list[tuple[int, str, Plant]] = [
     (1, "counted", recount),
     (1, "accepted", lose_row),
@@ -199,6 +201,8 @@ PLANTED: list[tuple[int, str, Plant]] = [
     (8, "which is no incident", page_of_nothing),
     (9, "after 2", savings_fall),
     (9, "not sent", lambda history: answer(history, 2, "released", 1)),
+    (10, "c.findings was deleted", lambda history: history.topic_faults.append(WENT_ON)),
+    (10, "ended by TopicMismatch", lambda history: history.ends.append(WorkerEnd("w", "TopicMismatch", "gone"))),
     (10, "ended by ValueError", lambda history: history.ends.append(WorkerEnd("w", "ValueError", "max() of nothing"))),
     (10, "ended with 75", lambda history: history.exit_codes.update(w=75)),
 ]
