@@ -208,6 +208,8 @@ class _ProduceRequest(SendProduceReqHandler):  # type: ignore[misc]
     """One request; it is written when the fence lets it pass at that moment, or its batches go back."""
 
     async def do(self, node_id: Any) -> None:
+        for batch in self._batches.values():
+            batch.get_data_buffer()  # It has its sequence: a record that is added while it waits would have none.
         # With a connection nothing is awaited between the check and the write.
         if await self._client.ready(node_id) and self._sender.fence.lets_pass(self._batches):
             await super().do(node_id)

@@ -151,6 +151,24 @@ async def test_a_member_that_its_group_has_kept_sends_all_that_waited_once(kafka
     assert await on_the_log(kafka, topic) == [b"first", b"reached", b"waited"]
 
 
+async def test_what_is_given_while_a_batch_waits_for_a_connection_has_a_sequence_of_its_own(
+    kafka: str, prefix: str
+) -> None:
+    topic = f"{prefix}cut"
+    async with fenced(kafka, topic) as one:
+        one.membership.joined()
+        await (await one.send(b"first"))
+        one.link.cut()
+        waiting = one.producer._message_accumulator._batches
+        sent = [await one.send(b"tried")]
+        await until(lambda: any(batch.retry_count for batches in waiting.values() for batch in batches))
+        sent.append(await one.send(b"given meanwhile"))
+        one.link.heal()
+        await asyncio.wait_for(asyncio.gather(*sent), 30.0)
+        await (await one.send(b"last"))
+    assert await on_the_log(kafka, topic) == [b"first", b"tried", b"given meanwhile", b"last"]
+
+
 async def test_a_process_that_stops_does_not_wait_for_what_it_may_not_send(kafka: str, prefix: str) -> None:
     topic = f"{prefix}stop"
     async with fenced(kafka, topic) as one:
