@@ -34,7 +34,7 @@ fuzz: setup ## Hypothesis with random seeds, for MINUTES=10; SEED=n repeats one 
 	@$(BIN)/python -m tests.fuzz $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 CHAOS = $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(EVENTS),--events $(EVENTS)) \
-	$(if $(SHRINK),--shrink) $(if $(REPORT),--report $(REPORT))
+	$(if $(SCHEDULE),--schedule $(SCHEDULE)) $(if $(SHRINK),--shrink) $(if $(REPORT),--report $(REPORT))
 chaos: setup ## Faults on real Kafka, workers, scrapers, S3; SEED=400 MINUTES=3.5 EVENTS=n, SHRINK=1; docs/reliability.md.
 	@$(BIN)/python -m chaos $(CHAOS)
 

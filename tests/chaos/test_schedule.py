@@ -1,10 +1,13 @@
 """Schedules of faults: the same for the same seed, readable, and shrunk to what still fails."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from chaos.schedule import KINDS, Fault, draw, read_schedule, shrink, write_schedule
+
+SCHEDULES = Path(__file__).parents[2] / "chaos" / "schedules"
 
 
 def test_the_same_seed_draws_the_same_faults_and_each_kind_comes_before_any_comes_again() -> None:
@@ -29,6 +32,15 @@ def test_a_schedule_is_read_as_it_was_written() -> None:
 def test_a_line_that_is_no_fault_is_named(line: str) -> None:
     with pytest.raises(ValueError, match="is no fault: write SECONDS KIND WHICH DURATION"):
         read_schedule(line)
+
+
+@pytest.mark.parametrize("path", sorted(SCHEDULES.glob("*.txt")), ids=lambda path: path.stem)
+def test_a_schedule_that_found_a_defect_can_be_run_again(path: Path) -> None:
+    """``make chaos SCHEDULE=chaos/schedules/….txt`` runs it, in minutes; it says what it found."""
+    text = path.read_text()
+    faults = read_schedule(text)
+    assert [fault.at_s for fault in faults] == sorted(fault.at_s for fault in faults)
+    assert len([line for line in text.splitlines() if line.startswith("# ")]) > 1
 
 
 async def test_shrinking_ends_with_the_faults_that_fail_together() -> None:
