@@ -17,6 +17,10 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def rebuild(
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be made anew.")] = False,
+        missing: Annotated[
+            bool,
+            typer.Option("--missing", help="Also the rows of targets that have events and no row: the topic was cut."),
+        ] = False,
         output: Annotated[OutputFormat, typer.Option("--format", help="A table, or JSON.")] = "table",
     ) -> None:
         """Make the rows of `rates` anew that cannot be read, and end a worker with it; stop the workers first.
@@ -33,7 +37,7 @@ def register(app: typer.Typer) -> None:
         from streams.settings import load_settings
 
         settings = load_settings()
-        found = asyncio.run(rebuild_rows(settings, PolicyFile(settings).policies, dry_run=dry_run))
+        found = asyncio.run(rebuild_rows(settings, PolicyFile(settings).policies, dry_run=dry_run, missing=missing))
         if output == "json":
             print_json([row._asdict() for row in found])
             return
@@ -45,4 +49,5 @@ def register(app: typer.Typer) -> None:
                 table.add_row(texts[0], str(row.partition), f"{row.responses:,}", str(row.quarantines), texts[1])
             console.print(table)
         done = "would be made anew" if dry_run else "made anew"
-        typer.echo(f"{len(found)} row{'' if len(found) == 1 else 's'} {done}." if found else "Every row can be read.")
+        right = "Every row is there, and can be read." if missing else "Every row can be read."
+        typer.echo(f"{len(found)} row{'' if len(found) == 1 else 's'} {done}." if found else right)

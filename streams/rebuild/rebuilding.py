@@ -1,4 +1,4 @@
-"""Finds the rows that cannot be read, and writes others from the log, while no worker runs."""
+"""Finds the rows that cannot be read or are missing, and writes others from the log, while no worker runs."""
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -15,9 +15,10 @@ from halt400.kafka.read_to_end import read_to_end
 from halt400.records import UNDECODABLE, Command
 from streams import topics
 from streams.detection import Policies
+from streams.processing.decoding import RecordReader
 from streams.processing.envelopes import is_envelope
 from streams.processing.target import TrackedTarget
-from streams.rebuild.row import rebuilt_row
+from streams.rebuild.row import RowRebuilding, counted_events
 from streams.settings import KafkaSettings, Settings
 
 __all__ = ["RebuiltRow", "rebuild"]
@@ -53,8 +54,14 @@ class _Unreadable(NamedTuple):
     earlier: bytes | None
 
 
-async def rebuild(settings: Settings, policies: Policies, *, dry_run: bool) -> list[RebuiltRow]:
+async def rebuild(settings: Settings, policies: Policies, *, dry_run: bool, missing: bool = False) -> list[RebuiltRow]:
     """Make the rows anew that cannot be read, from `responses` and `control`; the others stay as they are.
+
+    Parameters
+    ----------
+    missing
+        Also those of targets that have events on `responses`, and neither a row nor a deleted one on `rates`: its
+        beginning was cut off.
 
     Raises
     ------
@@ -67,22 +74,56 @@ async def rebuild(settings: Settings, policies: Policies, *, dry_run: bool) -> l
     skew_ms = int(settings.detection.skew_s * 1000)
     async with _consumer(kafka) as consumer:
         await _check_no_worker(kafka)
-        broken = await _unreadable_rows(consumer, kafka)
-        if not broken:
+        broken, known = await _unreadable_rows(consumer, kafka)
+        if not broken and not missing:
             return []
-        commands = await _commands(consumer, kafka, {name for _, name in broken})
+        commands = await _commands(consumer, kafka)
         found, rows = [], []
-        for (partition, name), reason in sorted(broken.items()):
+        for partition in range(kafka.partitions):
+            reasons = {name: reason for (number, name), reason in broken.items() if number == partition}
+            if not reasons and not missing:
+                continue
             end = await _committed(consumer, kafka, partition)
-            records = await _responses(consumer, kafka, partition, name.encode(), end)
-            row = rebuilt_row(name, reason.earlier, records, end, commands[name], policies, skew_ms)
-            read = TrackedTarget.decode(row, name)
-            halted = sum(not scope.is_released for scope in read.state.scopes.values())
-            found.append(RebuiltRow(name, partition, reason.text, read.row.totals()["responses"], halted))
-            rows.append((partition, name.encode(), row))
+            building = {name: RowRebuilding(name, reason.earlier) for name, reason in reasons.items()}
+            await _count(consumer, kafka, partition, end, skew_ms, building, known if missing else None)
+            for name, one in sorted(building.items()):
+                row = one.finish(end, commands.get(name, ()), policies)
+                read = TrackedTarget.decode(row, name)
+                halted = sum(not scope.is_released for scope in read.state.scopes.values())
+                reason = reasons[name].text if name in reasons else "It is missing."
+                found.append(RebuiltRow(name, partition, reason, read.row.totals()["responses"], halted))
+                rows.append((partition, name.encode(), row))
     if not dry_run:
         await _write(kafka, rows)
     return found
+
+
+async def _count(
+    consumer: AIOKafkaConsumer,
+    kafka: KafkaSettings,
+    partition: int,
+    end: int,
+    skew_ms: int,
+    building: dict[str, RowRebuilding],
+    known: Collection[tuple[int, str]] | None,
+) -> None:
+    """Count the events of a partition below an offset, as far back as it reaches.
+
+    Where `known` is given, what it does not have is added to `building`.
+    """
+    reader = RecordReader(partition, lambda key: topics.partition_of(key, kafka.partitions))
+    keys = {name.encode() for name in building}
+    async for record in _records(consumer, kafka.topic(topics.RESPONSES), [partition]):
+        if record.offset >= end:
+            break
+        if known is None and record.key not in keys and not is_envelope(record.value):
+            continue
+        for event in counted_events(record, reader):
+            name = event.target
+            if name not in building and known is not None and (partition, name) not in known:
+                building[name] = RowRebuilding(name, None)
+            if name in building:
+                building[name].count(record, event, skew_ms)
 
 
 async def _check_no_worker(kafka: KafkaSettings) -> None:
@@ -100,12 +141,19 @@ async def _check_no_worker(kafka: KafkaSettings) -> None:
         )
 
 
-async def _unreadable_rows(consumer: AIOKafkaConsumer, kafka: KafkaSettings) -> dict[tuple[int, str], _Unreadable]:
-    """Partition and target of each row on `rates` that cannot be read; one that a readable row follows is no matter."""
+async def _unreadable_rows(
+    consumer: AIOKafkaConsumer, kafka: KafkaSettings
+) -> tuple[dict[tuple[int, str], _Unreadable], set[tuple[int, str]]]:
+    """Partition and target of each row on `rates` that cannot be read, and of all that are on it.
+
+    One that a readable row follows is no matter.
+    """
+    known: set[tuple[int, str]] = set()
     found: dict[tuple[int, str], _Unreadable] = {}
     readable: dict[tuple[int, str], bytes] = {}
     async for record in _records(consumer, kafka.topic(topics.RATES), range(kafka.partitions)):
         place = record.partition, record.key.decode(errors="replace")
+        known.add(place)
         if record.value is None:
             found.pop(place, None)
             readable.pop(place, None)
@@ -117,13 +165,11 @@ async def _unreadable_rows(consumer: AIOKafkaConsumer, kafka: KafkaSettings) -> 
         else:
             readable[place] = record.value
             found.pop(place, None)
-    return found
+    return found, known
 
 
-async def _commands(
-    consumer: AIOKafkaConsumer, kafka: KafkaSettings, targets: Collection[str]
-) -> dict[str, list[Command]]:
-    """The latest command of each scope of these targets."""
+async def _commands(consumer: AIOKafkaConsumer, kafka: KafkaSettings) -> dict[str, list[Command]]:
+    """The latest command of each scope, by target."""
     latest: dict[str, Command] = {}
     async for record in _records(consumer, kafka.topic(topics.CONTROL), range(kafka.partitions)):
         if kafka.connection.signing.why_not(kafka.topic(topics.CONTROL), record, "commands") is not None:
@@ -134,23 +180,16 @@ async def _commands(
             continue
         command = _decode_command(record.value)
         known = latest.get(key)
-        if command.scope.target in targets and (known is None or command.sequence >= known.sequence):
+        if known is None or command.sequence >= known.sequence:
             latest[key] = command
-    return {name: [found for found in latest.values() if found.scope.target == name] for name in targets}
+    found: dict[str, list[Command]] = {}
+    for command in latest.values():
+        found.setdefault(command.scope.target, []).append(command)
+    return found
 
 
 async def _committed(consumer: AIOKafkaConsumer, kafka: KafkaSettings, partition: int) -> int:
     return await consumer.committed(TopicPartition(kafka.topic(topics.RESPONSES), partition)) or 0
-
-
-async def _responses(
-    consumer: AIOKafkaConsumer, kafka: KafkaSettings, partition: int, key: bytes, end: int
-) -> list[Any]:
-    """The records below an offset that may have events of a target, as far back as the topic reaches."""
-    records = _records(consumer, kafka.topic(topics.RESPONSES), [partition])
-    return [
-        record async for record in records if (record.key == key or is_envelope(record.value)) and record.offset < end
-    ]
 
 
 async def _records(consumer: AIOKafkaConsumer, topic: str, partitions: Collection[int]) -> AsyncIterator[Any]:

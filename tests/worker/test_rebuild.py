@@ -3,6 +3,9 @@
 import json
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from halt400.windows import Row, decode_row
 from streams import topics
@@ -42,7 +45,27 @@ async def test_a_row_that_cannot_be_read_is_made_anew_from_the_log(cluster: Clus
     assert cluster.stop_workers() == [0]
     before[TARGET].update({"responses": 1, "2xx": 1})
     assert totals(await last_rows(cluster)) == before
+    await check_missing_rows(cluster, before)
     assert (await cluster.latest())[job("job-0").id].state == "quarantined"
+
+
+async def check_missing_rows(cluster: Cluster, before: dict[str, dict[str, int]]) -> None:
+    """The topic is cut, or lost: its rows are made anew, but for those that were deleted."""
+    name = f"{cluster.prefix}rates"
+    rates = TopicPartition(name, await partition_of(cluster, TARGET))
+    end = max(record.offset for record in await cluster.read("rates") if record.partition == rates.partition) + 1
+    admin = AIOKafkaAdminClient(bootstrap_servers=cluster.bootstrap_servers)
+    await admin.start()
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {"cleanup.policy": "compact,delete"})])
+    await admin.delete_records({rates: RecordsToDelete(end)})
+    await admin.close()
+    assert TARGET not in await last_rows(cluster)
+    assert "Every row can be read." in (await run("rebuild", **cluster.settings)).out
+    made = await run("rebuild", "--missing", **cluster.settings)
+    assert made.code == 0, made.err
+    assert "It is missing." in made.out
+    assert totals(await last_rows(cluster)) == before
+    assert "Every row is there" in (await run("rebuild", "--missing", **cluster.settings)).out
 
 
 async def last_rows(cluster: Cluster) -> dict[str, Row]:
