@@ -8,6 +8,7 @@ from streams.fleet_cap.participant import CapParticipant
 from streams.processing.assignment import Assignment
 from streams.processing.outcome import Outcome
 from streams.processing.output_sender import OutputSender
+from streams.transport import StaleSend
 
 __all__ = ["FleetUpkeep"]
 
@@ -34,5 +35,10 @@ class FleetUpkeep:
             return
         await self._sender.send(partition, Outcome(findings=[finding]), self._assignment.inputs.responses)
         # No worker sends the finding again once the log has this record, so the broker must have the finding first.
-        await asyncio.gather(*partition.open_sends)
+        try:
+            await asyncio.gather(*partition.open_sends)
+        except StaleSend:
+            if self._assignment.is_current(partition):
+                raise
+            return
         await self._sender.send_fleet_records(partition, [reported])

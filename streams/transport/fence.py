@@ -161,6 +161,8 @@ class _Accumulator(MessageAccumulator):  # type: ignore[misc]
         stale = [batch for batches in self._batches.values() for batch in batches if self._fence.is_stale(batch)]
         for batch in stale:
             self._batches[batch.tp].remove(batch)
+            if batch.retry_count:
+                self._pending_batches.add(batch)  # where aiokafka takes it from when it is done
             if not self._batches[batch.tp]:
                 del self._batches[batch.tp]
         self._fail(stale)
