@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def diagnose(
-        file: Annotated[str, typer.Argument(metavar="FILE|-", help="What to read; - is standard input.")],
+        file: Annotated[str | None, typer.Argument(metavar="FILE|-", help="What to read; - is standard input.")] = None,
         form: Annotated[
             str,
             typer.Option(
@@ -59,6 +59,10 @@ def register(app: typer.Typer) -> None:
             Path | None,
             typer.Option(metavar="FILE", help="The OpenAPI document of the target: requests against its contract."),
         ] = None,
+        curl: Annotated[
+            str | None,
+            typer.Option(metavar="COMMAND", help="A curl command, in quotes, instead of a file: read, and never run."),
+        ] = None,
         fix: Annotated[
             bool, typer.Option("--fix", help="Print each request mended, where that is mechanical; send nothing.")
         ] = False,
@@ -76,7 +80,12 @@ def register(app: typer.Typer) -> None:
         from halt400.cli.diagnosed import diagnosed
         from halt400.cli.diagnosis_report import print_report
 
-        exchanges = _read(file, form, log_format)
+        if (file is None) == (curl is None):
+            raise typer.BadParameter("Give either a file (- is standard input) or --curl 'curl https://…'.")
+        if curl is not None:
+            exchanges = read_for_diagnosis(curl.encode(), _known("curl"))
+        else:
+            exchanges = _read(file or "-", form, log_format)
         contract = None
         if openapi is not None:
             from halt400.diagnosis import Contract

@@ -111,3 +111,12 @@ def test_a_file_that_is_not_there_is_one_clear_error():
 def test_no_line_of_a_piped_report_ends_in_a_space():
     lines = run(f"{BROKEN}\n{UNKNOWN}").stdout.splitlines()
     assert [line for line in lines if line.endswith(" ")] == []
+
+
+def test_a_curl_command_is_diagnosed_without_a_file_and_one_of_the_two_is_asked_for():
+    given = ["diagnose", "--curl", "curl 'https://api.shop.example/?q=%zz'", "--format", "json"]
+    broken = CliRunner().invoke(build(), given)
+    assert (broken.exit_code, '"cause":"invalid_url_encoding"' in broken.stdout) == (3, True)
+    assert CliRunner().invoke(build(), ["diagnose", "--curl", "curl https://api.shop.example/"]).exit_code == 0
+    neither = CliRunner().invoke(build(), ["diagnose"])
+    assert (neither.exit_code, "--curl" in neither.output) == (2, True)
