@@ -47,7 +47,8 @@ tools: setup ## On Debian, for the tests that need them: promtool into .venv, an
 	@test -x $(BIN)/promtool || { rm -rf build/promtool && mkdir -p build/promtool && cd build/promtool && \
 		apt-get download -qq prometheus && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool && \
 		install usr/bin/promtool ../../$(BIN)/promtool; }
-	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || apt-get install -y -qq --no-install-recommends chromium
+	@test -x "$$(command -v chromium)" -a -x "$$(command -v chromium-headless-shell)" || test "$$(id -u)" != 0 || \
+		apt-get install -y -qq --no-install-recommends chromium chromium-headless-shell
 
 test-all: lint test ## What CI runs.
 

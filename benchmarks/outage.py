@@ -56,8 +56,9 @@ async def run_away(
     around_s: float,
     per_s: int = PER_S,
     warm_up_s: float = WARM_UP_S,
+    **archive: Any,
 ) -> dict[str, Any]:
-    """Stop S3 for `away_s` with `around_s` of traffic before and after; what was seen.
+    """Stop S3 for `away_s` with `around_s` of traffic before and after; what was seen. `archive` goes to the stage.
 
     Raises
     ------
@@ -66,7 +67,7 @@ async def run_away(
     """
     with LocalS3() as s3:
         s3.create_bucket("evidence")
-        stage = Stage(kafka, s3, directory)
+        stage = Stage(kafka, s3, directory, **archive)
         await apply_topics(kafka)
         _as_if_elsewhere(s3)
         with stage.worker() as worker:

@@ -141,6 +141,8 @@ class Stage:
     ----------
     storm_keep
         As the worker has it; None keeps every one.
+    manifest_interval_s
+        As the worker has it.
     endpoint_url
         Where the worker finds S3, if not at `s3` itself.
     """
@@ -149,6 +151,7 @@ class Stage:
     s3: LocalS3
     directory: Path
     storm_keep: int | None = 20
+    manifest_interval_s: float = ArchiveSettings.model_fields["manifest_interval_s"].default
     endpoint_url: str | None = None
 
     @property
@@ -174,6 +177,7 @@ class Stage:
             "HALT400_ARCHIVE_ACCESS_KEY_ID": self.s3.access_key,
             "HALT400_ARCHIVE_SECRET_ACCESS_KEY": self.s3.secret_key,
             "HALT400_ARCHIVE_STORM_KEEP": str(self.storm_keep or 0),
+            "HALT400_ARCHIVE_MANIFEST_INTERVAL_S": str(self.manifest_interval_s),
             "HALT400_ARCHIVE_REDACTION_KEY": "the key of the outage benchmark",
             "HALT400_API_PORT": "0",
         }

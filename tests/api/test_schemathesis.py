@@ -1,4 +1,4 @@
-"""Schemathesis sends what the OpenAPI document allows, and what it does not, to a worker."""
+"""Schemathesis sends a worker operations and what-if questions, those that the OpenAPI document allows and others."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from streams.api.access import new_token
 from tests.worker.conftest import Cluster, cluster  # noqa: F401
 
-from .schemathesis_run import check_api
+from .schemathesis_run import NEED_A_WORKER, check_api
 
 TOKEN, ENTRY = new_token("schemathesis", "operate")
 SETTINGS = {
@@ -21,6 +21,6 @@ SETTINGS = {
 async def test_schemathesis_finds_nothing_in_a_worker(cluster: Cluster, tmp_path: Path) -> None:  # noqa: F811
     cluster.start_worker("--role", "detect", **SETTINGS)
     await cluster.until(lambda: "Ready: " in cluster.log_text() and cluster.api_url())
-    many = ("--phases", "examples,coverage,fuzzing", "--max-examples", "12", "--workers", "2")
-    await check_api(cluster.api_url() or "", tmp_path, "--header", f"Authorization: Bearer {TOKEN}", *many)
+    ours = [argument for name in NEED_A_WORKER for argument in ("--include-operation-id", name)]
+    await check_api(cluster.api_url() or "", tmp_path, "--header", f"Authorization: Bearer {TOKEN}", *ours)
     assert "Traceback" not in cluster.log_text()

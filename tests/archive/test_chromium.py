@@ -13,7 +13,7 @@ from streams.archive.har import har_of
 from streams.archive.offence_archiver import redact_and_cut
 from streams.local.ports import free_ports
 from tests.archive.offences import SECRETS, offence, redactor
-from tests.chromium import CHROMIUM, needs_chromium
+from tests.chromium import WHOLE_CHROMIUM, needs_whole_chromium
 
 DEADLINE_S = 60.0
 DEVTOOLS = "devtools://devtools/bundled/devtools_app.html"
@@ -37,7 +37,7 @@ IMPORT = """
 
 Evaluate = Callable[[str], Awaitable[Any]]
 
-pytestmark = needs_chromium
+pytestmark = needs_whole_chromium
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ async def devtools(tmp_path: Path) -> AsyncIterator[Evaluate]:
     flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-allow-origins=*", "--no-first-run"]
     with (tmp_path / "chromium.log").open("wb") as log:
         chromium = await asyncio.create_subprocess_exec(
-            str(CHROMIUM),
+            str(WHOLE_CHROMIUM),
             *flags,
             f"--remote-debugging-port={port}",
             f"--user-data-dir={tmp_path / 'profile'}",
