@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -43,6 +44,8 @@ def _started(url: str, directory: str) -> tuple["subprocess.Popen[str]", str]:
         said += line
         found = re.search(r"listening at (?:http://)?(127\.0\.0\.1:\d+)", line)
         if found:
+            # What it writes later is read too: it would stand still once the pipe is full.
+            threading.Thread(target=process.stdout.read, daemon=True).start()
             return process, f"http://{found[1]}"
     raise SystemExit(f"mitmdump has not started: {said}")
 
@@ -69,7 +72,7 @@ async def run(url: str, rounds: int, least: int, rate: float) -> None:
             tell(refused=number, known_at=time.time(), at=time.time(), sent_at=sent_at)
             responses += sent
         process.terminate()
-        process.communicate(timeout=60)
+        process.wait(timeout=60)
     tell(responses=responses)
 
 
