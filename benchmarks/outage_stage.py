@@ -143,6 +143,8 @@ class Stage:
         As the worker has it; None keeps every one.
     manifest_interval_s
         As the worker has it.
+    targets
+        How many there are; the archive writes a manifest for each that has 400s.
     endpoint_url
         Where the worker finds S3, if not at `s3` itself.
     """
@@ -152,6 +154,7 @@ class Stage:
     directory: Path
     storm_keep: int | None = 20
     manifest_interval_s: float = ArchiveSettings.model_fields["manifest_interval_s"].default
+    targets: int = 1_000
     endpoint_url: str | None = None
 
     @property
@@ -193,6 +196,7 @@ class Stage:
         start = time.time()
         events = generate(
             int(seconds * per_s),
+            targets=self.targets,
             bad_request_ratio=bad_request_ratio,
             seed=seed,
             start_ms=int(start * 1000),
