@@ -25,6 +25,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from benchmarks.pages import pages_server
 from streams.local import LocalKafka
+from streams.processing.envelopes import event_values
 from streams.settings import load_settings
 from streams.topics import apply_topics
 
@@ -151,7 +152,7 @@ async def _bad_requests_on_the_topic(servers: str) -> int:
         for partition in partitions:
             while await consumer.position(partition) < ends[partition]:
                 for records in (await consumer.getmany(timeout_ms=500)).values():
-                    events = [json.loads(record.value) for record in records]
+                    events = [json.loads(one) for record in records for one in event_values(record.value)]
                     ids.update(event["id"] for event in events if event["response"]["status"] == 400)
     return len(ids)
 

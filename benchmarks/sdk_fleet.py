@@ -35,6 +35,7 @@ from benchmarks.sdk_fleet_proxy import mitmdump_path
 from benchmarks.usage import machine_cpu_s, usage_of
 from halt400.records import Command, Scope
 from streams.local import LocalKafka
+from streams.processing.envelopes import event_values
 from streams.settings import KafkaSettings, load_settings
 from streams.topics import apply_topics
 
@@ -181,7 +182,7 @@ async def _ids_on_the_topic(kafka: KafkaSettings) -> list[str]:
         for partition in partitions:
             while await consumer.position(partition) < ends[partition]:
                 for records in (await consumer.getmany(timeout_ms=500)).values():
-                    ids += [json.loads(record.value)["id"] for record in records]
+                    ids += [json.loads(one)["id"] for record in records for one in event_values(record.value)]
     return ids
 
 
