@@ -10,6 +10,7 @@ from functools import wraps
 from typing import Any
 
 from halt400.errors import BrokerUnavailable
+from streams.transport import StaleSend
 
 __all__ = ["end_process", "ends_the_process"]
 
@@ -20,10 +21,21 @@ async def end_process(app: Any, error: BaseException) -> None:
     """Stop the worker because of `error`, within the bound of `streams.worker.stop_bound`."""
     if app.failure is not None:
         return
+    if _comes_of_stopping(app, error):
+        log.info("Stopped before it was done: %s", error)
+        return
     app.failure = error
     log.critical("The worker ends: %s: %s", type(error).__name__, error, exc_info=error)
     app.on_failure()
     await app.crash(error)
+
+
+def _comes_of_stopping(app: Any, error: BaseException) -> bool:
+    """Whether a worker that stops anyway only came too late: what it waited for is closed, or its partitions moved.
+
+    Nothing of what it did not end is committed. Faust does not tell an app that stops that partitions were revoked.
+    """
+    return app.should_stop and isinstance(error, BrokerUnavailable | StaleSend)
 
 
 def ends_the_process(app: Any) -> Callable[[Callable[..., Awaitable[None]]], Callable[..., Awaitable[None]]]:
@@ -34,15 +46,11 @@ def ends_the_process(app: Any) -> Callable[[Callable[..., Awaitable[None]]], Cal
         async def guarded(*arguments: Any) -> None:
             try:
                 await function(*arguments)
-            except BrokerUnavailable as error:
-                if app.should_stop:  # What it waited for is closed; nothing of it is committed.
-                    log.info("Stopped before it was done: %s", error)
-                    return
-                await end_process(app, error)
-                raise
             except Exception as error:
+                is_late = _comes_of_stopping(app, error)
                 await end_process(app, error)
-                raise
+                if not is_late:
+                    raise
 
         return guarded
 
