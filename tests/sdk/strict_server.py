@@ -29,7 +29,6 @@ class Server:
 
 
 _PART = b"x" * 100_000
-_MEGABYTE = _PART * 10
 
 
 async def _broken_gzip(request: web.Request) -> web.StreamResponse:
@@ -112,8 +111,8 @@ async def _answer(request: web.Request) -> web.StreamResponse:
     if request.path == "/large":
         answer = web.StreamResponse(status=int(request.query["status"]))
         await answer.prepare(request)
-        for _ in range(int(request.query.get("mb", "2"))):
-            await answer.write(_MEGABYTE)
+        for _ in range(int(request.query.get("mb", "2")) * 10):
+            await answer.write(_PART)
         return answer
     if request.path in _SPECIAL:
         return await _SPECIAL[request.path](request)
