@@ -111,17 +111,22 @@ def crs_request(row: dict[str, Any]) -> Request:
     method, uri = recorded.get("method", "GET"), recorded.get("uri", "/")
     url = uri if method == "CONNECT" or "://" in uri or not uri.startswith("/") else f"http://{host}{uri}"
     version = recorded.get("version", "HTTP/1.1")
-    if "#" in uri and not recorded.get("data"):  # the test's client writes the uri as it is
+    if _is_as_written(row):
         fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         return read_raw(f"{method} {uri} {version}\r\n{fields}\r\n".encode()).request
     return request_of(method, url, headers, recorded.get("data"), http_version=version if version != "1.1" else "/1.1")
+
+
+def _is_as_written(row: dict[str, Any]) -> bool:
+    """Whether the test's client writes the request line and the fields as they are, and no body."""
+    return "request" in row and not row["request"].get("data")
 
 
 def crs_suite(confusion: Counter[tuple[str, str]]) -> list[Score]:
     rows = [json.loads(line) for line in (CORPORA / "owasp_crs" / "labelled.jsonl").read_text().splitlines()]
     form, attacks, rest, every, twins = [], [], [], [], []
     for row in rows:
-        found = find_defect(crs_request(row), as_sent="#" in (row.get("request") or {}).get("uri", ""))
+        found = find_defect(crs_request(row), as_sent=_is_as_written(row))
         cause = found.cause if found is not None else "none"
         label = f"{row['id']} {cause} {found.confidence if found else ''}"
         if row["category"] == "waf_policy_not_a_defect":

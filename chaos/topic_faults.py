@@ -1,4 +1,4 @@
-"""Faults of topics: one is deleted, gets further partitions, or loses what was on it. Workers end or are mended."""
+"""Faults of topics: one is deleted, or gets further partitions. Each worker says so, and ends."""
 
 import asyncio
 import time
