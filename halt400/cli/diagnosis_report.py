@@ -13,6 +13,7 @@ from rich.text import Text
 from halt400.diagnosis.cause_titles import CAUSE_TITLES
 from halt400.diagnosis.excerpts import mask, visible
 from halt400.exchanges import RecordedExchange
+from halt400.plural import plural
 from halt400.records import Diagnosis, Evidence
 
 __all__ = ["print_report"]
@@ -122,7 +123,7 @@ def _summary(diagnoses: list[Diagnosis | None]) -> Text:
     total = len(diagnoses)
     named = sum(found is not None and found.cause != "unknown" for found in diagnoses)
     unknown = sum(found is not None and found.cause == "unknown" for found in diagnoses)
-    requests = f"{total} request{'s' if total != 1 else ''}"
+    requests = plural(total, "request")
     if not named and not unknown:
         return Text.assemble(("✓ ", "bold green"), f"No defect found in {requests}.")
     text = Text.assemble((f"{named} of {requests} with a defect", "bold red" if named else "bold"))

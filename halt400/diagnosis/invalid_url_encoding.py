@@ -18,6 +18,7 @@ from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding, at_text
 from halt400.diagnosis.server_phrases import mentions
 from halt400.diagnosis.whatwg_url import parse_failure
+from halt400.plural import plural
 from halt400.records import Evidence
 
 __all__ = ["PLACEHOLDER", "Component", "components", "find", "unescaped_count"]
@@ -206,7 +207,7 @@ def _unescaped(exchange: Exchange, url: str, parts: list[Component]) -> list[Cau
                 first.pop(weaker, None)
     total = sum(counts.values())
     split = ", ".join(f"{name} {count}" for name, count in counts.items())
-    summary = f"{total} character{'s' if total != 1 else ''} of the URL should have been escaped ({split})."
+    summary = f"{plural(total, 'character')} of the URL should have been escaped ({split})."
     ranked = sorted(first.items(), key=lambda item: -_CONFIDENCE[item[0]])
     evidence: list[Evidence] = []
     for kind, (part, index) in ranked:

@@ -13,6 +13,7 @@ from halt400.diagnosis.edits import encoded_text, with_body, with_url
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding
 from halt400.diagnosis.graphql_documents import GraphqlDocument, documents_of, evidence_in, offset_in, summary_of
+from halt400.plural import plural
 from halt400.records import Request
 
 __all__ = ["find", "mended_document", "with_document"]
@@ -59,7 +60,7 @@ def _described(text: str, at: int, problem: str) -> tuple[str, str]:
     opened = _open_brackets(text)
     if at >= len(text) and opened:
         named = "".join(_CLOSES[bracket] for bracket, _ in reversed(opened))
-        detail = f"{problem} The document ends while {len(opened)} bracket(s) are open, the last {opened[-1][0]!r}."
+        detail = f"{problem} The document ends with {plural(len(opened), 'open bracket')}, the last {opened[-1][0]!r}."
         return detail, f"Close the document with {named!r}, or send it whole."
     if "single quote" in problem:
         return (

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from halt400.kafka.connection import KafkaConnection
+from halt400.plural import plural
 
 __all__ = ["Belief", "belief_of"]
 
@@ -51,9 +52,9 @@ class Belief:
         # The first, and each doubling: whoever may write can write much.
         if not self.refused & (self.refused - 1):
             log.error(
-                "%d record(s) of %s are ignored, as no trusted key has signed them. The last one, offset %s of "
+                "Ignored %s of %s that no trusted key has signed. The last one, offset %s of "
                 "partition %s about %.200r: %s. Somebody else may write to the topic: see docs/security.md.",
-                self.refused,
+                plural(self.refused, "record"),
                 self._topic,
                 record.offset,
                 record.partition,

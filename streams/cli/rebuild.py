@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from halt400.plural import plural
 from streams.cli.output import OutputFormat, print_json, tables_on, visible_text
 
 __all__ = ["register"]
@@ -50,4 +51,4 @@ def register(app: typer.Typer) -> None:
             console.print(table)
         done = "would be made anew" if dry_run else "made anew"
         right = "Every row is there, and can be read." if missing else "Every row can be read."
-        typer.echo(f"{len(found)} row{'' if len(found) == 1 else 's'} {done}." if found else right)
+        typer.echo(f"{plural(len(found), 'row')} {done}." if found else right)

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from halt400.errors import ArchiveError, JobQuarantined
 from halt400.gate import Gate
+from halt400.plural import plural
 from halt400.proxies import Released
 from halt400.records import Command
 from streams.archive.har import offence_of
@@ -89,8 +90,7 @@ class Observer:
         self._log.outcome.not_sent = run.not_sent
         self._log.record(
             "job suspended",
-            f"by its own gate: {run.sent:,} request{'s' * (run.sent != 1)} sent, "
-            f"{run.not_sent:,} of {run.planned:,} not sent",
+            f"by its own gate: {plural(run.sent, 'request')} sent, {run.not_sent:,} of {run.planned:,} not sent",
         )
 
     async def wait_for_evidence(self) -> None:

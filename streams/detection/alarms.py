@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final, Literal
 
+from halt400.plural import plural
 from streams.detection.decision import Decision, PendingGrant
 from streams.detection.findings import Finding
 from streams.detection.policy import Policies
@@ -36,8 +37,7 @@ def check_alarm(
     if evidence < tiers.ticket:
         return
     tier: Literal["ticket", "page"] = "page" if evidence >= tiers.page else "ticket"
-    jobs, signatures = len(alarm.jobs), len(alarm.signatures)
-    over = f"{jobs} job{'s' * (jobs != 1)}, {signatures} signature{'s' * (signatures != 1)}"
+    over = f"{plural(len(alarm.jobs), 'job')}, {plural(len(alarm.signatures), 'signature')}"
     mark = tier if alarm.is_wide else "poison_item"
     if mark not in alarm.reported and not (mark == "ticket" and "page" in alarm.reported):
         alarm.reported.append(mark)

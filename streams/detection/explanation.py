@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from halt400.plural import plural
 from halt400.records import Milliseconds, RequestChange
 from streams.detection.mixture import Mixture
 from streams.detection.policy import Policies
@@ -129,11 +130,9 @@ class Explanation(Struct, kw_only=True, frozen=True):
             wide = (
                 "a break of the target" if self.is_wide else "a poison item until 3 signatures or 2 jobs are involved"
             )
-            jobs, signatures = len(self.suspect_jobs), len(self.suspect_signatures)
-            found.append(
-                f"  the evidence comes from {jobs} job{'s' * (jobs != 1)} and {signatures} "
-                f"signature{'s' * (signatures != 1)}: {wide}"
-            )
+            jobs = plural(len(self.suspect_jobs), "job")
+            signatures = plural(len(self.suspect_signatures), "signature")
+            found.append(f"  the evidence comes from {jobs} and {signatures}: {wide}")
         if self.requested_at is not None:
             found.append(f"  its quarantine was requested at {_time(self.requested_at)}; the fleet has not decided yet")
         elif self.refused_at is not None:

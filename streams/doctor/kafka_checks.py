@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from halt400.errors import Halt400Error
 from halt400.kafka.clients import close_producer, start_client
+from halt400.plural import plural
 from streams import topics
 from streams.dead_letters import read_letters
 from streams.doctor.access_checks import COORDINATOR_WITHIN_S, check_access
@@ -50,7 +51,7 @@ async def check_kafka(settings: Settings) -> AsyncIterator[CheckResult]:
         return
     try:
         brokers, cluster_id = len(cluster["brokers"]), cluster["cluster_id"]
-        detail = f"{brokers} broker{'s' * (brokers != 1)} at {kafka.bootstrap_servers}, cluster {cluster_id}"
+        detail = f"{plural(brokers, 'broker')} at {kafka.bootstrap_servers}, cluster {cluster_id}"
         yield CheckResult("broker", "ok", detail)
         missing: list[str] = []
         async for result in _guarded("topics", _check_topics(settings, missing)):

@@ -9,6 +9,7 @@ from itertools import chain, islice
 from typing import Literal
 
 from halt400.errors import InvalidRecord
+from halt400.plural import plural
 from halt400.rates import end_of_window_ms
 from halt400.records import Command
 from halt400.windows import WINDOWS_S, Row, bucket_counts, decode_row, window_counts
@@ -268,7 +269,4 @@ def _scopes(commands: Sequence[Command]) -> str:
         return "whole target"
     jobs = sum(command.scope.kind == "job" for command in commands)
     requests = len(commands) - jobs
-    parts = [
-        f"{number} {noun}{'s' * (number != 1)}" for number, noun in ((jobs, "job"), (requests, "request")) if number
-    ]
-    return ", ".join(parts)
+    return ", ".join(plural(number, noun) for number, noun in ((jobs, "job"), (requests, "request")) if number)

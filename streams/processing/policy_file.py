@@ -3,6 +3,7 @@
 import logging
 
 from halt400.errors import SettingError
+from halt400.plural import plural
 from streams.detection import Policies, Rule, parse_policies
 from streams.settings import DEFAULT_CONFIG_PATH, Settings
 
@@ -70,7 +71,7 @@ class PolicyFile:
             return False
         changed, self.policies = policies != self.policies, policies
         if changed:
-            log.info("%s was read again: %s rule(s) in force.", self._path, len(policies.rules))
+            log.info("%s was read again: %s in force.", self._path, plural(len(policies.rules), "rule"))
         return changed
 
     def _stamp(self) -> tuple[int, int, int] | None:

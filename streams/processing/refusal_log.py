@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from halt400.plural import plural
 from streams.processing.decoding import Refusal
 
 __all__ = ["RefusalLog"]
@@ -49,8 +50,8 @@ class RefusalLog:
             self._logged_at[kind] = now
             del self._counts[kind]
             log.warning(
-                "Refused %s record(s) of %s (%s) and sent them to %s. The last one: partition %s, offset %s: %s",
-                count,
+                "Refused %s of %s (%s) and sent them to %s. The last one: partition %s, offset %s: %s",
+                plural(count, "record"),
                 topic,
                 code,
                 self._dead_letters,

@@ -7,6 +7,8 @@ from itertools import groupby
 
 from faust.types import TP
 
+from halt400.plural import plural
+
 __all__ = ["RebalanceLog", "RecoveryLog", "list_partitions"]
 
 log = logging.getLogger("halt400.worker")
@@ -23,7 +25,7 @@ def list_partitions(tps: Iterable[TP]) -> str:
     tps = sorted(tps)
     by_topic = groupby(tps, key=lambda tp: tp.topic)
     topics = [f"{topic} {', '.join(_ranges([tp.partition for tp in found]))}" for topic, found in by_topic]
-    count = _count(len(tps), "partition")
+    count = plural(len(tps), "partition")
     return f"{count} ({'; '.join(topics)})" if topics else count
 
 
@@ -31,10 +33,6 @@ def _ranges(numbers: list[int]) -> list[str]:
     """Ascending numbers as ranges: each run of numbers is at a constant distance from its places in the list."""
     runs = [[number for _, number in run] for _, run in groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])]
     return [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 class RebalanceLog:
@@ -86,7 +84,7 @@ class RecoveryLog:
     def begin(self, partitions: int) -> None:
         """Log that the state of some assigned partitions is being recovered."""
         self._begun_at, self._partitions = self._clock(), partitions
-        log.info("Recovery begun: %s of %s.", _count(partitions, "partition"), self._topic)
+        log.info("Recovery begun: %s of %s.", plural(partitions, "partition"), self._topic)
 
     @property
     def is_running(self) -> bool:
@@ -100,7 +98,7 @@ class RecoveryLog:
             log.info(
                 "Recovery done in %.2f s: %s on %s of %s.",
                 self._clock() - begun_at,
-                _count(rows, "row"),
-                _count(self._partitions, "partition"),
+                plural(rows, "row"),
+                plural(self._partitions, "partition"),
                 self._topic,
             )

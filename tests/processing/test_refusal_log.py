@@ -26,9 +26,9 @@ def test_a_code_is_logged_at_once_and_then_once_a_minute_with_all_that_came(capl
             refusals.count("responses", 3, refusal(5 * second + number))
         refusals.report()
     assert caplog.messages == [
-        "Refused 5 record(s) of responses (not_json) and sent them to responses.dlq. "
+        "Refused 5 records of responses (not_json) and sent them to responses.dlq. "
         "The last one: partition 3, offset 4: what is wrong at 4",
-        "Refused 300 record(s) of responses (not_json) and sent them to responses.dlq. "
+        "Refused 300 records of responses (not_json) and sent them to responses.dlq. "
         "The last one: partition 3, offset 304: what is wrong at 304",
     ]
     assert {entry.levelname for entry in caplog.records} == {"WARNING"}
@@ -42,7 +42,7 @@ def test_each_topic_and_code_has_its_own_line(caplog: pytest.LogCaptureFixture) 
     refusals.report()
     refusals.report()
     assert [message.partition(" and sent")[0] for message in caplog.messages] == [
-        "Refused 1 record(s) of responses (not_json)",
-        "Refused 1 record(s) of responses (key_mismatch)",
-        "Refused 1 record(s) of operations (not_json)",
+        "Refused 1 record of responses (not_json)",
+        "Refused 1 record of responses (key_mismatch)",
+        "Refused 1 record of operations (not_json)",
     ]
