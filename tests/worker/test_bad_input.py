@@ -60,9 +60,7 @@ ACCEPTED: dict[str, tuple[bytes | None, bytes | None]] = {
 
 def refusals_logged(cluster: Cluster) -> dict[str, int]:
     """Code -> refused records, as the worker's log says; a minute may pass before the last of a code are logged."""
-    line = (
-        rf"WARNING halt400.worker: Refused (\d+) record\(s\) of {cluster.prefix}responses \((\w+)\) and sent them to "
-    )
+    line = rf"WARNING halt400.worker: Refused (\d+) records? of {cluster.prefix}responses \((\w+)\) and sent them to "
     return {code: int(count) for count, code in re.findall(line, cluster.log_text())}
 
 
