@@ -22,7 +22,14 @@ from typing import NamedTuple
 __all__ = ["PreloadedProcess"]
 
 REPOSITORY = Path(__file__).parents[1]
-MODULES = ("streams.worker.run", "streams.worker.detect_process", "streams.worker.follow_up_process", "halt400.cli")
+MODULES = (
+    "streams.worker.run",
+    "streams.worker.detect_process",
+    "streams.worker.follow_up_process",
+    "halt400.cli.app",
+    "streams.cli",
+    "typer.rich_utils",
+)
 
 
 class Request(NamedTuple):
@@ -137,7 +144,6 @@ def _watched(connection: Connection) -> Request:
 
 
 def _become(request: Request) -> None:
-    gc.unfreeze()
     for number, path in ((1, request.out), (2, request.err)):
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(file, number)

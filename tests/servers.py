@@ -20,8 +20,12 @@ from streams.local.service import LocalService
 
 __all__ = ["QUICK_JAVA", "Address", "Servers", "SharedServers", "handle_on_s3"]
 
-QUICK_JAVA = ("-XX:TieredStopAtLevel=1",)
-"""Java options for a Kafka that lives for minutes: optimizing its code takes more processor time than it saves."""
+QUICK_JAVA = ("-XX:TieredStopAtLevel=1", "-XX:-UseG1GC", "-XX:+UseSerialGC")
+"""Java options for a Kafka that lives for minutes: to optimize its code, or to collect its garbage with several
+threads, takes more processor time than it saves."""
+
+_SMALL_INDEXES = {"log.index.size.max.bytes": str(64 << 10)}
+"""Tests make thousands of partitions, most of them for few records."""
 
 Address = dict[str, Any]
 """What a client is given, e.g. ``{"port": 26514}``."""
@@ -58,7 +62,8 @@ class Servers:
         self._stack.close()
 
     def _kafka(self) -> Address:
-        return {"bootstrap_servers": self._stack.enter_context(LocalKafka(java_options=QUICK_JAVA)).bootstrap_servers}
+        broker = self._stack.enter_context(LocalKafka(java_options=QUICK_JAVA, properties=_SMALL_INDEXES))
+        return {"bootstrap_servers": broker.bootstrap_servers}
 
     def _s3(self) -> Address:
         server = self._stack.enter_context(LocalS3())
