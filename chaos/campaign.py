@@ -73,7 +73,8 @@ async def run_campaign(plan: Plan, directory: Path, say: Callable[[str], None]) 
         per_s=plan.per_s,
         processes=plan.processes,
     )
-    observer, faults = CampaignObserver(stage), Faults(stage, plan.seed)
+    observer = CampaignObserver(stage)
+    faults = Faults(stage, plan.seed, observer.remember)
     background: list[asyncio.Task[None]] = []
     try:
         say("starting brokers, S3, workers and scrapers")

@@ -119,7 +119,10 @@ def _class_of(status: int) -> str:
 def final_rows(history: History) -> dict[str, Row]:
     """The row of each target that a worker would recover: the one with the greatest offset."""
     rows: dict[str, Row] = {}
-    for _, target, row in history.rows():
+    kept = {(record.partition, record.offset) for record in history.records("rates")}
+    for record, target, row in history.rows():
+        if (record.partition, record.offset) not in kept:
+            continue
         if target not in rows or row.offset >= rows[target].offset:
             rows[target] = row
     return rows

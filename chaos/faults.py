@@ -10,7 +10,7 @@ from chaos.history import TopicFault
 from chaos.links import Link
 from chaos.schedule import KINDS, Fault
 from chaos.stage import CampaignStage
-from chaos.topic_faults import add_partitions, delete_topic
+from chaos.topic_faults import add_partitions, cut_changelog, delete_topic
 from chaos.wall_clock import why_no_wall_clock
 from chaos.worker import WorkerProcess
 from halt400.errors import LocalServiceError
@@ -39,6 +39,7 @@ _DISTURBS = frozenset(
         "kill_process",
         "delete_topic",
         "add_partitions",
+        "cut_changelog",
     }
 )
 """Kinds by which a worker may die, or lose its partitions, between sending a page and the row that says so."""
@@ -57,8 +58,8 @@ class Faults:
         Kinds that are not possible on this machine, with the reason.
     """
 
-    def __init__(self, stage: CampaignStage, seed: int) -> None:
-        self._stage, self._seed = stage, seed
+    def __init__(self, stage: CampaignStage, seed: int, remember: Callable[[str, int], Awaitable[None]]) -> None:
+        self._stage, self._seed, self._remember = stage, seed, remember
         self.spans: list[tuple[Fault, int, int]] = []
         self.skipped: dict[str, str] = {}
         self.disturbances_ms: list[int] = []
@@ -123,6 +124,7 @@ class Faults:
             "disk_full": lambda: self._fill_disk(node, for_s),
             "delete_topic": lambda: self._topics(delete_topic),
             "add_partitions": lambda: self._topics(add_partitions),
+            "cut_changelog": lambda: self._cut(which),
             "poison": lambda: poison(stage),
             "duplicates": lambda: duplicates(stage, self._seed + which),
             "reordered": lambda: reordered(stage, self._seed + which),
@@ -202,6 +204,10 @@ class Faults:
     async def _topics(self, change: Callable[[CampaignStage], Awaitable[TopicFault]]) -> None:
         async with self._changing_topics:
             self.topic_faults.append(await change(self._stage))
+
+    async def _cut(self, which: int) -> None:
+        async with self._changing_topics:
+            await cut_changelog(self._stage, which, self._remember)
 
     async def _on_links(self, links: list[Link], begin: Callable[[Link], object], for_s: float) -> None:
         for link in links:

@@ -173,6 +173,8 @@ class History:
         Ends of workers by themselves.
     topic_faults
         Changes of topics for which every worker has to end.
+    deleted
+        Topic -> records that a fault has deleted: they were on the log, and are not among `topics`.
     exit_codes
         With which each worker ended that was told to at the very end; None where it did not.
     disturbances_ms
@@ -195,6 +197,7 @@ class History:
     readable: list[ReadableEnds] = field(default_factory=list)
     moved_ms: list[int] = field(default_factory=list)
     ends: list[WorkerEnd] = field(default_factory=list)
+    deleted: dict[str, list[LogRecord]] = field(default_factory=dict)
     topic_faults: list[TopicFault] = field(default_factory=list)
     exit_codes: dict[str, int | None] = field(default_factory=dict)
     disturbances_ms: list[int] = field(default_factory=list)
@@ -205,9 +208,9 @@ class History:
         return self.topics.get(topic, [])
 
     def rows(self) -> list[tuple[LogRecord, str, Row]]:
-        """The rows of `rates` with their targets; decoded once."""
+        """The rows that were on `rates`, with their targets, in the order of the log; decoded once."""
         if self._rows is None:
-            log = self.records("rates")
+            log = self.deleted.get("rates", []) + self.records("rates")
             self._rows = [(one, one.key.decode(), decode_row(one.value)) for one in log if one.key and one.value]
         return self._rows
 

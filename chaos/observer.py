@@ -183,6 +183,14 @@ class CampaignObserver:
             for found in ENDS.findall(worker.log_text())
         ]
 
+    async def remember(self, topic: str, partition: int) -> None:
+        """Read a partition of which the records are about to be deleted."""
+        async with _clients(self._kafka.bootstrap_servers) as (_, consumer):
+            found = [one for one in await self._read(consumer, topic) if one.partition == partition]
+        deleted = self.history.deleted.setdefault(topic, [])
+        known = {(one.partition, one.offset) for one in deleted}
+        deleted += [one for one in found if (one.partition, one.offset) not in known]
+
     async def _read(self, consumer: AIOKafkaConsumer, topic: str) -> list[LogRecord]:
         tps = self._partitions([topic])
         consumer.assign(tps)

@@ -55,6 +55,9 @@ KINDS: dict[str, FaultKind] = {
     "add_partitions": FaultKind(
         0.0, 0.0, "all", "`findings` gets more partitions, and is as declared again when each worker has ended"
     ),
+    "cut_changelog": FaultKind(
+        0.0, 0.0, "all", "workers stop, a partition of `rates` loses its rows, `halt400 rebuild --missing`, they start"
+    ),
     "poison": FaultKind(0.0, 0.0, "all", "records that are no events, of 30 kinds, and one of 7.9 MiB"),
     "duplicates": FaultKind(0.0, 0.0, "all", "2,000 events twice, in another order"),
     "reordered": FaultKind(0.0, 0.0, "all", "2,000 events whose times are shuffled over ten minutes around now"),

@@ -90,7 +90,7 @@ class CampaignStage:
         await self.producer.start()
         (self.directory / "halt400.toml").write_text(POLICIES.format(url=self.pager.url))
         self.workers = [
-            WorkerProcess(name, self._environment(name), self.directory, self.processes) for name in self._worker_names
+            WorkerProcess(name, self.environment(name), self.directory, self.processes) for name in self._worker_names
         ]
         for worker in self.workers[:-1]:
             worker.start()
@@ -112,7 +112,8 @@ class CampaignStage:
         """How many scrapers there are."""
         return len(self._scraper_names)
 
-    def _environment(self, client: str) -> dict[str, str]:
+    def environment(self, client: str) -> dict[str, str]:
+        """What a worker is started with that reaches Kafka as this client."""
         assert self.s3_link is not None
         return self._bare_environment(client) | {
             "HALT400_KAFKA_PARTITIONS": str(PARTITIONS),

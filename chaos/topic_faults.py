@@ -1,18 +1,23 @@
 """Faults of topics: one is deleted, or gets further partitions. Each worker says so, and ends."""
 
 import asyncio
+import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from chaos.history import TopicFault
 from chaos.stage import PARTITIONS, CampaignStage
+from chaos.worker import WorkerProcess
 from halt400.errors import Halt400Error
-from streams.topics import FINDINGS, apply_topics, compare_topics
+from streams.topics import FINDINGS, RATES, apply_topics, compare_topics, declarations
 
-__all__ = ["add_partitions", "delete_topic"]
+__all__ = ["add_partitions", "cut_changelog", "delete_topic"]
 
 ENDS_S = 150.0
 """A worker looks at its topics every 30 s, must see a change twice, and other faults go on meanwhile."""
@@ -39,13 +44,14 @@ async def _change(
     began = time.monotonic()
     await _until_done(stage, change, lambda: _is_changed(stage, name))
     ended: dict[str, int | None] = dict.fromkeys(logs)
-    held = []
+    held: list[WorkerProcess] = []
     while None in ended.values() and time.monotonic() - began < ENDS_S:
         for worker in stage.regular:
-            if ended[worker.name] is None and _says(worker.log_text()[logs[worker.name] :], name):
-                ended[worker.name] = int((time.monotonic() - began) * 1000)
+            if worker not in held and _says(worker.log_text()[logs[worker.name] :], name):
                 worker.hold()
                 held.append(worker)
+            if worker in held and not worker.runs and ended[worker.name] is None:
+                ended[worker.name] = int((time.monotonic() - began) * 1000)
         await asyncio.sleep(0.2)
     await _until_done(stage, lambda admin: _mend(stage, admin, name), lambda: _is_right(stage))
     for worker in held:
@@ -95,3 +101,68 @@ async def _until_done(
             await admin.close()
         await asyncio.sleep(0.5)
     raise TimeoutError(f"the topics could not be changed within {MENDS_S:g} s")
+
+
+async def cut_changelog(stage: CampaignStage, which: int, remember: Callable[[str, int], Awaitable[None]]) -> None:
+    """Stop the workers, delete the rows of one partition of `rates`, make them anew, and start the workers again.
+
+    Parameters
+    ----------
+    remember
+        ``await remember(topic, partition)``: reads what is about to be deleted, for the checker.
+    """
+    for worker in stage.workers:
+        worker.hold()
+    try:
+        for worker in stage.workers:
+            worker.signal(signal.SIGCONT)
+        await asyncio.gather(*(asyncio.to_thread(worker.rest) for worker in stage.workers))
+        number = which % PARTITIONS
+        await _cut(stage, number, remember)
+        await _rebuild(stage)
+    finally:
+        for worker in stage.workers:
+            worker.release()
+
+
+async def _cut(stage: CampaignStage, number: int, remember: Callable[[str, int], Awaitable[None]]) -> None:
+    """Empty a partition. A topic that is only compacted lets nobody delete, so it is not for a moment."""
+    name = stage.direct.topic(RATES)
+    declared = next(dict(topic.config) for topic in declarations(stage.direct) if topic.name == name)
+    is_cut = False
+
+    async def cut(admin: AIOKafkaAdminClient) -> None:
+        nonlocal is_cut
+        await admin.alter_configs([_configured(name, declared | {"cleanup.policy": "compact,delete"})])
+        await remember(RATES, number)
+        await admin.delete_records({TopicPartition(name, number): RecordsToDelete(-1)})
+        await admin.alter_configs([_configured(name, declared)])
+        is_cut = True
+
+    async def is_done() -> bool:
+        return is_cut and await _is_right(stage)
+
+    await _until_done(stage, cut, is_done)
+
+
+def _configured(name: str, config: dict[str, str]) -> ConfigResource:
+    return ConfigResource(ConfigResourceType.TOPIC, name, config)
+
+
+async def _rebuild(stage: CampaignStage) -> None:
+    """Run ``halt400 rebuild --missing`` until it is done; the group knows stopped workers for a session."""
+    deadline = time.monotonic() + MENDS_S
+    while True:
+        command = [sys.executable, "-m", "halt400", "rebuild", "--missing"]
+        running = await asyncio.create_subprocess_exec(
+            *command,
+            env=stage.environment("direct"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await running.communicate()
+        if running.returncode == 0:
+            return
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"halt400 rebuild failed for {MENDS_S:g} s: {output.decode(errors='replace')}")
+        await asyncio.sleep(1.0)

@@ -110,6 +110,12 @@ class WorkerProcess:
             self.kill()
             return None
 
+    def rest(self) -> None:
+        """Stop it, and let it be wanted as before."""
+        wanted = self.wanted
+        self.stop()
+        self.wanted = wanted
+
     @property
     def api_url(self) -> str | None:
         """Where it serves the API since its last start, None while it does not."""
