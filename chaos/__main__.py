@@ -6,6 +6,7 @@ import logging
 import pickle
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from chaos.campaign import CampaignResult, Plan, run_campaign
 from chaos.checker import check
+from chaos.mounts import take_own_mounts
 from chaos.report import describe, write_section
 from chaos.schedule import KINDS, TELLING, Fault, draw, read_schedule, shrink, write_schedule
 from halt400.errors import Halt400Error
@@ -25,15 +27,19 @@ RESULT = "result.pickle"
 
 
 def main(arguments: list[str]) -> int:
-    """Run; 0 without a violation, 1 with one, 2 where a campaign could not be run."""
+    """Run; 0 without a violation, 1 with one, 2 where a campaign could not be run, 130 and 143 where it was stopped."""
     given = _parser().parse_args(arguments)
     given.minutes = given.minutes or (1.0 if given.short else 3.5)
     given.kinds = given.kinds or list(TELLING if given.short else KINDS)
     if given.short:
         given.per_s /= 2
     logging.basicConfig(level=logging.CRITICAL)
+    given.small_disks = take_own_mounts()
+    stopped: list[signal.Signals] = []
     try:
-        return asyncio.run(_main(given))
+        return asyncio.run(_main(given, stopped))
+    except asyncio.CancelledError:
+        return 128 + stopped[0]
     except (Halt400Error, OSError, ValueError, TimeoutError, RuntimeError) as error:
         print(f"chaos: {error}", file=sys.stderr)
         return 2
@@ -58,7 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _main(given: argparse.Namespace) -> int:
+async def _main(given: argparse.Namespace, stopped: list[signal.Signals]) -> int:
+    _clean_up_on_signals(stopped)
     outcomes = [_judge_again(directory) for directory in given.judge or ()]
     for wanted in given.seed if not outcomes else ():
         seed = wanted or secrets.randbits(31)
@@ -73,17 +80,39 @@ async def _main(given: argparse.Namespace) -> int:
     return int(any(outcome.violations for outcome in outcomes))
 
 
+def _clean_up_on_signals(stopped: list[signal.Signals]) -> None:
+    """Cancel this task at the first SIGINT or SIGTERM; further ones do not cut short how it cleans up."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def stop(number: signal.Signals) -> None:
+        print(f"chaos: {number.name}: stopping brokers, workers, scrapers and S3", file=sys.stderr, flush=True)
+        stopped.append(number)
+        if len(stopped) == 1 and task is not None:
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+
+
 async def _run(given: argparse.Namespace, seed: int, faults: Sequence[Fault], name: str) -> CampaignResult:
     seconds = given.minutes * 60
     per_s = given.per_s if given.events is None else given.events / seconds / given.scrapers
-    plan = Plan(seed, seconds, faults, given.workers, given.scrapers, per_s, given.processes)
+    plan = Plan(seed, seconds, faults, given.workers, given.scrapers, per_s, given.processes, given.small_disks)
     directory = Path(tempfile.mkdtemp(prefix="halt400-chaos-")) if given.keep is None else given.keep / name
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     began = time.monotonic()
-    outcome = await run_campaign(
-        plan, directory, lambda text: print(f"[{time.monotonic() - began:5.0f} s] {text}", flush=True)
-    )
+    try:
+        outcome = await run_campaign(
+            plan, directory, lambda text: print(f"[{time.monotonic() - began:5.0f} s] {text}", flush=True)
+        )
+    except asyncio.CancelledError:
+        if given.keep is None:
+            shutil.rmtree(directory)
+        raise
+    except Exception:
+        print(f"Logs are in {directory}.", flush=True)
+        raise
     (directory / RESULT).write_bytes(pickle.dumps(outcome))
     (directory / "schedule.txt").write_text(f"# seed {seed}\n{write_schedule(faults)}")
     print(describe(outcome), flush=True)

@@ -5,20 +5,26 @@ import os
 import signal
 import subprocess
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 
 from chaos.links import Link
 from streams.local import LocalKafka
-from streams.local.ports import HOST, free_ports
+from streams.local.ports import HOST
 
-__all__ = ["Brokers"]
+__all__ = ["Brokers", "all_of"]
 
 NODES = 3
 START_S = 180.0
 DISK_BYTES = 1024 * 1024 * 1024
 _QUICK_JAVA = ("-XX:TieredStopAtLevel=1", "-Xms64m")
+
+
+async def all_of(*starts: Awaitable[object]) -> None:
+    """Wait until all have ended, so that nothing starts any more; then raise what one of them has raised."""
+    for found in await asyncio.gather(*starts, return_exceptions=True):
+        if isinstance(found, BaseException):
+            raise found
 
 
 class Brokers:
@@ -29,13 +35,15 @@ class Brokers:
     clients
         Names of the clients that have links of their own, such as ``worker0``. The brokers reach one another through
         links too, named ``brokers``. The campaign itself connects directly.
+    ports
+        Free ports, `Brokers.ports_of` so many clients.
+    small_disks
+        Whether each broker gets a small disk of its own, which can be filled.
     """
 
-    def __init__(self, directory: Path, clients: Sequence[str]) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path, clients: Sequence[str], ports: Sequence[int], *, small_disks: bool) -> None:
+        self._directory, self._small_disks = directory, small_disks
         self._names = ["direct", "brokers", *clients]
-        count = len(self._names)
-        ports = free_ports(NODES * (1 + count + count - 1))
         self._ports = [ports[node::NODES] for node in range(NODES)]
         self.links: dict[str, list[Link]] = {
             name: [Link(self._advertised(node, name), self._listening(node, name)) for node in range(NODES)]
@@ -44,6 +52,11 @@ class Brokers:
         self.nodes = [self._node(node) for node in range(NODES)]
         self._mounted: set[int] = set()
 
+    @staticmethod
+    def ports_of(clients: int) -> int:
+        """How many ports are needed: a controller's, a listener's for each name, a link's for each but ``direct``."""
+        return NODES * (1 + 2 + clients + 1 + clients)
+
     def bootstrap_servers(self, client: str = "direct") -> str:
         """The addresses for one client."""
         return ",".join(f"{HOST}:{self._advertised(node, client)}" for node in range(NODES))
@@ -51,13 +64,11 @@ class Brokers:
     async def start(self) -> None:
         """Start the links and the brokers, all at once: a broker answers when there is a quorum."""
         for node in range(NODES):
-            await asyncio.to_thread(self._mount, node)
+            self._mount(node)
         for links in self.links.values():
             for link in links:
                 await link.start()
-        with ThreadPoolExecutor(NODES) as pool:
-            loop = asyncio.get_running_loop()
-            await asyncio.gather(*(loop.run_in_executor(pool, node.start) for node in self.nodes))
+        await all_of(*(asyncio.to_thread(node.start) for node in self.nodes))
 
     async def stop(self) -> None:
         """Stop all."""
@@ -67,8 +78,10 @@ class Brokers:
         for links in self.links.values():
             for link in links:
                 await link.stop()
-        for node in self._mounted:
-            await asyncio.to_thread(subprocess.run, ["umount", str(self._place(node))], check=False)
+        while self._mounted:
+            # Lazily: a process that was killed may still have files open there.
+            place = self._place(self._mounted.pop())
+            await asyncio.to_thread(subprocess.run, ["umount", "--lazy", str(place)], check=False)
 
     def freeze(self, node: int) -> None:
         """SIGSTOP one broker."""
@@ -107,7 +120,9 @@ class Brokers:
 
     def _mount(self, node: int) -> None:
         place = self._place(node)
-        place.mkdir(parents=True)
+        place.mkdir(parents=True, exist_ok=True)
+        if not self._small_disks:
+            return
         mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(place)]
         if subprocess.run(mount, capture_output=True, check=False).returncode == 0:
             self._mounted.add(node)

@@ -1,6 +1,7 @@
 """One campaign: start the stage, run the schedule of faults under traffic, let all settle, read and judge."""
 
 import asyncio
+import errno
 import itertools
 import random
 import time
@@ -19,12 +20,13 @@ from chaos.observer import CampaignObserver
 from chaos.schedule import Fault
 from chaos.stage import CampaignStage
 from chaos.violation import Violation
-from halt400.errors import Halt400Error
+from halt400.errors import Halt400Error, LocalServiceError
 from halt400.operations import operation_id
 from halt400.records import Operation, Scope
 
 __all__ = ["CampaignResult", "Plan", "run_campaign"]
 
+START_ATTEMPTS = 3
 READY_S = 180.0
 SETTLE_S = 180.0
 QUIET_S = 6.0
@@ -43,6 +45,7 @@ class Plan:
     scrapers: int = 2
     per_s: float = 300.0
     processes: int = 1
+    small_disks: bool = False
 
 
 @dataclass
@@ -65,20 +68,12 @@ class CampaignResult:
 async def run_campaign(plan: Plan, directory: Path, say: Callable[[str], None]) -> CampaignResult:
     """Run one campaign in an empty directory, which has the logs of its processes afterwards."""
     started = time.monotonic()
-    stage = CampaignStage(
-        directory,
-        plan.seed,
-        workers=plan.workers,
-        scrapers=plan.scrapers,
-        per_s=plan.per_s,
-        processes=plan.processes,
-    )
+    say("starting brokers, S3, workers and scrapers")
+    stage = await _started(plan, directory, say)
     observer = CampaignObserver(stage)
     faults = Faults(stage, plan.seed, observer.remember)
     background: list[asyncio.Task[None]] = []
     try:
-        say("starting brokers, S3, workers and scrapers")
-        await stage.start()
         await _until(lambda: all("Ready:" in worker.log_text() for worker in stage.regular), READY_S, "the workers")
         background = [
             asyncio.create_task(work)
@@ -101,6 +96,7 @@ async def run_campaign(plan: Plan, directory: Path, say: Callable[[str], None]) 
         history = observer.history
         ends = [at_ms for ended in exits.values() for at_ms, _ in ended]
         history.topic_faults = faults.topic_faults
+        history.late_stops = {worker.name: worker.late for worker in stage.workers}
         history.disturbances_ms = faults.disturbances_ms + ends
         violations = await asyncio.to_thread(check, history)
         return CampaignResult(
@@ -118,7 +114,40 @@ async def run_campaign(plan: Plan, directory: Path, say: Callable[[str], None]) 
     finally:
         for task in background:
             task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
         await stage.stop()
+
+
+async def _started(plan: Plan, directory: Path, say: Callable[[str], None]) -> CampaignStage:
+    """A stage that runs; on other ports where another program took one between its choice and its use."""
+    for attempt in range(1, START_ATTEMPTS + 1):
+        stage = CampaignStage(
+            directory,
+            plan.seed,
+            workers=plan.workers,
+            scrapers=plan.scrapers,
+            per_s=plan.per_s,
+            processes=plan.processes,
+            small_disks=plan.small_disks,
+        )
+        try:
+            await stage.start()
+        except BaseException as error:
+            await stage.stop()
+            if not _lost_a_port(error) or attempt == START_ATTEMPTS:
+                raise
+            say(f"a port was taken meanwhile, once more: {error}")
+        else:
+            return stage
+    raise AssertionError("unreachable")
+
+
+def _lost_a_port(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return error.errno == errno.EADDRINUSE
+    return isinstance(error, LocalServiceError) and any(
+        words in str(error) for words in ("is in use", "already in use", "BindException")
+    )
 
 
 async def _run_faults(
@@ -126,16 +155,19 @@ async def _run_faults(
 ) -> None:
     began = time.monotonic()
     running: set[asyncio.Task[None]] = set()
-    for number, fault in enumerate(plan.faults, 1):
-        await asyncio.sleep(max(0.0, began + fault.at_s - time.monotonic()))
-        say(f"{number}/{len(plan.faults)} at {time.monotonic() - began:.0f} s: {fault.kind} for {fault.for_s:g} s")
-        task = asyncio.create_task(faults.run(fault))
-        running.add(task)
-        for failed in (one for one in (*running, *background) if one.done() and not one.cancelled()):
-            failed.result()
-    if running:
+    try:
+        for number, fault in enumerate(plan.faults, 1):
+            await asyncio.sleep(max(0.0, began + fault.at_s - time.monotonic()))
+            say(f"{number}/{len(plan.faults)} at {time.monotonic() - began:.0f} s: {fault.kind} for {fault.for_s:g} s")
+            running.add(asyncio.create_task(faults.run(fault)))
+            for failed in (one for one in (*running, *background) if one.done() and not one.cancelled()):
+                failed.result()
         await asyncio.gather(*running)
-    await asyncio.sleep(max(0.0, began + plan.seconds - time.monotonic()))
+        await asyncio.sleep(max(0.0, began + plan.seconds - time.monotonic()))
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 async def _keep(stage: CampaignStage) -> None:

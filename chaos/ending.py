@@ -13,7 +13,7 @@ EXPECTED = frozenset({*halt400.errors.__all__, "ChildProcessEnded", "RecoveryTim
 
 
 def check_ends(history: History) -> Iterator[Violation]:
-    """Invariant 10: no error but the expected ones ended a worker, and at the end each stopped in order.
+    """Invariant 10: no error but the expected ones ended a worker, each stopped in time, at the end in order.
 
     Where a topic was changed each has to end, and only there one may end for its topics.
     """
@@ -24,6 +24,9 @@ def check_ends(history: History) -> Iterator[Violation]:
         for worker, ended in fault.ended.items():
             if ended is None:
                 yield Violation(10, f"{worker} went on, or did not say why it ended: {fault.topic} was {fault.what}")
+    for worker, times in history.late_stops.items():
+        for at_ms in times:
+            yield Violation(10, f"{worker} was told to stop, and had not within a minute, at {at_ms}")
     for worker, code in history.exit_codes.items():
         if code != 0:
             yield Violation(10, f"{worker} was told to stop when all was well, and ended with {code}")

@@ -175,6 +175,8 @@ class History:
         Changes of topics for which every worker has to end.
     deleted
         Topic -> records that a fault has deleted: they were on the log, and are not among `topics`.
+    late_stops
+        Worker -> when it had not stopped for a minute after it was told to, in ms, and was killed.
     exit_codes
         With which each worker ended that was told to at the very end; None where it did not.
     disturbances_ms
@@ -199,6 +201,7 @@ class History:
     ends: list[WorkerEnd] = field(default_factory=list)
     deleted: dict[str, list[LogRecord]] = field(default_factory=dict)
     topic_faults: list[TopicFault] = field(default_factory=list)
+    late_stops: dict[str, list[int]] = field(default_factory=dict)
     exit_codes: dict[str, int | None] = field(default_factory=dict)
     disturbances_ms: list[int] = field(default_factory=list)
     _rows: list[tuple[LogRecord, str, Row]] | None = None

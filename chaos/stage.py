@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 
-from chaos.brokers import Brokers
+from chaos.brokers import Brokers, all_of
 from chaos.links import Link
 from chaos.pager import PagerServer
 from chaos.schedule import SESSION_S
@@ -28,6 +29,8 @@ PREFIX = "chaos."
 PARTITIONS = 6
 STORM_KEEP = 5
 SCRAPER_STARTS_S = 30.0
+PORTS = range(12_000, 20_000)
+"""Ports that no other local server picks: a broker that was killed finds its own free."""
 POLICIES = """\
 [defaults]
 policy = "strict"
@@ -54,19 +57,29 @@ class CampaignStage:
     """Starts and stops all of it; `direct` is how the campaign itself reaches Kafka."""
 
     def __init__(
-        self, directory: Path, seed: int, *, workers: int, scrapers: int, per_s: float, processes: int = 1
+        self,
+        directory: Path,
+        seed: int,
+        *,
+        workers: int,
+        scrapers: int,
+        per_s: float,
+        processes: int = 1,
+        small_disks: bool = False,
     ) -> None:
         self.directory, self._seed, self._per_s, self.processes = directory, seed, per_s, processes
         worker_names = [f"worker{n}" for n in range(workers + 1)]
         self._scraper_names = [f"scraper{n}" for n in range(scrapers)]
-        self.brokers = Brokers(directory, [*worker_names, *self._scraper_names])
+        clients = [*worker_names, *self._scraper_names]
+        s3_port, self._s3_link_port, *ports = free_ports(2 + Brokers.ports_of(len(clients)), PORTS)
+        self.brokers = Brokers(directory, clients, ports, small_disks=small_disks)
         self.direct = KafkaSettings(
             bootstrap_servers=self.brokers.bootstrap_servers(),
             topic_prefix=PREFIX,
             partitions=PARTITIONS,
             replication_factor=3,
         )
-        self.s3, self.pager = LocalS3(), PagerServer()
+        self.s3, self.pager = LocalS3(s3_port), PagerServer()
         self.s3_link: Link | None = None
         self.workers: list[WorkerProcess] = []
         self._worker_names = worker_names
@@ -79,9 +92,9 @@ class CampaignStage:
     async def start(self) -> None:
         """Start all and wait until a worker is ready."""
         await self.pager.start()
-        await asyncio.gather(self.brokers.start(), asyncio.to_thread(self.s3.start))
+        await all_of(self.brokers.start(), asyncio.to_thread(self.s3.start))
         await asyncio.to_thread(self.s3.create_bucket, BUCKET)
-        self.s3_link = Link(free_ports(1)[0], self.s3.port)
+        self.s3_link = Link(self._s3_link_port, self.s3.port)
         await self.s3_link.start()
         await apply_topics(self.direct)
         self.producer = AIOKafkaProducer(
@@ -180,19 +193,17 @@ class CampaignStage:
         return self.brokers.links[client]
 
     async def stop(self) -> None:
-        """Kill what still runs."""
-        for worker in self.workers:
-            worker.signal(signal.SIGCONT)
-            worker.kill()
-        for scraper in self._scrapers.values():
-            if scraper.poll() is None:
-                scraper.kill()
-                scraper.wait()
-        await self.operations.stop()
-        if self.producer is not None:
-            await self.producer.stop()
-        if self.s3_link is not None:
-            await self.s3_link.stop()
-        await asyncio.to_thread(self.s3.stop)
-        await self.pager.stop()
-        await self.brokers.stop()
+        """Kill what still runs; each part, whatever happens with the others."""
+        async with AsyncExitStack() as parts:
+            parts.push_async_callback(self.brokers.stop)
+            parts.push_async_callback(self.pager.stop)
+            parts.push_async_callback(asyncio.to_thread, self.s3.stop)
+            if self.s3_link is not None:
+                parts.push_async_callback(self.s3_link.stop)
+            if self.producer is not None:
+                parts.push_async_callback(self.producer.stop)
+            parts.push_async_callback(self.operations.stop)
+            for number in self._scrapers:
+                parts.callback(self.kill_scraper, number)
+            for worker in self.workers:
+                parts.callback(worker.kill)

@@ -14,7 +14,7 @@ INVARIANTS = {
     7: "what the API says is what the log implies at its stated age",
     8: "each page was sent at least once, and no incident twice beyond the stated rule",
     9: "savings never fall",
-    10: "a worker ends only where something was done to it, never by an error of its own",
+    10: "a worker ends only where something was done to it, never by an error of its own, and in time when told to",
 }
 """What must hold of every history, by number."""
 

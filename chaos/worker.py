@@ -23,6 +23,8 @@ class WorkerProcess:
     ----------
     ended
         (time in ms, exit code) of each end that nobody asked for.
+    late
+        When it had not stopped in time although it was told to, in ms.
     """
 
     def __init__(self, name: str, environment: dict[str, str], directory: Path, processes: int = 1) -> None:
@@ -30,6 +32,7 @@ class WorkerProcess:
         self.log_path, self.clock = directory / f"{name}.log", WallClock(directory, name)
         self._environment = environment | {"HALT400_STATE_DIR": str(directory / name)} | self.clock.environment
         self.ended: list[tuple[int, int]] = []
+        self.late: list[int] = []
         self.wanted = False
         self._held = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -107,14 +110,15 @@ class WorkerProcess:
         try:
             return self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:
+            self.late.append(int(time.time() * 1000))
             self.kill()
             return None
 
     def rest(self) -> None:
-        """Stop it, and let it be wanted as before."""
+        """Stop it, and let it be wanted as before: it is to be held meanwhile."""
         wanted = self.wanted
         self.stop()
-        self.wanted = wanted
+        self._process, self.wanted = None, wanted
 
     @property
     def api_url(self) -> str | None:

@@ -2,6 +2,7 @@
 
 import random
 import socket
+from collections.abc import Sequence
 
 from halt400.errors import LocalServiceError
 
@@ -15,7 +16,7 @@ _FIRST, _LAST = 20000, 32000
 _ATTEMPTS = 200
 
 
-def free_ports(count: int) -> list[int]:
+def free_ports(count: int, among: Sequence[int] = range(_FIRST, _LAST)) -> list[int]:
     """Pick ports on which nothing listens; start the server at once.
 
     Raises
@@ -28,14 +29,15 @@ def free_ports(count: int) -> list[int]:
         for _ in range(_ATTEMPTS):
             if len(bound) == count:
                 return [port.getsockname()[1] for port in bound]
-            candidate = _listen(random.randint(_FIRST, _LAST))  # noqa: S311
+            candidate = _listen(random.choice(among))  # noqa: S311
             if candidate is not None:
                 bound.append(candidate)
     finally:
         for port in bound:
             port.close()
     raise LocalServiceError(
-        f"No {count} free ports between {_FIRST} and {_LAST} on {HOST}.", "Stop what listens there, or pass a port."
+        f"No {count} free ports between {among[0]} and {among[-1]} on {HOST}.",
+        "Stop what listens there, or pass a port.",
     )
 
 

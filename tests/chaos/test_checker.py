@@ -36,6 +36,17 @@ def lose_row(history: History) -> None:
     history.topics["rates"] = []
 
 
+def cut_changelog(history: History) -> None:
+    """The rows are deleted, and made anew with other places on the log."""
+    history.deleted = {"rates": history.topics["rates"]}
+    history.topics["rates"] = [record._replace(offset=record.offset + 1) for record in history.deleted["rates"]]
+
+
+def cut_changelog_for_good(history: History) -> None:
+    cut_changelog(history)
+    history.topics["rates"] = []
+
+
 def lose_acknowledged(history: History) -> None:
     history.scrapers["s"].insert(0, sent(77, NOW))
 
@@ -164,6 +175,7 @@ WENT_ON = TopicFault("deleted", "c.findings", {"w": None})
 PLANTED: list[tuple[int, str, Plant]] = [
     (1, "counted", recount),
     (1, "accepted", lose_row),
+    (1, "accepted", cut_changelog_for_good),
     (1, "acknowledged events are not on the log", lose_acknowledged),
     (1, "is no dead letter", lose_dead_letter),
     (1, "although it can be counted", refuse_a_good_event),
@@ -204,6 +216,7 @@ PLANTED: list[tuple[int, str, Plant]] = [
     (10, "c.findings was deleted", lambda history: history.topic_faults.append(WENT_ON)),
     (10, "ended by TopicMismatch", lambda history: history.ends.append(WorkerEnd("w", "TopicMismatch", "gone"))),
     (10, "ended by ValueError", lambda history: history.ends.append(WorkerEnd("w", "ValueError", "max() of nothing"))),
+    (10, "had not within a minute", lambda history: history.late_stops.update(w=[NOW])),
     (10, "ended with 75", lambda history: history.exit_codes.update(w=75)),
 ]
 
@@ -237,6 +250,7 @@ def test_what_may_happen_is_no_violation() -> None:
     history.readable[0].ends["rates", 0] = 0
     append(history, "offences", history.topics["offences"][-1].value or b"")
     history.committed["offences", 0] = 3
+    cut_changelog(history)
     page_again(history)
     history.disturbances_ms = [NOW + 5_000]
     assert check(history) == []
