@@ -2,7 +2,7 @@
 # the user's cache. With HALT400_KAFKA_BOOTSTRAP_SERVERS set, both use that cluster instead of a local Kafka.
 
 .DEFAULT_GOAL := help
-.PHONY: help audit sbom setup run test tools test-quick test-all fuzz chaos chaos-short lint format bench bench-check bench-short docs lock clean
+.PHONY: help audit sbom setup run test tools test-quick test-all fuzz chaos chaos-long chaos-short lint format bench bench-check bench-short docs lock clean
 
 BIN := .venv/bin
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -33,6 +33,7 @@ test-quick: setup ## The tests that need no server and little processor time.
 fuzz: setup ## Hypothesis with random seeds, for MINUTES=10; SEED=n repeats one search.
 	@$(BIN)/python -m tests.fuzz $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
+# The long campaign goes on where it was stopped: what each seed came to is in build/chaos.
 CHAOS = $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(EVENTS),--events $(EVENTS)) \
 	$(if $(SCHEDULE),--schedule $(SCHEDULE)) $(if $(SHRINK),--shrink) $(if $(REPORT),--report $(REPORT))
 chaos: setup ## Faults on real Kafka, workers, scrapers, S3; SEED=400 MINUTES=3.5 EVENTS=n, SHRINK=1; docs/reliability.md.
@@ -40,6 +41,10 @@ chaos: setup ## Faults on real Kafka, workers, scrapers, S3; SEED=400 MINUTES=3.
 
 chaos-short: setup ## The same for a minute, with the kinds of fault that tell most.
 	@$(BIN)/python -m chaos --short $(CHAOS)
+
+chaos-long: setup ## Seed after seed, until 100 faults of each kind and 20 million events; a day. Again: goes on.
+	@$(BIN)/python -m chaos --keep build/chaos --each 100 --total 20000000 --per-s 600 --processes 1 2 \
+		--report docs/reliability.md $(CHAOS)
 
 tools: setup ## On Debian, for the tests that need them: promtool into .venv, and as root Chromium.
 	@command -v apt-get >/dev/null || { echo "No apt-get here: install promtool and Chromium by hand." >&2; exit 1; }

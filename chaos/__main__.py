@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import itertools
 import logging
 import pickle
 import secrets
@@ -10,7 +11,8 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from chaos.campaign import CampaignResult, Plan, run_campaign
@@ -18,6 +20,7 @@ from chaos.checker import check
 from chaos.mounts import take_own_mounts
 from chaos.report import describe, write_section
 from chaos.schedule import KINDS, TELLING, Fault, draw, read_schedule, shrink, write_schedule
+from chaos.summary import CampaignSummary, read_summary, summarize, write_summary
 from halt400.errors import Halt400Error
 
 __all__ = ["main"]
@@ -53,10 +56,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--short", action="store_true", help="a minute with the kinds that tell most, less traffic")
     parser.add_argument("--schedule", type=Path, help="faults from a file, as a run leaves it")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--processes", type=int, default=1, help="detect processes of each worker (1)")
+    parser.add_argument(
+        "--processes", type=int, nargs="+", default=[1], help="detect processes of each worker (1); of several in turn"
+    )
     parser.add_argument("--scrapers", type=int, default=2)
     parser.add_argument("--per-s", type=float, default=300.0, help="requests a second of each scraper (300)")
     parser.add_argument("--events", type=int, help="in all, instead of --per-s")
+    parser.add_argument("--each", type=int, default=0, help="go on with the next seeds until so many faults of a kind")
+    parser.add_argument("--total", type=int, default=0, help="and so many events; with --keep, from where it stopped")
     parser.add_argument("--shrink", action="store_true", help="where a run fails, look for the fewest faults that do")
     parser.add_argument("--keep", type=Path, help="directory for what a run leaves behind (a temporary one)")
     parser.add_argument("--judge", type=Path, nargs="+", metavar="DIRECTORY", help="judge kept runs again, run nothing")
@@ -66,18 +73,44 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _main(given: argparse.Namespace, stopped: list[signal.Signals]) -> int:
     _clean_up_on_signals(stopped)
-    outcomes = [_judge_again(directory) for directory in given.judge or ()]
-    for wanted in given.seed if not outcomes else ():
-        seed = wanted or secrets.randbits(31)
-        faults = (
-            read_schedule(given.schedule.read_text()) if given.schedule else draw(seed, given.minutes * 60, given.kinds)
-        )
-        outcomes.append(await _run(given, seed, faults, f"seed-{seed}"))
-        if outcomes[-1].violations and given.shrink:
-            await _shrink(given, outcomes[-1])
+    runs = [summarize(_judge_again(directory)) for directory in given.judge or ()]
+    for seed in _seeds(given, runs) if not runs else ():
+        runs.append(_done_before(given, seed) or await _run_seed(given, seed))
+        if given.report is not None:
+            write_section(given.report, runs)
     if given.report is not None:
-        write_section(given.report, outcomes)
-    return int(any(outcome.violations for outcome in outcomes))
+        write_section(given.report, runs)
+    return int(any(run.violations for run in runs))
+
+
+def _seeds(given: argparse.Namespace, runs: list[CampaignSummary]) -> Iterator[int]:
+    """Those that were asked for, and the next ones until `runs` have enough faults of each kind and events."""
+    for wanted in given.seed:
+        yield wanted or secrets.randbits(31)
+    for seed in itertools.count(max(given.seed) + 1):
+        times = Counter[str]()
+        for run in runs:
+            times.update(run.faults)
+        wanted_kinds = set(given.kinds) - {kind for run in runs for kind in run.skipped if not times[kind]}
+        has_faults = all(times[kind] >= given.each for kind in wanted_kinds)
+        if has_faults and sum(run.events for run in runs) >= given.total:
+            return
+        yield seed
+
+
+def _done_before(given: argparse.Namespace, seed: int) -> CampaignSummary | None:
+    """The summary of a run of a longer campaign that was stopped after it."""
+    return read_summary(given.keep / f"seed-{seed}") if given.keep and (given.each or given.total) else None
+
+
+async def _run_seed(given: argparse.Namespace, seed: int) -> CampaignSummary:
+    faults = (
+        read_schedule(given.schedule.read_text()) if given.schedule else draw(seed, given.minutes * 60, given.kinds)
+    )
+    outcome = await _run(given, seed, faults, f"seed-{seed}")
+    if outcome.violations and given.shrink:
+        await _shrink(given, outcome)
+    return summarize(outcome)
 
 
 def _clean_up_on_signals(stopped: list[signal.Signals]) -> None:
@@ -97,7 +130,8 @@ def _clean_up_on_signals(stopped: list[signal.Signals]) -> None:
 async def _run(given: argparse.Namespace, seed: int, faults: Sequence[Fault], name: str) -> CampaignResult:
     seconds = given.minutes * 60
     per_s = given.per_s if given.events is None else given.events / seconds / given.scrapers
-    plan = Plan(seed, seconds, faults, given.workers, given.scrapers, per_s, given.processes, given.small_disks)
+    processes = given.processes[seed % len(given.processes)]
+    plan = Plan(seed, seconds, faults, given.workers, given.scrapers, per_s, processes, given.small_disks)
     directory = Path(tempfile.mkdtemp(prefix="halt400-chaos-")) if given.keep is None else given.keep / name
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -113,7 +147,10 @@ async def _run(given: argparse.Namespace, seed: int, faults: Sequence[Fault], na
     except Exception:
         print(f"Logs are in {directory}.", flush=True)
         raise
-    (directory / RESULT).write_bytes(pickle.dumps(outcome))
+    if given.each or given.total:
+        write_summary(directory, summarize(outcome))
+    else:
+        (directory / RESULT).write_bytes(pickle.dumps(outcome))
     (directory / "schedule.txt").write_text(f"# seed {seed}\n{write_schedule(faults)}")
     print(describe(outcome), flush=True)
     if outcome.violations:
@@ -124,6 +161,9 @@ async def _run(given: argparse.Namespace, seed: int, faults: Sequence[Fault], na
         )
     elif given.keep is None:
         shutil.rmtree(directory)
+    elif given.each or given.total:
+        for path in directory.glob("scraper*.jsonl"):
+            path.unlink()
     return outcome
 
 

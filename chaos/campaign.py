@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiokafka.errors import KafkaError
@@ -28,7 +28,9 @@ __all__ = ["CampaignResult", "Plan", "run_campaign"]
 
 START_ATTEMPTS = 3
 READY_S = 180.0
-SETTLE_S = 180.0
+STANDS_S = 120.0
+"""Nothing is waited for when nothing has moved for so long."""
+SETTLE_S = 600.0
 QUIET_S = 6.0
 CANARY_S = 1.0
 OPERATION_S = 2.0
@@ -62,7 +64,7 @@ class CampaignResult:
     exits: dict[str, list[tuple[int, int]]]
     peak_rss_bytes: int = 0
     peak_descriptors: int = 0
-    notes: list[str] = field(default_factory=list)
+    longest_wait_s: float = 0.0
 
 
 async def run_campaign(plan: Plan, directory: Path, say: Callable[[str], None]) -> CampaignResult:
@@ -110,6 +112,7 @@ async def run_campaign(plan: Plan, directory: Path, say: Callable[[str], None]) 
             exits,
             observer.peak_rss_bytes,
             observer.peak_descriptors,
+            observer.longest_wait_s,
         )
     finally:
         for task in background:
@@ -211,18 +214,19 @@ async def _operations(stage: CampaignStage, seed: int) -> None:
 
 async def _settle(observer: CampaignObserver, stage: CampaignStage) -> float | None:
     """Wait until nothing is left to do for some seconds; how long the lag took, None where it was not in time."""
-    began = time.monotonic()
+    began = moved = time.monotonic()
     quiet_since: float | None = None
-    pages = -1
-    while time.monotonic() - began < SETTLE_S:
-        now = time.monotonic()
+    pages, least = -1, None
+    while (now := time.monotonic()) - began < SETTLE_S and now - moved < STANDS_S:
         try:
-            has_no_lag = not any((await observer.lag()).values())
-            is_quiet = (
-                has_no_lag and all(one.is_ready for one in stage.regular) and len(observer.history.pages) == pages
-            )
+            lag = sum((await observer.lag()).values())
+            is_quiet = not lag and all(one.is_ready for one in stage.regular) and len(observer.history.pages) == pages
+            if least is None or lag < least:
+                least, moved = lag, now
         except (KafkaError, TimeoutError, OSError):
             is_quiet = False
+        if len(observer.history.pages) != pages:
+            moved = now
         pages = len(observer.history.pages)
         quiet_since = (quiet_since or now) if is_quiet else None
         if quiet_since is not None and time.monotonic() - quiet_since > QUIET_S:

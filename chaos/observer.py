@@ -52,6 +52,7 @@ class CampaignObserver:
         self.history = History(prefix=stage.direct.topic_prefix, partitions=stage.direct.partitions)
         self.history.storm_keep, self.history.pages = STORM_KEEP, stage.pager.pages
         self.peak_rss_bytes = self.peak_descriptors = 0
+        self.longest_wait_s = 0.0
 
     async def watch(self) -> None:
         """Take samples until cancelled."""
@@ -61,6 +62,7 @@ class CampaignObserver:
             self._watch_answers(),
             self._watch_archive(),
             self._watch_memory(),
+            self._watch_itself(),
         )
 
     async def _watch_commits(self) -> None:
@@ -152,6 +154,13 @@ class CampaignObserver:
                 self.peak_rss_bytes = max(self.peak_rss_bytes, rss)
                 self.peak_descriptors = max(self.peak_descriptors, descriptors)
             await asyncio.sleep(SAMPLE_S)
+
+    async def _watch_itself(self) -> None:
+        """How late this process gets a processor: where it is seconds, faults last longer than their schedule says."""
+        while True:
+            due = time.monotonic() + READABLE_S
+            await asyncio.sleep(READABLE_S)
+            self.longest_wait_s = max(self.longest_wait_s, time.monotonic() - due)
 
     async def lag(self) -> dict[str, int]:
         """Records of each input topic that are not committed."""
