@@ -19,7 +19,7 @@ from chaos.campaign import CampaignResult, Plan, run_campaign
 from chaos.checker import check
 from chaos.mounts import take_own_mounts
 from chaos.report import describe, write_section
-from chaos.schedule import KINDS, TELLING, Fault, draw, read_schedule, shrink, write_schedule
+from chaos.schedule import KINDS, TELLING, Fault, draw, read_schedule, read_seed, shrink, write_schedule
 from chaos.summary import CampaignSummary, read_summary, summarize, write_summary
 from halt400.errors import Halt400Error
 
@@ -27,12 +27,13 @@ __all__ = ["main"]
 
 DEFAULT_SEED = 400
 RESULT = "result.pickle"
+AFTERWARDS_S = 5.0
 
 
 def main(arguments: list[str]) -> int:
     """Run; 0 without a violation, 1 with one, 2 where a campaign could not be run, 130 and 143 where it was stopped."""
     given = _parser().parse_args(arguments)
-    given.minutes = given.minutes or (1.0 if given.short else 3.5)
+    given.minutes = given.minutes or (None if given.schedule else 1.0 if given.short else 3.5)
     given.kinds = given.kinds or list(TELLING if given.short else KINDS)
     if given.short:
         given.per_s /= 2
@@ -40,6 +41,7 @@ def main(arguments: list[str]) -> int:
     given.small_disks = take_own_mounts()
     stopped: list[signal.Signals] = []
     try:
+        given.schedule = [(path.stem, path.read_text()) for path in given.schedule or ()]
         return asyncio.run(_main(given, stopped))
     except asyncio.CancelledError:
         return 128 + stopped[0]
@@ -50,11 +52,15 @@ def main(arguments: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m chaos", description=(__doc__ or "").partition(";")[0])
-    parser.add_argument("--seed", type=int, nargs="+", default=[DEFAULT_SEED], help="0 for a random one (400)")
-    parser.add_argument("--minutes", type=float, help="of traffic and faults, for each seed (3.5; 1 with --short)")
+    parser.add_argument("--seed", type=int, nargs="+", help="0 for a random one (400, or a schedule's)")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        help="of traffic and faults, for each seed (3.5; 1 with --short; those of the schedule)",
+    )
     parser.add_argument("--kinds", nargs="+", choices=sorted(KINDS), help="of faults (all)")
     parser.add_argument("--short", action="store_true", help="a minute with the kinds that tell most, less traffic")
-    parser.add_argument("--schedule", type=Path, help="faults from a file, as a run leaves it")
+    parser.add_argument("--schedule", type=Path, nargs="+", help="faults from files, as runs leave them, one by one")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument(
         "--processes", type=int, nargs="+", default=[1], help="detect processes of each worker (1); of several in turn"
@@ -74,8 +80,11 @@ def _parser() -> argparse.ArgumentParser:
 async def _main(given: argparse.Namespace, stopped: list[signal.Signals]) -> int:
     _clean_up_on_signals(stopped)
     runs = [summarize(_judge_again(directory)) for directory in given.judge or ()]
+    for name, text in given.schedule:
+        runs.append(await _run_schedule(given, name, text))
     for seed in _seeds(given, runs) if not runs else ():
-        runs.append(_done_before(given, seed) or await _run_seed(given, seed))
+        faults = draw(seed, given.minutes * 60, given.kinds)
+        runs.append(_done_before(given, seed) or await _run_and_shrink(given, seed, faults, f"seed-{seed}"))
         if given.report is not None:
             write_section(given.report, runs)
     if given.report is not None:
@@ -85,9 +94,10 @@ async def _main(given: argparse.Namespace, stopped: list[signal.Signals]) -> int
 
 def _seeds(given: argparse.Namespace, runs: list[CampaignSummary]) -> Iterator[int]:
     """Those that were asked for, and the next ones until `runs` have enough faults of each kind and events."""
-    for wanted in given.seed:
+    asked = given.seed or [DEFAULT_SEED]
+    for wanted in asked:
         yield wanted or secrets.randbits(31)
-    for seed in itertools.count(max(given.seed) + 1):
+    for seed in itertools.count(max(asked) + 1):
         times = Counter[str]()
         for run in runs:
             times.update(run.faults)
@@ -103,11 +113,15 @@ def _done_before(given: argparse.Namespace, seed: int) -> CampaignSummary | None
     return read_summary(given.keep / f"seed-{seed}") if given.keep and (given.each or given.total) else None
 
 
-async def _run_seed(given: argparse.Namespace, seed: int) -> CampaignSummary:
-    faults = (
-        read_schedule(given.schedule.read_text()) if given.schedule else draw(seed, given.minutes * 60, given.kinds)
-    )
-    outcome = await _run(given, seed, faults, f"seed-{seed}")
+async def _run_schedule(given: argparse.Namespace, name: str, text: str) -> CampaignSummary:
+    """Run the faults of a file, with the seed that it names."""
+    faults = read_schedule(text)
+    print(f"{name}: {len(faults)} faults", flush=True)
+    return await _run_and_shrink(given, given.seed[0] if given.seed else read_seed(text), faults, name)
+
+
+async def _run_and_shrink(given: argparse.Namespace, seed: int, faults: list[Fault], name: str) -> CampaignSummary:
+    outcome = await _run(given, seed, faults, name)
     if outcome.violations and given.shrink:
         await _shrink(given, outcome)
     return summarize(outcome)
@@ -128,7 +142,7 @@ def _clean_up_on_signals(stopped: list[signal.Signals]) -> None:
 
 
 async def _run(given: argparse.Namespace, seed: int, faults: Sequence[Fault], name: str) -> CampaignResult:
-    seconds = given.minutes * 60
+    seconds = given.minutes * 60 if given.minutes else max(one.at_s + one.for_s for one in faults) + AFTERWARDS_S
     per_s = given.per_s if given.events is None else given.events / seconds / given.scrapers
     processes = given.processes[seed % len(given.processes)]
     plan = Plan(seed, seconds, faults, given.workers, given.scrapers, per_s, processes, given.small_disks)
@@ -155,8 +169,7 @@ async def _run(given: argparse.Namespace, seed: int, faults: Sequence[Fault], na
     print(describe(outcome), flush=True)
     if outcome.violations:
         print(
-            f"Logs and schedule are in {directory}. Again: python -m chaos --seed {seed} --schedule "
-            f"{directory}/schedule.txt",
+            f"Logs and schedule are in {directory}. Again: python -m chaos --schedule {directory}/schedule.txt",
             flush=True,
         )
     elif given.keep is None:

@@ -1,10 +1,11 @@
 """The faults of a campaign: drawn from a seed, and shrunk to few that still fail. Pure."""
 
 import random
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-__all__ = ["KINDS", "TELLING", "Fault", "draw", "read_schedule", "shrink", "write_schedule"]
+__all__ = ["KINDS", "TELLING", "Fault", "draw", "read_schedule", "read_seed", "shrink", "write_schedule"]
 
 
 class FaultKind(NamedTuple):
@@ -137,6 +138,12 @@ def read_schedule(text: str) -> list[Fault]:
                 f"{line!r} is no fault: write SECONDS KIND WHICH DURATION, such as 5 kill_worker 0 2"
             ) from error
     return faults
+
+
+def read_seed(text: str) -> int:
+    """The seed that a schedule names in a line ``# seed 400``, which decides its traffic; 1 where it names none."""
+    found = re.search(r"^# seed (\d+)$", text, re.MULTILINE)
+    return int(found[1]) if found else 1
 
 
 async def shrink(faults: Sequence[Fault], fails: Callable[[Sequence[Fault]], Awaitable[bool]]) -> list[Fault]:

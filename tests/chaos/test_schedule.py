@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.schedule import KINDS, Fault, draw, read_schedule, shrink, write_schedule
+from chaos.schedule import KINDS, Fault, draw, read_schedule, read_seed, shrink, write_schedule
 
 SCHEDULES = Path(__file__).parents[2] / "chaos" / "schedules"
 
@@ -25,7 +25,8 @@ def test_the_same_seed_draws_the_same_faults_and_each_kind_comes_before_any_come
 
 def test_a_schedule_is_read_as_it_was_written() -> None:
     faults = draw(7, 120.0)
-    assert read_schedule(f"# seed 7\n\n{write_schedule(faults)}") == faults
+    text = f"# seed 7\n\n{write_schedule(faults)}"
+    assert (read_seed(text), read_schedule(text)) == (7, faults)
 
 
 @pytest.mark.parametrize("line", ["5 kill_worker 0", "5 no_such_kind 0 1", "x kill_worker 0 1", "5 kill_worker 0 1 2"])
@@ -36,7 +37,7 @@ def test_a_line_that_is_no_fault_is_named(line: str) -> None:
 
 @pytest.mark.parametrize("path", sorted(SCHEDULES.glob("*.txt")), ids=lambda path: path.stem)
 def test_a_schedule_that_found_a_defect_can_be_run_again(path: Path) -> None:
-    """``make chaos SCHEDULE=chaos/schedules/….txt`` runs it, in minutes; it says what it found."""
+    """``make chaos-replay`` runs all of them, in minutes each; it says what it found."""
     text = path.read_text()
     faults = read_schedule(text)
     assert [fault.at_s for fault in faults] == sorted(fault.at_s for fault in faults)
