@@ -1,9 +1,12 @@
-"""An archive in a directory: ``file:///var/lib/halt400``."""
+"""An archive in a directory: ``file:///var/lib/halt400``.
+
+Paths are texts here: with `pathlib` a file costs twice the processor time.
+"""
 
 import errno
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -45,15 +48,16 @@ class DirectoryArchive:
                 f"The archive {base_uri} names the host {parts.netloc!r}.", "Write file:///path with three slashes."
             )
         self.base_uri = base_uri.rstrip("/")
-        self._root = Path(unquote(parts.path))
+        self._root = os.fspath(Path(unquote(parts.path)))
+        self._before_keys = f"{self._root.rstrip('/')}/"
         self._synced = synced
-        self._durable: set[Path] = set()
+        self._durable: set[str] = set()
 
     def check(self) -> None:
         """Create the directory, and a file in it."""
         try:
-            self._root.mkdir(parents=True, exist_ok=True)
-            file = self._root / f".halt400-{os.getpid()}"
+            os.makedirs(self._root, exist_ok=True)
+            file = Path(self._root, f".halt400-{os.getpid()}")
             file.write_bytes(b"")
             file.unlink()
         except OSError as error:
@@ -68,94 +72,40 @@ class DirectoryArchive:
 
     def write_all(self, objects: Iterable[tuple[str, bytes]]) -> None:
         """As `write` does each; the directories are synced last, when the first sync makes most of the work of all."""
-        parts: list[_Part] = []
-        created: list[Path] = []
-        path = self._root
-        try:
-            try:
-                # In the order of the keys: two processes that write the same objects lock them in the same order.
-                for key, data in sorted(dict(objects).items()):
-                    path = self._path(key)
-                    created += self._create(path.parent)
-                    part = _Part(path)
-                    parts.append(part)
-                    part.write(data)
-                for part in parts if self._synced else ():
-                    path = part.path
-                    part.sync()
-                for part in parts:
-                    path = part.path
-                    part.rename()
-            finally:
-                for part in parts:
-                    part.close()
-            self._sync(created, [part.path.parent for part in parts])
-        except FileNotFoundError as error:
-            self._durable.clear()
-            raise ArchiveUnavailable(f"{path.parent} was removed.", "It is created again.") from error
-        except OSError as error:
-            self._durable.clear()
-            raise _as_archive_error(error, path) from error
+        self._store(dict(objects))
 
     def read_with_tag(self, key: str) -> tuple[bytes, str] | None:
         """Read a file; its tag is a digest."""
-        path = self._path(key)
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise _as_archive_error(error, path) from error
-        return data, _tag(data)
+        data = _read(self._path(key))
+        return (data, _tag(data)) if data is not None else None
 
     def replace(self, key: str, data: bytes, tag: str | None) -> str:
         """Write a file if the stored one has this tag; others that replace it wait meanwhile."""
+        replaced = self.replace_all([(key, data, tag)])[0]
+        if replaced is None:
+            raise ArchiveChanged(f"{self.uri(key)} was written by another process.", "It is read again.")
+        return replaced
 
-        def unchanged() -> None:
-            found = self.read_with_tag(key)
-            if (found[1] if found is not None else None) != tag:
-                raise ArchiveChanged(f"{self.uri(key)} was written by another process.", "It is read again.")
-
-        path = self._path(key)
-        try:
-            created = self._create(path.parent)
-            part = _Part(path)
-            try:
-                try:
-                    unchanged()
-                except ArchiveChanged:
-                    part.remove()
-                    raise
-                part.write(data)
-                if self._synced:
-                    part.sync()
-                part.rename()
-            finally:
-                part.close()
-            self._sync(created, [path.parent])
-        except FileNotFoundError as error:
-            self._durable.clear()
-            raise ArchiveUnavailable(f"{path.parent} was removed.", "It is created again.") from error
-        except OSError as error:
-            self._durable.clear()
-            raise _as_archive_error(error, path) from error
-        return _tag(data)
+    def replace_all(self, objects: Sequence[tuple[str, bytes, str | None]]) -> list[str | None]:
+        """As `replace` does each, with the syncs of `write_all`."""
+        stored = self._store({key: data for key, data, _ in objects}, {key: tag for key, _, tag in objects})
+        return [_tag(data) if key in stored else None for key, data, _ in objects]
 
     def read(self, key: str) -> bytes:
         """Read a file."""
         path = self._path(key)
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise _as_archive_error(error, path) from error
+        data = _read(path)
+        if data is None:
+            raise _as_archive_error(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), path)
+        return data
 
     def exists(self, key: str) -> bool:
         """Whether there is such a file."""
-        return self._path(key).is_file()
+        return os.path.isfile(self._path(key))
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Every file below the directory in the order of its key, without those that are being written."""
-        return self._below(self._root, "", prefix)
+        return self._below(Path(self._root), "", prefix)
 
     def uri(self, key: str) -> str:
         """The ``file:///…`` URI of that key."""
@@ -174,25 +124,61 @@ class DirectoryArchive:
             f"Run `find {self._root} -type f -mtime +{days} -delete` daily, or archive to s3://.",
         )
 
-    def _path(self, key: str) -> Path:
-        return self._root / checked_key(key)
+    def _path(self, key: str) -> str:
+        return self._before_keys + checked_key(key)
 
-    def _create(self, directory: Path) -> list[Path]:
+    def _store(self, objects: Mapping[str, bytes], tags: Mapping[str, str | None] | None = None) -> set[str]:
+        """Write the objects, each only if the stored one has its tag of `tags`; the keys of those that were written."""
+        parts: list[_Part] = []
+        stored: dict[str, _Part] = {}
+        created: list[str] = []
+        path = self._root
+        try:
+            try:
+                # In the order of the keys: two processes that write the same objects lock them in the same order.
+                for key, data in sorted(objects.items()):
+                    path = self._path(key)
+                    created += self._create(os.path.dirname(path))
+                    part = _Part(path)
+                    parts.append(part)
+                    if tags is not None and _tag_of(path) != tags[key]:
+                        part.remove()
+                        continue
+                    part.write(data, syncs_soon=len(objects) == 1)
+                    stored[key] = part
+                for part in stored.values() if self._synced else ():
+                    path = part.path
+                    part.sync()
+                for part in stored.values():
+                    path = part.path
+                    part.rename()
+            finally:
+                for part in parts:
+                    part.close()
+            self._sync(created, [os.path.dirname(part.path) for part in stored.values()])
+        except FileNotFoundError as error:
+            self._durable.clear()
+            raise ArchiveUnavailable(f"{os.path.dirname(path)} was removed.", "It is created again.") from error
+        except OSError as error:
+            self._durable.clear()
+            raise _as_archive_error(error, path) from error
+        return set(stored)
+
+    def _create(self, directory: str) -> list[str]:
         """Create a directory; those from it up to the root that are not known to be durable."""
         if directory in self._durable:
             return []
-        unsynced = [] if self._root.is_dir() else [self._root]
-        directory.mkdir(parents=True, exist_ok=True)
-        for found in (directory, *directory.parents):
-            if found == self._root or found in self._durable:
-                break
-            unsynced.append(found)
+        unsynced = [] if os.path.isdir(self._root) else [self._root]
+        os.makedirs(directory, exist_ok=True)
+        while directory != self._root and directory not in self._durable:
+            unsynced.append(directory)
+            directory = os.path.dirname(directory)
         return unsynced
 
-    def _sync(self, created: Iterable[Path], written: Iterable[Path]) -> None:
+    def _sync(self, created: Iterable[str], written: Iterable[str]) -> None:
         """Make durable the names of created directories and of the files in written ones."""
         if self._synced:
-            for directory in dict.fromkeys([*written, *(found.parent for found in created)]):
+            for directory in dict.fromkeys([*written, *map(os.path.dirname, created)]):
                 _sync_directory(directory)
         self._durable.update(created)
 
@@ -218,6 +204,22 @@ def _tag(data: bytes) -> str:
     return blake2b(data, digest_size=16).hexdigest()
 
 
+def _tag_of(path: str) -> str | None:
+    data = _read(path)
+    return _tag(data) if data is not None else None
+
+
+def _read(path: str) -> bytes | None:
+    """The bytes of a file, None where there is none."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.readall()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _as_archive_error(error, path) from error
+
+
 class _Part:
     """The temporary file of an object, open and locked.
 
@@ -226,38 +228,43 @@ class _Part:
 
     __slots__ = ("_descriptor", "_temporary", "path")
 
-    def __init__(self, path: Path) -> None:
-        self.path, self._temporary = path, path.parent / f".{path.name}.part"
+    def __init__(self, path: str) -> None:
+        directory, _, name = path.rpartition("/")
+        self.path, self._temporary = path, f"{directory}/.{name}.part"
         self._descriptor = _open_locked(self._temporary)
 
-    def write(self, data: bytes) -> None:
-        """Write the data, and let the system begin to store it: then the syncs of a batch share most of their work."""
+    def write(self, data: bytes, *, syncs_soon: bool) -> None:
+        """Write the data; unless it is synced next, let the system begin to store it.
+
+        Then the syncs of a batch share most of their work.
+        """
         os.ftruncate(self._descriptor, 0)
-        with os.fdopen(self._descriptor, "wb", closefd=False) as file:
-            file.write(data)
-        if _CAN_ADVISE:
+        left = memoryview(data)
+        while left:
+            left = left[os.write(self._descriptor, left) :]
+        if _CAN_ADVISE and not syncs_soon:
             os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def sync(self) -> None:
         os.fdatasync(self._descriptor)
 
     def rename(self) -> None:
-        self._temporary.replace(self.path)
+        os.replace(self._temporary, self.path)
 
     def remove(self) -> None:
-        self._temporary.unlink()
+        os.unlink(self._temporary)
 
     def close(self) -> None:
         os.close(self._descriptor)
 
 
-def _open_locked(path: Path) -> int:
+def _open_locked(path: str) -> int:
     """Open and lock the file: after a rebalance two processes may write one object, and must not mix their bytes."""
     while True:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if os.fstat(descriptor).st_ino == path.stat().st_ino:
+            if os.fstat(descriptor).st_ino == os.stat(path).st_ino:
                 return descriptor
         except FileNotFoundError:
             pass  # The process that had the lock has renamed it.
@@ -267,7 +274,7 @@ def _open_locked(path: Path) -> int:
         os.close(descriptor)
 
 
-def _sync_directory(path: Path) -> None:
+def _sync_directory(path: str) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -275,7 +282,7 @@ def _sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def _as_archive_error(error: OSError, path: Path) -> ArchiveError:
+def _as_archive_error(error: OSError, path: str | Path) -> ArchiveError:
     name = errno.errorcode.get(error.errno or 0, "")
     kind = ArchiveUnavailable if name in TEMPORARY else ArchiveError
     return kind(f"{path}: {error.strerror}.", "Check the directory of HALT400_ARCHIVE_URI.")

@@ -1,6 +1,6 @@
 """The interface of an archive, which `DirectoryArchive` and `S3Archive` implement, and its errors. All calls block."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from halt400.errors import ArchiveError
@@ -55,6 +55,9 @@ class Archive(Protocol):
         ArchiveChanged
             The stored object has another tag, or there is one and `tag` is None.
         """
+
+    def replace_all(self, objects: Sequence[tuple[str, bytes, str | None]]) -> list[str | None]:
+        """As `replace` does each, of keys that differ; None in place of the tag where the stored object has another."""
 
     def exists(self, key: str) -> bool:
         """Whether there is such an object."""

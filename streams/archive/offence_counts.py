@@ -10,7 +10,9 @@ member cannot write an older one over it.
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 
 import msgspec
 from faust.types import TP
@@ -113,9 +115,9 @@ class OffenceCounts:
         async with partition.counting:
             keys = [manifest_key(one.target, one.time_ms, tp.topic, tp.partition) for one in offences]
             missing = {key: one for key, one in zip(keys, offences, strict=True) if key not in partition.manifests}
-            read = await asyncio.gather(*(self._read(key, one) for key, one in missing.items()))
+            read = await self._read_all(missing)
             # Nothing is awaited from here on, so that a manifest includes all of a fold or none of it.
-            partition.manifests |= zip(missing, read, strict=True)
+            partition.manifests |= read
             kept = []
             for key, one in zip(keys, offences, strict=True):
                 decision = partition.manifests[key].sampler.count_offence(one)
@@ -171,7 +173,7 @@ class OffenceCounts:
             if not await partition.until_archived(end):
                 return
             started = time.monotonic()
-            await asyncio.gather(*(self._write(key, loaded[key], manifest) for key, manifest in taken.items()))
+            await self._write_all(loaded, taken)
             rest_s = (time.monotonic() - started) * (1 / SHARE_OF_TIME - 1)
             self.rest_s = min(LONGEST_REST_S, max(self.rest_s, rest_s))
         except BaseException:
@@ -181,8 +183,18 @@ class OffenceCounts:
             partition.committable = end
             self._watermarks.advance(tp, end)
 
-    async def _read(self, key: str, one: CountedOffence) -> _LoadedManifest:
-        found = await self._writer.call_for_manifest(lambda: self._archive.read_with_tag(key))
+    async def _read_all(self, missing: Mapping[str, CountedOffence]) -> dict[str, _LoadedManifest]:
+        """Read manifests by key, with an offence that each is to count."""
+
+        def read(keys: Sequence[str]) -> dict[str, tuple[bytes, str] | None]:
+            return {key: self._archive.read_with_tag(key) for key in keys}
+
+        parts = await asyncio.gather(
+            *(self._writer.call_for_manifest(partial(read, keys)) for keys in self._chunks(list(missing)))
+        )
+        return {key: self._loaded(key, missing[key], found) for part in parts for key, found in part.items()}
+
+    def _loaded(self, key: str, one: CountedOffence, found: tuple[bytes, str] | None) -> _LoadedManifest:
         manifest, tag = Manifest(target=one.target, date=day_of(one.time_ms)), None
         if found is not None:
             data, tag = found
@@ -192,8 +204,22 @@ class OffenceCounts:
                 log.warning("%s is no manifest (%s): its counts begin again at 0.", self._archive.uri(key), error)
         return _LoadedManifest(OffenceSampler(manifest, storm_keep=self._storm_keep), tag)
 
-    async def _write(self, key: str, loaded: _LoadedManifest, manifest: Manifest) -> None:
-        loaded.tag = await self._writer.call_for_manifest(lambda: _replace(self._archive, key, manifest, loaded.tag))
+    async def _write_all(self, loaded: Mapping[str, _LoadedManifest], taken: Mapping[str, Manifest]) -> None:
+        """Write manifests by key."""
+
+        def write(keys: Sequence[str]) -> None:
+            objects = [(key, _encode(taken[key]), loaded[key].tag) for key in keys]
+            for (key, data, _), tag in zip(objects, self._archive.replace_all(objects), strict=True):
+                loaded[key].tag = tag if tag is not None else _replace(self._archive, key, data, taken[key].seen)
+
+        await asyncio.gather(
+            *(self._writer.call_for_manifest(partial(write, keys)) for keys in self._chunks(list(taken)))
+        )
+
+    def _chunks(self, keys: Sequence[str]) -> list[Sequence[str]]:
+        """The keys in as many parts as threads are to work on."""
+        size = self._archive.batch
+        return [keys[first : first + size] for first in range(0, len(keys), size)]
 
     def _trim(self, partition: _Partition) -> None:
         if len(partition.manifests) <= MANIFESTS_MAX:
@@ -203,20 +229,24 @@ class OffenceCounts:
             del partition.manifests[key]
 
 
-def _replace(archive: Archive, key: str, manifest: Manifest, tag: str | None) -> str:
-    """Write a manifest unless the archive has one that counts at least as much; the tag of what is stored then."""
-    data = _encode(manifest)
+def _replace(archive: Archive, key: str, data: bytes, seen: int) -> str:
+    """Write a manifest that another process has changed, unless it counts at least as much; the tag of what is stored.
+
+    Parameters
+    ----------
+    seen
+        How many offences `data` counts.
+    """
     while True:
-        try:
+        found = archive.read_with_tag(key)
+        tag = None
+        if found is not None:
+            tag = found[1]
+            try:
+                ahead = decode_manifest(found[0]).seen >= seen
+            except UNDECODABLE:
+                ahead = False
+            if ahead:
+                return tag
+        with suppress(ArchiveChanged):
             return archive.replace(key, data, tag)
-        except ArchiveChanged:
-            found = archive.read_with_tag(key)
-            tag = None
-            if found is not None:
-                tag = found[1]
-                try:
-                    ahead = decode_manifest(found[0]).seen >= manifest.seen
-                except UNDECODABLE:
-                    ahead = False
-                if ahead:
-                    return tag

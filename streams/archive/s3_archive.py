@@ -1,7 +1,7 @@
 """An archive in an S3 bucket: ``s3://bucket/prefix``, on AWS or any server with the same protocol."""
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
@@ -134,6 +134,16 @@ class S3Archive:
                 raise
             self._conditional = False
             return self._put(key, data)
+
+    def replace_all(self, objects: Sequence[tuple[str, bytes, str | None]]) -> list[str | None]:
+        """Replace one object after the other."""
+        tags: list[str | None] = []
+        for key, data, tag in objects:
+            try:
+                tags.append(self.replace(key, data, tag))
+            except ArchiveChanged:
+                tags.append(None)
+        return tags
 
     def _put(self, key: str, data: bytes, **condition: str) -> str:
         digest = sha256(data)

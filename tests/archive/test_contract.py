@@ -81,6 +81,18 @@ def test_an_object_is_replaced_only_by_its_current_tag(archive: Archive) -> None
     assert list(archive.keys()) == [key]
 
 
+def test_of_several_objects_those_with_their_current_tag_are_replaced(archive: Archive) -> None:
+    keys = [f"t-{number}/2026-01-01/r-0.manifest.json" for number in range(4)]
+    tags = archive.replace_all([(key, b"one", None) for key in keys])
+    assert tags == [archive.replace(key, b"one", tag) for key, tag in zip(keys, tags, strict=True)]
+    changed = archive.replace(keys[1], b"another", tags[1])
+    replaced = archive.replace_all([(key, b"two", tag) for key, tag in zip(keys, tags, strict=True)])
+    assert [tag is None for tag in replaced] == [False, True, False, False]
+    assert archive.read_with_tag(keys[1]) == (b"another", changed)
+    assert [archive.read(key) for key in keys] == [b"two", b"another", b"two", b"two"]
+    assert list(archive.keys()) == keys
+
+
 def test_of_many_writers_with_the_same_tag_one_replaces_the_object(
     settings: ArchiveSettings, request: pytest.FixtureRequest
 ) -> None:
