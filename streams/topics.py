@@ -21,6 +21,7 @@ from aiokafka.errors import (
 from aiokafka.partitioner import murmur2
 
 from halt400.errors import BrokerUnavailable, TopicMismatch
+from halt400.kafka.clients import broker_unavailable
 from streams.settings import KafkaSettings
 
 __all__ = [
@@ -326,10 +327,7 @@ async def _admin_client(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClie
         await client.start()
     except (KafkaError, OSError) as error:
         await client.close()
-        raise BrokerUnavailable(
-            f"No Kafka broker answers at {kafka.bootstrap_servers} ({error}).",
-            "Start it, or set HALT400_KAFKA_BOOTSTRAP_SERVERS.",
-        ) from error
+        raise broker_unavailable(kafka.bootstrap_servers, error) from error
     try:
         yield client
     except (KafkaError, OSError) as error:

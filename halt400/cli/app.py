@@ -4,6 +4,7 @@ A command is a module with a ``register(app)`` function. Packages add theirs by 
 ``halt400.commands``, the only way from `halt400` to `streams`.
 """
 
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from importlib import metadata
@@ -52,7 +53,19 @@ def build() -> typer.Typer:
 
     for register in registers:
         register(app)
+    _join_lines(app)
     return app
+
+
+def _join_lines(app: typer.Typer) -> None:
+    """Make each paragraph of a help one line, which the terminal wraps: the source's line ends are not its own."""
+    for command in app.registered_commands:
+        text = inspect.cleandoc(command.help or getattr(command.callback, "__doc__", None) or "")
+        paragraphs = text.split("\n\n")
+        command.help = "\n\n".join(one if one.startswith("\b") else one.replace("\n", " ") for one in paragraphs)
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            _join_lines(group.typer_instance)
 
 
 def _is_installed(extra: str) -> bool:

@@ -27,6 +27,7 @@ __all__ = [
     "CachedPartitioner",
     "Compression",
     "available_codec",
+    "broker_unavailable",
     "close_consumer",
     "close_producer",
     "closed_on_failure",
@@ -94,9 +95,20 @@ async def closed_on_failure(client: AIOKafkaConsumer | AIOKafkaProducer, kafka: 
         await (close_producer(client) if isinstance(client, AIOKafkaProducer) else close_consumer(client))
         if not isinstance(error, KafkaError | OSError | TimeoutError):
             raise
-        raise BrokerUnavailable(
-            f"Kafka at {kafka.servers} does not answer ({error!r}).", "Start the broker, or correct the address."
-        ) from error
+        raise broker_unavailable(kafka.servers, error) from error
+
+
+def broker_unavailable(servers: str, error: BaseException) -> BrokerUnavailable:
+    """Return the error of a Kafka that does not answer, or that refused; where no broker was found, aiokafka's words
+    add nothing.
+    """
+    text = str(error) or type(error).__name__
+    if "Unable to bootstrap from" in text:
+        return BrokerUnavailable(
+            f"No Kafka broker answers at {servers}.",
+            "Start it, or correct HALT400_KAFKA_BOOTSTRAP_SERVERS or HALT400_KAFKA_SECURITY_PROTOCOL.",
+        )
+    return BrokerUnavailable(f"Kafka at {servers} failed ({text}).", "`halt400 doctor` says what is wrong.")
 
 
 async def start_client(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:

@@ -8,8 +8,7 @@ from typing import Any, Literal, NamedTuple
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from halt400.errors import BrokerUnavailable
-from halt400.kafka.clients import DURABLE
+from halt400.kafka.clients import DURABLE, broker_unavailable
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.follower import Follower
 from halt400.kafka.read_to_end import read_to_end
@@ -152,6 +151,6 @@ async def _clients(kafka: KafkaConnection) -> AsyncIterator[tuple[AIOKafkaConsum
         await producer.start()
         yield consumer, producer
     except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(f"Kafka at {kafka.servers} failed ({error}).", "Try again.") from error
+        raise broker_unavailable(kafka.servers, error) from error
     finally:
         await asyncio.gather(consumer.stop(), producer.stop())

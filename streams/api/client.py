@@ -114,6 +114,8 @@ class ApiClient:
             found: dict[str, Any] = answer
             return found
         problem = answer if isinstance(answer, dict) else {}
+        if problem.get("code") == "unknown_target" and not problem.get("near"):
+            problem["mend"] = "`halt400 rates` lists the targets."
         raise QueryError(
             problem.get("detail") or f"The API at {self.url} answered with status {response.status_code}.",
             problem.get("mend", ""),

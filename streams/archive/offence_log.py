@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from halt400.errors import BrokerUnavailable
-from halt400.kafka.clients import missing_topic
+from halt400.kafka.clients import broker_unavailable, missing_topic
 from halt400.kafka.read_to_end import read_to_end
 from streams import topics
 from streams.settings import KafkaSettings
@@ -40,6 +39,6 @@ async def offence_values(kafka: KafkaSettings, only: int | None = None) -> Async
         async for record in read_to_end(consumer, await consumer.beginning_offsets(partitions)):
             yield record.partition, record.value
     except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(f"Kafka at {kafka.bootstrap_servers} failed ({error}).", "Try again.") from error
+        raise broker_unavailable(kafka.bootstrap_servers, error) from error
     finally:
         await consumer.stop()

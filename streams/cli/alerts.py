@@ -85,9 +85,10 @@ def _print_incidents(answer: dict[str, Any]) -> None:
             halted = str(one["open_scopes"])
             table.add_row(Text(one["key"], "bold"), since, Text(by), halted, Text(sent or "nobody"), Text(reason))
         console.print(table)
+    else:
+        typer.echo("No incident; `halt400 alerts routes` says who is alerted.")
     what = f"{len(found)} of {answer['total']}" if len(found) < answer["total"] else str(answer["total"])
-    stale = " Kafka does not answer: this may be old." if answer["stale"] else ""
-    typer.echo(f"{what} incident{'' if answer['total'] == 1 else 's'}; as of {moment(now_ms, now_ms=now_ms)}.{stale}")
+    typer.echo(f"{what} incident{'' if answer['total'] == 1 else 's'}; as of {moment(now_ms, now_ms=now_ms)}")
 
 
 def send_tests(
@@ -98,7 +99,9 @@ def send_tests(
 ) -> None:
     """Send a real message through every route, marked as a test, and resolve it.
 
-    Quiet hours do not delay it. Exit codes: 0 every sink accepted it, 1 one did not.
+    Quiet hours do not delay it.
+
+    Exit codes: 0 every sink accepted it, 1 one did not.
 
     Example: halt400 alerts test --route pages
     """
@@ -189,7 +192,7 @@ def _print_resent(results: "list[ResendResult]") -> None:
 
 
 def ack(
-    incident: Annotated[str, typer.Argument(help="The incident's key, such as api.shop.example/malformed_json.")],
+    incident: Annotated[str, typer.Argument(help="The incident's key, as `halt400 alerts list` has it.")],
     by: Annotated[
         str | None, typer.Option(help="Who works on it.", show_default="the name you are logged in by")
     ] = None,
@@ -199,7 +202,7 @@ def ack(
 
     Exit codes: 0 acknowledged, 1 no such incident is open.
 
-    Example: halt400 alerts ack api.shop.example/malformed_json
+    Example: halt400 alerts ack api.shop.example/malformed_json/1db0c6a957d0
     """
     from streams.alerts.alerts_topic import acknowledge
     from streams.alerts.incident import Acknowledgement

@@ -131,8 +131,10 @@ def verify(
     """Read the archive back and compare it with the log of offences, object by object.
 
     An object is sound when it is what archiving its offence makes, with the redaction key and the rules that are set.
-    An offence that was sampled out has no object; the manifest of its day must count it. Exit codes: 0 every offence
-    is there and sound, or counted as sampled out; 1 one is missing, different or unreadable, or a manifest is wrong.
+    An offence that was sampled out has no object; the manifest of its day must count it.
+
+    Exit codes: 0 every offence is there and sound, or counted as sampled out; 1 one is missing, different or
+    unreadable, or a manifest is wrong.
 
     Example: halt400 archive verify --format json
     """

@@ -21,7 +21,12 @@ __all__ = ["register"]
 
 SHOWN_CHARACTERS = 4000
 _RESULTS = {"sent": "green", "waiting": "yellow", "done": "dim", "refused": "red"}
-_WORDS = {"sent": "published again", "waiting": "would be published", "done": "done before", "refused": "refused again"}
+_WORDS = {
+    "sent": "published again",
+    "waiting": "would be published",
+    "done": "done before",
+    "refused": "would be refused again",
+}
 
 Output = Annotated[OutputFormat, typer.Option("--format", help="How to print.")]
 LetterId = Annotated[str, typer.Argument(metavar="ID", help="Partition and offset, as `list` has it: 3-4711.")]
@@ -114,7 +119,12 @@ def show(letter_id: LetterId, output: Output = "table") -> None:
         ("Came from", f"{letter.topic}, partition and offset {letter.source}"),
         ("Key", _text(letter.key)),
         *((f"Header {name}", redactor.text(text.decode(errors="replace"))) for name, text in letter.headers),
-        ("Redrive", refusal or "the worker would take it: halt400 dead-letters redrive " + letter.id),
+        (
+            "Redrive",
+            f"would be refused again: {refusal}"
+            if refusal
+            else "the worker would take it: halt400 dead-letters redrive " + letter.id,
+        ),
     ):
         typer.echo(f"{visible_text(name):<12} {visible_text(text)}")
     typer.echo(f"\n{visible_text(value[:SHOWN_CHARACTERS], lines=True)}{cut}")
@@ -152,7 +162,9 @@ def redrive_letters(
     planned = asyncio.run(redrive(kafka.connection, kafka.partitions, wanted, dry_run=True))
     missing = chosen - {one.id for one in planned}
     if missing:
-        raise InputError(f"There is no dead letter {', '.join(sorted(missing))}.", "`halt400 dead-letters list`.")
+        raise InputError(
+            f"There is no dead letter {', '.join(sorted(missing))}.", "`halt400 dead-letters list` has their ids."
+        )
     count = sum(one.result == "waiting" for one in planned)
     if not dry_run and count:
         if not yes and sys.stdin.isatty():

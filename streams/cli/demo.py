@@ -14,8 +14,9 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Let a scraper send broken JSON to a local API, and show how it is halted.
 
-        Needs Kafka, its topics and a worker: `halt400 run` starts all of them. Exit codes: 0 every step was seen,
-        1 some were not, or Kafka, a topic or the worker is missing.
+        Needs Kafka, its topics and a worker: `halt400 run` starts all of them.
+
+        Exit codes: 0 every step was seen, 1 some were not, or Kafka, a topic or the worker is missing.
 
         Example: halt400 demo --once
         """

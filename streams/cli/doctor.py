@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from halt400.plural import plural
 from streams.cli.output import OutputFormat, print_json, visible_text
 
 if TYPE_CHECKING:
@@ -44,9 +45,13 @@ def register(app: typer.Typer) -> None:
             print_json([result._asdict() for result in results])
         else:
             counts: Counter[str] = Counter(result.status for result in results)
-            typer.echo(", ".join(f"{counts[status]} {status}" for status in _MARKS if counts[status]))
+            typer.echo(", ".join(_counted(counts[status], status) for status in _MARKS if counts[status]))
         if any(result.status == "failed" for result in results):
             raise typer.Exit(1)
+
+
+def _counted(number: int, status: str) -> str:
+    return plural(number, status) if status == "warning" else f"{number} {status}"
 
 
 async def _examine(settings: "Settings", *, page: bool, tell: bool) -> "list[CheckResult]":

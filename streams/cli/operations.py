@@ -30,7 +30,9 @@ def register(app: typer.Typer) -> None:
     def release(
         scope: ScopeId, reason: Reason, actor: Actor = None, timeout: Deadline = 20, output: Output = "table"
     ) -> None:
-        """Release a scope: its requests are sent again. Exit codes: 0 released, 1 not.
+        """Release a scope: its requests are sent again.
+
+        Exit codes: 0 released, 1 not done.
 
         Example: halt400 release job/api.shop.example/extract-099 --reason "2.4.1 is out"
         """
@@ -47,7 +49,9 @@ def register(app: typer.Typer) -> None:
         timeout: Deadline = 20,
         output: Output = "table",
     ) -> None:
-        """Quarantine a scope for longer; a probe under way is cancelled. Exit codes: 0 extended, 1 not.
+        """Quarantine a scope for longer; a probe under way is cancelled.
+
+        Exit codes: 0 extended, 1 not done.
 
         Example: halt400 extend job/api.shop.example/extract-099 --hold 2h --reason "not mended yet"
         """
@@ -64,7 +68,9 @@ def register(app: typer.Typer) -> None:
         timeout: Deadline = 20,
         output: Output = "table",
     ) -> None:
-        """Quarantine a job on a target, or the whole target, by hand. Exit codes: 0 quarantined, 1 not.
+        """Quarantine a job on a target, or the whole target, by hand.
+
+        Exit codes: 0 quarantined, 1 not done.
 
         Example: halt400 quarantine target/api.shop.example --hold 30m --reason "they are migrating"
         """
@@ -74,7 +80,9 @@ def register(app: typer.Typer) -> None:
     def probe(
         scope: ScopeId, reason: Reason, actor: Actor = None, timeout: Deadline = 20, output: Output = "table"
     ) -> None:
-        """Probe a quarantined scope now, before its hold is over. Exit codes: 0 a gate may probe, 1 not.
+        """Probe a quarantined scope now, before its hold is over.
+
+        Exit codes: 0 a gate may probe, 1 not done.
 
         Example: halt400 probe job/api.shop.example/extract-099 --reason "2.4.1 is out"
         """
@@ -113,6 +121,8 @@ def _send(
         return
     until = "" if command.state == "released" else f" until {moment(command.expires_at, now_ms=command.issued_at)}"
     typer.echo(f"{command.scope.id} is {command.state}{until}: {command.reason} ({command.issued_by})")
+    if kind == "quarantine" and not any(window.responses for window in command.windows):
+        typer.echo(f"No response of {parsed.target} was counted in the last hour: `halt400 rates` lists the targets.")
 
 
 def seconds_of(text: str | None) -> int | None:

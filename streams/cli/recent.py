@@ -134,7 +134,7 @@ def _print_finding(found: dict[str, Any]) -> None:
 
 
 def _print_count(answer: dict[str, Any], shown: int, noun: str) -> None:
-    number = f"{shown:,} of {answer['total']:,}" if shown < answer["total"] else f"{shown:,}"
+    number = "No" if not shown else f"{shown:,} of {answer['total']:,}" if shown < answer["total"] else f"{shown:,}"
     skipped = f"; {answer['skipped']:,} older ones are on the topic only" if answer["skipped"] else ""
     as_of = moment(answer["as_of"], now_ms=answer["as_of"])
     typer.echo(f"{number} {noun}{'' if answer['total'] == 1 else 's'}; as of {as_of}{skipped}")

@@ -23,9 +23,9 @@ def register(app: typer.Typer) -> None:
         A local Kafka is started unless HALT400_KAFKA_BOOTSTRAP_SERVERS names a cluster. Ctrl-C stops all of it and
         leaves only the archive and the worker's log.
 
-        Example: halt400 run
-
         Exit codes: 0 ended, 1 something did not start, or the demonstration failed; 143 ended by SIGTERM.
+
+        Example: halt400 run
         """
         console = Console()
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -68,6 +68,9 @@ def show(console: Console, *, stay: bool) -> bool:
         console.print(f"\nThe HTTP API answers at [bold]{url}[/], for instance:", highlight=False)
         for command in (f"curl {url}/v1/quarantines", f"{halt400} quarantines", f"{halt400} rates"):
             console.print(f"  {command}", highlight=False, soft_wrap=True)
+        console.print("What asks Kafka, such as doctor, explain and release, needs in another terminal:")
+        servers = f"export HALT400_KAFKA_BOOTSTRAP_SERVERS={settings.kafka.bootstrap_servers}"
+        console.print(f"  {servers}", highlight=False, soft_wrap=True)
         if not has_alerts(settings.config.found):
             console.print(NO_ALERTS, highlight=False, markup=False)
         console.print(f"\nThe page is at [bold]{url}[/]", highlight=False)

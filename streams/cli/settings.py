@@ -36,6 +36,9 @@ def register(app: typer.Typer) -> None:
         if output == "json":
             print_json([asdict(entry) for entry in entries])
             return
+        if not entries:
+            typer.echo("Every setting is at its default.")
+            return
         console, table = tables_on("Variable", "Value", "Default", "What it does")
         table.columns[0].no_wrap = True
         section = ""

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from halt400.errors import Halt400Error
+from halt400.plural import plural
 from streams.api.choices import WindowName
 from streams.cli.asking import UrlOption, api_client
 from streams.cli.output import moment, ratio, span, visible_texts
@@ -76,7 +77,7 @@ def _head(targets: dict[str, Any], halted: dict[str, Any], stale: str | None, wi
     as_of = targets["as_of"]
     head = Text(no_wrap=True, overflow="ellipsis")
     head.append("Halt400", "bold")
-    head.append(f"  {targets['total']:,} targets, ")
+    head.append(f"  {plural(targets['total'], 'target')}, ")
     head.append(f"{halted['total']:,} halted", "bold red" if halted["total"] else "green")
     head.append(f"  as of {moment(as_of, now_ms=as_of)}", "dim")
     if stale is not None:

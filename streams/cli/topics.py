@@ -33,7 +33,9 @@ def register(app: typer.Typer) -> None:
     def apply(output: Format = "table") -> None:
         """Create the missing topics, and show how the others differ, without a change to them.
 
-        A second call changes nothing. Exit codes: 0 all are as declared, 1 some differ.
+        A second call changes nothing.
+
+        Exit codes: 0 all are as declared, 1 some differ.
 
         Example: halt400 topics apply
         """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.text import Text
 
+from halt400.plural import plural
 from streams.cli.operations import seconds_of
 from streams.cli.output import OutputFormat, moment, print_json, ratio, tables_on, visible_text
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 NICENESS = 10
+MOST_SHOWN = 10
 
 
 def register(app: typer.Typer) -> None:
@@ -79,9 +81,15 @@ def _print(found: "WhatIf") -> None:
     ):
         table.add_row(title, *values)
     console.print(table)
+    if found.changed.quarantines:
+        console.print(
+            "The changed rule would have quarantined:"
+            if len(found.changed.quarantines) <= MOST_SHOWN
+            else f"Of what the changed rule would have quarantined, the first {MOST_SHOWN}:"
+        )
     now_ms = max((one.at for one in found.changed.quarantines), default=found.since)
-    for one in found.changed.quarantines[:10]:
+    for one in found.changed.quarantines[:MOST_SHOWN]:
         line = f"{moment(one.at, now_ms=now_ms)} {one.scope}: {one.reason}"
         console.print(Text(visible_text(line)))
     cut = ", the newest" if found.is_cut else ""
-    typer.echo(f"{found.responses:,} responses{cut}, {found.bad_requests:,} of them 400s, in {found.hours} h.")
+    typer.echo(f"{plural(found.responses, 'response')}{cut}, {found.bad_requests:,} of them 400s, in {found.hours} h.")

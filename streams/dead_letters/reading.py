@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from halt400.errors import BrokerUnavailable
-from halt400.kafka.clients import load_partitions, missing_topic
+from halt400.kafka.clients import broker_unavailable, load_partitions, missing_topic
 from halt400.kafka.connection import KafkaConnection
 from halt400.kafka.read_to_end import read_to_end
 from streams import topics
@@ -78,9 +77,6 @@ async def _records(kafka: KafkaConnection, newest: int | None) -> AsyncIterator[
             positions = {tp: max(first, ends[tp] - newest) for tp, first in positions.items()}
         yield read_to_end(consumer, positions)
     except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(
-            f"Kafka at {kafka.servers} failed ({error}).",
-            "Start it, or set HALT400_KAFKA_BOOTSTRAP_SERVERS.",
-        ) from error
+        raise broker_unavailable(kafka.servers, error) from error
     finally:
         await consumer.stop()

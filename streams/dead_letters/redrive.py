@@ -7,8 +7,7 @@ from typing import Literal, NamedTuple
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from halt400.errors import BrokerUnavailable
-from halt400.kafka.clients import DURABLE, close_producer, start_client
+from halt400.kafka.clients import DURABLE, broker_unavailable, close_producer, start_client
 from halt400.kafka.connection import KafkaConnection
 from halt400.records import UNDECODABLE
 from streams import topics
@@ -118,7 +117,7 @@ async def redrive(
             await start_client(producer)
         await read_letters(kafka, take=take)
     except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(f"Kafka at {kafka.servers} failed ({error}).", "Try again.") from error
+        raise broker_unavailable(kafka.servers, error) from error
     finally:
         await close_producer(producer)
     return found

@@ -46,7 +46,7 @@ def check_alarm(
     is_due = now_ms - alarm.requested_at >= REQUEST_INTERVAL_MS
     if tier == "page" and len(alarm.jobs) >= 2 and not is_halted and is_due:
         alarm.requested_at = now_ms
-        reason = f"{state.name} pages over {over}: the API changed, or what all jobs share"
+        reason = f"{state.name} pages over {over}; the API changed, or what all jobs share"
         decision.pending_grant = PendingGrant(
             grant_id=command_id(f"target/{state.name}", "quarantined", cause),
             target=state.name,

@@ -169,7 +169,7 @@ def _reading_lines(reading: ScopeReading) -> list[str]:
         fires = (
             "has fired"
             if tier.bad_requests_to_fire == 0
-            else f"fires after {tier.bad_requests_to_fire} more 400s in a row"
+            else f"fires after {plural(tier.bad_requests_to_fire, 'more 400')} in a row"
         )
         found.append(f"  {tier.tier}: evidence {tier.evidence:.3g} of {tier.threshold:.3g}, {fires}")
     return found

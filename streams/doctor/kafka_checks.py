@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from halt400.errors import Halt400Error
-from halt400.kafka.clients import close_producer, start_client
+from halt400.kafka.clients import broker_unavailable, close_producer, start_client
 from halt400.plural import plural
 from streams import topics
 from streams.dead_letters import read_letters
@@ -32,6 +32,8 @@ MENDS = {
     "key_mismatch": "Publish with key = target",
 }
 
+LOST = "Mend the producer: `halt400 dead-letters show {}` has what it sent. It cannot be counted as it is."
+
 
 async def check_kafka(settings: Settings) -> AsyncIterator[CheckResult]:
     """Check the cluster; what needs it is skipped where it does not answer."""
@@ -43,9 +45,8 @@ async def check_kafka(settings: Settings) -> AsyncIterator[CheckResult]:
         cluster = await admin.describe_cluster()
     except (KafkaError, OSError) as error:
         await admin.close()
-        detail = f"no Kafka broker answers at {kafka.bootstrap_servers} ({error or type(error).__name__})"
-        mend = "Start it, or correct HALT400_KAFKA_BOOTSTRAP_SERVERS and HALT400_KAFKA_SECURITY_PROTOCOL."
-        yield CheckResult("broker", "failed", detail, mend)
+        away = broker_unavailable(kafka.bootstrap_servers, error)
+        yield CheckResult("broker", "failed", away.message, away.mend)
         for name in ("topics", "access", "workers", "clock", "dead letters"):
             yield CheckResult(name, "skipped", "needs the broker")
         return
@@ -169,10 +170,7 @@ async def _check_dead_letters(settings: Settings) -> AsyncIterator[CheckResult]:
         yield CheckResult("dead letters", "ok", "none in the last day")
     latest = {letter.error: letter for letter in letters}
     for code, count in Counter(letter.error for letter in letters).most_common():
-        mend = MENDS.get(code, "Mend the producer")
-        yield CheckResult(
-            "dead letters",
-            "warning",
-            f"{count} with {code} in the last day, the last one: {latest[code].message}",
-            f"{mend}; then `halt400 dead-letters redrive --error {code}`.",
-        )
+        detail = f"{count:,} with {code} in the last day, the last one: {latest[code].message}"
+        mend = f"{MENDS[code]}; then `halt400 dead-letters redrive --error {code}`." if code in MENDS else LOST
+        mend = mend.format(latest[code].id)
+        yield CheckResult("dead letters", "warning", detail, mend)

@@ -67,7 +67,7 @@ class OperationSender:
         why_not = request.why_not(self._latest(scope_id))
         if why_not is not None:
             raise OperationFailed(
-                f"{scope_id} {why_not}: there is nothing to {request.kind}.", "`halt400 quarantines`."
+                f"{scope_id} {why_not}: there is nothing to {request.kind}.", "`halt400 quarantines` lists what is."
             )
         await self._publisher.send(operation)
         try:

@@ -9,9 +9,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from halt400.errors import BrokerUnavailable, InvalidRecord, QueryError
-from halt400.kafka.clients import DURABLE
+from halt400.errors import InvalidRecord, QueryError
+from halt400.kafka.clients import DURABLE, broker_unavailable
 from halt400.kafka.read_to_end import read_to_end
+from halt400.plural import plural
 from halt400.records import UNDECODABLE, Command
 from streams import topics
 from streams.detection import Policies
@@ -136,7 +137,7 @@ async def _check_no_worker(kafka: KafkaSettings) -> None:
     members = len(response.to_object()["groups"][0]["members"])
     if members:
         raise QueryError(
-            f"{members} workers are in the group {kafka.topic(GROUP)}.",
+            f"{plural(members, 'worker')} of the group {kafka.topic(GROUP)} {'runs' if members == 1 else 'run'}.",
             "Stop them: each would write the rows that it has in memory over the new ones.",
         )
 
@@ -219,9 +220,6 @@ async def _consumer(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaConsumer]:
         await consumer.start()
         yield consumer
     except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(
-            f"Kafka at {kafka.bootstrap_servers} failed ({error}).",
-            "Start it, or set HALT400_KAFKA_BOOTSTRAP_SERVERS.",
-        ) from error
+        raise broker_unavailable(kafka.bootstrap_servers, error) from error
     finally:
         await consumer.stop()

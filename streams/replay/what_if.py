@@ -9,8 +9,7 @@ from aiokafka.errors import KafkaError
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from halt400.errors import BrokerUnavailable
-from halt400.kafka.clients import close_consumer, load_partitions
+from halt400.kafka.clients import broker_unavailable, close_consumer, load_partitions
 from halt400.kafka.read_to_end import read_to_end
 from halt400.records import UNDECODABLE, Cause, Milliseconds, ResponseEvent
 from streams import topics
@@ -157,7 +156,7 @@ async def _recent_events(settings: Settings, target: str, hours: int) -> tuple[l
                 size -= len(values.popleft())
                 is_cut = True
     except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(f"Kafka at {kafka.bootstrap_servers} failed ({error}).", "Try again.") from error
+        raise broker_unavailable(kafka.bootstrap_servers, error) from error
     finally:
         await close_consumer(consumer)
     return [event for value in values if (event := _decoded(value)) is not None], is_cut

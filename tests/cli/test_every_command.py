@@ -44,6 +44,13 @@ def test_a_help_has_exit_codes_and_an_example_that_is_accepted(path: str) -> Non
     COMMANDS[path].make_context(path, arguments)
 
 
+@pytest.mark.parametrize("path", COMMANDS)
+def test_a_help_begins_with_one_sentence_and_is_wrapped_by_the_terminal(path: str) -> None:
+    first, *others = (COMMANDS[path].help or "").split("\n\n")
+    assert "Exit codes" not in first, path
+    assert [one for one in (first, *others) if "\n" in one and not one.startswith("\b")] == [], path
+
+
 def test_the_page_has_every_command_and_every_exit_code() -> None:
     table = PAGE.partition("## Commands")[2].partition("##")[0]
     words = set(re.findall(r"[a-z0-9-]+", " ".join(re.findall(r"`([^`]+)`", table))))

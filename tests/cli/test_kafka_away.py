@@ -116,6 +116,8 @@ async def test_the_doctor_names_producers_archives_sinks_and_topics_that_are_wro
     async with AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers) as producer:
         headers = [("halt400.error", b"wrong_partition"), ("halt400.message", b"belongs to partition 3")]
         await producer.send_and_wait(settings.kafka.topic("responses.dlq"), b"{}", b"k", headers=headers)
+        headers = [("halt400.error", b"not_json"), ("halt400.message", b"the value is not JSON")]
+        await producer.send_and_wait(settings.kafka.topic("responses.dlq"), b"<", b"k", headers=headers)
     outcome, found = await examine(
         settings, blocked / "archive", HALT400_CONFIG_PATH=str(config), HALT400_KAFKA_PARTITIONS="2"
     )
@@ -123,7 +125,11 @@ async def test_the_doctor_names_producers_archives_sinks_and_topics_that_are_wro
     failed = {name for name, results in found.items() for result in results if result["status"] == "failed"}
     assert failed == {"topics", "archive", "sinks"}
     assert "partitions is 1, declared 2" in found["topics"][0]["detail"]
-    assert any("murmur2" in result["mend"] for result in found["dead letters"])
+    mends = {result["detail"].split()[2]: result["mend"] for result in found["dead letters"]}
+    assert "murmur2" in mends["wrong_partition"]
+    assert "dead-letters redrive --error wrong_partition" in mends["wrong_partition"]
+    assert "dead-letters show 0-" in mends["not_json"]
+    assert "redrive" not in mends["not_json"]  # it would be refused again
     assert "away: 127.0.0.1:1" in found["sinks"][0]["detail"]
 
 

@@ -14,14 +14,18 @@ import msgspec
 import pytest
 import yaml
 
+from halt400.cli import main
 from halt400.errors import SettingError
 from streams.alerts.config import NO_ALERTS, parse_alerts
 from streams.alerts.sink_settings import SINK_KINDS
 from streams.alerts.text import format_time
 from streams.cli.output import moment
 from streams.detection import explain
+from streams.doctor.settings_checks import check_settings
 from streams.processing.decoding import Refusal
 from streams.processing.refusal_log import RefusalLog
+from streams.settings import load_settings
+from streams.settings.catalogue import catalogue
 from streams.toml_file import TomlFile
 from tests.detection.test_encoding import STORED, STRICT, decode_target_state
 
@@ -57,6 +61,43 @@ def test_a_wrong_value_ends_with_two_whatever_the_command(
     line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert end(line, monkeypatch, capsys)[0] == 2
+
+
+def test_a_kafka_that_is_away_is_said_in_one_sentence_whatever_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HALT400_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    lines = (
+        "explain a.example",
+        "what-if a.example",
+        "topics check",
+        "dead-letters list",
+        "release job/a/b --reason r",
+    )
+    said = {end(line, monkeypatch, capsys)[1] for line in lines}
+    assert said == {
+        "halt400: No Kafka broker answers at 127.0.0.1:1. "
+        "Start it, or correct HALT400_KAFKA_BOOTSTRAP_SERVERS or HALT400_KAFKA_SECURITY_PROTOCOL.\n"
+    }
+
+
+def test_the_doctor_names_the_setting_that_a_misspelt_variable_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HALT400_CONFG_PATH", "halt400.toml")
+    monkeypatch.setenv("HALT400_SCRAPERS_OWN", "x")
+    (warning,) = [found for found in check_settings(load_settings()) if found.check == "settings" and found.mend]
+    assert (warning.status, warning.mend) == ("warning", "Did you mean HALT400_CONFIG_PATH?")
+    assert "HALT400_CONFG_PATH" in warning.detail
+
+
+def test_settings_at_their_defaults_are_no_empty_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for entry in catalogue(load_settings()):
+        monkeypatch.delenv(entry.variable, raising=False)
+    monkeypatch.setattr("sys.argv", ["halt400", "settings", "--changed"])
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().out == "Every setting is at its default.\n"
 
 
 def test_a_wrong_kind_of_sink_is_answered_with_the_kinds(tmp_path: Path) -> None:

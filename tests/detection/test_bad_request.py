@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from halt400.records import Scope
+from halt400.redaction import RedactionRules, Redactor
 from streams.detection import (
     FleetRules,
     OriginCounts,
@@ -224,6 +225,13 @@ def test_a_refused_target_is_not_quarantined_and_explain_says_why() -> None:
     story.bad(job="a")
     assert "its quarantine was refused at" in "\n".join(explain(story.state, STRICT, story.now).lines())
     assert apply_grant_decision(story.state, grant_id, story.now, STRICT, granted=True).commands == []
+
+
+def test_the_reason_of_a_grant_has_nothing_that_redaction_takes_for_a_secret() -> None:
+    story = Story(STRICT, history=50_000, jobs=FIVE)
+    (grant,) = [found for n in range(40) if (found := story.bad(job=FIVE[n % 5], kind="1").pending_grant)]
+    assert "1 signature" in grant.opening.reason
+    assert Redactor(RedactionRules(), bytes(32)).text(grant.opening.reason) == grant.opening.reason
 
 
 def test_a_pending_grant_survives_being_encoded() -> None:
