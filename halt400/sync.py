@@ -133,7 +133,7 @@ class SyncPublisher(_InThread[Publisher]):
     ...         publisher.publish(response_event(method="GET", url=url, status=200, job_id="extract-099"))
     """
 
-    _used = ("publish", "flush")
+    _used = ("publish", "publish_bare", "flush")
 
     def __init__(self, kafka: str | KafkaConnection, **options: Any) -> None:
         super().__init__("halt400-publisher", partial(Publisher, kafka, **options))
@@ -168,6 +168,16 @@ class SyncPublisher(_InThread[Publisher]):
                 self._waking |= wakes
         if wakes and thread is not None:
             # The loop is closed if another thread closes the publisher meanwhile; the event is counted then.
+            with suppress(RuntimeError):
+                thread.loop.call_soon_threadsafe(self._wake)
+
+    def publish_bare(self, target: str, method: str, status: int, value: bytes) -> None:
+        """See `Publisher.publish_bare`."""
+        thread, publisher = self._thread, self._publisher
+        with self._lock:
+            wakes = publisher.accept_bare(target, method, status, value) and publisher.is_idle and not self._waking
+            self._waking |= wakes
+        if wakes and thread is not None:
             with suppress(RuntimeError):
                 thread.loop.call_soon_threadsafe(self._wake)
 

@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING
 
 from halt400.events import response_event
 from halt400.guard.body_capture import BodyCapture
-from halt400.guard.request_parts import Body, HeaderSource, carried_body, no_headers, whole_body
+from halt400.guard.request_parts import Body, HeaderSource, body_size, carried_body, no_headers, whole_body
 from halt400.records import Request, ResponseEvent
 
 if TYPE_CHECKING:
     from halt400.guard.request_guard import RequestGuard
 
 __all__ = ["GuardedRequest"]
+
+_COUNTS = (int, type(None))
 
 
 class GuardedRequest:
@@ -95,6 +97,10 @@ class GuardedRequest:
             Whether this is called by ``__del__``, for a response that nobody read or closed.
         """
         try:
+            if not from_finalizer and self._publish_bare(
+                http_version, request_body, response_body, response_size, proxy_id, proxy_pool
+            ):
+                return
             event = self._event(
                 http_version,
                 request_headers or self._headers,
@@ -114,6 +120,48 @@ class GuardedRequest:
         stats.published += 1
         if self._status == 400:
             stats.bad_requests += 1
+
+    def _publish_bare(
+        self,
+        http_version: str,
+        request_body: Body,
+        response_body: Body,
+        response_size: int | None,
+        proxy_id: str | None,
+        proxy_pool: str | None,
+    ) -> bool:
+        """Publish a response of which neither headers nor bodies are wanted; return whether that was possible."""
+        guard, url, status, target = self.guard, self.url, self._status, self.target
+        publisher = guard.publisher
+        if status == 400 or publisher.wants_headers(target, self.method, status):
+            return False
+        body = request_body if request_body is not None else self._body
+        sent = None if body is None else body_size(body)
+        if response_size is None and response_body is not None:
+            response_size = body_size(response_body)
+        # What is out of the ordinary is looked at, and mended, where events are built.
+        if type(url) is not str or not url.isascii() or not url or "@" in url or type(response_size) not in _COUNTS:
+            return False
+        names = (
+            self.method,
+            status,
+            target,
+            http_version,
+            guard.job_id,
+            guard.run_id,
+            guard.release,
+            guard.worker,
+            guard.region,
+            self.attempt,
+            proxy_id,
+            proxy_pool,
+            guard.client,
+            guard.client_version,
+        )
+        value = guard._bare_events.encoded(names, self._time_ms, url, sent, response_size, self._duration_ms)
+        publisher.publish_bare(target, self.method, status, value)
+        guard.stats.published += 1
+        return True
 
     def _event(
         self,

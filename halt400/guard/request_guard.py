@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from halt400.client_values import plain_text
 from halt400.errors import InvalidEvent, JobQuarantined
 from halt400.events import target_of
+from halt400.guard.bare_events import BareEvents
 from halt400.guard.guarded_request import GuardedRequest
 from halt400.guard.local_breaker import LocalBreaker, LocalHold
 from halt400.guard.request_parts import Body, HeaderSource, no_headers, size_of, whole_body
@@ -38,6 +39,9 @@ class Publishes(Protocol):
 
     def publish_soon(self, event: ResponseEvent) -> None:
         """Hand in one event from a finalizer."""
+
+    def publish_bare(self, target: str, method: str, status: int, value: bytes) -> None:
+        """Hand in one event that is encoded, of a response that is published without headers and is no 400."""
 
 
 @dataclass(slots=True)
@@ -122,6 +126,7 @@ class RequestGuard:
         self.job_id, self.run_id, self.release, self.worker, self.region = job_id, run_id, release, worker, region
         self.client, self.client_version, self.target = client, client_version, target
         self.stats = GuardStats()
+        self._bare_events = BareEvents()
         self._preflight, self._breaker, self._clock = preflight, local_hold, clock
         self._lock = threading.Lock()
         self._logged: set[str] = set()

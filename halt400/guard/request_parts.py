@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable
 
+from halt400.client_values import plain_body
 from halt400.guard.body_capture import BodyCapture
 
-__all__ = ["Body", "HeaderSource", "carried_body", "no_headers", "size_of", "whole_body"]
+__all__ = ["Body", "HeaderSource", "body_size", "carried_body", "no_headers", "size_of", "whole_body"]
 
 HeaderSource = Callable[[], Iterable[tuple[str, str]]]
 """Gives names and values in their order; called only where they are needed, which most responses do not."""
@@ -25,6 +26,16 @@ def whole_body(body: Body) -> bytes | str | None:
 def carried_body(body: Body) -> bytes | str | None:
     """Return a body, or what is kept of one that streams."""
     return bytes(body.body) if isinstance(body, BodyCapture) else whole_body(body)
+
+
+def body_size(body: Body) -> int | None:
+    """Count the bytes of a body, of one that streams as far as it has passed; None where there is none."""
+    if type(body) is bytes:
+        return len(body)
+    if isinstance(body, BodyCapture):
+        return body.size
+    plain = plain_body(whole_body(body), "body")
+    return None if plain is None else len(plain)
 
 
 def size_of(method: str, url: str, headers: HeaderSource, body: Body) -> int:

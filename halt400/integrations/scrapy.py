@@ -12,9 +12,9 @@ Works with every Twisted reactor: publisher and gate have threads of their own. 
 import logging
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from weakref import WeakKeyDictionary
 
 import scrapy
 from scrapy import signals
@@ -49,8 +49,14 @@ job_quarantined = object()
 MIDDLEWARE_ORDER = 990
 """Next to the downloader: what retries and redirects hide is seen, what the cache answers is not."""
 
+MOST_UNDER_WAY = 100_000
+"""Requests that are remembered until their response; a middleware behind this one may take a request away for good."""
+STATS_EVERY_S = 1.0
+"""How long the stats may lag behind while responses are awaited: Scrapy takes as long to count as we to publish."""
+
 _ONE_REQUEST_COMMANDS = frozenset({"bench", "check", "fetch", "parse", "shell", "view"})
 _BAD_REQUEST = "halt400_bad_request"
+_HTTP_VERSIONS: dict[str | None, str] = {"HTTP/1.0": "1.0", "HTTP/1.1": "1.1", "h2": "2"}
 
 
 class Halt400Addon:
@@ -93,7 +99,9 @@ class Halt400DownloaderMiddleware:
         self._settings = Halt400Settings.read(crawler.settings, os.environ)
         self._guard: SyncGuard | None = None
         self._halting: Halting | None = None
-        self._sending: WeakKeyDictionary[scrapy.Request, GuardedRequest] = WeakKeyDictionary()
+        self._sending: dict[scrapy.Request, GuardedRequest] = {}
+        self._published = 0
+        self._stats_due_at = 0.0
         assert crawler.stats is not None
         # Looked up once: Scrapy's collector of stats makes each look-up dear.
         self._increase = crawler.stats.inc_value
@@ -155,20 +163,24 @@ class Halt400DownloaderMiddleware:
         guard = self._guard
         if guard is None or not request.url.startswith(("http:", "https:")):
             return None
-        bad_request = request.meta.get(_BAD_REQUEST)
+        meta = request.meta
+        bad_request = meta.get(_BAD_REQUEST)
         try:
-            self._sending[request] = guard.admit(
+            sending = guard.admit(
                 request.method,
                 request.url,
                 headers=lambda: _own_headers(request),
                 body=request.body,
-                attempt=int(request.meta.get("retry_times", 0)) + 1,
+                attempt=int(meta.get("retry_times", 0)) + 1,
                 answered_400=bad_request is not None and bad_request == _fingerprint(request),
             )
         except Halt400Error as error:
             return self._refused(request, error)
+        if len(self._sending) >= MOST_UNDER_WAY:
+            del self._sending[next(iter(self._sending))]
+        self._sending[request] = sending
         if self._halting is not None:
-            self._halting.admitted(self._sending[request].target)
+            self._halting.admitted(sending.target)
         return None
 
     def _refused(self, request: scrapy.Request, error: Halt400Error) -> scrapy.Request:
@@ -198,14 +210,18 @@ class Halt400DownloaderMiddleware:
             self._increase("halt400/bad_requests")
         proxy = request.meta.get("proxy")
         sending.publish(
-            http_version=(response.protocol or "HTTP/1.1").removeprefix("HTTP/").replace("h2", "2"),
+            http_version=_HTTP_VERSIONS.get(response.protocol, "1.1"),
             request_headers=lambda: _texts(request.headers),
             response_headers=lambda: _texts(response.headers),
             response_body=body,
             response_size=len(response.body) if body is None or len(response.body) > BODY_LIMIT_BYTES else None,
             proxy_id=proxy_id_of(proxy) if proxy else None,
         )
-        self._increase("halt400/published")
+        self._published += 1
+        # All are counted when nothing is under way, so at the end.
+        if not self._sending or time.monotonic() >= self._stats_due_at:
+            self._increase("halt400/published", self._published)
+            self._published, self._stats_due_at = 0, time.monotonic() + STATS_EVERY_S
         return response
 
     def process_exception(

@@ -160,6 +160,11 @@ class Publisher(StartStop):
         if self.accept(event):
             self.wake(send_now=event.response.status == 400)
 
+    def publish_bare(self, target: str, method: str, status: int, value: bytes) -> None:
+        """Publish one event that is encoded already, of a response for which `wants_headers` said no; see `publish`."""
+        if self.accept_bare(target, method, status, value):
+            self._wake.set()
+
     def publish_soon(self, event: ResponseEvent) -> None:
         """Publish one event from a finalizer, which may run in any thread, also in the midst of `publish`."""
         task = self._task
@@ -202,13 +207,31 @@ class Publisher(StartStop):
             self._rejected += 1
             log.warning("An event cannot be encoded and is not published: %r", error)
             return False
-        if len(value) > LARGEST_EVENT_BYTES - 1024:
-            self._rejected += 1
-            log.warning("An event of %d bytes for %s is too large and is not published.", len(value), event.target)
+        if self._is_too_large(value, event.target):
             return False
         if span is not None and self._traces is not None:
             self._traces.wait(value, span)
         self._buffer.put(key, value, is_bad_request=is_bad_request)
+        return True
+
+    def accept_bare(self, target: str, method: str, status: int, value: bytes) -> bool:
+        """Like `accept`, of an event that is encoded already; see `publish_bare`."""
+        self._published += 1
+        if not self._accepting:
+            self._rejected += 1
+            return False
+        if self._sampler is not None:
+            self._sampler.count(target, method, status)
+        if self._is_too_large(value, target):
+            return False
+        self._buffer.put(target.encode(), value, is_bad_request=False)
+        return True
+
+    def _is_too_large(self, value: bytes, target: str) -> bool:
+        if len(value) <= LARGEST_EVENT_BYTES - 1024:
+            return False
+        self._rejected += 1
+        log.warning("An event of %d bytes for %s is too large and is not published.", len(value), target)
         return True
 
     async def put(self, event: ResponseEvent) -> None:

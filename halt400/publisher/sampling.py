@@ -63,13 +63,22 @@ class HeaderSampler:
     def _is_sampled(self, seen: int) -> bool:
         return seen < self._first or (seen - self._first) % self._then_every == 0
 
+    def count(self, target: str, method: str, status: int) -> None:
+        """Count a response that is published without headers, as `wants_headers` said."""
+        if 200 <= status < 300:
+            self._count(target, method)
+
     def _takes(self, event: ResponseEvent) -> bool:
-        route = (event.target, event.request.method)
+        return self._is_sampled(self._count(event.target, event.request.method))
+
+    def _count(self, target: str, method: str) -> int:
+        """Count a success; return how many were counted before."""
+        route = (target, method)
         seen = self._seen.get(route, 0)
         if seen == 0 and len(self._seen) >= self._max_routes:
             self._seen.clear()
         self._seen[route] = seen + 1
-        return self._is_sampled(seen)
+        return seen
 
 
 def _has_no_body(message: Request | Response) -> bool:
