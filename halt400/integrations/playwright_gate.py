@@ -4,6 +4,7 @@ With a route Playwright shows every request to Python and turns the browser's ca
 nothing is held. Handlers of the scraper's own routes are called for what is admitted.
 """
 
+import asyncio
 import inspect
 import logging
 import threading
@@ -37,6 +38,7 @@ class RouteGate:
         self._guard, self._api, self._traffic, self._requests = guard, api, traffic, requests
         self._route, self._unroute = context.route, context.unroute
         self._stands = False
+        self._updating: asyncio.Future[None] | None = None
         self._refused: deque[tuple[int, object, bool, Halt400Error]] = deque(maxlen=32)
         self._told: deque[tuple[type, str]] = deque(maxlen=32)
         self.refusals = 0
@@ -49,13 +51,20 @@ class RouteGate:
         self._api.begin_from_any_thread(self.update)
 
     async def update(self) -> None:
-        """Set the route where a request may be refused, and remove it where none is."""
+        """Set the route where a request may be refused, and remove it where none is; it is so when this returns."""
+        while self._updating is not None and not self._api.is_sync:
+            await asyncio.wait([self._updating])
         wanted = self._guard.may_refuse()
         if wanted == self._stands:
             return
         self._stands = wanted
-        with suppress(Error):  # the context is closed
-            await settled((self._route if wanted else self._unroute)(_EVERYTHING, self._handle))
+        done = self._updating = self._api.loop.create_future()
+        try:
+            with suppress(Error):  # the context is closed
+                await settled((self._route if wanted else self._unroute)(_EVERYTHING, self._handle))
+        finally:
+            self._updating = None
+            done.set_result(None)
 
     def refusal(self, page: Any, since: int, *, of_navigation: bool) -> Halt400Error | None:
         """Return the error of the latest request of a page that was refused after the first `since` refusals."""
