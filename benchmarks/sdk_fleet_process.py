@@ -5,8 +5,11 @@ It prints one line of JSON when it has begun with a target, and one when it was 
 
 import asyncio
 import json
+import os
 import sys
+import threading
 import time
+from collections import deque
 from contextlib import suppress
 from typing import Any
 
@@ -20,14 +23,26 @@ from halt400.errors import JobQuarantined
 from halt400.guard import Guard, SyncGuard
 from halt400.records import Command
 
-__all__ = ["Pace", "path_of", "tell"]
+__all__ = ["MOST_TOLD", "Pace", "end_with_parent", "path_of", "tell"]
 
 BAD_EVERY = 10
+MOST_TOLD = 50
+"""Requests, the last to a target, of which is told when they were begun."""
 
 
 def tell(**what: object) -> None:
     """Tell the benchmark."""
     print(json.dumps(what), flush=True)
+
+
+def end_with_parent() -> None:
+    """End this process when its parent ends, however that ends: its standard input is closed then."""
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def path_of(sent: int) -> str:
@@ -56,20 +71,20 @@ def _retry_400s(client: Any) -> None:
         client.retry, client.raise_for_status = curl_cffi.requests.RetryStrategy(count=2), True
 
 
-async def _send_until_refused(send: Any, url: str, number: int, least: int, pace: Pace) -> tuple[int, float]:
-    """Send to one target; return how many requests were answered, and when the last of them was sent."""
-    sent, sent_at = 0, 0.0
+async def _send_until_refused(send: Any, url: str, number: int, least: int, pace: Pace) -> tuple[int, list[float]]:
+    """Send to one target; return how many requests were answered, and when the last were begun, the refused one too."""
+    sent, begun_at = 0, deque[float](maxlen=MOST_TOLD)
     while True:
         await pace.wait()
-        began = time.time()
+        begun_at.append(time.time())
         try:
             with suppress(HTTPError):  # curl_cffi tells a 400 so
                 answer = send(f"{url}/{path_of(sent)}?number={number}")
                 if asyncio.iscoroutine(answer):
                     await answer
         except JobQuarantined:
-            return sent, sent_at
-        sent, sent_at = sent + 1, began
+            return sent, list(begun_at)
+        sent += 1
         if sent == least:
             tell(begun=number)
 
@@ -92,10 +107,10 @@ async def run(name: str, url: str, rounds: int, least: int, rate: float) -> None
     responses, pace = 0, Pace(rate)
     for number in range(rounds):
         guard.target = f"shop-{number}.example"
-        sent, sent_at = await _send_until_refused(send, url, number, least, pace)
+        sent, begun_at = await _send_until_refused(send, url, number, least, pace)
         responses, refused_at = responses + sent, time.time()
         # Another thread may refuse a moment before it calls who listens.
-        tell(refused=number, known_at=known_at.get(guard.target, refused_at), at=refused_at, sent_at=sent_at)
+        tell(refused=number, known_at=known_at.get(guard.target, refused_at), at=refused_at, begun_at=begun_at)
     flushed = await asyncio.to_thread(guard.publisher.flush, 60.0) if is_sync else await guard.publisher.flush(60.0)
     tell(flushed=flushed, published=guard.stats.published, responses=responses)
     await (asyncio.to_thread(guard.close) if is_sync else guard.stop())
@@ -105,4 +120,5 @@ async def run(name: str, url: str, rounds: int, least: int, rate: float) -> None
 
 
 if __name__ == "__main__":
+    end_with_parent()
     asyncio.run(run(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])))

@@ -2,13 +2,14 @@
 
 import sys
 import time
+from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
 import scrapy
 from scrapy.crawler import CrawlerProcess
 
-from benchmarks.sdk_fleet_process import Pace, path_of, tell
+from benchmarks.sdk_fleet_process import MOST_TOLD, Pace, end_with_parent, path_of, tell
 from halt400.integrations.scrapy import job_quarantined
 from halt400.records import Command
 
@@ -25,7 +26,7 @@ class FleetSpider(scrapy.Spider):
         super().__init__()
         self.url, self.rounds, self.least, self.pace = url, rounds, least, Pace(rate)
         self.number = self.sent = self.responses = 0
-        self.began_at = self.sent_at = 0.0
+        self.begun_at = deque[float](maxlen=MOST_TOLD)
         self.known_at: dict[str, float] = {}
 
     @classmethod
@@ -46,7 +47,7 @@ class FleetSpider(scrapy.Spider):
 
     def next_request(self) -> scrapy.Request:
         """Make the next request to the target."""
-        self.began_at = time.time()
+        self.begun_at.append(time.time())
         return scrapy.Request(
             f"http://shop-{self.number}.example/{path_of(self.sent)}?sent={self.sent}",
             meta={"proxy": self.url},
@@ -56,7 +57,7 @@ class FleetSpider(scrapy.Spider):
 
     async def parse(self, response: scrapy.http.Response) -> AsyncIterator[scrapy.Request]:
         """Take the response, and send the next request in its time."""
-        self.sent, self.responses, self.sent_at = self.sent + 1, self.responses + 1, self.began_at
+        self.sent, self.responses = self.sent + 1, self.responses + 1
         if self.sent == self.least:
             tell(begun=self.number)
         await self.pace.wait()
@@ -67,8 +68,9 @@ class FleetSpider(scrapy.Spider):
         refused_at = time.time()
         # The request may be refused before the reactor comes to the signal.
         known_at = self.known_at.get(f"shop-{self.number}.example", refused_at)
-        tell(refused=self.number, known_at=known_at, at=refused_at, sent_at=self.sent_at)
+        tell(refused=self.number, known_at=known_at, at=refused_at, begun_at=list(self.begun_at))
         self.number, self.sent = self.number + 1, 0
+        self.begun_at.clear()
         if self.number < self.rounds:
             await self.pace.wait()
             yield self.next_request()
@@ -99,4 +101,5 @@ def run(url: str, rounds: int, least: int, rate: float) -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     run(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5]))
