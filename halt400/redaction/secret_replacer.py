@@ -20,7 +20,7 @@ from halt400.redaction.masks import (
     mask_wide,
     mask_word_characters,
 )
-from halt400.redaction.tokens import Tokens
+from halt400.redaction.tokens import Tokens, is_masked
 
 __all__ = ["SecretReplacer", "Syntax"]
 
@@ -196,7 +196,11 @@ class SecretReplacer:
         return mask_all(text, latin1=self._latin1)
 
     def _replace_units(self, value: str, syntax: Syntax, keep: str) -> str:
-        """Replace the readable runs of a value by the pieces of one token; what is between them stays or is masked."""
+        """Replace the readable runs of a value by the pieces of one token; what is between them stays or is masked.
+
+        Runs that are together too short for a token have a mask each, and runs that are masks or tokens stay: so the
+        echo of a secret (`replace_echo`) has the same masks, and is left alone where a name gives it away later.
+        """
         pieces: list[str | int] = []
         readable: list[str] = []
         for match in _UNITS[syntax].finditer(value):
@@ -209,7 +213,11 @@ class SecretReplacer:
                 else:
                     pieces.append(len(part))
                     readable.append(part)
-        token = self._tokens.token("".join(readable), value)
+        joined = "".join(readable)
+        if len(readable) > 1 and (is_masked(joined) or self._are_replaced(readable)):
+            token = "".join([self._tokens.token(part) for part in readable])
+        else:
+            token = self._tokens.token(joined, value)
         taken = 0
         replaced: list[str] = []
         for piece in pieces:
@@ -219,6 +227,9 @@ class SecretReplacer:
             else:
                 replaced.append(piece)
         return "".join(replaced)
+
+    def _are_replaced(self, parts: list[str]) -> bool:
+        return all(self._tokens.token(part) == part for part in parts)
 
     def _masked(self, match: re.Match[str]) -> str:
         unit, kind = match[0], match.lastgroup

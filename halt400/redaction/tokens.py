@@ -14,7 +14,7 @@ from hashlib import blake2b
 
 from halt400.errors import SettingError
 
-__all__ = ["KEY_MIN_BYTES", "MASKED_BELOW", "Tokens"]
+__all__ = ["KEY_MIN_BYTES", "MASKED_BELOW", "Tokens", "is_masked"]
 
 KEY_MIN_BYTES = 16
 MASKED_BELOW = 8
@@ -41,6 +41,15 @@ def _markers(core: str) -> tuple[str, str, str]:
     if length >= 20:
         return "any", "REDACTED", "x"
     return "any", "RDCT" if length >= 12 else "X", "x"
+
+
+def is_masked(core: str) -> bool:
+    """Whether a core is too short for a token, and becomes a mask.
+
+    >>> is_masked("1234567890"), is_masked("12345-67890"), is_masked("s3cret")
+    (True, False, True)
+    """
+    return len(core) < (MASKED_BELOW if _markers(core)[0] == "any" else NUMBER_MASKED_BELOW)
 
 
 class Tokens:

@@ -101,6 +101,9 @@ def test_what_was_redacted_before_changes_nothing(
 @settings(max_examples=500, deadline=None)
 @given(texts, texts, headers, texts, st.binary(max_size=60))
 @example("", "tokens: 000000. 0\n", [], "", b"\x00")
+@example(
+    '<input value="000000 ?" type="hidden" name="password">ann', "", [], '"ann","password=""000000 ?""","page"', b""
+)
 def test_redacting_an_event_twice_is_redacting_it_once(
     url: str, body: str, sent: list[tuple[str, str]], answer: str, raw: bytes
 ) -> None:
