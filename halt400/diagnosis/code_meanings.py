@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from halt400.diagnosis.code_tables import AMBIGUOUS_CODES, CODES, SOURCES, UNREAD_CODES
+from halt400.diagnosis.code_tables import AMBIGUOUS_CODES, CODES, SOURCES
+from halt400.diagnosis.code_words import WORDS
 from halt400.diagnosis.error_codes import ErrorCode, code_key
 from halt400.lazy_patterns import lazy_pattern
 from halt400.records import Cause
@@ -27,7 +28,7 @@ class Meaning(NamedTuple):
     cause, kind
         The cause, and which remedy of it: see `refusals`.
     source
-        The documentation of the API that has the code.
+        The documentation of the API that has the code; empty for a word that tells it without any (`code_words`).
     wait_s
         How long that documentation says to wait, in seconds.
     weak
@@ -49,7 +50,8 @@ _T: Cause = "transient"
 
 def _table() -> dict[str, Meaning]:
     table: dict[str, Meaning] = {}
-    for rows, weak in ((CODES, False), (UNREAD_CODES, False), (AMBIGUOUS_CODES, True)):
+    words = tuple((cause, kind, "", words) for cause, kind, words in WORDS)
+    for rows, weak in ((CODES, False), (words, False), (AMBIGUOUS_CODES, True)):
         for cause, kind, source, codes in rows:
             for code in codes.split():
                 # The DPoP and device grants have documented times: 5 s more (RFC 8628, 3.5), none for a nonce.

@@ -164,7 +164,8 @@ def _by_code(exchange: Exchange, error: ServerError, wait: _Wait) -> _Told | Non
         meaning = meaning_of(code, sentence)
         if meaning is None:
             continue
-        detail = f"The code {mask(code.value)[:80]} ({code.name}) tells it: {meaning.source}"
+        source = meaning.source or "its words say so"
+        detail = f"The code {mask(code.value)[:80]} ({code.name}) tells it: {source}"
         evidence = [Evidence(where=code.where, name=code.name, detail=detail), *wait.evidence, *_said(error)]
         wait_s = wait.seconds if wait.seconds is not None else meaning.wait_s
         confidence = BY_AMBIGUOUS_CODE if meaning.weak else BY_CODE

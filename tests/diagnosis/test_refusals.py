@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.diagnosis_own import own_cases
-from halt400.diagnosis import code_tables, diagnose
+from halt400.diagnosis import code_tables, code_words, diagnose
 from halt400.diagnosis.error_codes import code_key, read_error_codes
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.refusal_phrases import phrase_in, says_nothing
@@ -217,11 +217,18 @@ def test_no_sentence_is_lost_to_the_search_for_stems():
             assert (found and found[:2]) == (whole and whole[:2]), sentence
 
 
-def test_a_code_is_read_or_unread_and_each_row_cites_an_address():
-    rows = {name: getattr(code_tables, name) for name in ("CODES", "UNREAD_CODES", "AMBIGUOUS_CODES")}
-    assert all(row[2].startswith("https://") for table in rows.values() for row in table)
-    read = {code for row in code_tables.CODES for code in row[3].split()}
-    assert not read & {code for row in code_tables.UNREAD_CODES for code in row[3].split()}
+def test_a_code_cites_the_text_that_has_it_and_a_word_is_no_code():
+    """Each row of a list has an address; what no list has is apart, and says so in the evidence."""
+    rows = (*code_tables.CODES, *code_tables.AMBIGUOUS_CODES)
+    assert all(row[2].startswith("https://") for row in rows)
+    listed = {code_key(code) for row in rows for code in row[3].split()}
+    words = [code_key(word) for row in code_words.WORDS for word in row[2].split()]
+    assert len(words) == len(set(words)), "each word stands once"
+    assert not listed & set(words), "what a list has is cited there"
+    told = [diagnose(get(URL), refusal(f'{{"code": "{code}"}}')) for code in ("M_UNKNOWN_POS", "cursor_expired")]
+    assert [found.cause for found in told] == ["expired_state"] * 2
+    assert "4186-simplified-sliding-sync" in told[0].evidence[0].detail
+    assert told[1].evidence[0].detail.endswith("its words say so")
 
 
 def test_a_token_request_whose_code_is_refused_by_field_is_a_grant_and_another_request_is_not():
