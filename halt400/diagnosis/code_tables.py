@@ -37,7 +37,6 @@ _TWILIO = "https://www.twilio.com/docs/api/errors"
 _GITHUB = "https://docs.github.com/en/apps/oauth-apps/maintaining-oauth-apps/troubleshooting-oauth-app-access-token-request-errors"
 _SLACK = "https://github.com/slackapi/slack-api-specs"
 _SPAPI = "https://github.com/amzn/selling-partner-api-models"
-_EBAY = "https://developer.ebay.com/api-docs/static/handling-error-messages.html"
 _YELP = "https://github.com/lanl/yelpapi/issues/14"
 _ANTHROPIC = "https://github.com/anthropics/anthropic-sdk-python/tree/main/src/anthropic/types"
 _DISCORD = "https://github.com/discord/discord-api-docs/blob/main/developers/topics/opcodes-and-status-codes.mdx"
@@ -50,11 +49,10 @@ _ACME = "https://github.com/certbot/certbot/blob/main/acme/src/acme/messages.py"
 _MATRIX = "https://github.com/matrix-org/matrix-spec"
 _X = "https://www.rubydoc.info/gems/twitter/5.16.0/Twitter/Error/Code"
 _BINANCE = "https://github.com/binance/binance-spot-api-docs/blob/master/errors.md"
-_BITGET = "https://www.bitget.com/api-doc/common/error-code/restapi"
 _KUCOIN = "https://github.com/Kucoin/kucoin-api-docs/blob/master/source/localizable/index.html.md"
 _ALIYUN = "https://help.aliyun.com/document_detail/48054.html"
 _IBM = "https://github.com/IBM/python-sdk-core/blob/main/test/test_iam_token_manager.py"
-_CLOUDFLARE = "https://developers.cloudflare.com/fundamentals/api/troubleshooting/"
+_CLOUDFLARE = "https://github.com/lablabs/cloudflare-exporter/issues/5"
 _BING = "https://learn.microsoft.com/dotnet/api/microsoft.bing.webmaster.api.interfaces.apierrorcode"
 _GRPC = "https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto"
 _WSS = "https://github.com/apache/ws-wss4j/blob/master/ws-security-common/src/main/java/org/apache/wss4j/common/ext/WSSecurityException.java"
@@ -95,6 +93,8 @@ _ALIYUN_CODES = "https://developer.aliyun.com/ask/278265"
 _AUTH0_BOTS = "https://github.com/auth0/docs-v2/blob/main/main/docs/secure/attack-protection/bot-detection/bot-detection-native-apps.mdx"
 _AUTHLIB = "https://github.com/authlib/authlib/blob/main/authlib/oauth1/rfc5849/errors.py"
 _RATE_LIMITS = "https://github.com/ietf-wg-httpapi/ratelimit-headers/blob/main/draft-ietf-httpapi-ratelimit-headers.md"
+_WORDPRESS_REST = "https://github.com/WordPress/WordPress/blob/master/wp-includes/rest-api.php"
+_MAGENTO = "https://developer.adobe.com/commerce/webapi/get-started/authentication/oauth-errors/"
 _WORDPRESS_JWT = "https://github.com/Tmeister/wp-api-jwt-auth"
 _WOOCOMMERCE = "https://github.com/woocommerce/woocommerce/blob/trunk/plugins/woocommerce/includes/class-wc-rest-authentication.php"
 _OAUTHLIB = "https://github.com/oauthlib/oauthlib/blob/master/oauthlib/oauth2/rfc6749/errors.py"
@@ -231,12 +231,14 @@ CODES: tuple[tuple[Cause, str, str, str], ...] = (
     (_S, "nonce", _OAUTH1, "nonce_used"),
     (_C, "clock", _OAUTH1, "timestamp_refused"),
     (_C, "wrong", _OAUTH1, "consumer_key_refused consumer_key_unknown token_used token_rejected"),
+    (_C, "wrong", _MAGENTO, "consumer_key_rejected"),
     (_S, "nonce", _AUTHLIB, "invalid_nonce"),
     (_C, "wrong", _WSS, "FailedAuthentication SecurityTokenUnavailable InvalidSecurityToken"),
     (_C, "signature", _WSS, "FailedCheck"),
     (_C, "clock", _WSS, "MessageExpired"),
     (_R, "rate", _RATE_LIMITS, "quota-exceeded temporary-reduced-capacity abnormal-usage-detected"),
     (_C, "wrong", _WORDPRESS, "rest_not_logged_in"),
+    (_S, "nonce", _WORDPRESS_REST, "rest_cookie_invalid_nonce"),
     (_C, "wrong", _WORDPRESS_JWT, "jwt_auth_invalid_token jwt_auth_bad_iss"),
     (_C, "wrong", _WOOCOMMERCE, "woocommerce_rest_authentication_error"),
     (_S, "nonce", _ACME, "badNonce"),
@@ -258,11 +260,9 @@ SOURCES = {
     "meta": _META,
     "meta_limits": _META_LIMITS,
     "twilio": _TWILIO,
-    "ebay": _EBAY,
     "discord": _DISCORD,
     "x": _X,
     "binance": _BINANCE,
-    "bitget": _BITGET,
     "kucoin": _KUCOIN,
     "cloudflare": _CLOUDFLARE,
     "okx": _OKX,
