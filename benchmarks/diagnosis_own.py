@@ -18,12 +18,15 @@ __all__ = ["OWN", "language_suite", "own_cases", "own_diagnosis", "own_exchange"
 OWN = Path(__file__).resolve().parent.parent / "tests" / "diagnosis" / "corpus"
 
 
-def own_cases() -> Iterator[dict[str, Any]]:
+def own_cases(folder: Path = OWN) -> Iterator[dict[str, Any]]:
     """Our labelled corpus: each line has id, cause, source, broken and fine (request, response, profile).
 
-    Without ``fine``, the twin is the request of ``broken`` before anybody has refused it.
+    Without ``fine``, the twin is the request of ``broken`` before anybody has refused it. ``written`` tells whether the case stood
+    ``before the code`` that names it, or ``after the code``; ``earlier`` ones are those that the product began with. ``text`` tells how
+    the case comes from its ``source``: the text was ``read``; the answer is rebuilt and its ``code read`` in ``code_source``; all is from
+    ``memory`` of the source; or it is ``not recorded``.
     """
-    for path in sorted(OWN.rglob("*.jsonl")):
+    for path in sorted(folder.rglob("*.jsonl")):
         for line in path.read_text().splitlines():
             if line.strip():
                 yield json.loads(line)
@@ -68,9 +71,7 @@ def language_suite() -> list[Score]:
     """Of the cases of languages, places and remedies: the byte, the remedy, the mend; by when they were written."""
     causes: dict[str, list[tuple[str, bool]]] = {"before the code": [], "after the code": []}
     placed, remedied, mended = [], [], []
-    for case in own_cases():
-        if case.get("written") not in causes:
-            continue
+    for case in own_cases(OWN / "languages"):
         request, response, profile, as_sent = own_exchange(case, "broken")
         found = find_defect(request, response, profile, as_sent=as_sent)
         label = f"{case['id']}: {found.cause if found is not None else 'none'}"

@@ -1,6 +1,7 @@
 """The required scores of the benchmark are reached; a corpus that is absent is skipped and named."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -36,11 +37,28 @@ def test_refusals_are_told_from_defects_and_their_look_alikes_are_left_alone():
 
 def test_our_corpus_covers_every_cause_with_a_citation_each():
     cases = list(own_cases())
-    assert len(cases) >= 150
     causes = {case["cause"] for case in cases}
     assert {path.stem for path in OWN.rglob("*.jsonl")} & set(CAUSE_TITLES) <= causes
     assert causes >= set(CAUSE_TITLES)
     assert all(case["source"].startswith("https://") for case in cases)
+
+
+def test_the_corpus_says_of_each_case_when_it_was_written_and_whether_its_source_was_read():
+    """The numbers are those of docs/diagnosis.md, which names each."""
+    cases = list(own_cases())
+    assert all(case["code_source"].startswith("https://") for case in cases if case["text"] == "code read")
+    written = Counter(case["written"] for case in cases)
+    text = Counter(case["text"] for case in cases)
+    new = written["before the code"] + written["after the code"]
+    assert len(cases) >= 400
+    assert written["before the code"] >= new / 2
+    docs = " ".join((Path(__file__).parents[2] / "docs" / "diagnosis.md").read_text().split())
+    assert f"{len(cases)} cases, each with the address of its source" in docs
+    assert f"{written['before the code']} of the {new} new ones were written before the code" in docs
+    assert (
+        f"{text['read']} `read`, {text['code read']} `code read`, {text['memory']} `memory`, "
+        f"{text['not recorded']} `not recorded`" in docs
+    )
 
 
 def test_our_corpus_is_diagnosed_and_its_corrected_requests_have_no_defect():
