@@ -21,10 +21,10 @@ OWN = Path(__file__).resolve().parent.parent / "tests" / "diagnosis" / "corpus"
 def own_cases(folder: Path = OWN) -> Iterator[dict[str, Any]]:
     """Our labelled corpus: each line has id, cause, source, broken and fine (request, response, profile).
 
-    Without ``fine``, the twin is the request of ``broken`` before anybody has refused it. ``written`` tells whether the case stood
-    ``before the code`` that names it, or ``after the code``; ``earlier`` ones are those that the product began with. ``text`` tells how
-    the case comes from its ``source``: the text was ``read``; the answer is rebuilt and its ``code read`` in ``code_source``; all is from
-    ``memory`` of the source; or it is ``not recorded``.
+    Without ``fine``, the twin is the request of ``broken`` before anybody has refused it. ``written`` tells whether
+    the case stood ``before the code`` that names it, or ``after the code``; ``earlier`` ones are those that the product
+    began with. ``text`` tells how the case comes from its ``source``: the text was ``read``; the answer is rebuilt and
+    its ``code read`` in ``code_source``; all is from ``memory`` of the source; or it is ``not recorded``.
     """
     for path in sorted(folder.rglob("*.jsonl")):
         for line in path.read_text().splitlines():
