@@ -229,7 +229,7 @@ async def test_axe_finds_no_violation_on_any_page(running: Running, scheme: Any,
     await page.locator("#redrive-which").select_option("all")
     await page.locator("#redrive-reason").fill("axe")
     await page.get_by_role("button", name="Publish again").click()
-    await page.get_by_text("would be refused again").wait_for()
+    await page.get_by_text("would be refused again").first.wait_for()
     await check("/system: Publish again")
     assert found == []
     await page.context.close()
@@ -304,5 +304,11 @@ async def test_search_as_you_type_keeps_the_focus_and_the_address(running: Runni
     await page.get_by_text("No target fits this filter").wait_for()
     assert "search=nothing" in page.url
     assert await page.evaluate("document.activeElement.id") == "search"
+    assert await page.get_by_label("State").is_visible()
+    await page.set_viewport_size({"width": 390, "height": 844})
+    assert await page.get_by_label("State").is_hidden()  # on a phone one line of it is shown
+    await page.locator(".filter summary").click()
+    await page.get_by_label("State").select_option("halted")
+    await page.wait_for_url("**state=halted**")
     assert said == []
     await page.context.close()
