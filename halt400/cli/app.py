@@ -18,6 +18,10 @@ from halt400.cli import diagnose, tail
 
 __all__ = ["build"]
 
+_HELP = """Halt the scraping jobs that send broken requests: HTTP 400s, quarantined at once, never retried.
+
+Example: halt400 diagnose request.har"""
+
 
 def build() -> typer.Typer:
     """Assemble the command line from the commands of this package and of every installed one."""
@@ -35,7 +39,6 @@ def build() -> typer.Typer:
     )
     app = typer.Typer(
         name="halt400",
-        help="Halt the scraping jobs that send broken requests: HTTP 400s, quarantined at once, never retried.",
         epilog=escape(epilog) or None,
         cls=_group(lacking),
         no_args_is_help=True,
@@ -43,13 +46,13 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
 
-    @app.callback()
+    @app.callback(help=_HELP)
     def halt400(
         version: Annotated[
             bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_show_version)
         ] = False,
     ) -> None:
-        """Halt the scraping jobs that send broken requests: HTTP 400s, quarantined at once, never retried."""
+        """Take the options of the command itself."""
 
     for register in registers:
         register(app)

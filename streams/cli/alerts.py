@@ -39,7 +39,11 @@ _RESULTS = {"sent": "green", "over": "dim", "kept": "red", "unreadable": "red", 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    alerts = typer.Typer(name="alerts", no_args_is_help=True, help="Who is alerted of a quarantine, and how.")
+    alerts = typer.Typer(
+        name="alerts",
+        no_args_is_help=True,
+        help="Who is alerted of a quarantine, and how.\n\nExample: halt400 alerts list",
+    )
     app.add_typer(alerts)
     alerts.command("list")(list_incidents)
     alerts.command("test")(send_tests)

@@ -38,7 +38,11 @@ def register(app: typer.Typer) -> None:
     )
     app.add_typer(api)
     api.callback(invoke_without_command=True)(serve)
-    tokens = typer.Typer(name="token", no_args_is_help=True, help="Who may use the API.")
+    tokens = typer.Typer(
+        name="token",
+        no_args_is_help=True,
+        help="Who may use the API.\n\nExample: halt400 api token add alice --role operate",
+    )
     api.add_typer(tokens)
     tokens.command("add")(add_token)
     tokens.command("list")(list_tokens)

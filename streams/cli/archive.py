@@ -28,7 +28,11 @@ Uri = Annotated[str, typer.Argument(help="file://… or s3://…: the `archive_u
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    archive = typer.Typer(name="archive", no_args_is_help=True, help="The evidence: 400s, redacted, as HAR.")
+    archive = typer.Typer(
+        name="archive",
+        no_args_is_help=True,
+        help="The evidence: 400s, redacted, as HAR.\n\nExample: halt400 archive verify",
+    )
     app.add_typer(archive)
     for command in (show, har, curl, init, verify):
         archive.command()(command)

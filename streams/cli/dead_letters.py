@@ -38,7 +38,8 @@ def register(app: typer.Typer) -> None:
     letters = typer.Typer(
         name="dead-letters",
         no_args_is_help=True,
-        help="Records that the worker refused. Alerts that no sink took: `halt400 alerts resend`.",
+        help="Records that the worker refused. Alerts that no sink took: `halt400 alerts resend`.\n\n"
+        "Example: halt400 dead-letters list",
     )
     app.add_typer(letters)
     letters.command("list")(list_letters)

@@ -19,7 +19,11 @@ Data = Annotated[Path | None, typer.Option(help="Directory for the data; without
 
 def register(app: typer.Typer) -> None:
     """Add ``local`` and its commands."""
-    local = typer.Typer(name="local", help="A Kafka and an S3 server on this machine.", no_args_is_help=True)
+    local = typer.Typer(
+        name="local",
+        help="A Kafka and an S3 server on this machine.\n\nExample: halt400 local kafka",
+        no_args_is_help=True,
+    )
     local.command("kafka")(kafka)
     local.command("s3")(s3)
     local.command("install")(install)

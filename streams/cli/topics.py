@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
     topics = typer.Typer(
         name="topics",
         no_args_is_help=True,
-        help="Create the topics on Kafka, and compare them with their declarations.",
+        help="Create the topics on Kafka, and compare them with their declarations.\n\nExample: halt400 topics check",
     )
     app.add_typer(topics)
 

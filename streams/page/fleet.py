@@ -206,14 +206,15 @@ def _count(
                 known = value, RowSummary(0, 0, 0)
         summary = known[1]
         lower = _lower_ratio(value, window_s, now_ms) if summary.bad_request_ms >= from_ms else 0.0
-        state = _state((), has_bad=lower > 0, has_any=summary.latest_ms >= from_ms)
+        state: State = "failing" if lower > 0 else "quiet" if summary.latest_ms >= from_ms else "no_data"
         found[key.decode(errors="replace")] = lower, state
     return found
 
 
 def _order(counted: Mapping[str, tuple[float, State]]) -> list[str]:
     """The targets by state, then by 400s over all, then by name."""
-    return sorted(counted, key=lambda name: (_ORDER[counted[name][1]], -counted[name][0], name))
+    ranked = sorted([(_ORDER[state], -lower, name) for name, (lower, state) in counted.items()])
+    return [name for _, _, name in ranked]
 
 
 def _state(in_force: Sequence[Command], *, has_bad: bool, has_any: bool) -> State:

@@ -28,6 +28,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 """No inline script or style, nothing from elsewhere; `data:` is for the icons in the style sheet."""
 
+FIRST_SEEN = ("layout.html", "fragment.html", "parts.html", "fleet.html")
+
 
 class Renderer:
     """Makes the HTML of a page.
@@ -63,6 +65,10 @@ class Renderer:
             "sparkline": charts.sparkline,
             "caret": _caret,
         }
+
+        # The first who looks at the fleet does not wait for its templates to be compiled.
+        for name in FIRST_SEEN:
+            self._environment.get_template(name)
 
     def html(self, template: str, **values: Any) -> str:
         """Render a template."""

@@ -51,6 +51,23 @@ def test_a_help_begins_with_one_sentence_and_is_wrapped_by_the_terminal(path: st
     assert [one for one in (first, *others) if "\n" in one and not one.startswith("\b")] == [], path
 
 
+def groups(group: Any) -> Iterator[Any]:
+    """A group and those in it."""
+    yield group
+    for inner in group.commands.values():
+        if hasattr(inner, "commands"):
+            yield from groups(inner)
+
+
+def test_a_group_has_an_example_too() -> None:
+    found = list(groups(typer.main.get_command(build())))
+    assert len(found) > 6
+    for group in found:
+        example = re.search(r"^Example: halt400 (.+)$", group.help or "", re.MULTILINE)
+        assert example is not None, group.name
+        assert example[1].startswith(tuple(COMMANDS)), group.name
+
+
 def test_the_page_has_every_command_and_every_exit_code() -> None:
     table = PAGE.partition("## Commands")[2].partition("##")[0]
     words = set(re.findall(r"[a-z0-9-]+", " ".join(re.findall(r"`([^`]+)`", table))))
