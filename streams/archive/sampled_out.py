@@ -66,7 +66,8 @@ class SampledOut:
             f"{self.uri} was not kept: it was {which} that day. Of {manifest.seen} offences of {manifest.target} on "
             f"{manifest.date}, {manifest.kept} are in the archive: the first of each signature and a sample of the "
             "rest.",
-            f"The manifest {self.manifest_uri} has the counts. To archive every offence from now on, set "
+            f"The page and the API show it at /offences while its record is on Kafka. The manifest {self.manifest_uri} "
+            "has the counts. To archive every offence from now on, set "
             "HALT400_ARCHIVE_STORM_KEEP=0.",
         )
 
