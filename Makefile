@@ -2,7 +2,7 @@
 # the user's cache. With HALT400_KAFKA_BOOTSTRAP_SERVERS set, both use that cluster instead of a local Kafka.
 
 .DEFAULT_GOAL := help
-.PHONY: help audit sbom setup run test tools test-quick test-all fuzz chaos chaos-long chaos-replay chaos-short lint format bench bench-check bench-short docs lock clean
+.PHONY: help audit sbom setup run test tools test-quick test-all fuzz chaos chaos-long chaos-replay chaos-short chaos-upgrade lint format bench bench-check bench-short docs lock clean
 
 BIN := .venv/bin
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -44,6 +44,11 @@ chaos-short: setup ## The same for a minute, with the kinds of fault that tell m
 
 chaos-replay: setup ## Each schedule that has found a defect, again; two or three minutes each.
 	@$(BIN)/python -m chaos --short --schedule chaos/schedules/*.txt
+
+chaos-upgrade: setup ## Workers of the release FROM=v0.1.0 (or a commit) are replaced in turn, under traffic, kills and cuts.
+	@test -n "$(FROM)" || { echo "Which release? make chaos-upgrade FROM=v0.1.0" >&2; exit 2; }
+	@rm -rf build/earlier && mkdir -p build/earlier && git archive "$(FROM)" halt400 streams | tar -x -C build/earlier
+	@$(BIN)/python -m chaos --short --earlier build/earlier --schedule chaos/schedules/upgrade/rolling_upgrade.txt
 
 chaos-long: setup ## Seed after seed, until 100 faults of each kind and 20 million events; a day. Again: goes on.
 	@$(BIN)/python -m chaos --keep build/chaos --each 100 --total 20000000 --per-s 600 --processes 1 2 \

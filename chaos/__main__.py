@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--scrapers", type=int, default=2)
     parser.add_argument("--per-s", type=float, default=300.0, help="requests a second of each scraper (300)")
+    parser.add_argument("--earlier", type=Path, help="checkout of a release that the workers begin with")
     parser.add_argument("--events", type=int, help="in all, instead of --per-s")
     parser.add_argument("--each", type=int, default=0, help="go on with the next seeds until so many faults of a kind")
     parser.add_argument("--total", type=int, default=0, help="and so many events; with --keep, from where it stopped")
@@ -145,7 +146,17 @@ async def _run(given: argparse.Namespace, seed: int, faults: Sequence[Fault], na
     seconds = given.minutes * 60 if given.minutes else max(one.at_s + one.for_s for one in faults) + AFTERWARDS_S
     per_s = given.per_s if given.events is None else given.events / seconds / given.scrapers
     processes = given.processes[seed % len(given.processes)]
-    plan = Plan(seed, seconds, faults, given.workers, given.scrapers, per_s, processes, given.small_disks)
+    plan = Plan(
+        seed,
+        seconds,
+        faults,
+        given.workers,
+        given.scrapers,
+        per_s,
+        processes,
+        small_disks=given.small_disks,
+        earlier=given.earlier and given.earlier.resolve(),
+    )
     directory = Path(tempfile.mkdtemp(prefix="halt400-chaos-")) if given.keep is None else given.keep / name
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)

@@ -48,6 +48,7 @@ class Plan:
     per_s: float = 300.0
     processes: int = 1
     small_disks: bool = False
+    earlier: Path | None = None
 
 
 @dataclass
@@ -132,6 +133,7 @@ async def _started(plan: Plan, directory: Path, say: Callable[[str], None]) -> C
             per_s=plan.per_s,
             processes=plan.processes,
             small_disks=plan.small_disks,
+            earlier=plan.earlier,
         )
         try:
             await stage.start()

@@ -98,6 +98,7 @@ class Faults:
             "hiccup_worker": lambda: self._freeze(worker, for_s),
             "restart_worker": lambda: self._restart(worker, for_s),
             "rolling_restart": self._rolling_restart,
+            "rolling_upgrade": self._rolling_upgrade,
             "rebalance_storm": lambda: self._storm(for_s),
             "kill_broker": lambda: self._kill_brokers([node], for_s),
             "freeze_broker": lambda: self._between(
@@ -139,6 +140,8 @@ class Faults:
             return "mounting small disks is not permitted here"
         if kind == "kill_process" and self._stage.processes == 1:
             return "each worker has one detect process: --processes 2"
+        if kind == "rolling_upgrade" and self._stage.earlier is None:
+            return "workers run this release from the start: make chaos-upgrade"
         return None
 
     async def _between(self, for_s: float, begin: Callable[[], object], end: Callable[[], object]) -> None:
@@ -169,6 +172,11 @@ class Faults:
             seen, deadline = worker.log_text().count("Ready:"), time.monotonic() + READY_S
             while worker.log_text().count("Ready:") <= seen and time.monotonic() < deadline:  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
+
+    async def _rolling_upgrade(self) -> None:
+        for worker in self._stage.workers:
+            worker.code = None
+        await self._rolling_restart()
 
     async def _storm(self, for_s: float) -> None:
         for _ in range(2):

@@ -32,6 +32,12 @@ KINDS: dict[str, FaultKind] = {
     "hiccup_worker": FaultKind(1.0, SESSION_S - 2, "worker", "SIGSTOP for less than the session, SIGCONT"),
     "restart_worker": FaultKind(0.0, 1.0, "worker", "SIGTERM, and start again"),
     "rolling_restart": FaultKind(0.0, 0.0, "all", "every worker in turn: SIGTERM, start again, until it is ready"),
+    "rolling_upgrade": FaultKind(
+        0.0,
+        0.0,
+        "all",
+        "workers of an earlier release are replaced by those of this one, in turn, as by `rolling_restart`",
+    ),
     "rebalance_storm": FaultKind(2.0, 6.0, "all", "a further worker joins and is stopped, twice"),
     "kill_broker": FaultKind(1.0, 8.0, "broker", "a broker gets SIGKILL; its partitions get other leaders"),
     "freeze_broker": FaultKind(1.0, 8.0, "broker", "SIGSTOP of a broker, then SIGCONT"),

@@ -66,8 +66,10 @@ class CampaignStage:
         per_s: float,
         processes: int = 1,
         small_disks: bool = False,
+        earlier: Path | None = None,
     ) -> None:
         self.directory, self._seed, self._per_s, self.processes = directory, seed, per_s, processes
+        self.earlier = earlier
         worker_names = [f"worker{n}" for n in range(workers + 1)]
         self._scraper_names = [f"scraper{n}" for n in range(scrapers)]
         clients = [*worker_names, *self._scraper_names]
@@ -103,7 +105,8 @@ class CampaignStage:
         await self.producer.start()
         (self.directory / "halt400.toml").write_text(POLICIES.format(url=self.pager.url))
         self.workers = [
-            WorkerProcess(name, self.environment(name), self.directory, self.processes) for name in self._worker_names
+            WorkerProcess(name, self.environment(name), self.directory, self.processes, self.earlier)
+            for name in self._worker_names
         ]
         for worker in self.workers[:-1]:
             worker.start()

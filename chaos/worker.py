@@ -23,14 +23,19 @@ class WorkerProcess:
     ----------
     ended
         (time in ms, exit code) of each end that nobody asked for.
+    code
+        The checkout whose code it begins with at its next start, None for this one.
     late
         When it had not stopped in time although it was told to, in ms.
     """
 
-    def __init__(self, name: str, environment: dict[str, str], directory: Path, processes: int = 1) -> None:
+    def __init__(
+        self, name: str, environment: dict[str, str], directory: Path, processes: int = 1, code: Path | None = None
+    ) -> None:
         self.name, self._processes = name, processes
         self.log_path, self.clock = directory / f"{name}.log", WallClock(directory, name)
         self._environment = environment | {"HALT400_STATE_DIR": str(directory / name)} | self.clock.environment
+        self.code = code
         self.ended: list[tuple[int, int]] = []
         self.late: list[int] = []
         self.wanted = False
@@ -57,7 +62,9 @@ class WorkerProcess:
         with self.log_path.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "halt400", "worker", "--processes", str(self._processes)],
-                env=self._environment,
+                # What is started by -m is looked for in the working directory first.
+                env=self._environment | ({"PYTHONPATH": str(self.code)} if self.code else {}),
+                cwd=self.code,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

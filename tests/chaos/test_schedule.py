@@ -35,7 +35,7 @@ def test_a_line_that_is_no_fault_is_named(line: str) -> None:
         read_schedule(line)
 
 
-@pytest.mark.parametrize("path", sorted(SCHEDULES.glob("*.txt")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(SCHEDULES.rglob("*.txt")), ids=lambda path: path.stem)
 def test_a_schedule_that_found_a_defect_can_be_run_again(path: Path) -> None:
     """``make chaos-replay`` runs all of them, in minutes each; it says what it found."""
     text = path.read_text()

@@ -3,6 +3,9 @@
 import datetime as dt
 import ipaddress
 import json
+import os
+import shutil
+import subprocess
 import time
 from base64 import urlsafe_b64encode
 from functools import cached_property
@@ -28,9 +31,13 @@ from streams.local import LocalKafka
 from streams.local.ports import HOST, free_ports
 from tests.servers import QUICK_JAVA
 
-__all__ = ["PASSWORD", "Authority", "SecuredKafka"]
+__all__ = ["JAVAC", "MSK_KEY", "MSK_SECRET", "PASSWORD", "Authority", "SecuredKafka"]
 
 PASSWORD = "s3cret-of-the-test"
+MSK_KEY, MSK_SECRET = "AKIDEXAMPLE", "secret-key-of-the-test"
+JAVAC = shutil.which("javac")
+"""The compiler of Java, without which there is no listener ``MSK``."""
+_PRESIGNED_TOKENS = Path(__file__).with_name("msk") / "PresignedTokens.java"
 _LOGIN = "org.apache.kafka.common.security"
 
 
@@ -82,7 +89,7 @@ class Authority:
 
 
 class SecuredKafka(LocalKafka):
-    """Listens three times more: SASL_SSL, SASL_PLAINTEXT, and SSL with a client certificate.
+    """Listens four times more: SASL_SSL, SASL_PLAINTEXT, SSL with a client certificate, and MSK, as AWS MSK does.
 
     Parameters
     ----------
@@ -94,7 +101,10 @@ class SecuredKafka(LocalKafka):
         super().__init__(heap="384m", java_options=QUICK_JAVA)
         self._ca, self._users = authority.ca, users
         _, _, self._both = authority.issue("broker")
-        self._secured = dict(zip(("SASL_SSL", "SASL_PLAINTEXT", "SSL"), free_ports(3), strict=True))
+        self._protocols = {name: name for name in ("SASL_SSL", "SASL_PLAINTEXT", "SSL")}
+        if JAVAC is not None:
+            self._protocols["MSK"] = "SASL_SSL"
+        self._secured = dict(zip(self._protocols, free_ports(len(self._protocols)), strict=True))
 
     def servers(self, protocol: str) -> str:
         """The address of a listener."""
@@ -106,7 +116,7 @@ class SecuredKafka(LocalKafka):
         listeners = "".join(f",{name}://{HOST}:{port}" for name, port in self._secured.items())
         found["listeners"] += listeners
         found["advertised.listeners"] += listeners
-        found["listener.security.protocol.map"] += "".join(f",{name}:{name}" for name in self._secured)
+        found["listener.security.protocol.map"] += "".join(f",{name}:{of}" for name, of in self._protocols.items())
         users = " ".join(f'user_{user}="{PASSWORD}"' for user in self._users)
         found |= {
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
@@ -125,7 +135,23 @@ class SecuredKafka(LocalKafka):
             found[f"{prefix}.oauthbearer.sasl.jaas.config"] = module
             for mechanism in ("scram-sha-256", "scram-sha-512"):
                 found[f"{prefix}.{mechanism}.sasl.jaas.config"] = f"{_LOGIN}.scram.ScramLoginModule required;"
+        if "MSK" in self._protocols:
+            module = f'{_LOGIN}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker"'
+            found |= {
+                "listener.name.msk.sasl.enabled.mechanisms": "OAUTHBEARER",
+                "listener.name.msk.oauthbearer.sasl.jaas.config": f'{module} secret="{MSK_SECRET}";',
+                "listener.name.msk.oauthbearer.sasl.server.callback.handler.class": _PRESIGNED_TOKENS.stem,
+            }
         return found
+
+    def _command(self) -> list[str | Path]:
+        command = super()._command()
+        place = command.index("-cp") + 1
+        if JAVAC is not None:
+            compiler = [JAVAC, "-cp", command[place], "-d", self.directory, _PRESIGNED_TOKENS]
+            subprocess.run(compiler, check=True, timeout=60)
+            command[place] = f"{command[place]}{os.pathsep}{self.directory}"
+        return command
 
     def token(self, user: str) -> str:
         """An unsecured token (RFC 7515, appendix A.5), as the broker takes it where no issuer is configured."""

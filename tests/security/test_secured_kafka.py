@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +27,13 @@ from halt400.signing import SIGNATURE, Right, new_key
 from streams.doctor.acls import PARTS, grants_of
 from streams.settings import load_settings
 from tests.cli.command import run
-from tests.security.secured_kafka import PASSWORD, Authority, SecuredKafka
+from tests.security.secured_kafka import JAVAC, MSK_KEY, MSK_SECRET, PASSWORD, Authority, SecuredKafka
 from tests.waiting import until
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 TARGET = "api.shop.example"
+SECURITY_PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 WAYS = [
     *(
         (protocol, mechanism)
@@ -85,6 +88,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
             broker.add_scram_user(part)
             broker.grant(part, grants_of(part, kafka))
             broker.grant(f"CN={part}", grants_of(part, kafka))
+        broker.grant(MSK_KEY, grants_of("scraper", kafka))
         yield Secured(broker, authority, {part: authority.issue(part) for part in PARTS})
 
 
@@ -109,6 +113,35 @@ async def test_a_scraper_publishes_and_follows(with_topics: Secured, protocol: s
         assert publisher.stats.acknowledged == 1
         async with asyncio.timeout(30):
             await gate.wait_caught_up()
+
+
+@pytest.mark.skipif(JAVAC is None, reason="the broker's side of it is compiled by javac")
+@pytest.mark.parametrize("secret", [MSK_SECRET, "another"])
+async def test_a_scraper_logs_in_to_aws_msk_by_the_tokens_of_amazons_signer(
+    with_topics: Secured, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command is that of docs/security.md; the broker computes the signature of each token again."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", MSK_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    [command] = re.findall(r"TOKEN_COMMAND='python (.*msk.*)'", SECURITY_PAGE.read_text())
+    variables = {
+        "HALT400_KAFKA_BOOTSTRAP_SERVERS": with_topics.broker.servers("MSK"),
+        "HALT400_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "HALT400_KAFKA_SSL_CA_PATH": str(with_topics.authority.ca),
+        "HALT400_KAFKA_SASL_MECHANISM": "OAUTHBEARER",
+        "HALT400_KAFKA_SASL_TOKEN_COMMAND": f"{sys.executable} {command}",
+    }
+    follower = Follower(KafkaConnection.from_environment(variables), "halt400.control", at_start="raise")
+    if secret != MSK_SECRET:
+        with pytest.raises(BrokerUnavailable):
+            await follower.start()
+        await follower.stop()
+        return
+    async with Publisher(KafkaConnection.from_environment(variables)) as publisher, follower:
+        publisher.publish(event(200))
+        assert await publisher.flush(30)
+        assert publisher.stats.acknowledged == 1
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])
@@ -186,6 +219,20 @@ async def last_command(secured: Secured) -> tuple[str, bytes]:
     return msgspec.json.decode(record.value, type=Command).state, dict(record.headers)[SIGNATURE][:9]
 
 
+def processes(workers: "list[subprocess.Popen[bytes]]") -> str:
+    """The command lines of all processes of this machine, as anybody can list them."""
+    listed = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    assert all(str(worker.pid) in listed.split() for worker in workers)
+    return listed
+
+
+def metrics(log: Path) -> str:
+    """The metrics of both processes."""
+    addresses = re.findall(r"http://127.0.0.1:\d+/metrics", log.read_text())
+    assert len(addresses) == 2, log.read_text()
+    return "".join(urllib.request.urlopen(address, timeout=10).read().decode() for address in addresses)
+
+
 async def test_each_part_does_its_work_with_its_rights_and_no_others(with_topics: Secured, tmp_path: Path) -> None:
     log = tmp_path / "worker.log"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HALT400_")}
@@ -195,6 +242,8 @@ async def test_each_part_does_its_work_with_its_rights_and_no_others(with_topics
     environment |= signed["worker"] | {
         "HALT400_ARCHIVE_URI": (tmp_path / "archive").as_uri(),
         "HALT400_API_ENABLED": "false",
+        "HALT400_ARCHIVE_REDACTION_KEY": PASSWORD,
+        "HALT400_METRICS_PORT": "0",
         "HALT400_CONFIG_PATH": str(tmp_path / "halt400.toml"),
     }
     (tmp_path / "halt400.toml").write_text("[alerts]\n")
@@ -219,6 +268,9 @@ async def test_each_part_does_its_work_with_its_rights_and_no_others(with_topics
             await until_refused(operator, {"control": "it is not signed", "operations": "which may write probes only"})
             assert await last_command(with_topics) == ("released", b"1 worker ")
         await until(lambda: list((tmp_path / "archive").rglob("*.har*")), explain=lambda: log.read_text()[-4000:])
+        secrets = PASSWORD, keys["worker"][0].partition(":")[2], with_topics.broker.token("worker")[:40]
+        shown = log.read_text() + processes(workers) + metrics(log)
+        assert not [secret for secret in secrets if secret in shown]
     finally:
         for worker in workers:
             worker.send_signal(signal.SIGTERM)

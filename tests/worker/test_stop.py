@@ -204,6 +204,65 @@ async def test_an_archive_that_does_not_answer_does_not_keep_a_worker(stopping: 
     assert ended.after_s < BOUND_S + 1.0
 
 
+NAME_SERVER = "127.0.0.99"
+
+
+@pytest.fixture
+def name_server(tmp_path: Path) -> Iterator[tuple[socket.socket, list[str]]]:
+    """A name server that never answers, and a command under which another one has no other."""
+    (tmp_path / "resolv.conf").write_text(f"nameserver {NAME_SERVER}\noptions timeout:30 attempts:5\n")
+    mount = f"mount --bind {tmp_path}/resolv.conf /etc/resolv.conf"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        try:
+            server.bind((NAME_SERVER, 53))
+            subprocess.run(["unshare", "--mount", "sh", "-c", mount], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"a name server of its own needs the rights of root on Linux: {error}")
+        server.settimeout(60)
+        yield server, ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh"]
+
+
+def start_under(under: list[str], role: str, environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    command = [*under, sys.executable, "-m", "halt400", "worker", "--processes", "1", "--role", role]
+    with log.open("wb") as output:
+        return subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+
+
+@pytest.mark.parametrize(
+    ("role", "away", "codes"),
+    [
+        ("detect", {"HALT400_KAFKA_BOOTSTRAP_SERVERS": "kafka.example:9092"}, {0}),
+        (
+            "follow-up",
+            {
+                "HALT400_ARCHIVE_URI": "s3://evidence/here",
+                "HALT400_ARCHIVE_ENDPOINT_URL": "http://s3.example:9000",
+                "HALT400_ARCHIVE_ACCESS_KEY_ID": "key",
+                "HALT400_ARCHIVE_SECRET_ACCESS_KEY": "secret",
+            },
+            {0, CUT_OFF},
+        ),
+    ],
+    ids=["kafka", "s3"],
+)
+async def test_a_name_server_that_does_not_answer_does_not_keep_a_worker(
+    stopping: Cluster,
+    name_server: tuple[socket.socket, list[str]],
+    role: str,
+    away: dict[str, str],
+    codes: set[int],
+    tmp_path: Path,
+) -> None:
+    server, under = name_server
+    worker = start_under(under, role, stopping.environment | away, tmp_path / "log")
+    asked, _ = await asyncio.to_thread(server.recvfrom, 512)
+    assert b"example" in asked
+    began = time.monotonic()
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(60) in codes, (tmp_path / "log").read_text()
+    assert time.monotonic() - began < BOUND_S + 1.0, (tmp_path / "log").read_text()
+
+
 STUCK = """
 import sys, threading, time
 from streams.worker.stop_bound import StopBound, exit_process
