@@ -105,8 +105,9 @@ class LoadRuns:
         """Long, at a load that leaves time."""
         stage_samples: list[Sample] = []
         found = await self._loaded("soak", lambda: Traffic(self._capacity // 3, self._seconds), samples=stage_samples)
-        fifth = max(1, int(self._seconds // 5))
-        early, late = stage_samples[fifth : 2 * fifth], stage_samples[int(self._seconds) - fifth : int(self._seconds)]
+        fifth = self._seconds / 5
+        early = [one for one in stage_samples if fifth <= one.at_s < 2 * fifth]
+        late = [one for one in stage_samples if 4 * fifth <= one.at_s < self._seconds]
         for name in ("rss_bytes", "descriptors"):
             growth = statistics.median(getattr(one, name) for one in late) / statistics.median(
                 getattr(one, name) for one in early

@@ -28,6 +28,9 @@ __all__ = ["main"]
 DEFAULT_SEED = 400
 RESULT = "result.pickle"
 AFTERWARDS_S = 5.0
+CANNOT_RUN = (Halt400Error, OSError, ValueError, TimeoutError, RuntimeError)
+MOST_IN_VAIN = 3
+"""Of a long campaign so many runs may come to no judgement."""
 
 
 def main(arguments: list[str]) -> int:
@@ -45,7 +48,7 @@ def main(arguments: list[str]) -> int:
         return asyncio.run(_main(given, stopped))
     except asyncio.CancelledError:
         return 128 + stopped[0]
-    except (Halt400Error, OSError, ValueError, TimeoutError, RuntimeError) as error:
+    except CANNOT_RUN as error:
         print(f"chaos: {error}", file=sys.stderr)
         return 2
 
@@ -83,14 +86,21 @@ async def _main(given: argparse.Namespace, stopped: list[signal.Signals]) -> int
     runs = [summarize(_judge_again(directory)) for directory in given.judge or ()]
     for name, text in given.schedule:
         runs.append(await _run_schedule(given, name, text))
+    in_vain = 0
     for seed in _seeds(given, runs) if not runs else ():
         faults = draw(seed, given.minutes * 60, given.kinds)
-        runs.append(_done_before(given, seed) or await _run_and_shrink(given, seed, faults, f"seed-{seed}"))
+        try:
+            runs.append(_done_before(given, seed) or await _run_and_shrink(given, seed, faults, f"seed-{seed}"))
+        except CANNOT_RUN as error:
+            in_vain += 1
+            if not (given.each or given.total) or in_vain > MOST_IN_VAIN:
+                raise
+            print(f"Seed {seed} could not be judged: {error}", file=sys.stderr, flush=True)
         if given.report is not None:
             write_section(given.report, runs)
     if given.report is not None:
         write_section(given.report, runs)
-    return int(any(run.violations for run in runs))
+    return 1 if any(run.violations for run in runs) else 2 if in_vain else 0
 
 
 def _seeds(given: argparse.Namespace, runs: list[CampaignSummary]) -> Iterator[int]:
