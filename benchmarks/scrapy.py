@@ -6,8 +6,9 @@ AutoThrottle and Spidermon as costs that people know. Pages a second, and the pr
 request to the last: a crawl at full speed has one processor to itself, so a page costs as much time as CPU. Where
 others use the machine only CPU tells anything: too much is lost where both say so. Shares are medians over the
 rounds, each beside the crawl without any extension of its round. ``--outage`` kills Kafka for a while in the middle
-of a crawl instead, and checks that the crawl shows nothing of it. ``--own`` tells, also on a machine that others use,
-what Halt400's own code takes of a crawl, without Scrapy's share of the cost.
+of a crawl instead, and checks that the crawl shows nothing of it. ``--alternating`` switches Halt400 off and on within
+one crawl, with Scrapy's own share of the cost: neighbouring blocks of pages find the machine alike. ``--own`` tells,
+also on a machine that others use, what Halt400's own code takes of a crawl, without Scrapy's share of the cost.
 """
 
 import argparse
@@ -82,6 +83,26 @@ def _own(url: str, kafka: dict[str, str], pages: int) -> float:
         f"{(own_us + threads_us) / rest_us:.1%} more"
     )
     return (own_us + threads_us) / rest_us
+
+
+def _alternating(url: str, kafka: dict[str, str], blocks: int, pages: int) -> int:
+    """Print what a page takes more with Halt400 than without it, within one crawl that has it in every other block."""
+    lost = {}
+    for name in ("nothing", "Halt400"):
+        settings = CONTENDERS[name] | kafka | {"BLOCK": str(pages), "PAGES": str(pages * (2 * blocks + 2))}
+        ended = subprocess.run(_command(url, settings), capture_output=True, text=True, check=True)
+        spent = json.loads(ended.stdout.rpartition("STATS ")[2])["blocks"]
+        # The first two warm up.
+        more = [a - b for a, b in zip(spent["with"][1:], spent["without"][1:], strict=False)]
+        plain = statistics.median(spent["without"][1:])
+        lost[name] = statistics.median(more) / plain
+        quartiles = statistics.quantiles([one / plain for one in more], n=4)
+        print(
+            f"{name:<14} {plain:.0f} us CPU a page without, {statistics.median(more):+.0f} with: {lost[name]:.1%} more "
+            f"(quartiles {quartiles[0]:.1%} to {quartiles[2]:.1%} of {len(more)} pairs of blocks of {pages} pages)",
+            flush=True,
+        )
+    return 0 if lost["Halt400"] <= LARGEST_LOSS else 1
 
 
 def _compare(url: str, kafka: dict[str, str], rounds: int, pages: int, names: list[str]) -> int:
@@ -167,9 +188,12 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--own", action="store_true", help="only what its own code takes, by clocks within each crawl")
     parser.add_argument("--pairs", action="store_true", help="Halt400 and no extension only")
+    parser.add_argument(
+        "--alternating", type=int, metavar="BLOCKS", help="off and on within a crawl, in so many blocks"
+    )
     options = parser.parse_args(arguments)
     names = list(CONTENDERS)[:2] if options.pairs else list(CONTENDERS)
-    if not (options.outage or options.pairs or options.own):
+    if not (options.outage or options.pairs or options.own or options.alternating):
         import spidermon  # noqa: F401 - a contender: where it is missing, that is said before anything starts
 
     with LocalKafka() as broker, pages_server() as url:
@@ -178,6 +202,8 @@ def main(arguments: list[str]) -> int:
         kafka = {"HALT400_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers}
         if options.outage:
             return _outage(url, broker, kafka, options.outage)
+        if options.alternating:
+            return _alternating(url, kafka, options.alternating, options.pages)
         if options.own:
             shares = [_own(url, kafka, options.pages) for _ in range(options.rounds)]
             return 0 if statistics.median(shares) <= LARGEST_LOSS else 1

@@ -1,9 +1,14 @@
-"""The spider of the Scrapy benchmark: run by ``scrapy runspider``, it asks for pages and prints its stats as JSON."""
+"""The spider of the Scrapy benchmark: run by ``scrapy runspider``, it asks for pages and prints its stats as JSON.
+
+With ``BLOCK`` it takes the middleware that is nearest to the downloader out after so many pages, and back in after as
+many, and notes what each block took.
+"""
 
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import scrapy
 from scrapy import signals
@@ -36,6 +41,9 @@ class Pages(scrapy.Spider):
         """Before that."""
         self.began, self.cpu_began_s, self.asked = datetime.now(UTC), time.process_time(), 0
         self.threads_began_s = threads_cpu_s()
+        self.blocks: dict[str, list[float]] = {"with": [], "without": []}
+        self.kept: dict[str, object] = {}
+        self.taken, self.block_began_s = 0, time.process_time()
         for _ in range(min(AT_ONCE, self.settings.getint("PAGES"))):
             yield self.next_request()
 
@@ -49,8 +57,30 @@ class Pages(scrapy.Spider):
         """Take the page, and ask for the next."""
         if self.settings.getbool("TELL_TIMES"):
             print(f"{response.status}", flush=True)
+        self.taken += 1
+        if self.settings.getint("BLOCK") and self.taken % self.settings.getint("BLOCK") == 0:
+            self.end_block()
         if self.asked < self.settings.getint("PAGES"):
             yield self.next_request()
+
+    def end_block(self) -> None:
+        """Note the processor time of a block's page, in microseconds, and switch the middleware off or on."""
+        assert self.crawler.engine is not None
+        methods: Any = self.crawler.engine.downloader.middleware.methods
+        spent_s = time.process_time() - self.block_began_s
+        self.blocks["without" if self.kept else "with"].append(spent_s / self.settings.getint("BLOCK") * 1e6)
+        if self.kept:
+            methods["process_request"].append(self.kept["process_request"])
+            methods["process_response"].appendleft(self.kept["process_response"])
+            methods["process_exception"].appendleft(self.kept["process_exception"])
+            self.kept = {}
+        else:
+            self.kept = {
+                "process_request": methods["process_request"].pop(),
+                "process_response": methods["process_response"].popleft(),
+                "process_exception": methods["process_exception"].popleft(),
+            }
+        self.block_began_s = time.process_time()
 
     def print_stats(self) -> None:
         """One line, after everything else."""
@@ -58,5 +88,10 @@ class Pages(scrapy.Spider):
         stats = self.crawler.stats.get_stats()
         elapsed_s = (datetime.now(UTC) - self.began).total_seconds()
         cpu_s = time.process_time() - self.cpu_began_s
-        own = {"crawl_s": elapsed_s, "crawl_cpu_s": cpu_s, "threads_cpu_s": threads_cpu_s() - self.threads_began_s}
+        own: dict[str, Any] = {
+            "crawl_s": elapsed_s,
+            "crawl_cpu_s": cpu_s,
+            "threads_cpu_s": threads_cpu_s() - self.threads_began_s,
+        }
+        own |= {"blocks": self.blocks}
         print("STATS " + json.dumps(stats | own, default=str), flush=True)

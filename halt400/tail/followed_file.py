@@ -75,8 +75,12 @@ class FollowedFile:
 
     @property
     def is_truncated(self) -> bool:
-        """Whether it is not what was read before."""
-        return os.pread(self.descriptor, len(self._end), self.position.offset - len(self._end)) != self._end
+        """Whether it is not what was read before: lines of a log may end alike, and begin with a time."""
+        begin = self.position.offset - len(self._end)
+        return (
+            os.pread(self.descriptor, len(self._end), begin) != self._end
+            or os.pread(self.descriptor, len(self._beginning), 0) != self._beginning
+        )
 
     @property
     def behind(self) -> int:

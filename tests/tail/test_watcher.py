@@ -141,6 +141,17 @@ def test_a_truncated_file_that_has_grown_beyond_its_old_size_is_noticed(log: Pat
     assert "lost" in reader.told[0]
 
 
+def test_a_truncated_file_of_which_the_lines_end_alike_is_noticed(log: Path) -> None:
+    """As lines of Caddy do, which end with the headers of the response."""
+    headers = "x" * 2 * followed_file.END_BYTES
+    write(log, f"1 {headers}", f"2 {headers}")
+    reader = Reader(log)
+    reader.read()
+    log.write_text("")
+    write(log, *(f"{number} {headers}" for number in range(3, 8)))
+    assert [line[0] for line in reader.read()] == ["3", "4", "5", "6", "7"]
+
+
 def test_the_hole_that_a_writer_leaves_who_did_not_see_the_truncation_is_passed_over(log: Path) -> None:
     with log.open("w") as writer:
         writer.write("a\n" * 5000)
