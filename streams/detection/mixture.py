@@ -161,16 +161,14 @@ class Mixture:
 
     def pack(self) -> bytes:
         """The detector in at most 97 bytes, little-endian; `unpack` restores it."""
-        head = (
-            min(self.gap, _MOST_U64),
-            self.trials,
-            self.bad,
-            self.pending_trials,
-            self.pending_bad,
-            self.p0,
-        )
-        kind = 2 | int(self.settled)
-        return _AT_REST.pack(kind, *head) if self._r is None else _WITH_EVIDENCE.pack(kind | 4, *head, *self._r)
+        gap, r = self.gap, self._r
+        if gap > _MOST_U64:
+            gap = _MOST_U64
+        if r is None:
+            kind, layout, r = 3 if self.settled else 2, _AT_REST, ()
+        else:
+            kind, layout = 7 if self.settled else 6, _WITH_EVIDENCE
+        return layout.pack(kind, gap, self.trials, self.bad, self.pending_trials, self.pending_bad, self.p0, *r)
 
     @classmethod
     def unpack(cls, data: bytes) -> Self:

@@ -167,6 +167,8 @@ class TargetState:
 
     def next_due(self) -> int | None:
         """When the next scope has something to do by time alone; None where none has."""
+        if not self.scopes and not self.shadow_scopes:
+            return None
         everyone = (*self.scopes.values(), *self.shadow_scopes.values())
         return min((due for quarantine in everyone if (due := quarantine.due()) is not None), default=None)
 

@@ -77,7 +77,10 @@ class PartitionState:
         targets, changed = self._targets.loaded, self._targets.changed
         skew_ms = self._context.skew_ms
         recent_ids, older_ids = self._ids.recent, self._ids.older
-        todo = [record for record in records if record.offset >= self.next_offset]
+        todo = records if isinstance(records, list) else list(records)
+        if todo and todo[0].offset < self.next_offset:
+            todo = [record for record in todo if record.offset >= self.next_offset]
+        is_replay = bool(todo) and todo[0].offset <= self._targets.recovered_offset
         for events, sources, envelope in read_runs(todo, self._reader, outcome.refusals):
             self.events += len(events)
             for event, record in zip(events, sources, strict=True):
@@ -90,7 +93,7 @@ class PartitionState:
                     if target is None:
                         continue
                 row = target.row
-                if record.offset <= row.offset:
+                if is_replay and record.offset <= row.offset:
                     continue
                 status, time_ms = event.response.status, event.time
                 if time_ms > record.timestamp + skew_ms:

@@ -46,11 +46,15 @@ _decode_outer = msgspec.msgpack.Decoder(_UndecodedRow).decode
 
 
 class RowSummary(NamedTuple):
-    """When the target's last response came, when one of its scopes is due, and when its last 400 came (0: never)."""
+    """When the target's last response came, when one of its scopes is due, and when its last 400 came (0: never).
+
+    `offset` is that of the last response that the row includes.
+    """
 
     latest_ms: int
     due_ms: int
     bad_request_ms: int
+    offset: int = -1
 
 
 class TrackedTarget:
@@ -134,4 +138,4 @@ def summarize_row(value: bytes) -> RowSummary:
         due_ms = _DUE.unpack_from(row.detection)[0] if row.detection else 0
     except (msgspec.DecodeError, StructError) as error:
         raise unreadable_row(error) from error
-    return RowSummary(row.latest * FINE_S * 1000, due_ms, row.bad_request_seen)
+    return RowSummary(row.latest * FINE_S * 1000, due_ms, row.bad_request_seen, row.offset)

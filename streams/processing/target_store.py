@@ -46,6 +46,8 @@ class TargetStore:
         The targets in memory by key.
     changed
         Keys of the loaded targets that changed since `take_changed`.
+    recovered_offset
+        The last offset that any recovered row includes, -1 where there is none.
     recovered_grants
         Key -> id of the grant that a recovered row waits for: the fleet's log has the request, and the decision.
     """
@@ -62,9 +64,9 @@ class TargetStore:
         """Keys that changed since the targets were last looked over."""
         self._leaving: list[bytes] = []
         self._look_over_ms = 0
-        self._due_times = [
-            (summary.due_ms, key) for key, value in recovered.items() if (summary := summarize_row(value)).due_ms
-        ]
+        summaries = [(summarize_row(value), key) for key, value in recovered.items()]
+        self.recovered_offset = max((summary.offset for summary, _ in summaries), default=-1)
+        self._due_times = [(summary.due_ms, key) for summary, key in summaries if summary.due_ms]
         heapify(self._due_times)
 
     def load(self, key: bytes) -> TrackedTarget:
