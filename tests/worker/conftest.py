@@ -5,9 +5,11 @@ import os
 import re
 import signal
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,19 +18,19 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
-from halt400.kafka.clients import CachedPartitioner
 from halt400.kafka.connection import KafkaConnection
 from halt400.operations import OperationPublisher
 from halt400.records import Command, Offence, Operation
 from halt400.windows import Row, decode_row
 from streams.detection import Finding
 from streams.settings import load_settings
-from streams.topics import apply_topics
+from streams.topics import apply_topics, partition_of
 from tests.broker import Groups, read_to_end
 from tests.preloaded import PreloadedProcess
 from tests.waiting import until
 
 PARTITIONS = 4
+MIB = 1 << 20
 GROUPS = {"responses": "worker", "operations": "worker", "offences": "follow-up"}
 
 
@@ -108,23 +110,23 @@ class Cluster:
         topic: str = "responses",
         partition: int | None = None,
     ) -> None:
-        """Publish (key, value) pairs with the partitioner that the contract asks for, at most `per_s` a second."""
+        """Publish (key, value) pairs, a key to the partition that the contract asks for, at most `per_s` a second."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=self.bootstrap_servers,
-            linger_ms=10,
-            max_request_size=16 * 1024 * 1024,
-            partitioner=CachedPartitioner(),
+            bootstrap_servers=self.bootstrap_servers, linger_ms=10, max_batch_size=MIB, max_request_size=16 * MIB
         )
         await producer.start()
-        started, sends, sent = time.monotonic(), [], 0
-        for key, value in events:
-            sends.append(await producer.send(f"{self.prefix}{topic}", value, key=key, partition=partition))
-            if len(sends) == 1000:
-                await asyncio.gather(*sends)
-                sent, sends = sent + len(sends), []
-                if per_s is not None:
-                    await asyncio.sleep(max(0.0, started + sent / per_s - time.monotonic()))
-        await asyncio.gather(*sends)
+        started, sent, waiting, place = time.monotonic(), 0, iter(events), cache(partition_of)
+        while records := list(islice(waiting, 1000)):
+            of_partition: defaultdict[int, list[tuple[bytes | None, bytes | None]]] = defaultdict(list)
+            for key, value in records:
+                number = place(key, PARTITIONS) if partition is None and key is not None else partition or 0
+                of_partition[number].append((key, value))
+            await asyncio.gather(
+                *[send_all(producer, f"{self.prefix}{topic}", number, found) for number, found in of_partition.items()]
+            )
+            sent += len(records)
+            if per_s is not None:
+                await asyncio.sleep(max(0.0, started + sent / per_s - time.monotonic()))
         await producer.stop()
 
     async def read(self, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
@@ -218,13 +220,26 @@ class Cluster:
         await self.until(idle, deadline_s)
 
 
+async def send_all(
+    producer: AIOKafkaProducer, topic: str, partition: int, records: list[tuple[bytes | None, bytes | None]]
+) -> None:
+    """Send records to a partition in their order, in few batches, and wait until the broker has them."""
+    now_ms, sends, batch = time.time_ns() // 1_000_000, [], producer.create_batch()
+    for key, value in records:
+        if batch.append(key=key, value=value, timestamp=now_ms) is None:
+            sends.append(await producer.send_batch(batch, topic, partition=partition))
+            batch = producer.create_batch()
+            batch.append(key=key, value=value, timestamp=now_ms)
+    await asyncio.gather(*sends, await producer.send_batch(batch, topic, partition=partition))
+
+
 def counts(statuses: Iterable[tuple[str, int]]) -> dict[str, Counter[str]]:
     """Target -> counts by class as `Row.totals` gives them, from (target, status) pairs."""
     found: dict[str, Counter[str]] = {}
-    for target, status in statuses:
+    for (target, status), count in Counter(statuses).items():
         of_hundred = {2: "2xx", 3: "3xx", 5: "5xx"}.get(status // 100, "other")
         name = str(status) if status in {400, 401, 403, 404, 422, 429} else of_hundred
-        found.setdefault(target, Counter()).update({"responses": 1, name: 1})
+        found.setdefault(target, Counter()).update({"responses": count, name: count})
     return found
 
 

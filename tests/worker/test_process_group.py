@@ -93,7 +93,7 @@ def test_what_crashes_again_and_again_ends_all(tmp_path: Path, monkeypatch: pyte
     assert not [line for line in command_lines(descendants(os.getpid())).values() if "time.sleep(600)" in line]
 
 
-GROUP = """
+GROUP = '''
 import sys
 from pathlib import Path
 from streams.worker.group_place import GroupPlace
@@ -102,20 +102,29 @@ from streams.worker.stop_bound import StopBound
 bound = StopBound(60.0)
 bound.install()
 places = [GroupPlace(Path(sys.argv[1]) / name) for name in ("detect-1", "detect-2")]
-stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
-sys.exit(ProcessGroup(places, bound, 60.0, lambda place: [sys.executable, "-c", stubborn]).run())
+stubborn = """
+import signal, time
+signal.signal(signal.SIGTERM, lambda *_: print("asked to stop", flush=True))
+print("up", flush=True)
+time.sleep(600)
 """
+sys.exit(ProcessGroup(places, bound, 60.0, lambda place: [sys.executable, "-c", stubborn]).run())
+'''
 """A worker whose processes do not stop when they are asked to."""
 
 
 @pytest.mark.parametrize(
-    ("signals", "code"), [([signal.SIGKILL], -signal.SIGKILL), ([signal.SIGINT, signal.SIGTERM], 128 + signal.SIGTERM)]
+    ("first", "last", "code"),
+    [(None, signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, signal.SIGTERM, 128 + signal.SIGTERM)],
 )
-def test_no_process_outlives_the_worker(tmp_path: Path, signals: list[int], code: int) -> None:
+def test_no_process_outlives_the_worker(tmp_path: Path, first: int | None, last: int, code: int) -> None:
     with subprocess.Popen([sys.executable, "-c", GROUP, str(tmp_path / "run")], stdout=subprocess.PIPE) as worker:
         assert worker.stdout is not None
         assert [worker.stdout.readline() for _ in range(2)] == [b"up\n", b"up\n"]
-        ended = Ended(worker, *signals)
+        if first is not None:
+            worker.send_signal(first)
+            assert [worker.stdout.readline() for _ in range(2)] == [b"asked to stop\n"] * 2
+        ended = Ended(worker, last)
     assert (ended.code, ended.left) == (code, set())
     assert ended.after_s < 2.0
 

@@ -80,12 +80,11 @@ def descendants(pid: int) -> set[int]:
 
 
 class Ended:
-    """How a worker ended after signals, and what was left a second later."""
+    """How a worker ended after a signal, and what was left a second later."""
 
-    def __init__(self, worker: PreloadedProcess, *numbers: int) -> None:
+    def __init__(self, worker: PreloadedProcess, number: int) -> None:
         below, began = descendants(worker.pid), time.monotonic()
-        for number in numbers:
-            worker.send_signal(number)
+        worker.send_signal(number)
         self.code = worker.wait(60)
         self.after_s = time.monotonic() - began
         deadline = time.monotonic() + 1.0
@@ -137,7 +136,9 @@ async def test_a_worker_without_kafka_ends_within_the_bound_and_its_log_says_so(
 async def test_a_second_signal_ends_a_worker_at_once(own_kafka: LocalKafka, stopping: Cluster) -> None:
     worker = await ready(stopping, HALT400_WORKER_STOP_TIMEOUT_S="60")
     with frozen(own_kafka):
-        ended = Ended(worker, signal.SIGINT, signal.SIGTERM)
+        worker.send_signal(signal.SIGINT)
+        await stopping.until(lambda: "SIGINT: stopping" in stopping.log_text())
+        ended = Ended(worker, signal.SIGTERM)
     assert (ended.code, ended.left) == (143, set()), stopping.log_text()
     assert ended.after_s < 2.0
 
