@@ -93,7 +93,7 @@ def test_what_crashes_again_and_again_ends_all(tmp_path: Path, monkeypatch: pyte
     assert not [line for line in command_lines(descendants(os.getpid())).values() if "time.sleep(600)" in line]
 
 
-GROUP = '''
+GROUP = r'''
 import sys
 from pathlib import Path
 from streams.worker.group_place import GroupPlace
@@ -103,9 +103,9 @@ bound = StopBound(60.0)
 bound.install()
 places = [GroupPlace(Path(sys.argv[1]) / name) for name in ("detect-1", "detect-2")]
 stubborn = """
-import signal, time
-signal.signal(signal.SIGTERM, lambda *_: print("asked to stop", flush=True))
-print("up", flush=True)
+import os, signal, time
+signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"asked to stop\\n"))
+os.write(1, b"up\\n")
 time.sleep(600)
 """
 sys.exit(ProcessGroup(places, bound, 60.0, lambda place: [sys.executable, "-c", stubborn]).run())
