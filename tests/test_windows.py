@@ -60,6 +60,7 @@ def test_the_order_of_events_within_a_day_does_not_matter(events: list[tuple[int
     assert ring_of(shuffled) == ring_of(events)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.lists(st.tuples(st.integers(0, 5 * DAY_MS), statuses), max_size=80))
 def test_counts_are_conserved_however_late_events_come(events: list[tuple[int, int]]) -> None:
@@ -93,6 +94,7 @@ def test_a_late_event_counts_where_it_belongs_while_its_bucket_is_kept() -> None
     assert (row.late, row.late_bad_requests) == (1, 1)
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_by_the_buckets_of_a_day() -> None:
     row = Row()
     for second in range(0, 3 * 86_400, 5):

@@ -54,6 +54,7 @@ def test_a_body_that_unpacks_to_a_gigabyte_is_unpacked_to_a_megabyte(coding: str
     tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_a_recording_that_unpacks_without_end_is_refused_or_left_out_in_bounded_memory(tmp_path: Path) -> None:
     path = tmp_path / "bomb.har.gz"
     path.write_bytes(gzip.compress(b" " * (64 << 20)))

@@ -5,12 +5,15 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from benchmarks.usage import usage_of
 
 WORK = "import time\nwhile time.process_time() < 0.3: pass\nheld = bytearray(64 << 20)\nprint(flush=True)\ninput()"
 IN_A_CHILD = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {WORK!r}])"
 
 
+@pytest.mark.slow
 def test_what_a_child_of_a_process_takes_is_counted() -> None:
     with subprocess.Popen([sys.executable, "-c", IN_A_CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdin is not None

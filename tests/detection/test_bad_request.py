@@ -125,6 +125,7 @@ def test_one_request_that_is_retried_for_ever_is_no_evidence() -> None:
     assert story.state.mixture.evidence() < EVIDENCE.tiers.ticket
 
 
+@pytest.mark.slow
 def test_quarantined_requests_are_bounded_and_the_forgotten_ones_are_returned() -> None:
     text = '[defaults]\npolicy = "evidence"\nleast_p0 = 0.8\n'
     story = Story(parse_policies(text))

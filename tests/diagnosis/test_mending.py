@@ -52,6 +52,7 @@ def test_a_documented_failure_is_mended_and_passes(case):
     assert find_defect(mended.request, None, profile, as_sent=as_sent) is None
 
 
+@pytest.mark.slow
 def test_no_mend_of_a_documented_failure_leaves_what_it_mended_or_changes_it_again():
     for case in CASES:
         one, response, profile, as_sent = fixed(case)

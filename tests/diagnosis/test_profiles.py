@@ -77,6 +77,7 @@ def test_a_profile_holds_no_value_of_any_request():
     assert b"hunter2" not in msgspec.json.encode(profile)
 
 
+@pytest.mark.slow
 def test_a_profile_is_bounded_for_any_traffic():
     profile = Profile()
     for number in range(400):

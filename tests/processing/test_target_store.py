@@ -76,6 +76,7 @@ def drive(partition: PartitionState) -> list[bytes]:
     return answers
 
 
+@pytest.mark.slow
 def test_idle_targets_leave_memory_and_come_back_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     staying = PartitionState("responses", 0, make_context())
     expected = drive(staying)

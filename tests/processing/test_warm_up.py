@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from streams.processing.build_context import _diagnose
 from streams.processing.partition import PartitionState
 from streams.processing.warm_up import warm_up
@@ -25,6 +27,7 @@ def test_it_leaves_nothing_in_the_partitions() -> None:
     assert partition.take_changed() == []
 
 
+@pytest.mark.slow
 def test_the_first_diagnosis_after_it_loads_no_module() -> None:
     code = """
 import sys

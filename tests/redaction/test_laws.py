@@ -70,6 +70,7 @@ def test_redacting_headers_twice_is_redacting_them_once(given_headers: list[tupl
     assert [len(value) for _, value in once] == [len(value) for _, value in given_headers]
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.sampled_from([0, 1, 2, 3]), min_size=2, max_size=8), st.lists(texts, min_size=4, max_size=4), headers
@@ -146,6 +147,7 @@ pieces = st.text("bcdfghjkmpqrsuvwxyz23456789", min_size=6, max_size=12).map("zq
 breaks = st.sampled_from(["\\n", "\\r\\n", "\\t", "\n", "\r\n", " ", "\\\\", "\\/", "\\u2028", ", ", "&", ": "])
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(
     st.lists(pieces, min_size=1, max_size=4),

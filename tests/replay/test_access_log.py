@@ -17,6 +17,7 @@ def _line(request: str, status: str = "400", prefix: str = "203.0.113.9 - -") ->
     return f'{prefix} [17/May/2015:10:05:03 +0000] "{request}" {status} 226 "-" "-"'
 
 
+@pytest.mark.slow
 def test_every_line_of_a_real_log_is_read(corpora: Path) -> None:
     with Recording(str(corpora / "access_logs" / "elastic_apache_logs")) as recording:
         items = list(read_events(recording))

@@ -91,6 +91,7 @@ def test_a_gzip_cut_short_gives_what_it_holds(read: Read) -> None:
     assert "damaged" in unread[-1].what
 
 
+@pytest.mark.slow
 def test_a_line_without_end_is_passed_over_in_constant_memory(tmp_path: Path) -> None:
     path = tmp_path / "bomb.gz"
     with gzip.open(path, "wb", compresslevel=1) as packed:

@@ -70,6 +70,7 @@ def test_importing_halt400_loads_nothing_but_itself() -> None:
     assert not {"aiokafka", "msgspec", "orjson", "httpx", "asyncio"} & modules_after("import halt400")
 
 
+@pytest.mark.slow
 def test_the_sdk_never_loads_the_service_or_its_dependencies() -> None:
     everything = f"from halt400 import {', '.join(halt400.__all__)}"
     heavy = {"streams", "faust", "boto3", "aiohttp", "httpx", "pydantic", "typer", "rich"}

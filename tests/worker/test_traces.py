@@ -109,6 +109,7 @@ def event(status: int) -> ResponseEvent:
     )
 
 
+@pytest.mark.slow
 def test_without_the_setting_nothing_of_opentelemetry_is_loaded_or_asked() -> None:
     check = (
         "import sys, halt400, streams.processing.output_sender; from halt400 import Publisher; "

@@ -134,6 +134,7 @@ def moment(watchdog: Watchdog, second: int, seen: tuple[bool, bool, int, dict[in
     return True
 
 
+@pytest.mark.slow
 @given(observations)
 def test_no_worker_is_ended_before_the_patience_is_over(
     seen: list[tuple[bool, bool, int, dict[int, PartitionProgress]]],
@@ -157,6 +158,7 @@ def test_a_stuck_partition_is_noticed_whatever_came_before(
         observe(watchdog, range(start, start + PATIENCE_S + 3 * INTERVAL_S, INTERVAL_S), beside_another(UNREAD))
 
 
+@pytest.mark.slow
 @given(observations)
 def test_no_worker_is_ended_while_everything_has_progress_or_no_work(
     seen: list[tuple[bool, bool, int, dict[int, PartitionProgress]]],
