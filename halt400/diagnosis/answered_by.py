@@ -11,7 +11,7 @@ from halt400.diagnosis.answering_servers import JSON_SIGNS, KNOWN, PAGES, SERVER
 from halt400.diagnosis.exchange import Exchange
 from halt400.records import Evidence
 
-__all__ = ["APPLICATION", "Answer", "answer_of"]
+__all__ = ["APPLICATION", "AnsweringServer", "answer_of"]
 
 APPLICATION = "the application"
 _LOOKED_AT = 4096
@@ -21,7 +21,7 @@ _OWN_WORDS = ("400 Bad Request", "431 Request Header Fields Too Large", "505 HTT
 """The texts of Go's net/http; the status line repeats them with the reason."""
 
 
-class Answer(Struct, frozen=True):
+class AnsweringServer(Struct, frozen=True):
     """Who answered.
 
     Attributes
@@ -39,7 +39,7 @@ class Answer(Struct, frozen=True):
     evidence: Evidence | None = None
 
 
-def answer_of(exchange: Exchange) -> Answer | None:
+def answer_of(exchange: Exchange) -> AnsweringServer | None:
     r"""Who answered; None where there is no refusal or it does not tell.
 
     Examples
@@ -54,14 +54,14 @@ def answer_of(exchange: Exchange) -> Answer | None:
     cache = exchange.parsed_response.cache
     if "answer" not in cache:
         cache["answer"] = _answer(exchange)
-    found: Answer | None = cache["answer"]
+    found: AnsweringServer | None = cache["answer"]
     if found is not None and not exchange.as_sent and exchange.response is not None and not exchange.response.headers:
         # No header at all says nothing where a recorder may have left the headers out.
         return found if exchange.response_text.strip() else None
     return found
 
 
-def _answer(exchange: Exchange) -> Answer | None:
+def _answer(exchange: Exchange) -> AnsweringServer | None:
     text = exchange.response_text[:_LOOKED_AT]
     lowered = text.lower()
     if exchange.response_json is not None:
@@ -73,7 +73,7 @@ def _answer(exchange: Exchange) -> Answer | None:
     if exchange.response_fields.get("x-powered-by") == ["Express"] and "<pre>" in lowered:
         return _named("Express", "response_header", "X-Powered-By")
     if server == "aiohttp":
-        return _named(server, "response_body", None) if "\n\n  b" in text else Answer(APPLICATION)
+        return _named(server, "response_body", None) if "\n\n  b" in text else AnsweringServer(APPLICATION)
     if not text.strip():
         return _of_empty(exchange, server) if _is_empty(exchange) else None
     plain = "".join(exchange.response_fields.get("content-type", ())).startswith("text/plain")
@@ -95,7 +95,7 @@ def _answer(exchange: Exchange) -> Answer | None:
     return None
 
 
-def _of_json(exchange: Exchange, lowered: str) -> Answer:
+def _of_json(exchange: Exchange, lowered: str) -> AnsweringServer:
     for sign, name in JSON_SIGNS:
         if sign in lowered:
             return _named(name, "response_body", None)
@@ -106,13 +106,13 @@ def _of_json(exchange: Exchange, lowered: str) -> Answer:
             return _named("API Gateway", "response_header", "x-amzn-errortype")
         if _server_field(exchange) == "Kong" and "x-kong-proxy-latency" not in fields:
             return _named("Kong", "response_header", "Server")
-    return Answer(APPLICATION)
+    return AnsweringServer(APPLICATION)
 
 
-def _of_page(exchange: Exchange, name: str) -> Answer:
+def _of_page(exchange: Exchange, name: str) -> AnsweringServer:
     server = _server_field(exchange)
     if name == "Akamai" and server != "Akamai" and "reference" not in exchange.response_text[:_LOOKED_AT].lower():
-        return Answer(server) if server is not None else Answer(APPLICATION)
+        return AnsweringServer(server) if server is not None else AnsweringServer(APPLICATION)
     if name == "Python http.server" and server == "Werkzeug":
         name = "Werkzeug"
     if name == "Varnish" and "x-served-by" in exchange.response_fields:
@@ -130,7 +130,7 @@ def _is_empty(exchange: Exchange) -> bool:
     )
 
 
-def _of_empty(exchange: Exchange, server: str | None) -> Answer | None:
+def _of_empty(exchange: Exchange, server: str | None) -> AnsweringServer | None:
     if server is not None:
         return _named(server, "response_header", "Server")
     fields = exchange.response_fields
@@ -155,9 +155,9 @@ def _server_field(exchange: Exchange) -> str | None:
     return None
 
 
-def _named(name: str, where: str, field: str | None) -> Answer:
+def _named(name: str, where: str, field: str | None) -> AnsweringServer:
     known = KNOWN[name.partition(" or ")[0]]
     alike = " or ".join(name.split(" or ")[1:])
     also = f" ({alike} answer{'s' if ' or ' not in alike else ''} alike)" if alike else ""
     detail = f"{known.name}{also} wrote the response, not the application. {known.why} ({known.source})."
-    return Answer(name, known, Evidence(where=where, name=field, detail=detail))
+    return AnsweringServer(name, known, Evidence(where=where, name=field, detail=detail))

@@ -6,7 +6,7 @@ from typing import Any
 
 from halt400.signing import SIGNATURE
 from streams import topics
-from streams.contracts.json_schemas import CONTRACTS, Contract, json_schema
+from streams.contracts.json_schemas import CONTRACTS, RecordContract, json_schema
 from streams.settings import KafkaSettings
 
 __all__ = ["asyncapi_document"]
@@ -248,7 +248,7 @@ def _operation(action: str, topic: str) -> dict[str, Any]:
     }
 
 
-def _message(contract: Contract, examples: list[tuple[str, Any]]) -> dict[str, Any]:
+def _message(contract: RecordContract, examples: list[tuple[str, Any]]) -> dict[str, Any]:
     schema = json_schema(contract)
     return {
         "name": f"{contract.name}-v{contract.version}",

@@ -10,7 +10,7 @@ from halt400.record_fields import describe
 from halt400.records import Command, Offence, Operation, ResponseEvent, Savings
 from streams.processing.envelopes import MOST_EVENTS
 
-__all__ = ["CONTRACTS", "DIALECT", "Contract", "json_schema"]
+__all__ = ["CONTRACTS", "DIALECT", "RecordContract", "json_schema"]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -30,7 +30,7 @@ ResponseEvents = Annotated[
 
 
 @dataclass(frozen=True)
-class Contract:
+class RecordContract:
     """One version of a record: its directory in schemas/, its type, its topic (without prefix) and its key."""
 
     name: str
@@ -51,16 +51,16 @@ class Contract:
 
 
 CONTRACTS = (
-    Contract("response-event", 1, ResponseEvent, "responses", "the target"),
-    Contract("response-events", 1, ResponseEvents, "responses", "none: the record is put into its partition"),
-    Contract("command", 1, Command, "control", "the scope's id, such as job/api.shop.example/extract-099"),
-    Contract("offence", 1, Offence, "offences", "the target"),
-    Contract("operation", 1, Operation, "operations", "the scope's target"),
-    Contract("savings", 1, Savings, "savings", "`gate`, `opened_at` and the scope's id, with spaces between"),
+    RecordContract("response-event", 1, ResponseEvent, "responses", "the target"),
+    RecordContract("response-events", 1, ResponseEvents, "responses", "none: the record is put into its partition"),
+    RecordContract("command", 1, Command, "control", "the scope's id, such as job/api.shop.example/extract-099"),
+    RecordContract("offence", 1, Offence, "offences", "the target"),
+    RecordContract("operation", 1, Operation, "operations", "the scope's target"),
+    RecordContract("savings", 1, Savings, "savings", "`gate`, `opened_at` and the scope's id, with spaces between"),
 )
 
 
-def json_schema(contract: Contract) -> dict[str, Any]:
+def json_schema(contract: RecordContract) -> dict[str, Any]:
     """Return the JSON Schema of a record, self-contained."""
     schema = msgspec.json.schema(contract.record)
     definitions = schema.pop("$defs")

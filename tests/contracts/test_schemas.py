@@ -12,7 +12,7 @@ from halt400.records import OTEL_ATTRIBUTES
 from streams.contracts import __main__ as command
 from streams.contracts.compatibility import breaking_changes
 from streams.contracts.documents import REPOSITORY, documents, read_examples
-from streams.contracts.json_schemas import CONTRACTS, Contract, json_schema
+from streams.contracts.json_schemas import CONTRACTS, RecordContract, json_schema
 
 EXAMPLES = [
     pytest.param(contract, value, id=f"{contract.name}/{name}")
@@ -28,13 +28,13 @@ def test_the_committed_documents_are_up_to_date(path: str) -> None:
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
-def test_every_schema_is_valid_and_every_record_has_examples(contract: Contract) -> None:
+def test_every_schema_is_valid_and_every_record_has_examples(contract: RecordContract) -> None:
     jsonschema.Draft202012Validator.check_schema(json_schema(contract))
     assert len(read_examples()[contract.name]) >= 2
 
 
 @pytest.mark.parametrize(("contract", "value"), EXAMPLES)
-def test_every_example_passes_its_schema_and_the_decoder_that_runs(contract: Contract, value: Any) -> None:
+def test_every_example_passes_its_schema_and_the_decoder_that_runs(contract: RecordContract, value: Any) -> None:
     jsonschema.Draft202012Validator(json_schema(contract)).validate(value)
     record = msgspec.json.decode(json.dumps(value), type=contract.record)
     jsonschema.Draft202012Validator(json_schema(contract)).validate(json.loads(msgspec.json.encode(record)))
