@@ -12,6 +12,7 @@ import msgspec
 from halt400.errors import InvalidEvent
 
 __all__ = [
+    "LONGEST_NAME",
     "Body",
     "Headers",
     "plain_body",

@@ -1,7 +1,7 @@
-"""`halt400` as a process that begins with its modules loaded: a fork of one that each process of tests starts once.
+"""A program as a process that begins with its modules loaded: a fork of one that each process of tests starts once.
 
-Most of what a command's start costs is the import of its modules. What tests that start is in tests/cli/test_start.py,
-and a worker starts its follow-up process by itself.
+Most of what the start of `halt400` or of a crawl of Scrapy costs is the import of its modules. What tests the start
+itself is in tests/cli/test_start.py; a worker starts its follow-up process by itself.
 """
 
 import atexit
@@ -22,14 +22,25 @@ from typing import NamedTuple
 __all__ = ["PreloadedProcess"]
 
 REPOSITORY = Path(__file__).parents[1]
-MODULES = (
-    "streams.worker.run",
-    "streams.worker.detect_process",
-    "streams.worker.follow_up_process",
-    "halt400.cli.app",
-    "streams.cli",
-    "typer.rich_utils",
-)
+MODULES = {
+    "halt400": (
+        "streams.worker.run",
+        "streams.worker.detect_process",
+        "streams.worker.follow_up_process",
+        "halt400.cli.app",
+        "streams.cli",
+        "typer.rich_utils",
+    ),
+    # None that installs a reactor, which is a setting of the crawl.
+    "scrapy": (
+        "scrapy.cmdline",
+        "scrapy.commands.runspider",
+        "scrapy.core.engine",
+        "halt400.integrations.scrapy",
+        "aiokafka",
+    ),
+}
+"""What is imported beforehand, by program."""
 
 
 class Request(NamedTuple):
@@ -42,20 +53,24 @@ class Request(NamedTuple):
 
 
 class PreloadedProcess:
-    """A run of `halt400`, with what tests use of `subprocess.Popen`.
+    """A run of a program, with what tests use of `subprocess.Popen`.
 
     Parameters
     ----------
+    program
+        One of `MODULES`, which is run as ``python -m`` does.
     environment
         All its variables. Those that Python reads at its own start are of no effect.
     out, err
         The files that its output and its errors are written to.
     """
 
-    def __init__(self, *arguments: str, environment: Mapping[str, str], out: Path, err: Path) -> None:
-        self.args = ["halt400", *arguments]
+    def __init__(
+        self, *arguments: str, environment: Mapping[str, str], out: Path, err: Path, program: str = "halt400"
+    ) -> None:
+        self.args = [program, *arguments]
         self.returncode: int | None = None
-        self._connection = Client(_forking_process())
+        self._connection = Client(_forking_process(program))
         self._connection.send(Request(self.args, dict(environment), str(out), str(err)))
         self.pid: int = self._connection.recv()
 
@@ -87,12 +102,12 @@ class PreloadedProcess:
 
 
 @cache
-def _forking_process() -> str:
-    """The address of the process that forks; it ends with this one."""
+def _forking_process(program: str) -> str:
+    """The address of the process that forks a program; it ends with this one."""
     directory = TemporaryDirectory()
     address = f"{directory.name}/requests"
     process = subprocess.Popen(
-        [sys.executable, "-m", __name__, address],
+        [sys.executable, "-m", __name__, address, program],
         cwd=REPOSITORY,
         env=os.environ | {"PYTHONUTF8": "1"},
         stdin=subprocess.DEVNULL,
@@ -110,10 +125,10 @@ def _forking_process() -> str:
     return address
 
 
-def _serve(address: str) -> Request:
-    """Answer requests for ever; in a process that is to become `halt400`, return its request."""
+def _serve(address: str, program: str) -> Request:
+    """Answer requests for ever; in a process that is to become the program, return its request."""
     parent = os.getppid()
-    for module in MODULES:
+    for module in MODULES[program]:
         import_module(module)
     gc.collect()
     gc.freeze()
@@ -150,9 +165,9 @@ def _become(request: Request) -> None:
         os.close(file)
     os.environ.clear()
     os.environ.update(request.environment)
-    sys.argv = request.arguments
-    runpy.run_module("halt400", run_name="__main__")
+    sys.argv = sys.orig_argv = request.arguments
+    runpy.run_module(request.arguments[0], run_name="__main__")
 
 
 if __name__ == "__main__":
-    _become(_serve(sys.argv[1]))
+    _become(_serve(*sys.argv[1:]))

@@ -1,7 +1,7 @@
 """Events that carry neither headers nor bodies, as those of nearly all responses: encoded at once.
 
-A crawl's events differ in id, time, URL, sizes and duration only. What else is in them is encoded once for all that are
-alike, by the code that encodes every other event, and kept as a form to be filled in.
+A crawl's events differ in id, time, target, URL, sizes and duration only. What else is in them is encoded once for all
+that are alike, by the code that encodes every other event, and kept as a form to be filled in.
 """
 
 import random
@@ -18,7 +18,6 @@ __all__ = ["NAMES", "BareEvents"]
 NAMES = (
     "method",
     "status",
-    "target",
     "http_version",
     "job_id",
     "run_id",
@@ -46,6 +45,7 @@ class BareEvents:
         self,
         names: tuple[Any, ...],
         time_ms: int,
+        target: str,
         url: str,
         request_size: int | None,
         response_size: int | None,
@@ -57,8 +57,8 @@ class BareEvents:
         ----------
         names
             The values of `NAMES`.
-        url
-            ASCII, without user and password, not empty.
+        target, url
+            ASCII, not empty; the target of at most 255 characters, the URL without user and password.
         request_size, response_size
             Of the bodies in bytes; None where they are not known.
 
@@ -74,22 +74,27 @@ class BareEvents:
             if len(self._forms) >= MOST_FORMS:
                 self._forms.clear()
             self._forms[key] = form
-        event_id, address = hexlify(urandom(16)), _encode(url)
+        event_id, name, address = hexlify(urandom(16)), _encode(target), _encode(url)
         if request_size is not None:
             if response_size is not None:
-                return form % (event_id, time_ms, address, request_size, response_size, duration_ms)
-            return form % (event_id, time_ms, address, request_size, duration_ms)
+                return form % (event_id, time_ms, name, address, request_size, response_size, duration_ms)
+            return form % (event_id, time_ms, name, address, request_size, duration_ms)
         if response_size is not None:
-            return form % (event_id, time_ms, address, response_size, duration_ms)
-        return form % (event_id, time_ms, address, duration_ms)
+            return form % (event_id, time_ms, name, address, response_size, duration_ms)
+        return form % (event_id, time_ms, name, address, duration_ms)
 
 
 def _form(names: dict[str, Any], has_request_size: bool, has_response_size: bool) -> bytes:
     """Encode an event, with a field for each value that varies; nothing else in it is equal to one of these values."""
-    event_id, url = hexlify(urandom(16)), hexlify(urandom(16))
+    event_id, target, url = (hexlify(urandom(16)) for _ in range(3))
     time_ms, request_size, response_size, duration_ms = random.SystemRandom().sample(range(10**14, 10**15), 4)
     event = response_event(
-        event_id=event_id.decode(), time_ms=time_ms, url=url.decode(), duration_ms=float(duration_ms), **names
+        event_id=event_id.decode(),
+        time_ms=time_ms,
+        target=target.decode(),
+        url=url.decode(),
+        duration_ms=float(duration_ms),
+        **names,
     )
     event.request.body_size = request_size if has_request_size else None
     event.response.body_size = response_size if has_response_size else None
@@ -97,6 +102,7 @@ def _form(names: dict[str, Any], has_request_size: bool, has_response_size: bool
     for value, field in (
         (event_id, b"%b"),
         (b"%d" % time_ms, b"%d"),
+        (b'"%b"' % target, b"%b"),
         (b'"%b"' % url, b"%b"),
         (b"%d" % request_size, b"%d"),
         (b"%d" % response_size, b"%d"),

@@ -3,6 +3,7 @@
 import time
 from typing import TYPE_CHECKING
 
+from halt400.client_values import LONGEST_NAME
 from halt400.events import response_event
 from halt400.guard.body_capture import BodyCapture
 from halt400.guard.request_parts import Body, HeaderSource, body_size, carried_body, no_headers, whole_body
@@ -140,12 +141,13 @@ class GuardedRequest:
         if response_size is None and response_body is not None:
             response_size = body_size(response_body)
         # What is out of the ordinary is looked at, and mended, where events are built.
-        if type(url) is not str or not url.isascii() or not url or "@" in url or type(response_size) not in _COUNTS:
+        if not (_is_plain(url) and "@" not in url and _is_plain(target) and len(target) <= LONGEST_NAME):
+            return False
+        if type(response_size) not in _COUNTS:
             return False
         names = (
             self.method,
             status,
-            target,
             http_version,
             guard.job_id,
             guard.run_id,
@@ -158,7 +160,7 @@ class GuardedRequest:
             guard.client,
             guard.client_version,
         )
-        value = guard._bare_events.encoded(names, self._time_ms, url, sent, response_size, self._duration_ms)
+        value = guard._bare_events.encoded(names, self._time_ms, target, url, sent, response_size, self._duration_ms)
         publisher.publish_bare(target, self.method, status, value)
         guard.stats.published += 1
         return True
@@ -209,3 +211,7 @@ class GuardedRequest:
             event.response.body_truncated = True
             event.response.body_size = response_body.size
         return event
+
+
+def _is_plain(text: str) -> bool:
+    return type(text) is str and text.isascii() and text != ""

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from halt400.events import target_of
 from tests.integrations.conftest import JOB, Halt400Topics
 from tests.integrations.scrapy_oldest import NEWEST_PYTHON, oldest_scrapy
+from tests.preloaded import PreloadedProcess
 from tests.sdk.strict_server import Server
 from tests.waiting import until
 
@@ -77,18 +79,30 @@ WITHOUT_HALT400 = {name: value for name, value in os.environ.items() if not name
 class Crawl:
     """One `scrapy runspider` in a process of its own."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+    def __init__(self, process: "PreloadedProcess | subprocess.Popen[bytes]", log: Path) -> None:
         self.process, self.log = process, log
+
+    async def exit_code(self) -> int:
+        """Wait for its end."""
+        return await asyncio.to_thread(self.process.wait, 90)
 
     async def ended(self) -> dict[str, str]:
         """Wait for its end; the stats that its log closes with."""
-        assert await asyncio.wait_for(self.process.wait(), 90) == 0, self.text()
+        assert await self.exit_code() == 0, self.text()
         stats = self.text().rpartition("Dumping Scrapy stats:")[2]
         pairs = [line.strip(" {},").partition(": ") for line in stats.splitlines() if ": " in line]
         return {name.strip("'"): value.strip("'") for name, _, value in pairs}
 
     def text(self) -> str:
         return self.log.read_text(errors="replace")
+
+
+def _of_folder(scrapy: Path, words: list[str], cwd: Path, log: Path) -> "subprocess.Popen[bytes]":
+    environment = WITHOUT_HALT400 | {"PYTHONPATH": os.pathsep.join([str(scrapy), *sys.path])}
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "scrapy", *words], stdout=output, stderr=output, cwd=cwd, env=environment
+        )
 
 
 async def crawl(
@@ -102,15 +116,13 @@ async def crawl(
     """Run the spider with the Scrapy that is installed, or with one of a folder of its own."""
     spider, log = tmp_path / "shop.py", tmp_path / "crawl.log"
     spider.write_text(SPIDER)
+    log.touch()
     settings = {"URL": server.url, "PLAN": plan, "HALT400_JOB_ID": JOB} | variables
     given = [word for name, value in settings.items() for word in ("-s", f"{name}={value}")]
-    path = os.pathsep.join([*([] if scrapy is None else [str(scrapy)]), *sys.path])
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "scrapy", "runspider", str(spider), *given, *arguments,
-            stdout=output, stderr=output, cwd=tmp_path, env=WITHOUT_HALT400 | {"PYTHONPATH": path},
-        )  # fmt: skip
-    return Crawl(process, log)
+    words = ["runspider", str(spider), *given, *arguments]
+    if scrapy is None:
+        return Crawl(PreloadedProcess(*words, program="scrapy", environment=WITHOUT_HALT400, out=log, err=log), log)
+    return Crawl(_of_folder(scrapy, words, tmp_path, log), log)
 
 
 @pytest.fixture(params=["installed", "oldest"])
@@ -224,7 +236,7 @@ async def test_a_wrong_setting_is_named_before_the_crawl(
     tmp_path: Path, server: Server, setting: str, message: str
 ) -> None:
     running = await crawl(tmp_path, server, {}, "many", "-s", "PAGES=1", "-s", setting)
-    await asyncio.wait_for(running.process.wait(), 60)
+    await running.exit_code()
     assert message in running.text()
     assert server.hits == []
 
