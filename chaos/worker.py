@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from chaos.wall_clock import WallClock
@@ -59,9 +60,11 @@ class WorkerProcess:
         if self.runs or self._held:
             return
         self._log_began = len(self.log_text())
+        has_processes = self.code is None or _has_processes(self.code)
+        options = ["--processes", str(self._processes)] if has_processes else []
         with self.log_path.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "halt400", "worker", "--processes", str(self._processes)],
+                [sys.executable, "-m", "halt400", "worker", *options],
                 # What is started by -m is looked for in the working directory first.
                 env=self._environment | ({"PYTHONPATH": str(self.code)} if self.code else {}),
                 cwd=self.code,
@@ -159,6 +162,14 @@ class WorkerProcess:
                 pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
                 descriptors += sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
         return pages * os.sysconf("SC_PAGE_SIZE"), descriptors
+
+
+@cache
+def _has_processes(code: Path) -> bool:
+    """Whether the worker of an earlier release has the option ``--processes``."""
+    command = [sys.executable, "-m", "halt400", "worker", "--help"]
+    environment = os.environ | {"PYTHONPATH": str(code)}
+    return b"--processes" in subprocess.run(command, env=environment, cwd=code, capture_output=True, check=True).stdout
 
 
 def _command_of(pid: int) -> bytes:
