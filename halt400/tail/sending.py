@@ -231,6 +231,12 @@ class ExactSender(StartStop):
 
     async def _connect(self) -> None:
         consumer = AIOKafkaConsumer(**self._consumer_options())
+        async with closed_on_failure(consumer, self._kafka), asyncio.timeout(LONGEST_SENDING_S):
+            await consumer.start()
+            if self._topic not in await consumer.topics():
+                raise missing_topic(self._topic, self._kafka)
+            self._partitions = await load_partitions(consumer, self._topic)
+        self._consumer = consumer
         producer = AIOKafkaProducer(
             **DURABLE,
             client_id="halt400-tail",
@@ -239,12 +245,6 @@ class ExactSender(StartStop):
             request_timeout_ms=30_000,
             **self._kafka.client_options(),
         )
-        async with closed_on_failure(consumer, self._kafka), asyncio.timeout(LONGEST_SENDING_S):
-            await consumer.start()
-            if self._topic not in await consumer.topics():
-                raise missing_topic(self._topic, self._kafka)
-            self._partitions = await load_partitions(consumer, self._topic)
-        self._consumer = consumer
         async with closed_on_failure(producer, self._kafka), asyncio.timeout(LONGEST_SENDING_S):
             await producer.start()
         self._producer, self._was_connected = producer, True

@@ -12,7 +12,7 @@ import msgspec
 
 from halt400.records import Command, Diagnosis
 from streams.alerts.finding_texts import CAUSE_TEXTS, most_severe, remedy_text, title_text, wasted_requests
-from streams.alerts.incident import FLEET, Action, Incident, incident_cause
+from streams.alerts.incident import FLEET, Action, Incident, incident_cause, is_person
 from streams.alerts.incident_updates import PART_OF
 from streams.alerts.notification import EstimatedSavings, Notification
 from streams.alerts.routing import PlannedDelivery
@@ -190,11 +190,19 @@ def _what_of_findings(incident: Incident, findings: list[Finding], clean: Clean)
     return most_severe(findings).summary if findings else clean(incident.closing_reason or incident.cause)
 
 
+def _by_hand(incident: Incident) -> str | None:
+    """Who has quarantined it, where no 400 has."""
+    lead = incident.lead
+    if lead is None or lead.diagnosis is not None or not is_person(lead.issued_by):
+        return None
+    return f"quarantine by {lead.issued_by}"
+
+
 def _title(incident: Incident, findings: list[Finding], action: Action) -> str:
     if incident.lead is None and findings:
         title = title_text(findings, wasted_requests([active.finding for active in incident.findings.values()]))
         return title if action != "resolve" else f"{title}; not reported any more"
-    cause = _diagnosed_cause(incident) or incident.cause
+    cause = _by_hand(incident) or _diagnosed_cause(incident) or incident.cause
     where = "The fleet" if incident.target == FLEET else incident.target
     if action == "resolve":
         if incident.closing_reason is not None and incident.closing_reason.startswith(PART_OF):

@@ -50,6 +50,8 @@ def test_it_says_what_broke_since_when_why_and_how_to_release_it() -> None:
 
 def test_a_target_a_number_of_jobs_and_the_fleet_have_titles_of_their_own() -> None:
     assert texts_of(command(None))["title"] == f"{TARGET} is halted as a whole: malformed_json"
+    by_hand = texts_of(command(None, cause=None, issued_by="mia", reason="they migrate"))
+    assert by_hand["title"] == f"{TARGET} is halted as a whole: quarantine by mia"
     assert texts_of(command("a"), command("b"))["title"] == f"{TARGET}: 2 jobs are halted: malformed_json"
     assert texts_of(command(None, target="*"))["title"] == "The fleet is at fault: malformed_json"
 

@@ -119,4 +119,5 @@ async def test_the_policy_in_force_is_named(page: Page) -> None:
 async def test_diagnose_says_what_is_wrong_with_what_is_pasted(page: Page, text: str, expected: str) -> None:
     found = await page.post("/diagnose", text=text)
     assert expected in text_of(found.css("main"))
+    assert "--input" not in text_of(found.css("main"))  # an option of the command line
     assert found.css("textarea::text").get().strip() == text.strip().replace("\r\n", "\n")

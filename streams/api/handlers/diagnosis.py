@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from halt400.diagnosis import find_defect
-from halt400.errors import Halt400Error
+from halt400.errors import Halt400Error, InputError
 from halt400.exchanges import RecordedExchange, read_for_diagnosis
 from halt400.records import Diagnosis
 from streams.api.access.middleware import allows
@@ -40,7 +40,10 @@ def diagnose_text(text: str) -> list[Diagnosed]:
     Halt400Error
         It is nothing of the kind.
     """
-    exchanges = read_for_diagnosis(text.encode(errors="replace"))
+    try:
+        exchanges = read_for_diagnosis(text.encode(errors="replace"))
+    except InputError as error:
+        raise InputError(error.message, "Copy one of them whole.") from error
     return [Diagnosed(one, find_defect(one.request, one.response, as_sent=one.as_sent)) for one in exchanges]
 
 
