@@ -26,7 +26,7 @@ __all__ = ["find"]
 
 _QUOTED = re.compile(r"[\"'`]\$?([\w.]{1,80})[\"'`]")
 _ARGUMENT = re.compile(r"(?:argument|input field|variable) [\"'`]\$?(\w{1,80})[\"'`]", re.IGNORECASE)
-_WORD = re.compile(r"[_A-Za-z]\w*")
+_WORD = re.compile(r"\$?[_A-Za-z]\w*")
 _ARGUMENT_VALUE = re.compile(r'\s*:\s*("(?:[^"\\\n]|\\.)*"|-?[\w.]+)')
 _LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"|-?[\w.]+')
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")

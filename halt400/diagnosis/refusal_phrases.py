@@ -13,7 +13,7 @@ from typing import NamedTuple
 from halt400.lazy_patterns import lazy_pattern
 from halt400.records import Cause
 
-__all__ = ["Phrase", "phrase_in", "says_nothing", "speaks_of_form"]
+__all__ = ["Phrase", "phrase_in", "speaks_of_form"]
 
 _LIMIT = 400
 
@@ -65,17 +65,17 @@ _PHRASES = _compile(
      r"|too frequent|too often|making .{0,20}(?:requests|calls) too (?:fast|quickly)|request(?:s|ing)? too (?:fast|quickly|often|many)|\bthrottl(?:ed|ing)\b|(?:rate|request|call|usage|api|query|search|traffic|bandwidth|throughput|flow|speed)[ -]?(?:limits?|quota|control|cap)(?:ed|ing|er)?\b.{0,40}(?:reached|exceed\w*|exhausted|hit|surpassed|\bover\b)"
      r"|(?:reached|exceed\w*|exhausted|hit|surpassed|over|used up) .{0,40}?\b(?:rate|request|call|usage|api|query|daily|hourly|monthly|per[- ](?:second|minute|hour|day)|throughput|flow|allowed number of)[ -]?(?:limits?|quota|allowance|cap|throughput|requests|calls|control)\b|exceeds? the (?:allowed|current|maximum) (?:throughput|rate)|rate[ -]?limited|rate exceeded|request rate|(?:sending|api|call|query) rate exceeded|exceeded (?:the|your|our|its) (?:[\w-]+ ){0,3}(?:rate|quota)\b|(?:user |request )?flow control"
      r"|(?:daily|hourly|monthly|api|usage|request|call|search|message) (?:\w+ )?quota\b.{0,30}(?:exceed\w*|reached|exhausted)|quota (?:has been |was |is )?(?:exceeded|reached|exhausted|used up)|slow down|temporarily (?:blocked|banned|limited).{0,60}(?:many|fast|often|requests)|(?:please )?wait (?:a few|a couple of|a bit|\d+|some|for a)\b.{0,30}(?:seconds?|minutes?|hours?|while|try|before)|try again (?:in|after) (?:\d+|a few|a couple|some|an?) ?(?:s|ms|sec|min|seconds?|minutes?|hours?|moments?|while)?\b(?!.{0,20}maintenance)|limit of (?:\d+|concurrent|simultaneous|parallel) (?:requests|calls|queries|connections)"),
-    ("expired_state", "csrf", r"\b(?:csrf|xsrf|anti-?forgery|authenticity|request verification|form[ _-](?:token|key))[ _-]?(?:token|key|cookie|check|verification|validation|protection)?\b.{0,40}(?:" + _OVER + r"|failed)|(?:" + _BAD + r"|stale|missing or incorrect|can't verify|could not verify)\s(?:\w+ ){0,2}(?:csrf|xsrf|anti-?forgery|authenticity|form key|form token)|(?:anti-?forgery|csrf|xsrf) token (?:was meant|is) for (?:a |an)?(?:different|other)|this page is no longer valid"),
+    ("expired_state", "csrf", r"\b(?:csrf|xsrf|anti-?forgery|authenticity|request verification|form[ _-](?:token|key))[ _-]?(?:token|key|cookie|check|verification|validation|protection)?\b.{0,40}(?:" + _OVER + r"|failed)|(?:" + _BAD + r"|stale|missing or incorrect|can't verify|could not verify)\s(?:\w+ ){0,2}(?:csrf|xsrf|anti-?forgery|authenticity|form key|form token)|(?:anti-?forgery|csrf|xsrf) token (?:was meant|is) for (?:a |an)?(?:different|other)|\b(?:csrf|xsrf|anti-?forgery|authenticity) (?:\w+ )?(?:token|cookie)s? (?:(?:is|was|are|were|not|do|does|has|have|been) ){0,3}(?:missing|absent|sent|set|supplied|provided|present|found|match)\b|missing (?:the )?(?:csrf|xsrf|anti-?forgery|authenticity)\b|no (?:csrf|xsrf|anti-?forgery|authenticity) token|this page is no longer valid"),
     ("expired_state", "session", r"\b(?:your |the |this |current |user |login )?session(?: id| key| token| cookie)?\b.{0,20}(?:has |have |is |was |been )*(?:" + _OVER + r")|(?:" + _BAD + r"|no such|no active|stale|missing) session\b(?! (?:type|name|title|length|duration|kind|mode|count))|session (?:is )?(?:over|closed|required)|sign in again|(?:page|form) (?:has |is )?expired|your search (?:has )?(?:expired|timed out)"),
     ("expired_state", "cursor", rf"\b(?:{_STATE})\b.{{0,60}}?\b(?:{_OVER})|\b(?:{_BAD}|stale|cannot parse|can't parse|could not parse|failed to parse|unable to (?:parse|decode|find)|could not (?:decode|find)|failed to decode|no)\s(?:the |a |your |given |provided |value for |or expired ){{0,3}}[\"'`]?(?:{_STATE})\b(?! (?:type|name|title|length|duration|kind|mode|count)\b)|restart (?:the )?pagination|start over|start again from|(?:query|request token|link|url) is too old|revision has been compacted|too old (?:resource version|revision)|resource version .{{0,30}}too old|no longer available.{{0,30}}(?:page|results)|results? (?:have|has) expired|\b(?:basket|cart|checkout|challenge|bookmark|snapshot|quote|reservation|hold|offer|upload|link|page)\b (?:has |is )?(?:already )?(?:expired|timed out)"),
-    ("credential_rejected", "clock", r"\b(?:request )?timestamp\b.{0,60}(?:outside|expired|too (?:old|far|skewed)|skew|recv_?window|not within|drift|in the (?:future|past))|clock (?:skew|drift)|request (?:has )?expired|signature (?:has )?expired|expired signature|request time .{0,40}(?:difference|too large|skewed)|(?:invalid|bad|incorrect|expired) (?:request )?(?:timestamp|access_timestamp)\b(?=.{0,60}(?:sign|request|header|$))|nonce or timestamp|iat .{0,30}(?:future|past)|(?:token|jwt) used too (?:early|late)|not yet valid"),
+    ("credential_rejected", "clock", r"\b(?:request )?timestamp\b.{0,60}(?:outside|expired|too (?:old|far|skewed)|skew|recv_?window|not within|drift|in the (?:future|past))|\btimestamp\b.{0,40}\d+ ?(?:s|ms|sec|seconds|minutes)\b.{0,30}(?:server|current) time|clock (?:skew|drift)|request (?:has )?expired|signature (?:has )?expired|expired signature|request time .{0,40}(?:difference|too large|skewed)|(?:invalid|bad|incorrect|expired) (?:request )?(?:timestamp|access_timestamp)\b(?=.{0,60}(?:sign|request|header|$))|nonce or timestamp|iat .{0,30}(?:future|past)|(?:token|jwt) used too (?:early|late)|not yet valid"),
     ("credential_rejected", "signature", r"\bsignatures?\b(?: \w+){0,4} (?:is |was |are )?(?:not valid|invalid|mismatch(?:ed)?|incorrect|wrong|expired|failed|(?:does|do|did) not match|doesn't match|could not be verified|not match|verification failed|validation failed|error)|(?:invalid|bad|incorrect|wrong|malformed|failed to verify|could not verify|mismatched?) (?:the |request |hmac |jwt |api |message |webhook )?signature|signature verification|^(?:invalid|wrong|incorrect) sign\b\W*$|hmac (?:mismatch|invalid|validation|verification)|authorization mechanism .{0,60}not supported|the region .{0,40}is wrong|credential should be scoped"),
     ("credential_rejected", "payment", r"credit balance is too low|insufficient (?:quota|credits?|balance|funds)\b.{0,40}(?:api|account|plan|call|request|$)|billing (?:hard limit|is (?:not enabled|disabled)|not enabled)|(?:(?:your|current|api|this account's) (?:\w+ ){0,2}(?:subscription|plan)|trial|licen[sc]e|account)\b(?: has| is| was| period)* (?:expired|ended|suspended|cancel+ed|inactive|over|past due|deactivated|disabled|terminated)|(?:your|current) (?:plan|subscription|tier) (?:does not|doesn't) (?:include|allow|support|permit)|payment (?:is )?required|upgrade your (?:plan|account|subscription)|run out of credits|no (?:remaining )?credits"),
     ("credential_rejected", "permission", r"not authori[sz]ed to (?:perform|access|use|call|make)|(?:does not|doesn't|do not|don't) have (?:the )?(?:required |necessary |sufficient |enough )?(?:permissions?|access|privileges|scopes?|rights)|insufficient (?:permissions?|privileges|scope)|permission denied|access (?:is )?denied|missing (?:required )?scopes?"),
     ("credential_rejected", "wrong", rf"\b(?:{_CREDENTIAL})\b(?:,? (?:\S+ ){{0,5}}?|\s|[:'\"` ]{{1,3}})(?:is |are |was |were |has |have |been |be )*(?:{_REFUSED})\b|\b(?:{_BAD})\b[ :](?:\w+[ /-]){{0,3}}?[\"'`]?(?:{_CREDENTIAL})\b|authentication (?:is )?(?:failed|failure|required|error|unsuccessful)|(?:failed|unable|could not|couldn't|cannot) (?:to )?(?:authenticate|log ?in|verify (?:your )?credentials|validate credentials)|not (?:authenticated|logged in)|(?:log ?in|sign ?in|authentication) (?:is )?required|must (?:be logged in|log ?in|sign in|authenticate)|please (?:log ?in|sign in|authenticate|re-?authenticate|pass a valid api key|provide a valid api key|renew)|user login is required|bearer authentication|use a valid (?:api )?key|^(?:invalid|unknown|bad|wrong|expired|revoked) (?:key|secret|auth|login)\W*$|^unauthori[sz]ed\b|\brevoked\b|only valid bearer"),
     ("credential_rejected", "expired", r"^(?:the |your |this |an? )?(?:provided |supplied |given |included |current )?token(?: provided| supplied| included| you provided| in the request)?(?: has| is| was| been| have)* (?:expired|revoked|invalid|not valid|rejected|no longer valid|disabled|inactive|malformed|not recogni[sz]ed|required to be refreshed)|^(?:invalid|expired|revoked|bad|inactive|unknown|invalid or expired|expired or invalid|invalid or missing|missing or invalid) (?:or (?:expired|revoked|missing) )?token\b(?! (?:['\"`<{\[]|at |in |near |:))|\btoken (?:has|have|is|was)(?: been)? (?:expired|revoked)|\btokens? must be refreshed"),
     ("transient", "conflict", r"\bbusy\b|(?:currently|temporarily|presently) (?:un|not )available|(?:un|not )available (?:at this time|right now|at the moment|now|yet)|already (?:been )?(?:disabled|enabled|exists?|started|stopped|running|deleted|removed|closed|cancel+ed|in progress|attached|detached|processed|paid|captured|refunded|completed?|archived|locked|unlocked|active|inactive|activated|deactivated|submitted|published|powered (?:on|off)|open(?:ed)?|finished|queued|scheduled|resolved|subscribed|confirmed|approved|merged|shipped|delivered|redeemed|installed|connected|booked|sold|voted|refunded|settled|ended|expired|being \w+)\b"
-     r"|(?:is|are|still) (?:currently )?(?:being |still )?(?:locked|updated|updating|processed|processing|deleted|deleting|provisioned|provisioning|created|migrated|migrating|resizing|rebooting|booting|in use|in progress|in transition|pending)\b(?! by)|in (?:an? )?(?:invalid|wrong|incorrect|unexpected|transitional|different) (?:state|status)|(?:current|its) (?:state|status)\b.{0,40}(?:not|does|prevent|allow)|(?:not|isn't) (?:in (?:a|the) (?:\w+ )?(?:state|status)|(?:yet )?ready)\b|not yet (?:ready|available|complete|processed)|another (?:operation|request|process|transaction|job|update|task|deployment|build) (?:is|was|has|in)|concurrent (?:modification|update|request|operation|change)|conflict(?:ing|s)? (?:operation|update|request|with (?:another|a concurrent))|deadlock|race condition|cannot be .{3,40} while\b|while (?:it|another|the) .{2,40}(?:is|are) (?:running|in progress|being|active)|prior request|operation (?:is )?(?:pending|in progress)|resource (?:is )?locked|would block|not ready\b|\bnot running\b|shutting down|^[\w ]{0,40} in progress\W*$|\bat this time\b|out of stock|sold out|not in stock|insufficient stock|\bpending (?:event|operation|change|task|job|action|update)"),
+     r"|(?:is|are|still) (?:currently )?(?:being |still )?(?:locked|updated|updating|processed|processing|deleted|deleting|provisioned|provisioning|created|migrated|migrating|resizing|rebooting|booting|in use|in progress|in transition|pending)\b(?! by)|in (?:an? )?(?:invalid|wrong|incorrect|unexpected|transitional|different) (?:state|status)|(?:current|its) (?:state|status)\b.{0,40}(?:not|does|prevent|allow)|(?:not|isn't) (?:in (?:a|the) (?:\w+ )?(?:state|status)|(?:yet )?ready)\b|not yet (?:ready|available|complete|processed)|another (?:\w+ ){0,2}(?:operation|request|process|transaction|job|update|task|deployment|build) (?:is|was|has|in)|already (?:have|has) an? (?:\w+ )?(?:pending|running|active|open|unfinished|ongoing|in-progress)\b|another (?:\w+ ){1,3}(?:is|was) (?:already |currently |still )?(?:running|in progress|active|being|under way|queued|pending)|being \w+(?:ed|en) by another|(?:currently|still) being \w+(?:ed|en|t|lt)\b|concurrent (?:modification|update|request|operation|change)|conflict(?:ing|s)? (?:operation|update|request|with (?:another|a concurrent))|deadlock|race condition|cannot be .{3,40} while\b|while (?:it|another|the) .{2,40}(?:is|are) (?:running|in progress|being|active)|prior request|operation (?:is )?(?:pending|in progress)|resource (?:is )?locked|would block|not ready\b|\bnot running\b|shutting down|^[\w ]{0,40} in progress\W*$|\bat this time\b|out of stock|sold out|not in stock|insufficient stock|\bpending (?:event|operation|change|task|job|action|update)"),
     ("transient", "server", r"try (?:it |this |your request |the request |that )?(?:again|later)|retry (?:your|the|this)? ?(?:request|later|again)|please retry|under maintenance|maintenance (?:mode|window)|temporarily|temporary (?:error|failure|problem|issue|outage|fault|condition)|timed? ?out|\btimeout\b|connection (?:reset|closed|refused|was closed)|upstream|service (?:is )?unavailable|overload|under (?:heavy|high) load|over capacity|server (?:is )?(?:too )?busy"),
 )  # fmt: skip
 _NO_CREDENTIAL = lazy_pattern(
@@ -236,6 +236,7 @@ _STEMS: dict[tuple[str, str], tuple[str, ...]] = {
         "stock",
         "sold",
         "running",
+        "being",
         "shutting",
         "at this time",
     ),
@@ -256,6 +257,9 @@ _STEMS: dict[tuple[str, str], tuple[str, ...]] = {
     ),
 }
 """One of these texts is in every match of an expression; they are searched for first."""
+_WAIT = lazy_pattern(r"(?:please )?wait|try again", re.IGNORECASE)
+"""What a server says of a limit, and of a resource that is busy, too."""
+_CONFLICT = next(pattern for _, kind, pattern in _PHRASES if kind == "conflict")
 _CHECKED_FOR_BULK = frozenset({"rate_limited"})
 
 
@@ -287,6 +291,8 @@ def phrase_in(sentence: str) -> Phrase | None:
         found = pattern.search(sentence)
         if found is None or not _counts(sentence, cause, kind, found[0].lower()):
             continue
+        if _WAIT.match(found[0]) and (busy := _CONFLICT.search(sentence)) is not None:
+            return Phrase("transient", "conflict", busy[0][:120])
         return Phrase(cause, _state_kind(found[0]) if kind == "cursor" else kind, found[0][:120])
     return None
 
@@ -298,7 +304,8 @@ def _holds(lowered: str | None, stems: tuple[str, ...]) -> bool:
 
 def _counts(sentence: str, cause: Cause, kind: str, words: str) -> bool:
     """Whether the words are not part of a sentence about the form of a field, the syntax, or a list that is too long."""
-    if speaks_of_form(sentence) and not (kind == "cursor" and words.startswith(("restart", "start"))):
+    is_told = kind == "csrf" or (kind == "cursor" and words.startswith(("restart", "start")))
+    if speaks_of_form(sentence) and not is_told:
         return False
     if _SYNTAX_TALK.search(sentence) is not None and not (kind == "cursor" and "scroll" in words):
         return False
@@ -311,39 +318,3 @@ def _state_kind(words: str) -> str:
         if pattern.search(words) is not None:
             return kind
     return "cursor"
-
-
-_WITHOUT_INFORMATION = frozenset(
-    """
-    a able about account action administrator after again all an and any api application appears are argument arguments as
-    at attempt bad be because been body but by call can cannot check client code complete completed contact content could
-    couldn data description detail details did do documentation docs does doesn don due during encountered err error errored
-    errors exception execute execution fail failed failing fails failure fault find for found further general generic get
-    given got had handle has have help here http https i id if illegal in incorrect info information input inputs internal
-    invalid is isn issue it its just known kind log logs made make malformed may message method more need no not
-    occured occurred of on one ooops oops operation or our out page parameter parameters params payload perform performed
-    please problem problems proceed process processed processing provided query reason received refer rejected request
-    requested requests response result s see sent server service services set some something sorry specified status submitted
-    successful successfully such support supplied syntax system t team that the their there this to unable understand
-    understood unexpected unhandled unknown unprocessable unspecified unsuccessful us user valid validate validation value
-    values verify via was wasn way we went were what when while will with won working wrong you your entity whoops uh
-    oh happened completing handling executing performing fulfil fulfill fulfilled satisfied statuscode exist failures precondition
-    """.split()  # noqa: SIM905
-)
-_WORD = lazy_pattern(r"[A-Za-z]+")
-_HUMP = lazy_pattern(r"(?<=[a-z])(?=[A-Z])")
-
-
-def says_nothing(sentence: str) -> bool:
-    """Whether a sentence of a server has no information: no word but of "request", "error" and the like, and no number.
-
-    Examples
-    --------
-    >>> says_nothing("An error occurred"), says_nothing("Validation failed for input."), says_nothing("price too low")
-    (True, True, False)
-    """
-    if len(sentence) > 300:
-        return False
-    words = _WORD.findall(_HUMP.sub(" ", sentence))
-    digits = sentence.replace("400", "")
-    return all(word.lower() in _WITHOUT_INFORMATION for word in words) and not any(c.isdigit() for c in digits)

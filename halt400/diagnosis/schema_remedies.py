@@ -12,6 +12,7 @@ import orjson
 from halt400.diagnosis.edits import replace_key, replace_value, without_place
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.places import Place
+from halt400.diagnosis.rewritten_values import decimal_point, iso_date
 from halt400.diagnosis.server_advice import Advice, advice_in, structured_advice
 from halt400.lazy_patterns import lazy_pattern
 from halt400.records import Request
@@ -105,7 +106,10 @@ def remedy_of(exchange: Exchange, field: str, place: Place | None, reason: str, 
     if advice.pattern is not None:
         return f"Write {field} so that it matches {advice.pattern}{tail}"
     if advice.format is not None:
-        return f"Write {field} as {advice.format}{tail}"
+        day = iso_date(value_at(exchange, place), advice) if place is not None else None
+        return f"Write {field} as {advice.format}{f' ({day})' if day is not None else ''}{tail}"
+    if place is not None and (number := decimal_point(value_at(exchange, place), advice)) is not None:
+        return f"Write {field} as a number with a decimal point ({number}){tail}"
     if advice.kind is not None:
         return f"Send {field} as {_KINDS[advice.kind]}{tail}"
     return f"Correct the value of {field}{tail}" if shown else f"Correct {field}."
@@ -161,9 +165,12 @@ def mended_value(value: Any, place: Place, advice: Advice) -> Any:
         return same[0] if len(same) == 1 and same[0] != value else None
     if (advice.least is not None or advice.most is not None) and not advice.of_length:
         return _within(value, place, advice)
+    same = iso_date(value, advice) or decimal_point(value, advice)
     if place.kind != "json":
-        return None
+        return same
     if isinstance(value, str):
+        if same is not None:
+            return float(same) if advice.format is None else same
         if advice.kind == "integer" and _WHOLE.fullmatch(value):
             return int(value)
         if advice.kind == "number" and _DECIMAL.fullmatch(value):

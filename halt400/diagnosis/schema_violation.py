@@ -14,6 +14,7 @@ import re
 
 from halt400.diagnosis import graphql_errors, profile_differences
 from halt400.diagnosis.counted_positions import counted_position, position_of_character
+from halt400.diagnosis.empty_sentences import says_nothing
 from halt400.diagnosis.error_codes import read_error_codes
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding, at_text
@@ -21,7 +22,6 @@ from halt400.diagnosis.locations import evidence_at, locate_name, locate_value
 from halt400.diagnosis.message_names import quoted_in
 from halt400.diagnosis.places import Place, place_of_name, place_of_parent
 from halt400.diagnosis.profile import Profile
-from halt400.diagnosis.refusal_phrases import says_nothing
 from halt400.diagnosis.said_places import at_position, sole_candidate
 from halt400.diagnosis.schema_remedies import MISSING, advice_for, mend_of, remedy_of
 from halt400.diagnosis.server_errors import NamedField, ServerError, read_server_error
@@ -207,12 +207,16 @@ def _counted(exchange: Exchange, message: str) -> tuple[list[Evidence], float]:
 def _guessed(exchange: Exchange, message: str) -> tuple[list[Evidence], float]:
     """Evidence of what the sentence implies: a name in other words, or the only value that it can mean."""
     place = _by_words(exchange, message)
-    if place is not None:
+    advice = advice_for(exchange, message)
+    has_limit = advice.least is not None or advice.most is not None
+    if place is not None and not has_limit:
         return [place], 0.75
-    segment = place_of_name(exchange, "id") if _SAYS_ID.search(message) else None
+    segment = place_of_name(exchange, "id") if place is None and _SAYS_ID.search(message) else None
     if segment is not None:
         return [evidence_at(exchange, segment, f"The server says: {message[:240]}", value=True)], 0.72
-    candidate = sole_candidate(exchange, message, advice_for(exchange, message)) if message else None
+    candidate = sole_candidate(exchange, message, advice) if message else None
+    if place is not None and (candidate is None or candidate.name == place.name):
+        return [place], 0.75
     if candidate is not None:
         detail = f"Only this value can be meant; the server says: {message[:240]}"
         return [evidence_at(exchange, candidate, detail, value=True)], 0.72

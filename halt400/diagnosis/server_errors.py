@@ -14,12 +14,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from halt400.diagnosis.empty_sentences import says_nothing
 from halt400.diagnosis.error_paths import nested_errors
 from halt400.diagnosis.errors_in_text import document_in
 from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.message_names import names_in, value_in
-from halt400.diagnosis.refusal_phrases import says_nothing
 from halt400.lazy_patterns import lazy_pattern
 
 __all__ = ["NamedField", "ServerError", "read_server_error"]

@@ -55,10 +55,9 @@ _search_urls = re.compile("|".join(map(re.escape, _IN_URLS))).search
 _EXACT = {
     "undefined": ("undefined", "undefined is JavaScript's text for a variable without a value", 0.85, 0.6),
     "NaN": ("nan", "NaN is the text of a number that could not be computed", 0.82, 0.6),
-    "NaN-NaN-NaN": ("nan_date", "a date that could not be read became NaN-NaN-NaN", 0.9, 0.8),
-    "NaN/NaN/NaN": ("nan_date", "a date that could not be read became NaN/NaN/NaN", 0.9, 0.8),
     "Invalid Date": ("nan_date", "Invalid Date is JavaScript's text for a date that could not be read", 0.9, 0.8),
     "Invalid date": ("nan_date", "Invalid date is the text of a date that could not be read", 0.9, 0.8),
+    "Invalid DateTime": ("nan_date", "Invalid DateTime is Luxon's text for a date that could not be read", 0.9, 0.8),
     "None": ("none", "None is Python's null", 0.8, 0.55),
     "<nil>": ("none", "<nil> is Go's text for a nil value", 0.85, 0.7),
     "nil": ("none", "nil is the text of an absent value", 0.55, 0.0),
@@ -81,6 +80,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str], str, float, float], ...] = (
     ("placeholder", lazy_pattern(r"<(?:your|insert|my|enter)[\w -]{1,40}>|\bYOUR_[A-Z_]{2,40}\b|\bINSERT_[A-Z_]{2,40}_HERE\b|\byour[-_](?:api[-_])?(?:key|token|secret|id)(?:[-_]here)?\b"), "a placeholder of the documentation in the place of a value", 0.85, 0.6),
 )  # fmt: skip
 _WHOLE: tuple[tuple[str, re.Pattern[str], str, float, float], ...] = (
+    ("nan_date", lazy_pattern(r"(?=.{0,12}NaN)(?:\d{0,4}NaN|aN|\d{1,4})[-/.](?:0?NaN|aN|\d\d?)[-/.](?:\d{0,2}NaN|aN|\d{1,4})(?:[T ].{0,24})?|(?:0?NaN|aN):(?:0?NaN|aN)(?::(?:0?NaN|aN))?"), "a date that could not be read became NaN", 0.9, 0.8),
     ("template", lazy_pattern(r"%[sdif]"), "a format directive that was not filled in", 0.86, 0.6),
     ("template", lazy_pattern(r"\{[A-Za-z_]\w{0,40}\}"), "a template variable that was not filled in", 0.86, 0.6),
     ("template", lazy_pattern(r"\{[A-Za-z][A-Za-z]{1,20}(?:[ -][A-Za-z]{1,20}){1,4}\}"), "a placeholder of the documentation in the place of a value", 0.86, 0.55),

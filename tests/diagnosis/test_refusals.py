@@ -4,9 +4,10 @@ import pytest
 
 from benchmarks.diagnosis_own import own_cases
 from halt400.diagnosis import code_tables, code_words, diagnose
+from halt400.diagnosis.empty_sentences import says_nothing
 from halt400.diagnosis.error_codes import code_key, read_error_codes
 from halt400.diagnosis.exchange import Exchange
-from halt400.diagnosis.refusal_phrases import phrase_in, says_nothing
+from halt400.diagnosis.refusal_phrases import phrase_in
 from halt400.diagnosis.server_errors import read_server_error
 from halt400.diagnosis.stated_wait import stated_wait
 from halt400.records import Request, Response
