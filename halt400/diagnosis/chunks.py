@@ -23,6 +23,8 @@ def dechunk(data: bytes) -> tuple[bytes, str | None]:
     at = 0
     while True:
         head = _CHUNK_SIZE.match(data, at)
+        if head is None and at == len(data) > 0:
+            return b"".join(out), "it ends before the last chunk (0)"
         if head is None:
             return b"".join(out), f"a chunk starts without its size in hexadecimal (byte {at})"
         size = int(head[1], 16)

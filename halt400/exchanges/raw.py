@@ -64,17 +64,25 @@ def read_raw(data: bytes) -> RecordedExchange:
     request = Request(
         method=method or " ",
         url=_url(method, target, headers) or " ",
-        http_version=version[5:] if re.fullmatch(r"HTTP/\d\.\d", version) else _no_version(version),
+        http_version=_version(version),
         headers=headers,
         body=content,
         body_base64=encoded,
     )
     bare = b"\r\n" not in data[:at] if (at := data.find(b"\n") + 1) else False
-    return RecordedExchange(where="request", request=request, as_sent=True, bare_line_feeds=bare)
+    # HTTP/2 has no request line: tools write one without a minor version to show a request that was sent in frames.
+    is_shown = version in ("HTTP/2", "HTTP/3")
+    return RecordedExchange(where="request", request=request, as_sent=not is_shown, bare_line_feeds=bare)
 
 
-def _no_version(text: str) -> str:
-    """What stands in the version's place; a bare number is kept apart from ``HTTP/`` and the number."""
+def _version(text: str) -> str:
+    """The number of the version; where the line has none, what stands in its place, and why it is none."""
+    if re.fullmatch(r"HTTP/[01]\.\d", text) or text in ("HTTP/2", "HTTP/3"):
+        return text[5:]
+    if re.fullmatch(r"HTTP/[2-9]\.\d", text):
+        return f"{text} (in a request line, which HTTP/1 alone has)"
+    if re.fullmatch(r"HTTP/\d(?:\.\d)?", text, re.IGNORECASE):
+        return f"{text} (HTTP is in capitals)"
     return f"{text} without HTTP/" if re.fullmatch(r"\d(?:\.\d)?", text) and text != "0.9" else text or "missing"
 
 
