@@ -140,7 +140,8 @@ def _from_fields(fields: Json, content: bytes) -> RecordedExchange:
 def _request(fields: Json, prefix: str = "") -> Request:
     url, method = fields.get("url"), fields.get("method", "GET")
     if not isinstance(url, str) or not url:
-        raise InvalidRecord("there is no url", _AT_LEAST)
+        found = ", ".join(sorted(map(str, fields))[:_SHOWN]) or "nothing"
+        raise InvalidRecord(f"there is no url: {'the object' if prefix else 'its request'} has {found}", _KNOWN_SHAPES)
     if not isinstance(method, str) or not method:
         raise InvalidRecord(f"the method is {method!r}", _AT_LEAST)
     headers = f"{prefix}headers" if f"{prefix}headers" in fields else "headers"

@@ -147,7 +147,8 @@ class ReplaySession:
             raise InputError(printable(str(item)), "Without --strict the others would be read.")
         self._unread[item.file] += 1
         if self._unread[item.file] <= _MOST_LISTED:
-            self._console.print(printable(str(item)), style="yellow", markup=False)
+            said = f"{item}. {item.mend}" if item.mend and self._unread[item.file] == 1 else str(item)
+            self._console.print(printable(said), style="yellow", markup=False)
 
     def _print_unlisted(self) -> None:
         """Print how many unreadable lines were not printed one by one."""
