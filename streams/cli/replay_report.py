@@ -101,7 +101,8 @@ def _print_quarantines(dry_run: DryRun, quarantines: Iterable[DryRunQuarantine])
     table.title, table.title_justify = "Would have been quarantined", "left"
     for command, event in quarantines:
         cause = f" ({command.diagnosis.cause})" if command.diagnosis is not None else ""
-        what = (event.job_id, event.target, f"{event.request.method} {event.request.url}{cause}")
+        held = {"request": f"{event.job_id}: only this request's retry", "target": "every job"}.get(command.scope.kind)
+        what = (held or event.job_id, event.target, f"{event.request.method} {event.request.url}{cause}")
         table.add_row(
             f"{_clock(command.opened_at)}\n{_clock(command.expires_at)}",
             str(dry_run.bad_requests_of(command)),
