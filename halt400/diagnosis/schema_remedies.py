@@ -165,12 +165,12 @@ def mended_value(value: Any, place: Place, advice: Advice) -> Any:
         return same[0] if len(same) == 1 and same[0] != value else None
     if (advice.least is not None or advice.most is not None) and not advice.of_length:
         return _within(value, place, advice)
-    same = iso_date(value, advice) or decimal_point(value, advice)
+    rewritten = iso_date(value, advice) or decimal_point(value, advice)
     if place.kind != "json":
-        return same
+        return rewritten
     if isinstance(value, str):
-        if same is not None:
-            return float(same) if advice.format is None else same
+        if rewritten is not None:
+            return float(rewritten) if advice.format is None else rewritten
         if advice.kind == "integer" and _WHOLE.fullmatch(value):
             return int(value)
         if advice.kind == "number" and _DECIMAL.fullmatch(value):
