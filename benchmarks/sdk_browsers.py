@@ -1,4 +1,4 @@
-"""Chromium under Playwright, as `benchmarks.sdk` measures it: one page, one navigation at a time."""
+"""Chromium under Playwright: one page, one navigation at a time (`benchmarks.sdk`), or what the page asks for."""
 
 import os
 import shutil
@@ -11,6 +11,8 @@ from halt400.integrations.playwright import protect
 
 __all__ = ["OnePage"]
 
+_FETCH = "async url => { const answer = await fetch(url); await answer.text(); return answer.status }"
+
 
 class OnePage:
     """A page of a browser of its own, opened by the first navigation."""
@@ -19,6 +21,7 @@ class OnePage:
         self._guard = guard
         self._playwright: Playwright | None = None
         self._page: Page | None = None
+        self._query = ""
 
     async def __aenter__(self) -> "OnePage":
         return self
@@ -39,6 +42,14 @@ class OnePage:
         if self._page is None:
             self._page = await self._open()
         return await self._page.goto(url)
+
+    async def fetch(self, url: str) -> Any:
+        """Have the page itself ask for a URL, as its scripts do; the first of each query is navigated to."""
+        query = url.partition("?")[2]
+        if self._page is None or query != self._query:
+            self._query = query
+            return await self.get(url)
+        return await self._page.evaluate(_FETCH, url)
 
     async def _open(self) -> Page:
         self._playwright = await async_playwright().start()

@@ -48,9 +48,9 @@ AIM_MS = 100.0
 RATE = 25.0
 DEADLINE_S = 120.0
 PROCESSES = 8
-RATES = {"playwright": 4.0, "mitmproxy": 12.5}
+RATES = {"playwright": 8.0, "mitmproxy": 12.5}
 """Requests a second of a process, where not 25: eight browsers have two processors more than full at that rate."""
-ROUNDS = {"playwright": 20}
+ROUNDS = {"playwright": 40}
 """Targets, where not 100; there are as many requests all the same, more to each of them."""
 FLEETS = (*(name for name in CLIENTS if "untraced" not in name), "scrapy", "mitmproxy")
 MODULES = {"scrapy": "benchmarks.sdk_fleet_spider", "mitmproxy": "benchmarks.sdk_fleet_proxy"}
@@ -178,10 +178,13 @@ def _delays(at: dict[int, float], written_at: Sequence[float]) -> list[float]:
 
 
 def _next_refused(one: _Process, written_at: Sequence[float]) -> list[float]:
-    """How long after the next request was begun, after each command, this or a later one was refused."""
+    """How long after the next request was begun, after each command, this or a later one was refused.
+
+    Where the request that was refused was begun before the command: how long after the command that was.
+    """
     delays = []
     for number, written in enumerate(written_at):
-        begun_at = next(begun for begun in one.begun_at[number] if begun >= written)
+        begun_at = next((begun for begun in one.begun_at[number] if begun >= written), written)
         delays.append((one.refused_at[number] - begun_at) * 1000)
     return delays
 
