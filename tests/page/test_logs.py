@@ -70,6 +70,8 @@ async def test_an_offence_is_saved_as_har_and_opened_in_diagnose(page: Page) -> 
     assert har["log"]["entries"][0]["request"]["method"] == "POST"
     found = await page.get(f"/diagnose?offence={path.rpartition('/')[2]}")
     assert text_of(found.css("textarea")).startswith("curl --http1.1")
+    assert text_of(found.css("#result")) == "Result"
+    assert "Malformed" in text_of(found.css(".diagnosis"))
 
 
 async def test_an_unknown_offence_is_a_page(page: Page) -> None:

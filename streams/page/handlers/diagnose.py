@@ -25,12 +25,12 @@ class DiagnoseHandlers:
         self.routes = [web.get("/diagnose", self.form), web.post("/diagnose", self.diagnose)]
 
     async def form(self, request: web.Request) -> web.Response:
-        """Answer with the form; the parameter `offence` names one to begin with."""
-        text, place = "", parse_place(query_text(request, "offence"))
-        if place is not None:
-            found = await self._context.model.logs.offence(place)
-            text = "" if found is None else curl_command(found.event.request)
-        return self._context.page(request, "diagnose.html", text=text, found=None, more=0, problem=None)
+        """Answer with the form; the parameter `offence` names one whose request is in it, with what is wrong."""
+        place = parse_place(query_text(request, "offence"))
+        offence = None if place is None else await self._context.model.logs.offence(place)
+        if offence is None:
+            return self._context.page(request, "diagnose.html", text="", found=None, more=0, problem=None)
+        return await self._diagnosed(request, curl_command(offence.event.request))
 
     @allows("read")
     async def diagnose(self, request: web.Request) -> web.Response:
@@ -40,7 +40,9 @@ class DiagnoseHandlers:
         if not isinstance(text, str):
             raise_problem(400, "bad_body", "The field text is a file.", "Paste the text.")
         # A browser sends the line feeds of a form as CRLF.
-        text = text.replace("\r\n", "\n")
+        return await self._diagnosed(request, text.replace("\r\n", "\n"))
+
+    async def _diagnosed(self, request: web.Request, text: str) -> web.Response:
         try:
             found = await asyncio.to_thread(diagnose_text, text)
         except Halt400Error as error:
