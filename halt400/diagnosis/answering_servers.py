@@ -63,7 +63,7 @@ KNOWN = {
         ("Fastify", False, "The framework refuses the request (codes FST_ERR_...) before the route", "https://fastify.dev/docs/latest/Reference/Errors/"),
         ("Bun", False, _PARSER, "https://bun.com/docs/api/http"),
         ("hyper", False, _PARSER, "https://docs.rs/hyper/latest/hyper/server/conn/http1/struct.Builder.html"),
-        ("Go net/http", False, "The server of Go's standard library (Caddy's and Traefik's, too) refuses it before a handler", "https://github.com/golang/go/blob/master/src/net/http/server.go"),
+        ("Go net/http", False, "The server of Go's standard library (Caddy's and Traefik's, too) refuses it before a handler; before its routers Traefik also refuses '#' and listed escapes such as %2F in a path (https://github.com/traefik/traefik/blob/master/pkg/server/router/deny.go)", "https://github.com/golang/go/blob/master/src/net/http/server.go"),
         ("fasthttp", False, _PARSER, "https://pkg.go.dev/github.com/valyala/fasthttp#Server"),
         ("gunicorn", False, "The worker's parser refuses it before the application", "https://docs.gunicorn.org/en/stable/settings.html#limit-request-line"),
         ("uvicorn", False, "h11 or httptools cannot parse it, so the application is not called", "https://github.com/encode/uvicorn/blob/master/uvicorn/protocols/http/h11_impl.py"),

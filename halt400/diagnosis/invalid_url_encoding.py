@@ -73,7 +73,7 @@ _REMEDIES = {
     "control": "Remove the control character from the value; no text has one.",
     "line_end": "Strip line ends from the value before it is encoded.",
     "root": "Resolve '..' before sending: the path may not leave the root.",
-    "slash": "Pass the value in the query or the body, or ask the API's owner to let %2F through.",
+    "slash": "Pass the value in the query or the body, or ask the API's owner to let the escape through.",
 }
 
 
@@ -287,16 +287,21 @@ def _escapes(exchange: Exchange, url: str, part: Component) -> list[CauseFinding
     return found
 
 
+_ESCAPED_SLASH = re.compile(r"%2f|%5c", re.IGNORECASE)
+
+
 def _refused_paths(exchange: Exchange, url: str) -> list[CauseFinding]:
     """What a well-formed path may hold and many servers refuse all the same."""
     path = next((part for part in components(url) if part.name == "path"), None)
     if path is None:
         return []
     found = []
-    slash = path.text.lower().find("%2f")
-    if slash >= 0:
+    escaped = _ESCAPED_SLASH.search(path.text)
+    if escaped is not None:
+        slash = escaped.start()
         confidence = 0.9 if mentions(exchange, "url") else 0.45
-        detail = "In the path: an escaped slash (%2F), which servers refuse as ambiguous."
+        name = "slash" if escaped[0].lower() == "%2f" else "backslash"
+        detail = f"In the path: an escaped {name} ({escaped[0].upper()}), which servers refuse as ambiguous."
         evidence = at_text("url", url, path.start + slash, detail, length=3)
         found.append(_of_kind("slash", confidence, evidence))
     if _leaves_root(path.text):

@@ -9,6 +9,7 @@ from benchmarks.diagnosis_servers import server_suite
 from benchmarks.server_matrix.corpus import cells
 from benchmarks.server_matrix.defects import DEFECTS, FINE
 from halt400.diagnosis import diagnose, find_defect
+from halt400.diagnosis.answering_servers import KNOWN
 from halt400.exchanges.raw import read_raw
 from halt400.records import Request, Response
 
@@ -51,6 +52,36 @@ def test_the_pages_of_edges_that_cannot_be_run_are_known_by_what_their_vendors_d
     found = diagnose(request, Response(status=400, headers=headers, body=body))
     assert found.answered_by == name
     assert any("https://" in item.detail for item in found.evidence) == (name != "the application")
+
+
+def test_each_edge_and_server_that_people_meet_is_known_with_its_documentation():
+    names = [
+        "nginx",
+        "Apache httpd",
+        "IIS (HTTP.sys)",
+        "Envoy",
+        "HAProxy",
+        "Varnish",
+        "Fastly",
+        "Cloudflare",
+        "CloudFront",
+        "Akamai",
+        "Google front end",
+        "AWS load balancer",
+        "API Gateway",
+        "Azure Front Door",
+        "Kong",
+        "Caddy",
+        "Tomcat",
+        "Jetty",
+        "Kestrel",
+        "gunicorn",
+        "uvicorn",
+        "Node.js",
+        "Go net/http",
+    ]
+    assert all(KNOWN[name].why and KNOWN[name].source.startswith("https://") for name in names)
+    assert "Traefik" in KNOWN["Go net/http"].why
 
 
 def test_nobody_is_named_where_a_recorder_left_the_headers_out():
