@@ -127,8 +127,8 @@ class RequestMemory(Struct, array_like=True):
 class RecentIds:
     """The last event ids of a partition, for events that are no 400s: at least `capacity`, at most twice as many.
 
-    The two sets are public for the loop over every event, which looks in both and adds to `recent`; after it
-    `rotate` forgets what is old.
+    The two sets are public for the loop over every event: it asks `are_new` for many at once, looks in both
+    where one is not, and adds to `recent`; after it `rotate` forgets what is old.
 
     Examples
     --------
@@ -143,6 +143,10 @@ class RecentIds:
         self._capacity = capacity
         self.recent: set[str] = set()
         self.older: set[str] = set()
+
+    def are_new(self, ids: set[str], events: int) -> bool:
+        """Whether so many events have `ids`, each one of its own, and none of them was seen before."""
+        return len(ids) == events and ids.isdisjoint(self.recent) and ids.isdisjoint(self.older)
 
     def repeated(self, event_id: str) -> bool:
         """Remember an id; whether it was seen before."""

@@ -1,6 +1,6 @@
 """How records of `responses` and `operations` are decoded, and why some are refused. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -15,6 +15,7 @@ __all__ = [
     "Refusal",
     "decode_counted",
     "decode_event",
+    "records_from",
 ]
 
 
@@ -31,6 +32,14 @@ class Record(NamedTuple):
     timestamp: int
     key: bytes | None
     value: bytes | None
+
+
+def records_from(offset: int, records: Iterable[Record]) -> list[Record]:
+    """The records at `offset` and behind it, of some in the order of their offsets."""
+    some = records if isinstance(records, list) else list(records)
+    if some and some[0].offset < offset:
+        some = [record for record in some if record.offset >= offset]
+    return some
 
 
 class CountedResponse(Struct, gc=False):

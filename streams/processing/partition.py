@@ -26,6 +26,7 @@ from streams.processing.decoding import (
     RecordReader,
     Refusal,
     decode_event,
+    records_from,
 )
 from streams.processing.envelopes import EnvelopedRecord, read_runs
 from streams.processing.learning_pace import LearningPace
@@ -77,12 +78,12 @@ class PartitionState:
         targets, changed = self._targets.loaded, self._targets.changed
         skew_ms = self._context.skew_ms
         recent_ids, older_ids = self._ids.recent, self._ids.older
-        todo = records if isinstance(records, list) else list(records)
-        if todo and todo[0].offset < self.next_offset:
-            todo = [record for record in todo if record.offset >= self.next_offset]
+        todo = records_from(self.next_offset, records)
         is_replay = bool(todo) and todo[0].offset <= self._targets.recovered_offset
         for events, sources, envelope in read_runs(todo, self._reader, outcome.refusals):
             self.events += len(events)
+            ids = {event.id for event in events}
+            are_new = self._ids.are_new(ids, len(events))
             for event, record in zip(events, sources, strict=True):
                 key = record.key
                 if envelope is not None:
@@ -90,16 +91,16 @@ class PartitionState:
                 target = targets.get(key)
                 if target is None or target.name != event.target:
                     target = self._place(event, record, outcome)
-                    if target is None:
-                        continue
-                row = target.row
-                if is_replay and record.offset <= row.offset:
+                if target is None or (is_replay and record.offset <= target.row.offset):
+                    ids.discard(event.id)
                     continue
+                row = target.row
                 status, time_ms = event.response.status, event.time
                 if time_ms > record.timestamp + skew_ms:
                     time_ms = record.timestamp
                     row.skewed += 1
                 if status == 400:
+                    ids.discard(event.id)
                     if not self._apply_bad_request(key, target, event, record, time_ms, now_ms, outcome):
                         row.skewed -= time_ms != event.time
                         continue
@@ -110,14 +111,19 @@ class PartitionState:
                     else:
                         row.count(time_ms, status)
                     if event.attempt == 1:  # streams.detection.requests.counts_as_trial
-                        event_id = event.id
-                        if event_id not in recent_ids:
+                        if are_new:
+                            target.good[event.job_id] += 1
+                        elif (event_id := event.id) not in recent_ids:
                             recent_ids.add(event_id)
                             if event_id not in older_ids:
                                 target.good[event.job_id] += 1
+                    else:
+                        ids.discard(event.id)
                     if to_profile and status < 300 and b'"headers"' in record.value:
                         to_profile -= target.learn(record.value, time_ms)
                 changed.add(key)
+            if are_new:
+                recent_ids |= ids
             if to_profile and envelope is not None:
                 to_profile -= self._targets.learn(envelope, to_profile)
         if todo:
