@@ -51,18 +51,27 @@ TOLD = {
 BOUNDS = """\
 ## What bounds the worker
 
-Measured part by part in one process, without Kafka, on the machine above (other work beside it):
+Measured part by part in one process, without Kafka, on the machine above (other work beside it), the least of several:
 
-- A success: 1.1 to 1.3 µs to decode five fields of it, 2 to 3 µs to count it. msgspec reads all 746 bytes to find the
-  five fields, in an envelope as in a record of its own: there, too, 1.2 to 1.3 µs an event. So an envelope saves what
-  the client spends on a record, not what an event costs; a third of the CPU is out of reach of JSON.
-- A 400 in the detect process: 270 µs, of which detection takes a third, diagnosis 30%, fingerprints 16%.
-- A 400 in the follow-up process: 40 to 50 µs to decode, 120 µs to redact (290 before redaction remembered which texts
-  have no secret), 50 µs to make a HAR file of it, and 300 to 700 µs of the kernel for its file: ext4 takes that to
-  create a file in a directory of its own and to sync both. A manifest costs as much again, once in 15 s for each target
-  with 400s. Of one signature in a storm few files are written (`HALT400_ARCHIVE_STORM_KEEP`); this log has two 400s a
+- A success: 2.4 to 2.9 µs, of which 1.1 to 1.3 to decode five fields of it. msgspec reads all 746 bytes to find these,
+  in an envelope as in a record of its own: there, too, 1.2 to 1.3 µs an event. So an envelope saves what the client
+  spends on a record, not what an event costs; a third of the CPU is out of reach of JSON.
+- A row of a target for the changelog: 12 to 13 µs, about once a second for each target with traffic.
+- A 400 in the detect process: 240 µs; 71 of it diagnosis, 21 fingerprint and signature, 20 to decode it whole, 9 to
+  encode the offence.
+- A 400 in the follow-up process: 12 µs to decode, 87 to redact, 47 to make a HAR file of it. To write the file takes 50
+  to 60 µs of Python (150 to 180 where paths are objects of `pathlib`) and 130 to 170 of the kernel in a directory that
+  exists, 470 to 950 in a new one: ext4 takes that to create the directories of a target and a day and to sync them. A
+  manifest costs as much again, once in 15 s for each target with 400s; those of a batch share a thread and their
+  syncs. Of one signature in a storm few files are written (`HALT400_ARCHIVE_STORM_KEEP`); this log has two 400s a
   target in the mean, and most of them become a file.
 - While the benchmark waits for the last manifests both processes idle for up to 15 s, and that time counts.
+
+The benchmark at bfb6a14 and at 602dc93, in turn over one log, three rounds with other work on the machine: 22.3 µs
+(19.7 to 24.6) and 17.3 µs (15.6 to 18.4) an event, beside 6.0 (5.7 to 6.8) of bare. Of that the follow-up process took
+7.0 (6.0 to 8.6) and 4.8 (4.6 to 5.1). So 18 µs is reached in Python; twice bare is not. Of the detect process's 17.0 µs
+before these steps perf found 10.9 in the interpreter, of which its loop had 3.5; of bare's 7.1 it found 3.3 and 1.0.
+A loop in C over a run of records is what could take the most of that away; none is written.
 """
 
 NOT_MEASURED = """\
