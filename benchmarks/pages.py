@@ -2,6 +2,8 @@
 
 import asyncio
 import multiprocessing
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,6 +34,14 @@ class _Pages(asyncio.Protocol):
 
 
 def _serve(ports: "multiprocessing.Queue[int]") -> None:
+    def end_with_parent() -> None:
+        parent = multiprocessing.parent_process()
+        assert parent is not None
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
     async def serve() -> None:
         server = await asyncio.get_running_loop().create_server(_Pages, "127.0.0.1", 0)
         ports.put(server.sockets[0].getsockname()[1])

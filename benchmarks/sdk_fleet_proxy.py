@@ -43,27 +43,34 @@ def _started(url: str, directory: Path) -> tuple[SupervisedProcess, str]:
     raise SystemExit(f"mitmdump has not started: {process.log_tail()}")
 
 
+async def _send_until_refused(session: requests.Session, number: int, least: int, pace: Pace) -> int:
+    """Send to one target until the proxy refuses; return how many requests were answered."""
+    sent, begun_at = 0, deque[float](maxlen=MOST_TOLD)
+    while True:
+        await pace.wait()
+        begun_at.append(time.time())
+        response = session.get(f"http://shop-{number}.example/{path_of(sent)}?sent={sent}")
+        if response.headers.get("Proxy-Status", "").startswith("halt400"):
+            # The proxy does not tell when it knew.
+            tell(refused=number, known_at=time.time(), at=time.time(), begun_at=list(begun_at))
+            return sent
+        sent += 1
+        if sent == least:
+            tell(begun=number)
+
+
 async def run(url: str, rounds: int, least: int, rate: float) -> None:
     """Send until each target is refused by the proxy."""
     responses, pace = 0, Pace(rate)
-    with tempfile.TemporaryDirectory() as directory, requests.Session() as session:
+    with tempfile.TemporaryDirectory() as directory:
         process, proxy = _started(url, Path(directory))
-        session.trust_env, session.proxies = False, {"http": proxy}
         tell(begun=-1)
         for number in range(rounds):
-            sent, begun_at = 0, deque[float](maxlen=MOST_TOLD)
-            while True:
-                await pace.wait()
-                begun_at.append(time.time())
-                response = session.get(f"http://shop-{number}.example/{path_of(sent)}?sent={sent}")
-                if response.headers.get("Proxy-Status", "").startswith("halt400"):
-                    break
-                sent += 1
-                if sent == least:
-                    tell(begun=number)
-            # The proxy does not tell when it knew.
-            tell(refused=number, known_at=time.time(), at=time.time(), begun_at=list(begun_at))
-            responses += sent
+            # A connection of its own for each target: before another proxy mitmproxy keeps one connection for each
+            # target of a client's connection, and waits for ever to open the sixth.
+            with requests.Session() as session:
+                session.trust_env, session.proxies = False, {"http": proxy}
+                responses += await _send_until_refused(session, number, least, pace)
         process.stop()
     tell(responses=responses)
 
