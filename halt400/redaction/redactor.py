@@ -2,7 +2,7 @@
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from copy import copy
 
 import msgspec
@@ -236,12 +236,11 @@ def _recut(excerpt: str, event: ResponseEvent, redacted: ResponseEvent) -> str:
     return excerpt
 
 
-def _texts(event: ResponseEvent, but: Container[str] = ()) -> list[str]:
-    """The texts of an event, without the values of the headers in `but`."""
+def _texts(event: ResponseEvent, but: Container[str] = ()) -> Iterator[str]:
+    """The texts of an event, bodies before headers, without the values of the headers in `but`."""
     request, response = event.request, event.response
-    texts = [request.url, request.body or "", response.body or ""]
+    yield from (request.url, request.body or "", response.body or "")
     if event.proxy is not None:
-        texts += [event.proxy.id, event.proxy.pool or ""]
-    texts += [value for name, value in request.headers if name.lower() not in but]
-    texts += [value for name, value in response.headers if name.lower() not in but]
-    return texts
+        yield from (event.proxy.id, event.proxy.pool or "")
+    yield from [value for name, value in request.headers if name.lower() not in but]
+    yield from [value for name, value in response.headers if name.lower() not in but]

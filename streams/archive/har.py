@@ -14,6 +14,7 @@ from halt400.records import UNDECODABLE, Header, Offence, Request, Response
 
 __all__ = ["har_of", "offence_of"]
 
+_encode = msgspec.json.Encoder().encode
 CREATOR = {"name": "halt400", "version": version("halt400")}
 
 
@@ -31,7 +32,7 @@ def har_of(offence: Offence) -> bytes:
         "response": _response(event.response),
         "cache": {},
         "timings": {"send": 0, "wait": event.duration_ms or 0.0, "receive": 0},
-        "_halt400": msgspec.to_builtins(offence),
+        "_halt400": orjson.Fragment(_encode(offence)),
     }
     return orjson.dumps({"log": {"version": "1.2", "creator": CREATOR, "entries": [entry]}})
 
