@@ -33,6 +33,8 @@ BODY_LIMIT_BYTES = 1024 * 1024
 """Most bytes of a body that an event carries; sizes and digests are those of the whole body."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_USUAL_VERSION = Request(method="GET", url="/").http_version
+"""The very object that a request has by default: an event leaves that out, and no text that is equal."""
 
 
 def response_event(
@@ -179,9 +181,10 @@ def _plain_names(
     client: str | None,
     client_version: str | None,
 ) -> tuple[str, str, str, str, str | None, str | None, str | None, str | None, Client | None]:
+    version = plain_http_version(http_version)
     return (
         plain_text(method, "method"),
-        plain_http_version(http_version),
+        _USUAL_VERSION if version == _USUAL_VERSION else version,
         plain_text(target, "target"),
         plain_text(job_id, "job_id"),
         _optional(run_id, "run_id"),

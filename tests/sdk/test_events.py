@@ -137,3 +137,11 @@ def test_the_memory_of_the_sampler_is_bounded() -> None:
     for number in range(1000):
         sampler.slim(response_event(**WHERE | {"url": f"https://host-{number}.example/"}, status=200))
     assert len(sampler._seen) <= 10
+
+
+def test_the_usual_version_takes_no_bytes_of_an_event() -> None:
+    for version in ("".join(("1", ".1")), "HTTP/1.1", (1, 1)):
+        event = response_event(**WHERE, status=200, http_version=version)
+        assert event.request.http_version == "1.1"
+        assert b"http_version" not in msgspec.json.encode(event)
+    assert b'"http_version":"2"' in msgspec.json.encode(response_event(**WHERE, status=200, http_version="2"))
