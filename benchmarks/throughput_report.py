@@ -59,7 +59,7 @@ Measured part by part in one process, without Kafka, on the machine above (other
 - A row of a target for the changelog: 12 to 13 µs, about once a second for each target with traffic.
 - A 400 in the detect process: 240 µs; 71 of it diagnosis, 21 fingerprint and signature, 20 to decode it whole, 9 to
   encode the offence.
-- A 400 in the follow-up process: 12 µs to decode, 87 to redact, 47 to make a HAR file of it. To write the file takes 50
+- A 400 in the follow-up process: 12 µs to decode, 70 to redact, 36 to make a HAR file of it. To write the file takes 50
   to 60 µs of Python (150 to 180 where paths are objects of `pathlib`) and 130 to 170 of the kernel in a directory that
   exists, 470 to 950 in a new one: ext4 takes that to create the directories of a target and a day and to sync them. A
   manifest costs as much again, once in 15 s for each target with 400s; those of a batch share a thread and their
