@@ -35,6 +35,7 @@ _STATUSES = frozenset({400, 406, 409, 412, 415, 422})
 _HTML = re.compile(r"\s{0,64}<(?:!doctype html|html|head|body)", re.IGNORECASE)
 _SAYS_ID = re.compile(r"\b(?:id|ID|Id|identifier)\b")
 _LEADING_WORD = re.compile(r"\s?([a-z]\w{2,60})\s?: [a-z]")
+_DIGIT = re.compile(r"\d")
 _HAS_INVALID = lazy_pattern(r"\bhas (?:an )?invalid ([A-Za-z]\w{2,40})")
 _CODE_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _FAULT_WORDS = frozenset(
@@ -207,14 +208,14 @@ def _counted(exchange: Exchange, message: str) -> tuple[list[Evidence], float]:
 def _guessed(exchange: Exchange, message: str) -> tuple[list[Evidence], float]:
     """Evidence of what the sentence implies: a name in other words, or the only value that it can mean."""
     place = _by_words(exchange, message)
-    advice = advice_for(exchange, message)
-    has_limit = advice.least is not None or advice.most is not None
-    if place is not None and not has_limit:
+    if place is not None and _DIGIT.search(message) is None:  # no limit that another value alone may break
         return [place], 0.75
     segment = place_of_name(exchange, "id") if place is None and _SAYS_ID.search(message) else None
     if segment is not None:
         return [evidence_at(exchange, segment, f"The server says: {message[:240]}", value=True)], 0.72
-    candidate = sole_candidate(exchange, message, advice) if message else None
+    advice = advice_for(exchange, message)
+    is_limit = advice.least is not None or advice.most is not None
+    candidate = sole_candidate(exchange, message, advice) if message and (place is None or is_limit) else None
     if place is not None and (candidate is None or candidate.name == place.name):
         return [place], 0.75
     if candidate is not None:
