@@ -16,6 +16,7 @@ from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding, at_body
 from halt400.diagnosis.json_mends import mended_json
 from halt400.diagnosis.json_scanner import scan
+from halt400.diagnosis.malformed_json import REMEDIES
 from halt400.records import Cause, Request
 
 __all__ = ["find"]
@@ -114,7 +115,9 @@ def _of_line(exchange: Exchange, body: bytes, start: int, line: bytes, number: i
     defect = scan(line)
     offset, detail = (defect.offset, defect.detail) if defect is not None else (0, "Not JSON.")
     length = defect.length if defect is not None else 1
-    found = _at(exchange, body, start + offset, f"Line {number}: {detail}", _MEND, length=length)
+    mend = REMEDIES.get(defect.kind) if defect is not None else None
+    remedy = f"In line {number}: {mend}" if mend is not None else _MEND
+    found = _at(exchange, body, start + offset, f"Line {number}: {detail}", remedy, length=length)
     found.mend = lambda: _mended(exchange, body)
     return found
 

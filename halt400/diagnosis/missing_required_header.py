@@ -17,7 +17,7 @@ from halt400.diagnosis.server_phrases import mentions
 from halt400.lazy_patterns import lazy_pattern
 from halt400.records import Evidence
 
-__all__ = ["CLIENT_FIELDS", "carries_csrf_token", "find", "header_named"]
+__all__ = ["CLIENT_FIELDS", "find", "had_csrf_token", "header_named"]
 
 CLIENT_FIELDS = frozenset(
     {
@@ -67,6 +67,9 @@ _CSRF_FIELDS = (
     "csrf-token",
     "requestverificationtoken",
     "x-requested-with",
+)
+_STALE = lazy_pattern(
+    r"(?:csrf|xsrf|authenticity)[\w -]{0,20}(?:has |have |is |was )?(?:expired|stale|too old)", re.IGNORECASE
 )
 _CSRF_BODY = lazy_pattern(rb"csrf|authenticity_token|_token=|__RequestVerificationToken", re.IGNORECASE)
 
@@ -147,15 +150,17 @@ def _by_server(exchange: Exchange) -> list[CauseFinding]:
     return [_finding(0.93 if missing else 0.85, f"Send {name}.", evidence)]
 
 
-def carries_csrf_token(exchange: Exchange) -> bool:
-    """Whether the request has a CSRF token, in a field or in its body."""
+def had_csrf_token(exchange: Exchange) -> bool:
+    """Whether the request has a CSRF token, in a field or in its body, or the server says that one has expired."""
     if any(name in exchange.fields for name in _CSRF_FIELDS):
         return True
-    return exchange.body is not None and _CSRF_BODY.search(exchange.body[:65536]) is not None
+    if exchange.body is not None and _CSRF_BODY.search(exchange.body[:65536]) is not None:
+        return True
+    return _STALE.search(exchange.response_text[:4096]) is not None
 
 
 def _csrf(exchange: Exchange) -> list[CauseFinding]:
-    if carries_csrf_token(exchange):
+    if had_csrf_token(exchange):
         return []  # it is stale, or belongs to another session: the cause expired_state
     detail = "The server requires a CSRF token; the request has none."
     remedy = "Read the token from the page or cookie that issues it, and send it in X-CSRF-Token."

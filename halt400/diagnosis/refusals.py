@@ -18,7 +18,7 @@ from halt400.diagnosis.excerpts import mask
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.finding import CauseFinding
 from halt400.diagnosis.locations import locate_name
-from halt400.diagnosis.missing_required_header import carries_csrf_token
+from halt400.diagnosis.missing_required_header import had_csrf_token
 from halt400.diagnosis.refusal_phrases import phrase_in, speaks_of_form
 from halt400.diagnosis.sent_credentials import (
     credential_place,
@@ -104,7 +104,7 @@ def find(exchange: Exchange) -> list[CauseFinding]:
     if "refusal" not in cache:
         cache["refusal"] = _told(exchange)
     told: _Told | None = cache["refusal"] or _by_grant(exchange)
-    if told is None or (told.kind == "csrf" and not carries_csrf_token(exchange)):
+    if told is None or (told.kind == "csrf" and not had_csrf_token(exchange)):
         return []
     evidence = list(told.evidence)
     confidence = told.confidence

@@ -9,12 +9,14 @@ from typing import Any
 from halt400.diagnosis.server_advice import Advice
 from halt400.lazy_patterns import lazy_pattern
 
-__all__ = ["decimal_point", "iso_date"]
+__all__ = ["decimal_point", "iso_date", "unix_time"]
 
 _COMMA = lazy_pattern(r"-?\d+,(?:\d{1,2}|\d{4,9})")
 """Three digits after the comma may be thousands."""
 _THOUSANDS = lazy_pattern(r"-?\d{1,3}(?:[. ]\d{3})+,\d{1,2}")
 _LOCAL = lazy_pattern(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})")
+_UNIX = lazy_pattern(r"\b(?:unix|epoch|timestamp)\b", re.IGNORECASE)
+_UNIT = lazy_pattern(r"\b(?:(milli)?seconds|(ms))\b", re.IGNORECASE)
 _ISO_FORMAT = re.compile(r"iso|yyyy|rfc ?3339", re.IGNORECASE)
 
 
@@ -59,3 +61,23 @@ def iso_date(value: Any, advice: Advice) -> str | None:
         return date(year, month, day).isoformat()
     except ValueError:
         return None
+
+
+def unix_time(value: Any, reason: str) -> int | None:
+    """The time in the unit that the server asks for, of a time of our days in the other one; None for any other value.
+
+    Examples
+    --------
+    >>> unix_time("1764400000000", "since must be a unix timestamp in seconds"), unix_time(5000, "timeout in seconds")
+    (1764400000, None)
+    """
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if not text.isascii() or not text.isdigit() or len(text) not in (10, 13) or not _UNIX.search(reason):
+        return None
+    unit = _UNIT.search(reason)
+    if unit is None:
+        return None
+    in_ms = bool(unit[1] or unit[2])
+    if len(text) == 13:
+        return None if in_ms else int(text) // 1000
+    return int(text) * 1000 if in_ms else None

@@ -12,7 +12,7 @@ import orjson
 from halt400.diagnosis.edits import replace_key, replace_value, without_place
 from halt400.diagnosis.exchange import Exchange
 from halt400.diagnosis.places import Place
-from halt400.diagnosis.rewritten_values import decimal_point, iso_date
+from halt400.diagnosis.rewritten_values import decimal_point, iso_date, unix_time
 from halt400.diagnosis.server_advice import Advice, advice_in, structured_advice
 from halt400.lazy_patterns import lazy_pattern
 from halt400.records import Request
@@ -29,7 +29,9 @@ UNKNOWN = lazy_pattern(
     r"additional propert|(?:unknown|unexpected) (?:field|param|arg|key|prop|name|member|attribute)|not allowed"
     r"|unrecognized|unrecognised|extra fields|extra_forbidden|extra inputs|was unexpected|cannot be set"
     r"|cannot find field|unsupported (?:param|field|arg|prop)|not supported with|no longer supported|deprecated"
-    r"|is not a (?:known|valid|recognized) (?:field|param)|param(?:eter)?s? \S{1,80} is not one of",
+    r"|is not a (?:known|valid|recogni[sz]ed) (?:field|param)|unpermitted param"
+    r"|is not a (?:known|recogni[sz]ed|permitted) (?:attribute|property|argument|key|member|column|name)"
+    r"|param(?:eter)?s? \S{1,80} is not one of",
     re.IGNORECASE,
 )  # fmt: skip
 _KINDS = {
@@ -103,6 +105,8 @@ def remedy_of(exchange: Exchange, field: str, place: Place | None, reason: str, 
         return f"Set {field} to one of {', '.join(advice.allowed[:12])}{tail}"
     if advice.least is not None or advice.most is not None:
         return f"{'Make' if advice.of_length else 'Set'} {field} {_limit(advice)}{tail}"
+    if place is not None and (seconds := unix_time(value_at(exchange, place), reason)) is not None:
+        return f"Write {field} as {seconds}{tail}"
     if advice.pattern is not None:
         return f"Write {field} so that it matches {advice.pattern}{tail}"
     if advice.format is not None:
@@ -155,6 +159,8 @@ def _mended(exchange: Exchange, field: str, place: Place, reason: str, advice: A
         return without_place(exchange, place)
     value = value_at(exchange, place)
     new = mended_value(value, place, advice)
+    if (seconds := unix_time(value, reason)) is not None:
+        new = str(seconds) if isinstance(value, str) else seconds
     return replace_value(exchange, place, new) if new is not None else None
 
 

@@ -63,6 +63,9 @@ def test_a_date_that_became_text_is_named_whatever_the_server_says(value: str) -
     [
         (post('{"price": "19,99"}'), "price is not a number", '{"price": 19.99}'),
         (get("/r?day=31/12/2025"), "day: must be ISO 8601 date (YYYY-MM-DD)", "day=2025-12-31"),
+        (get("/e?since=1764400000000"), "since must be a unix timestamp in seconds", "since=1764400000"),
+        (get("/e?since=1764400000"), "since must be an epoch timestamp in milliseconds", "since=1764400000000"),
+        (post('{"user": {"emial": "a@b.example"}}'), "found unpermitted parameter: :emial", '{"user": {}}'),
         (get("/items?page=2&per=900"), "Page size cannot be greater than 250", "page=2&per=250"),
     ],
 )
@@ -94,3 +97,20 @@ def test_a_wrong_version_of_a_raw_request_is_named(line: bytes, detail: str | No
     found = find_defect(raw.request, as_sent=raw.as_sent)
     assert (found is None) == (detail is None)
     assert detail is None or (found is not None and detail in found.evidence[0].detail)
+
+
+def test_a_broken_line_of_many_is_told_with_its_own_mend() -> None:
+    headers = [("Host", "api.shop.example"), ("Content-Type", "application/x-ndjson")]
+    body = '{"index":{}}\n{"a":1}\n{"index":{}}\n{"a":2,}\n'
+    found = diagnose(Request(method="POST", url=f"{URL}/_bulk", headers=headers, body=body), says("bad"))
+    assert found.remedy.startswith("In line 4: Remove the comma")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "cause"),
+    [("The CSRF token has expired.", "expired_state"), ("The CSRF token is missing.", "missing_required_header")],
+)
+def test_a_csrf_token_that_the_request_does_not_show_has_expired_or_is_missing_as_the_server_says(
+    sentence: str, cause: str
+) -> None:
+    assert diagnose(post('{"a": 1}'), says(sentence)).cause == cause
