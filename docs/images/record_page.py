@@ -106,7 +106,7 @@ async def wait_for_fleet(url: str, worst: str) -> None:
 def main() -> None:
     """Start everything, publish, and take the pictures."""
     (port,) = free_ports(1)
-    with tempfile.TemporaryDirectory() as archive:
+    with tempfile.TemporaryDirectory(prefix="halt400-") as archive:
         os.environ.setdefault("HALT400_API_PORT", str(port))
         os.environ.setdefault("HALT400_ARCHIVE_URI", Path(archive).as_uri())
         config = Path(archive) / "halt400.toml"

@@ -1,12 +1,16 @@
 import aiohttp
 import pytest
+from pydantic import SecretStr
 
 from halt400.kafka.connection import KafkaConnection
+from streams.api.access import new_token
 from streams.api.read_model import ReadModel
 from streams.api.server import ApiServer
+from streams.page import page_server
 from streams.page.context import PAGES
 from streams.page.routes import add_page
-from streams.settings import ApiSettings
+from streams.settings import ApiSettings, Settings
+from tests.api.fleet import NOW_MS
 
 from .conftest import Page, text_of
 
@@ -63,3 +67,26 @@ async def test_a_process_that_has_not_read_its_topics_says_so_and_looks_again() 
             assert (response.status, response.headers["Refresh"]) == (503, "2")
         assert "has not read its Kafka topics to the end yet" in text
         assert "0%" not in text
+
+
+async def test_with_tokens_a_person_signs_in_and_who_may_only_read_sees_no_form(page: Page, settings: Settings) -> None:
+    (read, reader), (operate, operator) = new_token("rita", "read"), new_token("olaf", "operate")
+    tokens = SecretStr(f"{reader.entry},{operator.entry}")
+    secured = settings.model_copy(update={"api": settings.api.model_copy(update={"tokens": tokens})})
+    http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+    async with page_server(secured, clock_ms=lambda: NOW_MS) as server, http:
+        await server.read_model.wait_caught_up()
+        signed = Page(server, http)
+        form = await signed.get("/targets/api.shop.example")
+        assert text_of(form.css("h1")) == "Sign in"
+        back = form.css("input[name=back]::attr(value)").get()
+        await signed.post("/sign-in", 401, token="h400_wrong", back=back)
+        for token, name, forms in ((read, "rita (read)", False), (operate, "olaf (operate)", True)):
+            found = await signed.post("/sign-in", token=token, back=back)
+            assert text_of(found.css("h1")).startswith("api.shop.example")
+            assert name in text_of(found.css("header"))
+            assert bool(found.css("form[action='/operations']")) is forms
+            if not forms:
+                await signed.post("/operations", 403, kind="release", scope="job/api.shop.example/a", reason="mended")
+        await signed.post("/sign-out")
+        assert text_of((await signed.get("/")).css("h1")) == "Sign in"

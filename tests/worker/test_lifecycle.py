@@ -188,7 +188,10 @@ async def test_a_person_releases_extends_and_quarantines_on_the_command_line(clu
     assert (await halt400("release", scope, "--reason", "mended"))[0] == 0
     code, output = await halt400("release", scope, "--reason", "mended")
     assert (code, "is released already" in output) == (1, True), output
-    assert (await halt400("quarantine", target, "--reason", "its owner asked"))[0] == 0
+    code, output = await halt400("quarantine", target, "--reason", "its owner asked")
+    assert (code, len(output.splitlines())) == (0, 1), output
+    code, output = await halt400("quarantine", "target/never.seen.example", "--reason", "a name with a mistake")
+    assert (code, "No response of never.seen.example was counted" in output) == (0, True), output
     assert (await cluster.latest())[target].state == "quarantined"
     await operate_over_http(cluster, scope, target)
 
