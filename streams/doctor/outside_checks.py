@@ -97,8 +97,16 @@ async def check_api(settings: Settings) -> AsyncIterator[CheckResult]:
         reason = str(error) or type(error).__name__
         yield CheckResult("API", "warning", f"nothing answers at {url} ({reason})", "Start a worker, or `halt400 api`.")
         return
+    yield _api_result(url, answer)
+
+
+def _api_result(url: str, answer: httpx.Response) -> CheckResult:
     if answer.status_code == httpx.codes.OK:
-        yield CheckResult("API", "ok", f"{url} answers and is up to date")
-    else:
-        mend = "Wait a moment; where it stays so, look at the log of that process."
-        yield CheckResult("API", "warning", f"{url} answers {answer.status_code}: it has not read its topics", mend)
+        return CheckResult("API", "ok", f"{url} answers and is up to date")
+    followers = answer.json().get("followers", []) if "json" in answer.headers.get("Content-Type", "") else []
+    if followers and all(one["caught_up"] for one in followers):
+        return CheckResult(
+            "API", "warning", f"{url} is stale: Kafka does not answer it", "Start Kafka; it goes on by itself."
+        )
+    mend = "Wait a moment; where it stays so, look at the log of that process."
+    return CheckResult("API", "warning", f"{url} answers {answer.status_code}: it has not read its topics", mend)

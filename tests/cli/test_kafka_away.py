@@ -153,11 +153,12 @@ async def test_what_an_api_without_kafka_answers_is_said_to_be_stale(
     fresh = await run("quarantines", "--expired", "--url", api.url)
     assert (fresh.code, fresh.err) == (0, "")
     await asyncio.to_thread(own_kafka.kill)
-    outcome, found = await examine(settings, tmp_path / "archive")
+    await until(lambda: not api.read_model.healthy)
+    outcome, found = await examine(settings, tmp_path / "archive", HALT400_API_PORT=str(api.port))
     assert outcome.code == 1
     assert settings.kafka.bootstrap_servers in found["broker"][0]["detail"]
     assert found["topics"][0]["status"] == "skipped"
-    await until(lambda: not api.read_model.healthy)
+    assert found["API"][0]["detail"].endswith("is stale: Kafka does not answer it")
     for command in (["quarantines", "--expired"], ["rates"]):
         stale = await run(*command, "--format", "json", "--url", api.url)
         assert stale.code == 0
