@@ -28,7 +28,8 @@ class _Pages(asyncio.Protocol):
             if head.startswith(b"GET /hits"):
                 answer = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n%12d" % _Pages.hits
             else:
-                _Pages.hits += 1
+                # A browser asks for the picture of a site by itself.
+                _Pages.hits += not head.startswith(b"GET /favicon.ico")
                 answer = self._BAD if b"/bad" in head.partition(b"\r\n")[0] else self._GOOD
             self._transport.write(answer)  # type: ignore[attr-defined]
 
