@@ -140,6 +140,7 @@ class Halt400DownloaderMiddleware:
 
     async def spider_closed(self) -> None:
         """Send what is there, for a few seconds, in a thread."""
+        self._count_published()
         guard, self._guard = self._guard, None
         if guard is not None:
             await maybe_deferred_to_future(deferToThread(guard.close))
@@ -218,10 +219,8 @@ class Halt400DownloaderMiddleware:
             proxy_id=proxy_id_of(proxy) if proxy else None,
         )
         self._published += 1
-        # All are counted when nothing is under way, so at the end.
         if not self._sending or time.monotonic() >= self._stats_due_at:
-            self._increase("halt400/published", self._published)
-            self._published, self._stats_due_at = 0, time.monotonic() + STATS_EVERY_S
+            self._count_published()
         return response
 
     def process_exception(
@@ -229,6 +228,13 @@ class Halt400DownloaderMiddleware:
     ) -> None:
         """Forget a request that got no response."""
         self._sending.pop(request, None)
+        if not self._sending:
+            self._count_published()
+
+    def _count_published(self) -> None:
+        if self._published:
+            self._increase("halt400/published", self._published)
+        self._published, self._stats_due_at = 0, time.monotonic() + STATS_EVERY_S
 
 
 def _texts(headers: Any) -> list[tuple[str, str]]:

@@ -93,7 +93,7 @@ async def test_a_worker_does_not_start_on_missing_topics(settings: Settings) -> 
 
 
 async def test_a_broker_that_is_not_there_is_named_with_the_mend() -> None:
-    with pytest.raises(BrokerUnavailable, match=r"127\.0\.0\.1:1 .*HALT400_KAFKA_BOOTSTRAP_SERVERS"):
+    with pytest.raises(BrokerUnavailable, match=r"127\.0\.0\.1:1\. .*HALT400_KAFKA_BOOTSTRAP_SERVERS"):
         await apply_topics(KafkaSettings(bootstrap_servers="127.0.0.1:1"))
 
 
