@@ -55,6 +55,7 @@ def _keep_temporary_files_in_memory() -> None:
 
 
 _keep_temporary_files_in_memory()
+gc.disable()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -90,9 +91,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Keep the collector from walking thousands of tests again and again while they run."""
+    """Let the collector begin: it would walk thousands of tests again and again, which stay until the end."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def spread(items: list[pytest.Item], processes: int) -> list[pytest.Item]:

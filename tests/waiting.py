@@ -37,4 +37,4 @@ async def until(
         if hopeless() or now() > end:
             pytest.fail(f"not within {deadline_s} s: {explain() if explain is not None else condition}")
         # A question that takes long, such as reading a whole topic, is asked less often: what it asks about is to run.
-        await asyncio.sleep(max(0.05, now() - asked_at))
+        await asyncio.sleep(max(0.05, 2.0 * (now() - asked_at)))

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from itertools import product
 from urllib.parse import quote
 
 import pytest
@@ -35,12 +36,11 @@ def assert_gone(secret: str, before: str, after: str) -> None:
     assert before.replace(secret, "") == after.replace(replaced, "")
 
 
-@pytest.mark.parametrize("name", PARAMETER_NAMES)
 @pytest.mark.parametrize("template", BODIES)
-def test_a_secret_under_a_secret_name_is_replaced_in_any_body(template: str, name: str) -> None:
-    if "[" in name and ("<" in template or "--{name}" in template or "login({name}" in template):
-        return  # no name in that grammar
-    for secret in NAMED:
+def test_a_secret_under_a_secret_name_is_replaced_in_any_body(template: str) -> None:
+    without_brackets = "<" in template or "--{name}" in template or "login({name}" in template
+    names = [name for name in PARAMETER_NAMES if not (without_brackets and "[" in name)]
+    for name, secret in product(names, NAMED):
         written = secret.replace("&", "&amp;") if "<" in template and "CDATA" not in template else secret
         body = template.format(name=name, secret=written)
         after = redactor.body(body)
@@ -61,11 +61,10 @@ def test_a_secret_is_replaced_in_an_unusual_place(place: str) -> None:
             assert redactor.text(after) == after
 
 
-@pytest.mark.parametrize("secret", NAMED)
 @pytest.mark.parametrize("name", PARAMETER_NAMES)
-def test_a_secret_in_a_query_fragment_or_form_is_replaced(name: str, secret: str) -> None:
-    for value in (quote(secret, safe=""), secret.replace("&", "%26")):
-        for written in (name, quote(name, safe="")):
+def test_a_secret_in_a_query_fragment_or_form_is_replaced(name: str) -> None:
+    for secret, written in product(NAMED, (name, quote(name, safe=""))):
+        for value in (quote(secret, safe=""), secret.replace("&", "%26")):
             query = f"page=3&{written}={value}&sort=price"
             for before, after in (
                 (query, redactor.body(query, "application/x-www-form-urlencoded")),

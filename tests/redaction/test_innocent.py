@@ -8,12 +8,12 @@ from tests.redaction.innocent import INNOCENT
 redactor = Redactor(RedactionRules(), b"the key of the redaction's tests")
 
 
-@pytest.mark.parametrize("text", INNOCENT)
-def test_a_look_alike_is_left_whole(text: str) -> None:
-    assert redactor.text(text) == text
-    assert redactor.body(text) == text
-    assert redactor.body(text, "application/x-www-form-urlencoded") == text
-    assert redactor.url(text) == text
+def test_a_look_alike_is_left_whole() -> None:
+    for text in INNOCENT:
+        assert redactor.text(text) == text
+        assert redactor.body(text) == text
+        assert redactor.body(text, "application/x-www-form-urlencoded") == text
+        assert redactor.url(text) == text
 
 
 def test_the_corpus_has_many_of_them_and_none_twice() -> None:
