@@ -10,8 +10,8 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
 LOCKS := requirements.lock requirements-java.lock
 # Tests start many short processes; with their bytecode cached each starts sooner, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
-# Processes that run tests. Two more than the smallest machine of CI has cores: many tests wait.
-WORKERS ?= 4
+# Processes that run tests. Three more than the smallest machine of CI has cores: many tests wait.
+WORKERS ?= 5
 # At the end of a run, the slowest tests.
 PARALLEL := -n $(WORKERS) --dist worksteal --durations=15 --durations-min=1
 
