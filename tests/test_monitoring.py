@@ -159,6 +159,7 @@ def test_compose_mounts_what_is_provisioned() -> None:
     assert scraped["static_configs"][0]["targets"] == [f"worker:{port}", f"worker:{port + 1}"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed: make tools, or Debian's package prometheus")
 @pytest.mark.parametrize(
     "command", ["check rules rules.yml", "check config prometheus.yml", "test rules rules_test.yml"]

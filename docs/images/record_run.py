@@ -8,7 +8,7 @@ from rich.console import Console
 from streams.cli.run import show
 
 sys.argv[0] = ".venv/bin/halt400"  # what `make run` calls
-console = Console(record=True, width=140)
+console = Console(record=True, width=144)
 console.print("[dim]$[/] make run")
 if not show(console, stay=False):
     raise SystemExit("not every step was seen: the picture is left as it is")

@@ -127,6 +127,7 @@ async def test_the_command_shows_created_as_declared_missing_and_differs(setting
     assert found["responses"]["differences"] == [{"setting": "partitions", "declared": "4", "found": "3"}]
 
 
+@pytest.mark.slow
 async def test_the_declarations_are_listed_without_a_broker() -> None:
     outcome = await run("topics", "list", HALT400_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
     assert outcome.code == 0

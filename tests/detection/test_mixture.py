@@ -68,6 +68,7 @@ def test_other_bytes_are_refused(data: bytes) -> None:
         Mixture.unpack(data)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 10**18), st.integers(1, 200)), max_size=20), st.floats(1e-6, 0.8))
 def test_no_run_however_long_overflows(runs: list[tuple[int, int]], p0: float) -> None:
@@ -80,6 +81,7 @@ def test_no_run_however_long_overflows(runs: list[tuple[int, int]], p0: float) -
     assert len(mixture.pack()) <= 100
 
 
+@pytest.mark.slow
 def test_evidence_falls_back_after_the_longest_outage() -> None:
     mixture = Mixture(FLOOR)
     for _ in range(100_000):
@@ -145,6 +147,7 @@ def test_its_mean_under_the_null_is_at_most_the_number_of_requests() -> None:
     assert total / runs <= (n + rest) * 1.5
 
 
+@pytest.mark.slow
 def test_false_alarms_are_rarer_than_the_threshold_says() -> None:
     rng = random.Random(5)
     threshold, p0, requests = 20_000.0, 0.01, 4_000_000

@@ -23,6 +23,7 @@ OF_NAME = {
 ONE_GUARDS = BareEvents()
 
 
+@pytest.mark.slow
 @given(
     st.tuples(*(OF_NAME.get(name, OPTIONAL) for name in NAMES)),
     st.integers(0, 2**45),

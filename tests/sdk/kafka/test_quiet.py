@@ -21,6 +21,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.name.removeprefix("halt400.") for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+@pytest.mark.slow
 async def test_publisher_and_gate_log_one_line_each(unused_port: int, caplog: pytest.LogCaptureFixture) -> None:
     servers = f"127.0.0.1:{unused_port}"
     async with Publisher(servers) as publisher, Gate(servers) as gate:
