@@ -171,6 +171,7 @@ def test_a_restart_that_reads_findings_again_from_anywhere_changes_nothing(
     assert picture(after) == picture(whole)
 
 
+@pytest.mark.slow
 @given(mixed_histories(), st.integers(0, 25), st.integers(0, 25))
 def test_commands_and_findings_read_again_from_anywhere_change_nothing_and_close_what_is_released(
     history: list[Command | Finding], crash: int, committed: int

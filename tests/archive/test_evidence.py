@@ -134,6 +134,7 @@ def test_names_sort_by_target_and_date_and_offset() -> None:
     assert object_key(source[0], "a", 10**30).startswith("a/undated/")
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.text(min_size=1, max_size=255), st.text(min_size=1, max_size=255))
 def test_every_target_is_one_safe_segment_of_its_own(target: str, other: str) -> None:

@@ -89,6 +89,7 @@ def test_the_doctor_names_the_setting_that_a_misspelt_variable_means(monkeypatch
     assert "HALT400_CONFG_PATH" in warning.detail
 
 
+@pytest.mark.slow
 def test_settings_at_their_defaults_are_no_empty_table(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

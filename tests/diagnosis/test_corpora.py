@@ -13,6 +13,7 @@ from halt400.diagnosis import parse_failure
 from halt400.diagnosis.cause_titles import CAUSE_TITLES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "suite"), SUITES, ids=[name for name, _ in SUITES])
 def test_every_required_score_on_a_shared_corpus_is_reached(name, suite):
     if not (CORPORA / name).exists():
@@ -61,6 +62,7 @@ def test_the_corpus_says_of_each_case_when_it_was_written_and_whether_its_source
     )
 
 
+@pytest.mark.slow
 def test_our_corpus_is_diagnosed_and_its_corrected_requests_have_no_defect():
     below = [(score.name, score.misses) for score in own_suite(Counter()) if not score.passed]
     assert not below

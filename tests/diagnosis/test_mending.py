@@ -70,6 +70,7 @@ def test_a_request_without_a_defect_is_left_as_it_is():
         assert mend(one, None, profile, as_sent=as_sent).request == one, case["id"]
 
 
+@pytest.mark.slow
 @seed(12)
 @settings(max_examples=60, deadline=None, database=None)
 @given(DOCUMENTS, st.sampled_from(BREAKS))

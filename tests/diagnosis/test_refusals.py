@@ -208,6 +208,7 @@ def test_a_code_has_one_key_however_it_is_spelled(code, key):
     assert code_key(code) == key
 
 
+@pytest.mark.slow
 def test_no_sentence_is_lost_to_the_search_for_stems():
     """Beyond ASCII the expressions are tried without it, and say the same."""
     for case in own_cases():

@@ -245,6 +245,7 @@ def test_every_body_has_a_shape(body: bytes, content_type: str | None) -> None:
     assert body_shape(body, content_type).isprintable()
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60), st.text(max_size=60), st.lists(st.tuples(st.text(max_size=20), st.text(max_size=20))))
 def test_every_request_has_fingerprints(method: str, url: str, headers: list[tuple[str, str]]) -> None:
     result = fingerprints("t", Request(method=method, url=url, headers=headers, body_base64=url))

@@ -99,6 +99,7 @@ def test_a_file_damaged_in_the_cache_is_downloaded_again(artifact: Artifact, url
     assert (home / "org/one/1.0/one-1.0.jar").read_bytes() == FILES["org/one/1.0/one-1.0.jar"]
 
 
+@pytest.mark.slow
 def test_jars_that_cannot_be_downloaded_are_one_clear_line_with_a_mend(artifact: Artifact, tmp_path: Path) -> None:
     with pytest.raises(LocalServiceError, match="jars of pair cannot be downloaded") as caught:
         install(artifact, tmp_path / "cache", repository="http://127.0.0.1:1", maven=None)

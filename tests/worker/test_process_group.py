@@ -113,6 +113,7 @@ sys.exit(ProcessGroup(places, bound, 60.0, lambda place: [sys.executable, "-c", 
 """A worker whose processes do not stop when they are asked to."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "last", "code"),
     [(None, signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, signal.SIGTERM, 128 + signal.SIGTERM)],
