@@ -69,12 +69,18 @@ Measured part by part in one process, without Kafka, on the machine above (other
 
 The benchmark at bfb6a14 and at 602dc93, in turn over one log, three rounds with other work on the machine: 22.3 µs
 (19.7 to 24.6) and 17.3 µs (15.6 to 18.4) an event, beside 6.0 (5.7 to 6.8) of bare. Of that the follow-up process took
-7.0 (6.0 to 8.6) and 4.8 (4.6 to 5.1). So 18 µs is reached in Python; twice bare is not. Of the detect process's 17.0 µs
+7.0 (6.0 to 8.6) and 4.8 (4.6 to 5.1). Of the detect process's 17.0 µs
 before these steps perf found 10.9 in the interpreter, of which its loop had 3.5; of bare's 7.1 it found 3.3 and 1.0.
 A loop in C over a run of records is what could take the most of that away; none is written.
 
 `make bench-check` at 36e09b2, one round, other work on the machine: 16.6 µs and 77,859 events/s of the worker, 6.6 µs
 and 113,477 events/s of bare: 2.51 times its CPU, 0.69 of its events/s.
+
+`python -m benchmarks throughput --only bare worker --rounds 5` at 520a98b, 2,000,000 events, nothing else on the
+machine but the begin of one other run in the last round: 19.4 µs (18.1 to 21.1) and 61,537 events/s (54,650 to
+68,302) of the worker, 6.6 µs (6.5 to 7.5) and 133,491 events/s of bare: 2.95 times its CPU (2.51 to 3.19), 0.42 of
+its events/s (0.41 to 0.52). One undisturbed round of bfb6a14 took 20.2 µs. So 18 µs is touched by single rounds and
+not held, and what the busy machine showed as a fifth is a few hundredths on a quiet one.
 """
 
 NOT_MEASURED = """\
