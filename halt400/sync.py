@@ -166,10 +166,8 @@ class SyncPublisher(_InThread[Publisher]):
                 wakes = (urgent and not self._urgent) or (publisher.is_idle and not self._waking)
                 self._urgent |= urgent
                 self._waking |= wakes
-        if wakes and thread is not None:
-            # The loop is closed if another thread closes the publisher meanwhile; the event is counted then.
-            with suppress(RuntimeError):
-                thread.loop.call_soon_threadsafe(self._wake)
+        if wakes:
+            self._wake_from_thread(thread)
 
     def publish_bare(self, target: str, method: str, status: int, value: bytes) -> None:
         """See `Publisher.publish_bare`."""
@@ -177,7 +175,12 @@ class SyncPublisher(_InThread[Publisher]):
         with self._lock:
             wakes = publisher.accept_bare(target, method, status, value) and publisher.is_idle and not self._waking
             self._waking |= wakes
-        if wakes and thread is not None:
+        if wakes:
+            self._wake_from_thread(thread)
+
+    def _wake_from_thread(self, thread: _LoopThread | None) -> None:
+        if thread is not None:
+            # The loop is closed if another thread closes the publisher meanwhile; the event is counted then.
             with suppress(RuntimeError):
                 thread.loop.call_soon_threadsafe(self._wake)
 

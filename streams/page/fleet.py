@@ -206,7 +206,7 @@ def _count(
                 known = value, RowSummary(0, 0, 0)
         summary = known[1]
         lower = _lower_ratio(value, window_s, now_ms) if summary.bad_request_ms >= from_ms else 0.0
-        state: State = "failing" if lower > 0 else "quiet" if summary.latest_ms >= from_ms else "no_data"
+        state = _state((), has_bad=lower > 0, has_any=summary.latest_ms >= from_ms)
         found[key.decode(errors="replace")] = lower, state
     return found
 
