@@ -33,7 +33,7 @@ test-quick: setup ## The tests that need no server and little processor time.
 fuzz: setup ## Hypothesis with random seeds, for MINUTES=10; SEED=n repeats one search.
 	@$(BIN)/python -m tests.fuzz $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
-# The long campaign goes on where it was stopped: what each seed came to is in build/chaos.
+# The long campaign grows over sittings: what each seed came to is a line of chaos/campaign.jsonl, to be committed.
 CHAOS = $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(EVENTS),--events $(EVENTS)) \
 	$(if $(SCHEDULE),--schedule $(SCHEDULE)) $(if $(SHRINK),--shrink) $(if $(REPORT),--report $(REPORT))
 chaos: setup ## Faults on real Kafka, workers, scrapers, S3; SEED=400 MINUTES=3.5 EVENTS=n, SHRINK=1; docs/reliability.md.
@@ -50,9 +50,9 @@ chaos-upgrade: setup ## Workers of the release FROM=v0.1.0 (or a commit) are rep
 	@rm -rf build/earlier && mkdir -p build/earlier && git archive "$(FROM)" halt400 streams | tar -x -C build/earlier
 	@$(BIN)/python -m chaos --short --earlier build/earlier --schedule chaos/schedules/upgrade/rolling_upgrade.txt
 
-chaos-long: setup ## Seed after seed, until 100 faults of each kind and 20 million events; a day. Again: goes on.
-	@$(BIN)/python -m chaos --keep build/chaos --each 100 --total 20000000 --per-s 600 --processes 1 2 \
-		--report docs/reliability.md $(CHAOS)
+chaos-long: setup ## Seed after seed until 100 faults of each kind and 20 million events, from chaos/campaign.jsonl on; SITTING=60 minutes.
+	@$(BIN)/python -m chaos --log chaos/campaign.jsonl --report docs/reliability.md --each 100 --total 20000000 \
+		--minutes 10 --per-s 1500 --gap-s 2 --overlap 0.6 --processes 1 2 $(if $(SITTING),--sitting $(SITTING)) $(CHAOS)
 
 tools: setup ## On Debian, for the tests that need them: promtool into .venv, and as root Chromium.
 	@command -v apt-get >/dev/null || { echo "No apt-get here: install promtool and Chromium by hand." >&2; exit 1; }

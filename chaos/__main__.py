@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import itertools
 import logging
 import pickle
 import secrets
@@ -11,16 +10,26 @@ import signal
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from chaos.campaign import CampaignResult, Plan, run_campaign
+from chaos.campaign_log import (
+    CampaignAim,
+    LoggedRun,
+    add_run,
+    code_version,
+    kinds_short_of,
+    next_seed,
+    now_utc,
+    read_runs,
+)
 from chaos.checker import check
 from chaos.mounts import take_own_mounts
-from chaos.report import describe, write_section
+from chaos.report import describe
+from chaos.report_section import write_section
 from chaos.schedule import KINDS, TELLING, Fault, draw, read_schedule, read_seed, shrink, write_schedule
-from chaos.summary import CampaignSummary, read_summary, summarize, write_summary
+from chaos.summary import summarize
 from halt400.errors import Halt400Error
 
 __all__ = ["main"]
@@ -38,10 +47,11 @@ def main(arguments: list[str]) -> int:
     given = _parser().parse_args(arguments)
     given.minutes = given.minutes or (None if given.schedule else 1.0 if given.short else 3.5)
     given.kinds = given.kinds or list(TELLING if given.short else KINDS)
+    given.aim = CampaignAim(given.each, given.total)
     if given.short:
         given.per_s /= 2
     logging.basicConfig(level=logging.CRITICAL)
-    given.small_disks = take_own_mounts()
+    given.small_disks, given.code = take_own_mounts(), code_version()
     stopped: list[signal.Signals] = []
     try:
         given.schedule = [(path.stem, path.read_text()) for path in given.schedule or ()]
@@ -72,8 +82,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--per-s", type=float, default=300.0, help="requests a second of each scraper (300)")
     parser.add_argument("--earlier", type=Path, help="checkout of a release that the workers begin with")
     parser.add_argument("--events", type=int, help="in all, instead of --per-s")
+    parser.add_argument("--gap-s", type=float, default=4.0, help="most seconds from one fault to the next (4)")
+    parser.add_argument(
+        "--overlap", type=float, default=0.4, help="share of faults that last while the next come (0.4)"
+    )
     parser.add_argument("--each", type=int, default=0, help="go on with the next seeds until so many faults of a kind")
-    parser.add_argument("--total", type=int, default=0, help="and so many events; with --keep, from where it stopped")
+    parser.add_argument("--total", type=int, default=0, help="and so many events")
+    parser.add_argument("--log", type=Path, help="file with a line for each run, which a long campaign goes on from")
+    parser.add_argument("--sitting", type=float, help="begin no further seed after so many minutes")
     parser.add_argument("--shrink", action="store_true", help="where a run fails, look for the fewest faults that do")
     parser.add_argument("--keep", type=Path, help="directory for what a run leaves behind (a temporary one)")
     parser.add_argument("--judge", type=Path, nargs="+", metavar="DIRECTORY", help="judge kept runs again, run nothing")
@@ -83,59 +99,89 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _main(given: argparse.Namespace, stopped: list[signal.Signals]) -> int:
     _clean_up_on_signals(stopped)
-    runs = [summarize(_judge_again(directory)) for directory in given.judge or ()]
+    before = read_runs(given.log) if given.log else []
+    runs: list[LoggedRun] = []
+
+    def note(run: LoggedRun) -> None:
+        runs.append(run)
+        if given.log is not None:
+            add_run(given.log, run)
+        _report(given, before + runs)
+
+    runs += [_logged(given, _judge_again(directory), directory.name) for directory in given.judge or ()]
     for name, text in given.schedule:
-        runs.append(await _run_schedule(given, name, text))
+        note(await _run_schedule(given, name, text))
     in_vain = 0
-    for seed in _seeds(given, runs) if not runs else ():
-        faults = draw(seed, given.minutes * 60, given.kinds)
+    for seed in _seeds(given, before, runs) if not runs else ():
+        faults = draw(seed, given.minutes * 60, _kinds(given, before + runs), gap_s=given.gap_s, overlap=given.overlap)
         try:
-            runs.append(_done_before(given, seed) or await _run_and_shrink(given, seed, faults, f"seed-{seed}"))
+            note(await _run_and_shrink(given, seed, faults, f"seed-{seed}"))
         except CANNOT_RUN as error:
             in_vain += 1
-            if not (given.each or given.total) or in_vain > MOST_IN_VAIN:
+            if not given.log or in_vain > MOST_IN_VAIN:
                 raise
             print(f"Seed {seed} could not be judged: {error}", file=sys.stderr, flush=True)
-        if given.report is not None:
-            write_section(given.report, runs)
+    _report(given, before + runs)
+    return 1 if any(run.summary.violations for run in runs) else 2 if in_vain else 0
+
+
+def _report(given: argparse.Namespace, runs: list[LoggedRun]) -> None:
     if given.report is not None:
-        write_section(given.report, runs)
-    return 1 if any(run.violations for run in runs) else 2 if in_vain else 0
+        write_section(given.report, runs, given.aim)
 
 
-def _seeds(given: argparse.Namespace, runs: list[CampaignSummary]) -> Iterator[int]:
-    """Those that were asked for, and the next ones until `runs` have enough faults of each kind and events."""
-    asked = given.seed or [DEFAULT_SEED]
+def _seeds(given: argparse.Namespace, before: list[LoggedRun], runs: list[LoggedRun]) -> Iterator[int]:
+    """Those that were asked for; of a long campaign the next ones, until there is enough or the sitting is over."""
+    began = time.monotonic()
+    asked = given.seed or ([] if given.log else [DEFAULT_SEED])
     for wanted in asked:
         yield wanted or secrets.randbits(31)
-    for seed in itertools.count(max(asked) + 1):
-        times = Counter[str]()
-        for run in runs:
-            times.update(run.faults)
-        wanted_kinds = set(given.kinds) - {kind for run in runs for kind in run.skipped if not times[kind]}
-        has_faults = all(times[kind] >= given.each for kind in wanted_kinds)
-        if has_faults and sum(run.events for run in runs) >= given.total:
+    if not given.each and not given.total and asked:
+        return
+    seed = next_seed(before, DEFAULT_SEED) if not asked else max(asked) + 1
+    while given.sitting is None or time.monotonic() - began < given.sitting * 60:
+        known = [run.summary for run in before + runs]
+        is_enough = not kinds_short_of(given.aim, known, given.kinds)
+        if is_enough and sum(one.events for one in known) >= given.aim.events:
             return
         yield seed
+        seed += 1
 
 
-def _done_before(given: argparse.Namespace, seed: int) -> CampaignSummary | None:
-    """The summary of a run of a longer campaign that was stopped after it."""
-    return read_summary(given.keep / f"seed-{seed}") if given.keep and (given.each or given.total) else None
+def _kinds(given: argparse.Namespace, runs: list[LoggedRun]) -> list[str]:
+    """Kinds of fault that a long campaign has too few of; all, where it has enough of most."""
+    short = kinds_short_of(given.aim, [run.summary for run in runs], given.kinds)
+    return short if len(short) > len(given.kinds) // 2 else given.kinds
 
 
-async def _run_schedule(given: argparse.Namespace, name: str, text: str) -> CampaignSummary:
+async def _run_schedule(given: argparse.Namespace, name: str, text: str) -> LoggedRun:
     """Run the faults of a file, with the seed that it names."""
     faults = read_schedule(text)
     print(f"{name}: {len(faults)} faults", flush=True)
     return await _run_and_shrink(given, given.seed[0] if given.seed else read_seed(text), faults, name)
 
 
-async def _run_and_shrink(given: argparse.Namespace, seed: int, faults: list[Fault], name: str) -> CampaignSummary:
+async def _run_and_shrink(given: argparse.Namespace, seed: int, faults: list[Fault], name: str) -> LoggedRun:
     outcome = await _run(given, seed, faults, name)
+    found = _logged(given, outcome, name)
     if outcome.violations and given.shrink:
         await _shrink(given, outcome)
-    return summarize(outcome)
+    return found
+
+
+def _logged(given: argparse.Namespace, outcome: CampaignResult, name: str) -> LoggedRun:
+    plan = outcome.plan
+    setting = {"per_s": f"{plan.per_s:g}", "workers": f"{plan.workers}", "processes": f"{plan.processes}"}
+    if name.startswith("seed-"):
+        setting |= {"gap_s": f"{given.gap_s:g}", "overlap": f"{given.overlap:g}"}
+    return LoggedRun(
+        code=given.code,
+        at=now_utc(),
+        name=name,
+        setting=setting,
+        summary=summarize(outcome),
+        schedule=write_schedule(plan.faults) if outcome.violations else "",
+    )
 
 
 def _clean_up_on_signals(stopped: list[signal.Signals]) -> None:
@@ -182,9 +228,7 @@ async def _run(given: argparse.Namespace, seed: int, faults: Sequence[Fault], na
     except Exception:
         print(f"Logs are in {directory}.", flush=True)
         raise
-    if given.each or given.total:
-        write_summary(directory, summarize(outcome))
-    else:
+    if given.log is None or outcome.violations:
         (directory / RESULT).write_bytes(pickle.dumps(outcome))
     (directory / "schedule.txt").write_text(f"# seed {seed}\n{write_schedule(faults)}")
     print(describe(outcome), flush=True)
@@ -195,9 +239,6 @@ async def _run(given: argparse.Namespace, seed: int, faults: Sequence[Fault], na
         )
     elif given.keep is None:
         shutil.rmtree(directory)
-    elif given.each or given.total:
-        for path in directory.glob("scraper*.jsonl"):
-            path.unlink()
     return outcome
 
 

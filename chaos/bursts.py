@@ -54,6 +54,9 @@ async def poison(stage: "CampaignStage") -> None:
             {"response": {"status": 400}, "request": {"method": "GET"}}, {"attempt": 0}, {"response": {}},
         )),
     ]  # fmt: skip
+    if stage.earlier is None:
+        # Of an array each event stands for itself; the first workers took no arrays.
+        spoiled += map(msgspec.json.encode, ([good, good | {"time": -1}, good | {"target": "other.example"}, 1], [1]))
     large = good | {
         "time": int(time.time() * 1000),
         "id": f"large-{time.time_ns()}",

@@ -1,7 +1,8 @@
 """The checker: judges a history by the ten invariants, from the logs alone. Pure."""
 
+from chaos.accepted import accepted
 from chaos.commanding import check_commands, check_gates, check_releases, check_savings
-from chaos.counting import accepted, check_commits, check_counts, check_evidence
+from chaos.counting import check_commits, check_counts, check_evidence
 from chaos.ending import check_ends
 from chaos.history import History
 from chaos.showing import check_answers, check_pages

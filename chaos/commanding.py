@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from chaos.counting import Accepted
+from chaos.accepted import Accepted
 from chaos.history import GateEvent, History, LogRecord
 from chaos.violation import Violation
 from halt400.gate.commands import is_newer
-from halt400.records import Command, Savings
+from halt400.records import Command, Savings, Source
 
 __all__ = ["check_commands", "check_gates", "check_releases", "check_savings"]
 
@@ -29,7 +29,7 @@ def by_scope(history: History) -> dict[str, list[tuple[LogRecord, Command]]]:
 
 def check_commands(history: History) -> Iterator[Violation]:
     """Invariant 3. The same command twice is one: a worker that dies after the broker took it sends it again."""
-    causes: dict[tuple[str, str, int, int], str] = {}
+    causes: dict[tuple[str, Source], str] = {}
     for scope_id, commands in by_scope(history).items():
         sequences: dict[int, str] = {}
         firsts: dict[str, Command] = {}
@@ -52,8 +52,7 @@ def check_commands(history: History) -> Iterator[Violation]:
             # What follows in the same fold, such as an operation that extends it, has the time and source of the first.
             source, was_open, is_open = command.source, is_open, command.state != "released"
             if source is not None and is_open and not was_open:
-                cause = scope_id, source.topic, source.partition, source.offset
-                other = causes.setdefault(cause, command.command_id)
+                other = causes.setdefault((scope_id, source), command.command_id)
                 if other != command.command_id:
                     yield Violation(3, f"{where}: {source} led to {other} and to {command.command_id}")
 
@@ -95,7 +94,7 @@ def _check_let_through(
 
 def check_releases(history: History, events: list[Accepted]) -> Iterator[Violation]:
     """Invariant 5: what opens a released scope came after the release; gates end up with the last command."""
-    times = {(event.partition, event.offset): min(event.time_ms, event.appended_ms + 30_000) for event in events}
+    times = {event.place: min(event.time_ms, event.appended_ms + 30_000) for event in events}
     responses = f"{history.prefix}responses"
     for scope_id, commands in by_scope(history).items():
         ordered = {command.sequence: command for _, command in commands}
@@ -104,7 +103,8 @@ def check_releases(history: History, events: list[Accepted]) -> Iterator[Violati
             opens = command.state == "quarantined" and command.opened_at == command.issued_at
             if not opens or before is None or before.state != "released" or source is None:
                 continue
-            received = times.get((source.partition, source.offset)) if source.topic == responses else None
+            place = source.partition, source.offset, source.index
+            received = times.get(place) if source.topic == responses else None
             if received is not None and received < before.issued_at:
                 yield Violation(
                     5,

@@ -1,70 +1,24 @@
-"""Invariants 1, 2 and 6: counts, offences, evidence, and what was committed. Pure.
-
-`responses` is the truth: an event is accepted when it is on the log. One that was published twice is two records, which
-are counted twice, as docs/sdk.md says.
-"""
+"""Invariants 1, 2 and 6: counts, offences, evidence, and what was committed; `responses` is the truth. Pure."""
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from chaos.accepted import NO_INDEX, Accepted, Place
 from chaos.history import History, LogRecord
 from chaos.violation import Violation
-from halt400.records import UNDECODABLE, Offence
+from halt400.records import Offence, Source
 from halt400.windows import Row
 from streams.archive.expected import ExpectedArchive
 from streams.archive.object_names import object_key
 from streams.archive.sampling import OffenceSampler
-from streams.processing.decoding import decode_counted, decode_event
-from streams.topics import partition_of
 
-__all__ = ["Accepted", "accepted", "check_commits", "check_counts", "check_evidence"]
+__all__ = ["check_commits", "check_counts", "check_evidence"]
 
 NAMED = {400, 401, 403, 404, 422, 429}
 
 
-class Accepted(NamedTuple):
-    """One event that must be counted: its place on the log, and what is counted of it."""
-
-    partition: int
-    offset: int
-    target: str
-    status: int
-    id: str
-    time_ms: int
-    appended_ms: int
-
-
-def accepted(history: History) -> tuple[list[Accepted], list[LogRecord]]:
-    """The events on `responses` that must be counted, and the records that must be refused."""
-    taken, refused = [], []
-    for record in history.records("responses"):
-        event = _event(record, history.partitions)
-        if event is None:
-            refused.append(record)
-        else:
-            taken.append(event)
-    return taken, refused
-
-
-def _event(record: LogRecord, partitions: int) -> Accepted | None:
-    try:
-        found = decode_counted(record.value or b"")
-        if found.response.status == 400:
-            decode_event(record.value or b"")
-    except UNDECODABLE:
-        return None
-    target = found.target
-    spoiled = "/" in target or target != target.strip() or not target.isprintable()
-    if spoiled or record.key != target.encode() or partition_of(record.key, partitions) != record.partition:
-        return None
-    return Accepted(
-        record.partition, record.offset, target, found.response.status, found.id, found.time, record.appended_ms
-    )
-
-
-def check_counts(history: History, events: list[Accepted], refused: list[LogRecord]) -> Iterator[Violation]:
+def check_counts(history: History, events: list[Accepted], refused: set[Place]) -> Iterator[Violation]:
     """Invariant 1: rows against the log, the log against what publishers were acknowledged, refusals."""
     wanted: dict[str, Counter[str]] = defaultdict(Counter)
     for event in events:
@@ -78,21 +32,28 @@ def check_counts(history: History, events: list[Accepted], refused: list[LogReco
     on_log = {event.id for event in events}
     for scraper, lines in history.scrapers.items():
         yield from _check_acknowledged(scraper, lines, on_log)
-    letters = {(record.partition, record.offset) for record in refused}
-    kept = {
-        (int(headers[b"partition"]), int(headers[b"offset"]))
-        for headers in map(_dead_letter_place, history.records("responses.dlq"))
-        if headers[b"topic"] == f"{history.prefix}responses".encode()
-    }
-    for partition, offset in sorted(letters - kept):
-        yield Violation(1, f"responses-{partition}@{offset} cannot be counted and is no dead letter")
-    for partition, offset in sorted(kept - letters):
-        yield Violation(1, f"responses-{partition}@{offset} is a dead letter although it can be counted")
+    letters = set(map(_dead_letter_place, history.records("responses.dlq")))
+    kept = {place for topic, place in letters if topic == f"{history.prefix}responses"}
+    for place in sorted(refused - kept):
+        yield Violation(1, f"{_named(place)} cannot be counted and is no dead letter")
+    for place in sorted(kept - refused):
+        yield Violation(1, f"{_named(place)} is a dead letter although it can be counted")
 
 
-def _dead_letter_place(record: LogRecord) -> dict[bytes, bytes]:
-    names = {name.removeprefix("halt400.").encode(): value for name, value in record.headers}
-    return {b"topic": b"", b"partition": b"-1", b"offset": b"-1"} | names
+def _dead_letter_place(record: LogRecord) -> tuple[str, Place]:
+    """The topic and the place of the record, or event of an array, that a dead letter is."""
+    headers = {name.removeprefix("halt400."): value for name, value in record.headers}
+    partition, offset = int(headers.get("partition", -1)), int(headers.get("offset", -1))
+    return headers.get("topic", b"").decode(), (partition, offset, int(headers.get("index", NO_INDEX)))
+
+
+def _named(place: Place) -> str:
+    partition, offset, index = place
+    return f"responses-{partition}@{offset}" + (f"[{index}]" if index > 0 else "")
+
+
+def _place_of(source: Source) -> Place:
+    return source.partition, source.offset, source.index
 
 
 def _check_acknowledged(scraper: str, lines: list, on_log: set[str]) -> Iterator[Violation]:
@@ -130,26 +91,25 @@ def final_rows(history: History) -> dict[str, Row]:
 
 def check_evidence(history: History, events: list[Accepted]) -> Iterator[Violation]:
     """Invariant 2: each 400 has its offence, each offence its object or its place in a manifest."""
-    wanted = {(event.partition, event.offset): event for event in events if event.status == 400}
-    found: dict[tuple[int, int], Offence] = {}
+    wanted = {event.place for event in events if event.status == 400}
+    found: dict[Place, Offence] = {}
     topic = f"{history.prefix}offences"
     expected, kept = ExpectedArchive(topic, storm_keep=history.storm_keep), set[str]()
     for record, offence in history.offences():
-        place = offence.source.partition, offence.source.offset
+        place = _place_of(offence.source)
         first = found.setdefault(place, offence)
         if (first.target, first.event) != (offence.target, offence.event):
             yield Violation(
                 2,
-                f"responses-{place[0]}@{place[1]} has two different offences: {first.command_id} and "
-                f"{offence.command_id}",
+                f"{_named(place)} has two different offences: {first.command_id} and {offence.command_id}",
             )
         _, is_kept = expected.add(record.partition, offence)
         if is_kept:
             kept.add(object_key(offence.source, offence.target, offence.event.time))
-    for partition, offset in sorted(wanted.keys() - found.keys()):
-        yield Violation(2, f"the 400 at responses-{partition}@{offset} has no offence")
-    for partition, offset in sorted(found.keys() - wanted.keys()):
-        yield Violation(2, f"an offence names responses-{partition}@{offset}, which is no 400")
+    for place in sorted(wanted - found.keys()):
+        yield Violation(2, f"the 400 at {_named(place)} has no offence")
+    for place in sorted(found.keys() - wanted):
+        yield Violation(2, f"an offence names {_named(place)}, which is no 400")
     objects = {key for key in history.objects if key.endswith(".har")}
     for key in sorted(kept - objects):
         yield Violation(2, f"{key} is not in the archive")
@@ -190,8 +150,10 @@ def check_commits(history: History, events: list[Accepted]) -> Iterator[Violatio
                     f"{target} did not include {offset}",
                 )
         for event in known[first:last]:
-            place = offences.get((event.partition, event.offset))
-            if event.status == 400 and (place is None or place >= sample.ends["offences"]):
+            if event.status != 400:
+                continue
+            place = offences.get(event.place)
+            if place is None or place >= sample.ends["offences"]:
                 yield Violation(
                     6,
                     f"responses-{sample.partition} was committed to {sample.committed} while the 400 at "
@@ -224,11 +186,11 @@ def _durable_to(rows: list[tuple[int, int]], log_end: int) -> int:
     return rows[position - 1][1] if position else -1
 
 
-def _offence_places(history: History) -> dict[tuple[int, int], int]:
+def _offence_places(history: History) -> dict[Place, int]:
     """Place of each 400 -> offset of its first offence on the log."""
-    found: dict[tuple[int, int], int] = {}
+    found: dict[Place, int] = {}
     for record, offence in history.offences():
-        found.setdefault((offence.source.partition, offence.source.offset), record.offset)
+        found.setdefault(_place_of(offence.source), record.offset)
     return found
 
 

@@ -1,18 +1,13 @@
-"""What a campaign is told as: text for people, and the section of docs/reliability.md."""
+"""What one campaign is told as, for people."""
 
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
 
 from chaos.campaign import CampaignResult
-from chaos.schedule import KINDS
-from chaos.summary import CampaignSummary, latencies_s, recoveries_s, summarize
+from chaos.summary import latencies_s, recoveries_s, summarize
 from chaos.violation import INVARIANTS
 
-__all__ = ["describe", "write_section"]
+__all__ = ["describe"]
 
-BEGIN = "<!-- Written by `make chaos`: begin -->"
-END = "<!-- Written by `make chaos`: end -->"
 SHOWN = 20
 
 
@@ -63,39 +58,3 @@ def describe(outcome: CampaignResult) -> str:
         if shown[violation.invariant] <= SHOWN:
             lines.append(f"  ({violation.invariant}) {violation.detail}")
     return "\n".join(lines)
-
-
-def write_section(path: Path, runs: Sequence[CampaignSummary]) -> None:
-    """Replace the section of the page that `make chaos` writes.
-
-    Raises
-    ------
-    ValueError
-        The page has no such section.
-    """
-    text = path.read_text()
-    if BEGIN not in text or END not in text:
-        raise ValueError(f"{path} has no lines {BEGIN!r} and {END!r}: add them where the report is to be")
-    before, _, rest = text.partition(BEGIN)
-    path.write_text(f"{before}{BEGIN}\n\n{section(runs)}\n{END}{rest.partition(END)[2]}")
-
-
-def section(runs: Sequence[CampaignSummary]) -> str:
-    """The campaigns as tables."""
-    rows = ["| seed | seconds | faults | events | 400s | commands | violations |", "|---|---|---|---|---|---|---|"]
-    rows += [
-        f"| {one.seed} | {one.seconds:.0f} | {sum(one.faults.values())} | {one.events:,} | "
-        f"{one.bad_requests:,} ({one.offences_repeated} offences written again) | "
-        f"{one.commands:,} ({one.commands_repeated} written again) | {len(one.violations)} |"
-        for one in runs
-    ]
-    rows += ["", "| fault | what it does | times | recovery: median | longest |", "|---|---|---|---|---|"]
-    for kind in KINDS:
-        times = sorted(time for one in runs for time in one.recoveries_s.get(kind, ()))
-        seen_times = f"{len(times)} | {times[len(times) // 2]:.1f} s | {times[-1]:.1f} s" if times else "0 | - | -"
-        rows.append(f"| `{kind}` | {KINDS[kind].title} | {seen_times} |")
-    total = sum(one.events for one in runs)
-    faults = sum(sum(one.faults.values()) for one in runs)
-    found = sum(len(one.violations) for one in runs)
-    rows += ["", f"Together: {total:,} events, {faults} faults, {found} violations.", ""]
-    return "\n".join(rows)

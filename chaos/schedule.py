@@ -65,7 +65,7 @@ KINDS: dict[str, FaultKind] = {
     "cut_changelog": FaultKind(
         0.0, 0.0, "all", "workers stop, a partition of `rates` loses its rows, `halt400 rebuild --missing`, they start"
     ),
-    "poison": FaultKind(0.0, 0.0, "all", "records that are no events, of 30 kinds, and one of 7.9 MiB"),
+    "poison": FaultKind(0.0, 0.0, "all", "records that are no events, of 32 kinds, and one of 7.9 MiB"),
     "duplicates": FaultKind(0.0, 0.0, "all", "2,000 events twice, in another order"),
     "reordered": FaultKind(0.0, 0.0, "all", "2,000 events whose times are shuffled over ten minutes around now"),
 }
@@ -98,10 +98,12 @@ class Fault(NamedTuple):
     for_s: float
 
 
-def draw(seed: int, seconds: float, kinds: Sequence[str] = tuple(KINDS), *, gap_s: float = 4.0) -> list[Fault]:
+def draw(
+    seed: int, seconds: float, kinds: Sequence[str] = tuple(KINDS), *, gap_s: float = 4.0, overlap: float = 0.4
+) -> list[Fault]:
     """Draw faults for a campaign of so many seconds: every kind once in random order, then again in another.
 
-    A fault begins up to `gap_s` after the one before has begun or ended, so that some overlap.
+    A fault begins up to `gap_s` after the one before has begun, in a share `overlap` of all, or has ended.
     """
     rng, faults, at_s = random.Random(seed), list[Fault](), 3.0
     waiting: list[str] = []
@@ -115,7 +117,7 @@ def draw(seed: int, seconds: float, kinds: Sequence[str] = tuple(KINDS), *, gap_
         if at_s + for_s > seconds:
             return faults
         faults.append(Fault(round(at_s, 1), name, which, for_s))
-        at_s += rng.uniform(0.5, gap_s) + (for_s if rng.random() < 0.6 else 0.0)
+        at_s += rng.uniform(0.5, gap_s) + (for_s if rng.random() < 1 - overlap else 0.0)
 
 
 def write_schedule(faults: Sequence[Fault]) -> str:

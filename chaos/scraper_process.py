@@ -32,7 +32,7 @@ class ScraperProcess:
 
     def __init__(self, history: Path, seed: int, number: int, per_s: float) -> None:
         connection = KafkaConnection.from_environment()
-        self._gate, self._publisher = Gate(connection), Publisher(connection, envelopes=False)
+        self._gate, self._publisher = Gate(connection), Publisher(connection)
         self._traffic, self._number, self._per_s = ScraperTraffic(seed, number), number, per_s
         self._file = history.open("ab", buffering=1 << 16)
         self._encode = msgspec.json.Encoder().encode

@@ -162,9 +162,12 @@ class CampaignStage:
         name = self._scraper_names[number]
         history = self._histories[number] = self.directory / f"{name}-{birth}.jsonl"
         command = [sys.executable, "-m", "chaos.scraper_process", history, self._seed + birth, number, self._per_s]
+        environment = self._bare_environment(name)
+        if self.earlier is not None:
+            environment["HALT400_ENVELOPES"] = "false"  # The first workers refuse arrays of events.
         with (self.directory / f"{name}.log").open("ab") as log:
             self._scrapers[number] = subprocess.Popen(
-                list(map(str, command)), env=self._bare_environment(name), stdout=log, stderr=subprocess.STDOUT
+                list(map(str, command)), env=environment, stdout=log, stderr=subprocess.STDOUT
             )
 
     def kill_scraper(self, number: int) -> None:

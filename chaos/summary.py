@@ -1,16 +1,14 @@
-"""What stays of a campaign when its logs are gone: numbers, in a file that a longer campaign adds up."""
+"""What stays of a campaign when its logs are gone: numbers, which a longer campaign adds up."""
 
 from collections import Counter
-from pathlib import Path
 
 import msgspec
 
+from chaos.accepted import count_events
 from chaos.campaign import CampaignResult
 from halt400.records import Command
 
-__all__ = ["CampaignSummary", "latencies_s", "read_summary", "recoveries_s", "summarize", "write_summary"]
-
-SUMMARY = "summary.json"
+__all__ = ["CampaignSummary", "latencies_s", "recoveries_s", "summarize"]
 
 
 class CampaignSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +16,8 @@ class CampaignSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    seconds, took_s
+        Of traffic and faults; of all, with start, settling and judging.
     faults
         Kind -> how many there were.
     recoveries_s
@@ -28,6 +28,7 @@ class CampaignSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     seed: int
     seconds: float
+    took_s: float
     events: int
     bad_requests: int
     offences_repeated: int
@@ -43,11 +44,12 @@ def summarize(outcome: CampaignResult) -> CampaignSummary:
     """Count what a campaign left behind."""
     history = outcome.history
     commands = [command.command_id for _, command in history.commands()]
-    offences = [(offence.source.partition, offence.source.offset) for _, offence in history.offences()]
+    offences = [offence.source for _, offence in history.offences()]
     return CampaignSummary(
         seed=outcome.plan.seed,
         seconds=outcome.plan.seconds,
-        events=len(history.records("responses")),
+        took_s=round(outcome.took_s, 1),
+        events=count_events(history),
         bad_requests=len(set(offences)),
         offences_repeated=len(offences) - len(set(offences)),
         commands=len(commands),
@@ -57,17 +59,6 @@ def summarize(outcome: CampaignResult) -> CampaignSummary:
         skipped=outcome.skipped,
         violations=[str(violation) for violation in outcome.violations],
     )
-
-
-def write_summary(directory: Path, summary: CampaignSummary) -> None:
-    """Write it into the directory of a run."""
-    (directory / SUMMARY).write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
-
-
-def read_summary(directory: Path) -> CampaignSummary | None:
-    """The summary of a run that was completed, None where there is none."""
-    path = directory / SUMMARY
-    return msgspec.json.decode(path.read_bytes(), type=CampaignSummary) if path.exists() else None
 
 
 def recoveries_s(outcome: CampaignResult) -> dict[str, list[float]]:
@@ -86,7 +77,7 @@ def recoveries_s(outcome: CampaignResult) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for fault, _, ended in outcome.spans:
         late = [commanded[target] - ended for target, at in published.items() if at <= ended and target in commanded]
-        found.setdefault(fault.kind, []).append(max([0, *late]) / 1000)
+        found.setdefault(fault.kind, []).append(round(max([0, *late]) / 1000, 1))
     return found
 
 

@@ -47,10 +47,18 @@ def log(values: list[bytes], key: bytes = TARGET.encode(), at_ms: int = NOW) -> 
 
 
 def healthy() -> History:
-    """Six responses of which two are 400s, the quarantine of their job, its release, what followed from them."""
+    """Seven responses of which two are 400s, the quarantine of their job, its release, what followed from them.
+
+    The last record is an array of two, of which the second is no event.
+    """
     history = History(prefix="c.", partitions=1)
     values = [encode(event(number, status)) for number, status in enumerate((200, 200, 400, 400, 503, 200))]
-    responses = [*log(values), LogRecord(0, 6, NOW + 6, TARGET.encode(), b"{")]
+    array = b"[%b,1]" % encode(event(6, 200))
+    responses = [
+        *log(values),
+        LogRecord(0, 6, NOW + 6, TARGET.encode(), b"{"),
+        LogRecord(0, 7, NOW + 7, None, array),
+    ]
     context = ProcessingContext(
         archive_uri=lambda source, target, time_ms: f"s3://evidence/{object_key(source, target, time_ms)}",
         partition_of=lambda key: 0,
@@ -69,7 +77,10 @@ def healthy() -> History:
         "rates": [LogRecord(0, n, NOW + 30, key, value) for n, (key, value) in enumerate(partition.take_changed())],
         "offences": log([encode(offence) for offence in outcome.offences]),
         "control": log([encode(command) for command in commands], SCOPE.id.encode()),
-        "responses.dlq": [LogRecord(0, 0, NOW + 12, TARGET.encode(), b"{", dead_letter_headers(6))],
+        "responses.dlq": [
+            LogRecord(0, 0, NOW + 12, TARGET.encode(), b"{", dead_letter_headers(6)),
+            LogRecord(0, 1, NOW + 12, None, b"1", (*dead_letter_headers(7), ("halt400.index", b"1"))),
+        ],
         "savings": [
             LogRecord(
                 0, n, NOW + n, b"g", encode(Savings(gate=GATE, scope=SCOPE, opened_at=NOW, requests=n + 1, time=NOW))
@@ -80,13 +91,13 @@ def healthy() -> History:
     add_gate(history, commands)
     add_archive(history, outcome.offences)
     add_page(history, commands)
-    ends = {"responses": 7, "operations": 1, "offences": 2, "rates": 1, "control": 2}
-    history.commits = [CommitSample(NOW + 40, "responses", 0, 7, ends)]
-    history.committed = {("responses", 0): 7, ("operations", 0): 1, ("offences", 0): 2}
+    ends = {"responses": 8, "operations": 1, "offences": 2, "rates": 1, "control": 2}
+    history.commits = [CommitSample(NOW + 40, "responses", 0, 8, ends)]
+    history.committed = {("responses", 0): 8, ("operations", 0): 1, ("offences", 0): 2}
     history.quarantine_answers = [
         QuarantinesAnswer("w", NOW + 9_040 + n, {SCOPE.id: (2, "released", 5 + n)}, NOW + 9_050) for n in range(2)
     ]
-    history.rows_answers = [RowsAnswer("w", NOW + 9_040, {TARGET: 6}, NOW + 9_050)]
+    history.rows_answers = [RowsAnswer("w", NOW + 9_040, {TARGET: 7}, NOW + 9_050)]
     log_ends = {(topic, 0): len(history.topics[topic]) for topic in ("rates", "control", "alerts")}
     history.readable = [ReadableEnds(NOW + 9_030, log_ends)]
     history.exit_codes = {"w": 0}

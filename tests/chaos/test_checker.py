@@ -51,13 +51,13 @@ def lose_acknowledged(history: History) -> None:
     history.scrapers["s"].insert(0, sent(77, NOW))
 
 
-def lose_dead_letter(history: History) -> None:
-    history.topics["responses.dlq"] = []
+def lose_dead_letter(history: History, number: int) -> None:
+    del history.topics["responses.dlq"][number]
 
 
 def refuse_a_good_event(history: History) -> None:
     letters = history.topics["responses.dlq"]
-    letters.append(letters[0]._replace(offset=1, headers=dead_letter_headers(0)))
+    letters.append(letters[0]._replace(offset=2, headers=dead_letter_headers(0)))
 
 
 def another_offence(history: History) -> None:
@@ -116,7 +116,7 @@ def late_stale_command(history: History) -> None:
 
 def commit_too_far(history: History, **ends: int) -> None:
     sample = history.commits[0]
-    history.commits = [CommitSample(sample.at_ms, "responses", 0, 7, sample.ends | ends)]
+    history.commits = [CommitSample(sample.at_ms, "responses", 0, 8, sample.ends | ends)]
 
 
 def commit_unarchived(history: History) -> None:
@@ -177,7 +177,8 @@ PLANTED: list[tuple[int, str, Plant]] = [
     (1, "accepted", lose_row),
     (1, "accepted", cut_changelog_for_good),
     (1, "acknowledged events are not on the log", lose_acknowledged),
-    (1, "is no dead letter", lose_dead_letter),
+    (1, "responses-0@6 cannot be counted and is no dead letter", lambda history: lose_dead_letter(history, 0)),
+    (1, "responses-0@7[1] cannot be counted and is no dead letter", lambda history: lose_dead_letter(history, 1)),
     (1, "although it can be counted", refuse_a_good_event),
     (2, "has no offence", lambda history: history.topics["offences"].pop()),
     (2, "two different offences", another_offence),
@@ -202,9 +203,9 @@ PLANTED: list[tuple[int, str, Plant]] = [
     (7, "the log had 2", lambda history: answer(history, 1, "quarantined")),
     (7, "never on the log", lambda history: answer(history, 2, "probing")),
     (7, "has no command on the log", unknown_scope),
-    (7, "the log had 6", lambda history: wrong_rows(history, {TARGET: 5})),
-    (7, "the log had 6", lambda history: wrong_rows(history, {TARGET: 7})),
-    (7, "has 0 responses, the log had 6", lambda history: wrong_rows(history, {})),
+    (7, "the log had 7", lambda history: wrong_rows(history, {TARGET: 6})),
+    (7, "the log had 7", lambda history: wrong_rows(history, {TARGET: 8})),
+    (7, "has 0 responses, the log had 7", lambda history: wrong_rows(history, {})),
     (7, "it says it is not stale", old_answer_that_is_not_stale),
     (8, "got nothing", no_page),
     (8, "again after", page_again),
