@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from streams.doctor.acls import Grant
 from streams.local import LocalKafka
 from streams.local.ports import HOST, free_ports
+from tests.security.issuer import AUDIENCE, ISSUER, TokenIssuer
 from tests.servers import QUICK_JAVA
 
 __all__ = ["JAVAC", "MSK_KEY", "MSK_SECRET", "PASSWORD", "Authority", "SecuredKafka"]
@@ -89,7 +90,9 @@ class Authority:
 
 
 class SecuredKafka(LocalKafka):
-    """Listens four times more: SASL_SSL, SASL_PLAINTEXT, SSL with a client certificate, and MSK, as AWS MSK does.
+    """Listens five times more: SASL_SSL, SASL_PLAINTEXT, SSL with a client certificate, JWT, and MSK, as AWS MSK does.
+
+    JWT is SASL_SSL where tokens need the signature of `issuer`, by Kafka's own validator.
 
     Parameters
     ----------
@@ -97,11 +100,13 @@ class SecuredKafka(LocalKafka):
         Who may log in by PLAIN; those of SCRAM are made by `add_scram_user`.
     """
 
-    def __init__(self, authority: Authority, users: tuple[str, ...]) -> None:
-        super().__init__(heap="384m", java_options=QUICK_JAVA)
+    def __init__(self, authority: Authority, users: tuple[str, ...], issuer: TokenIssuer) -> None:
+        self._jwks = issuer.jwks.as_uri()
+        allowed = f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={self._jwks}"
+        super().__init__(heap="384m", java_options=(*QUICK_JAVA, allowed))
         self._ca, self._users = authority.ca, users
         _, _, self._both = authority.issue("broker")
-        self._protocols = {name: name for name in ("SASL_SSL", "SASL_PLAINTEXT", "SSL")}
+        self._protocols = {name: name for name in ("SASL_SSL", "SASL_PLAINTEXT", "SSL")} | {"JWT": "SASL_SSL"}
         if JAVAC is not None:
             self._protocols["MSK"] = "SASL_SSL"
         self._secured = dict(zip(self._protocols, free_ports(len(self._protocols)), strict=True))
@@ -135,6 +140,7 @@ class SecuredKafka(LocalKafka):
             found[f"{prefix}.oauthbearer.sasl.jaas.config"] = module
             for mechanism in ("scram-sha-256", "scram-sha-512"):
                 found[f"{prefix}.{mechanism}.sasl.jaas.config"] = f"{_LOGIN}.scram.ScramLoginModule required;"
+        found |= self._verifying()
         if "MSK" in self._protocols:
             module = f'{_LOGIN}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker"'
             found |= {
@@ -143,6 +149,19 @@ class SecuredKafka(LocalKafka):
                 "listener.name.msk.oauthbearer.sasl.server.callback.handler.class": _PRESIGNED_TOKENS.stem,
             }
         return found
+
+    def _verifying(self) -> dict[str, str]:
+        """The listener JWT; see https://kafka.apache.org/41/documentation/#security_sasl_oauthbearer_prod."""
+        module, prefix = f"{_LOGIN}.oauthbearer.OAuthBearerLoginModule required;", "listener.name.jwt"
+        handler = "org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler"
+        return {
+            f"{prefix}.sasl.enabled.mechanisms": "OAUTHBEARER",
+            f"{prefix}.oauthbearer.sasl.jaas.config": module,
+            f"{prefix}.oauthbearer.sasl.server.callback.handler.class": handler,
+            f"{prefix}.oauthbearer.sasl.oauthbearer.jwks.endpoint.url": self._jwks,
+            f"{prefix}.oauthbearer.sasl.oauthbearer.expected.audience": AUDIENCE,
+            f"{prefix}.oauthbearer.sasl.oauthbearer.expected.issuer": ISSUER,
+        }
 
     def _command(self) -> list[str | Path]:
         command = super()._command()

@@ -27,6 +27,7 @@ from halt400.signing import SIGNATURE, Right, new_key
 from streams.doctor.acls import PARTS, grants_of
 from streams.settings import load_settings
 from tests.cli.command import run
+from tests.security.issuer import TokenIssuer
 from tests.security.secured_kafka import JAVAC, MSK_KEY, MSK_SECRET, PASSWORD, Authority, SecuredKafka
 from tests.waiting import until
 
@@ -50,6 +51,7 @@ class Secured:
 
     broker: SecuredKafka
     authority: Authority
+    issuer: TokenIssuer
     certificates: dict[str, tuple[Path, Path, Path]]
 
     def variables(self, user: str, protocol: str, mechanism: str | None, password: str = PASSWORD) -> dict[str, str]:
@@ -82,14 +84,15 @@ class Secured:
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     authority = Authority(tmp_path_factory.mktemp("certificates"))
+    issuer = TokenIssuer(tmp_path_factory.mktemp("issuer"))
     kafka = load_settings().kafka
-    with SecuredKafka(authority, PARTS) as broker:
+    with SecuredKafka(authority, PARTS, issuer) as broker:
         for part in PARTS:
             broker.add_scram_user(part)
             broker.grant(part, grants_of(part, kafka))
             broker.grant(f"CN={part}", grants_of(part, kafka))
         broker.grant(MSK_KEY, grants_of("scraper", kafka))
-        yield Secured(broker, authority, {part: authority.issue(part) for part in PARTS})
+        yield Secured(broker, authority, issuer, {part: authority.issue(part) for part in PARTS})
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +116,37 @@ async def test_a_scraper_publishes_and_follows(with_topics: Secured, protocol: s
         assert publisher.stats.acknowledged == 1
         async with asyncio.timeout(30):
             await gate.wait_caught_up()
+
+
+async def test_a_broker_that_verifies_tokens_takes_those_that_its_issuer_has_signed_for_it(
+    with_topics: Secured, tmp_path: Path
+) -> None:
+    """By Kafka's own validator, which reads the issuer's public key from a JWKS."""
+    issuer, path = with_topics.issuer, tmp_path / "token"
+    variables = {
+        "HALT400_KAFKA_BOOTSTRAP_SERVERS": with_topics.broker.servers("JWT"),
+        "HALT400_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "HALT400_KAFKA_SSL_CA_PATH": str(with_topics.authority.ca),
+        "HALT400_KAFKA_SASL_MECHANISM": "OAUTHBEARER",
+        "HALT400_KAFKA_SASL_TOKEN_PATH": str(path),
+    }
+    connection = KafkaConnection.from_environment(variables)
+    for wrong in (
+        TokenIssuer(tmp_path).token("scraper"),
+        with_topics.broker.token("scraper"),
+        issuer.token("scraper", aud="another"),
+        issuer.token("scraper", exp=1_700_000_000, iat=1_600_000_000),
+    ):
+        path.write_text(wrong)
+        follower = Follower(connection, "halt400.control", at_start="raise")
+        with pytest.raises(BrokerUnavailable):
+            await follower.start()
+        await follower.stop()
+    path.write_text(issuer.token("scraper"))
+    async with Publisher(connection) as publisher, Follower(connection, "halt400.control", at_start="raise"):
+        publisher.publish(event(200))
+        assert await publisher.flush(30)
+        assert publisher.stats.acknowledged == 1
 
 
 @pytest.mark.skipif(JAVAC is None, reason="the broker's side of it is compiled by javac")
