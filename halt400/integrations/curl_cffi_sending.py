@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -59,6 +60,7 @@ class CurlSending:
             self._capture = BodyCapture()
             self.options = {**options, "content": seen_content(content, self._capture)}
         self._borrowed = borrow_trace() if is_traced(session) else None
+        self._heads: list[SentHead] | None = None if self._borrowed is not None else []
 
     def __enter__(self) -> "CurlSending":
         return self
@@ -81,18 +83,19 @@ class CurlSending:
 
     def answered(self, response: Response) -> Response:
         """Publish a response: at once, but a 400 that streams when its body has passed or was closed."""
-        heads = self._borrowed[0].take() if self._borrowed is not None else []
-        if not heads and self._borrowed is not None and self._session.cache_backend is not None:
+        if self._borrowed is not None and self._session.cache_backend is not None and not self._sent():
             # It came from the session's cache.
             return response
         last = self._guarded
         for number, hop in enumerate(response.history):
             last.received(hop.status_code)
-            last.publish(**self._known(last, hop, _nth(heads, number)))
+            last.publish(**self._known(last, hop, number))
             after = response.history[number + 1] if number + 1 < len(response.history) else response
-            last = self._redirected(after.url, hop.status_code, _nth(heads, number + 1))
+            last = self._redirected(after.url, hop.status_code, _nth(self._sent(), number + 1))
+        if response.status_code == 400:
+            self._sent()  # before the trace is given back
         # Not the response itself: where nobody closes it, it ends when nobody holds it.
-        guarded, known = last, self._known(last, response, _nth(heads, len(response.history)))
+        guarded, known = last, self._known(last, response, len(response.history))
         if not guarded.received(response.status_code):
             guarded.publish(**known)
         elif response.queue is None:
@@ -117,7 +120,20 @@ class CurlSending:
         body = self._known_body if method == before.method else None
         return GuardedRequest(self._guard, method, url, target, self._known_headers, body, before.attempt)
 
-    def _known(self, guarded: GuardedRequest, response: Response, head: SentHead | None) -> dict[str, Any]:
+    def _sent(self) -> list[SentHead]:
+        """Return the heads of the requests that curl sent, within the ``with`` block."""
+        if self._heads is None:
+            assert self._borrowed is not None
+            self._heads = self._borrowed[0].take()
+        return self._heads
+
+    def _sent_headers(self, number: int) -> list[tuple[str, str]]:
+        """Return the headers of the request at this place of a chain of redirects: what curl sent, if that is told."""
+        head = _nth(self._sent(), number)
+        told = None if head is None else head.headers()
+        return self._known_headers() if told is None else told
+
+    def _known(self, guarded: GuardedRequest, response: Response, number: int) -> dict[str, Any]:
         """Return what is published of a response besides its body."""
         sent, headers = response.request, response.headers
         request_body: bytes | BodyCapture | None = self._capture
@@ -128,7 +144,7 @@ class CurlSending:
                 request_body = sent.body
         return {
             "http_version": _HTTP_VERSIONS.get(int(response.http_version), "1.1"),
-            "request_headers": None if head is None else head.headers,
+            "request_headers": partial(self._sent_headers, number),
             "request_body": request_body,
             "response_headers": lambda: _items(headers),
             "proxy_id": _proxy_id(self._session, self.options, guarded.url),

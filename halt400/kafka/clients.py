@@ -7,13 +7,14 @@ raise a ``CancelledError`` of its own, which would end the task that called it.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, suppress
 from copy import copy
 from typing import Any, Literal
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.codec import has_lz4, has_zstd
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.structs import TopicPartition
@@ -112,17 +113,30 @@ def broker_unavailable(servers: str, error: BaseException) -> BrokerUnavailable:
 
 
 async def start_client(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
-    """Start a client; when cancelled, wait a moment for its start to end.
-
-    A start that is cancelled while it asks for the brokers loses its first connection, which nobody closes then.
-    """
+    """Start a client; when cancelled, wait a moment for its start to end, and close the connection that it holds."""
     starting = asyncio.ensure_future(client.start())
     try:
         await asyncio.shield(starting)
     except asyncio.CancelledError:
-        await asyncio.wait([starting], timeout=_START_ENDS_S)
-        await _cancel(starting)
+        try:
+            await asyncio.wait([starting], timeout=_START_ENDS_S)
+        finally:
+            held = list(_held_connections(starting))
+            await _cancel(starting)
+            for connection in held:
+                connection.close()
         raise
+
+
+def _held_connections(task: "asyncio.Task[None]") -> Iterator[AIOKafkaConnection]:
+    """Yield the connections that only local variables of a task hold.
+
+    The first connection of a client, on which it asks for the brokers, is one: nobody closes it when that is cancelled.
+    """
+    running: Any = task.get_coro()
+    while (frame := getattr(running, "cr_frame", None)) is not None:
+        yield from (held for held in frame.f_locals.values() if isinstance(held, AIOKafkaConnection))
+        running = running.cr_await
 
 
 def missing_topic(topic: str, kafka: KafkaConnection) -> TopicMismatch:
@@ -142,6 +156,9 @@ async def close_producer(producer: AIOKafkaProducer) -> None:
     # A batch that waits for its retry is in none of the accumulator's sets; its callback removes it from this one.
     accumulator._pending_batches.update(batch for batches in accumulator._batches.values() for batch in batches)
     accumulator.fail_all(BrokerUnavailable("The connection was closed."))
+    with quiet():
+        # Until its task ended the sender may have connected again.
+        await _run(producer.client.close())
 
 
 def submit_batch(producer: AIOKafkaProducer, batch: Any, topic: str, partition: int) -> "asyncio.Future[Any]":
@@ -168,8 +185,10 @@ def submit_batch(producer: AIOKafkaProducer, batch: Any, topic: str, partition: 
 async def close_consumer(consumer: AIOKafkaConsumer) -> None:
     """Stop the consumer's tasks and close its connections."""
     with quiet():
-        await _run(consumer.stop())
-        await _run(consumer._client.close())
+        try:
+            await _run(consumer.stop())
+        finally:
+            await _run(consumer._client.close())
 
 
 async def load_partitions(consumer: AIOKafkaConsumer, topic: str) -> int:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
+from halt400.integrations import aiohttp as aiohttp_integration
 from tests.integrations.conftest import JobTopics
 from tests.integrations.drivers import Aiohttp
 from tests.sdk.strict_server import Server
@@ -20,7 +21,10 @@ async def client(job: JobTopics) -> AsyncIterator[Aiohttp]:
         yield client
 
 
-async def test_the_body_of_a_400_is_kept_where_nobody_reads_it(client: Aiohttp, job: JobTopics, server: Server) -> None:
+async def test_the_body_of_a_400_is_kept_where_nobody_reads_it(
+    client: Aiohttp, job: JobTopics, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aiohttp_integration, "BODY_WAIT_S", 60.0)  # however late the server is on a busy machine
     async with client.session.get(f"{server.url}/late?status=400") as response:
         assert response.status == 400
     with pytest.raises(aiohttp.ClientResponseError):

@@ -6,14 +6,17 @@ from collections.abc import AsyncIterator
 import pytest
 from curl_cffi.requests.exceptions import HTTPError
 
+from halt400.integrations import curl_cffi_trace
 from halt400.integrations.curl_cffi import protect
-from halt400.integrations.curl_cffi_trace import Trace
+from halt400.integrations.curl_cffi_trace import CalledTrace, Trace, WrittenTrace
 from tests.integrations.conftest import JobTopics
 from tests.integrations.drivers import CurlCffi
 from tests.sdk.strict_server import Server
 from tests.waiting import until
 
 pytestmark = pytest.mark.broker
+
+LONG = "x" * 8_000
 
 
 @pytest.fixture
@@ -22,9 +25,17 @@ async def client(job: JobTopics) -> AsyncIterator[CurlCffi]:
         yield client
 
 
+@pytest.mark.parametrize("kind", [WrittenTrace, CalledTrace])
 async def test_the_headers_of_the_impersonated_browser_are_published_in_their_order(
-    client: CurlCffi, job: JobTopics, server: Server
+    job: JobTopics, server: Server, monkeypatch: pytest.MonkeyPatch, kind: type[Trace]
 ) -> None:
+    monkeypatch.setattr(curl_cffi_trace, "_made", kind)
+    monkeypatch.setattr(curl_cffi_trace, "_free", [])
+    async with CurlCffi.protected(job.job_id, local_hold=None, catch_up_s=0) as client:
+        await see_browsers_headers(client, job, server)
+
+
+async def see_browsers_headers(client: CurlCffi, job: JobTopics, server: Server) -> None:
     await client.session.get(f"{server.url}/items?status=400", impersonate="chrome", headers={"X-Shop": "1"})
     await client.session.post(f"{server.url}/moved?to=/items%3Fstatus=400", data=b"{}", impersonate="firefox")
     await client.flush()
@@ -33,6 +44,20 @@ async def test_the_headers_of_the_impersonated_browser_are_published_in_their_or
         assert event.request.headers == received
         assert "user-agent" in {name.lower() for name, _ in event.request.headers}
     assert [(event.request.method, event.request.body) for event in (moved, firefox)] == [("POST", None), ("GET", None)]
+
+
+async def test_of_headers_that_the_trace_does_not_tell_for_certain_the_known_are_published(
+    client: CurlCffi, job: JobTopics, server: Server
+) -> None:
+    await client.session.get(f"{server.url}/items?status=400", headers={"X-Path": "shop > lamps"})
+    await client.session.get(f"{server.url}/items?status=400", headers={"X-Large": LONG})
+    too_many = {f"X-{number}": LONG for number in range(9)}  # more than is kept of the trace
+    await client.session.get(f"{server.url}/items?status=400", headers=too_many)
+    await client.flush()
+    marked, large, too_large = await job.events()
+    assert marked.request.headers == [("X-Path", "shop > lamps")]
+    assert large.request.headers == server.received_headers[1]
+    assert too_large.request.headers == list(too_many.items())
 
 
 async def test_the_event_has_the_url_and_the_body_that_were_sent(
@@ -82,7 +107,7 @@ async def test_without_the_trace_the_known_headers_are_published(job: JobTopics,
 
 
 def test_a_head_that_is_sent_in_parts_is_one_and_that_to_a_proxy_is_none() -> None:
-    trace = Trace()
+    trace = CalledTrace()
     for part in (
         b"CONNECT shop.example:443 HTTP/1.1\r\nHost: shop.example:443\r\n\r\n",
         b"GET /a HTTP/2\r\nX-B: 1\r\n",
