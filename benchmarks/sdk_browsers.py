@@ -1,4 +1,7 @@
-"""Chromium under Playwright: one page, one navigation at a time (`benchmarks.sdk`), or what the page asks for."""
+"""Chromium under Playwright: one page, one navigation at a time (`benchmarks.sdk`), or what the page asks for.
+
+A headless shell, where there is one, in as few processes as it runs in: eight browsers have to fit on two processors.
+"""
 
 import os
 import shutil
@@ -11,6 +14,8 @@ from halt400.integrations.playwright import protect
 
 __all__ = ["OnePage"]
 
+_NAMES = ("chromium-headless-shell", "chromium")
+_LEAN = ["--disable-gpu", "--in-process-gpu", "--disable-software-rasterizer", "--disable-background-networking"]
 _FETCH = "async url => { const answer = await fetch(url); await answer.text(); return answer.status }"
 
 
@@ -21,7 +26,6 @@ class OnePage:
         self._guard = guard
         self._playwright: Playwright | None = None
         self._page: Page | None = None
-        self._query = ""
 
     async def __aenter__(self) -> "OnePage":
         return self
@@ -44,17 +48,13 @@ class OnePage:
         return await self._page.goto(url)
 
     async def fetch(self, url: str) -> Any:
-        """Have the page itself ask for a URL, as its scripts do; the first of each query is navigated to."""
-        query = url.partition("?")[2]
-        if self._page is None or query != self._query:
-            self._query = query
-            return await self.get(url)
-        return await self._page.evaluate(_FETCH, url)
+        """Have the page itself ask for a URL, as its scripts do; the first is navigated to."""
+        return await (self.get(url) if self._page is None else self._page.evaluate(_FETCH, url))
 
     async def _open(self) -> Page:
         self._playwright = await async_playwright().start()
-        path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-        browser = await self._playwright.chromium.launch(executable_path=path)
+        path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
+        browser = await self._playwright.chromium.launch(executable_path=path, args=_LEAN)
         context = await browser.new_context()
         if self._guard is not None:
             await protect(context, self._guard)

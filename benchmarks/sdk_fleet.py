@@ -48,10 +48,9 @@ AIM_MS = 100.0
 RATE = 25.0
 DEADLINE_S = 120.0
 PROCESSES = 8
-RATES = {"playwright": 8.0, "mitmproxy": 12.5}
-"""Requests a second of a process, where not 25: eight browsers have two processors more than full at that rate."""
-ROUNDS = {"playwright": 40}
-"""Targets, where not 100; there are as many requests all the same, more to each of them."""
+ROUNDS = 100
+RATES = {"playwright": 4.0, "mitmproxy": 8.0}
+"""Requests a second of a process, where not 25: as many as leave one of two processors free."""
 FLEETS = (*(name for name in CLIENTS if "untraced" not in name), "scrapy", "mitmproxy")
 MODULES = {"scrapy": "benchmarks.sdk_fleet_spider", "mitmproxy": "benchmarks.sdk_fleet_proxy"}
 
@@ -222,7 +221,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks sdk_fleet", description=__doc__)
     parser.add_argument("--client", choices=FLEETS, action="append", help="only this one; may be repeated")
     parser.add_argument("--processes", type=int, default=PROCESSES, help="scrapers, each a process")
-    parser.add_argument("--rounds", type=int, help=f"targets, quarantined one after the other; 100, but {ROUNDS}")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="targets, quarantined one after the other")
     parser.add_argument("--requests", type=int, default=5_000, help="at least so many of all processes together")
     parser.add_argument("--rate", type=float, help=f"requests a second of each process; default: {RATE:g}, but {RATES}")
     options = parser.parse_args(arguments)
@@ -243,7 +242,7 @@ def main(arguments: list[str]) -> int:
                     url,
                     kafka,
                     processes=processes,
-                    rounds=options.rounds or ROUNDS.get(client, 100),
+                    rounds=options.rounds,
                     requests=options.requests,
                     rate=rate,
                 )

@@ -5,6 +5,7 @@ It prints one line of JSON when it has begun with a target, and one when it was 
 
 import asyncio
 import json
+import logging
 import os
 import sys
 import threading
@@ -92,6 +93,7 @@ async def _send_until_refused(send: Any, url: str, number: int, least: int, pace
 
 async def run(name: str, url: str, rounds: int, least: int, rate: float) -> None:
     """Send until each target is refused."""
+    logging.disable(logging.WARNING)  # Playwright's integration tells of each refusal
     make, is_sync = CLIENTS[name]
     guard: Any = SyncGuard(job_id="fleet", local_hold=None) if is_sync else Guard(job_id="fleet", local_hold=None)
     known_at: dict[str, float] = {}

@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
         """
         console = Console()
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with it ignored
         try:
             complete = show(console, stay=not once)
         except KeyboardInterrupt:

@@ -50,11 +50,11 @@ class RefusalLog:
             self._logged_at[kind] = now
             del self._counts[kind]
             log.warning(
-                "Refused %s of %s (%s) and sent them to %s. The last one: partition %s, offset %s: %s",
+                "Refused and sent to %s: %s of %s (%s). The last one: partition %s, offset %s: %s",
+                self._dead_letters,
                 plural(count, "record"),
                 topic,
                 code,
-                self._dead_letters,
                 partition,
                 refusal.record.offset,
                 refusal.message,

@@ -47,3 +47,23 @@ async def test_a_port_in_use_is_one_line_and_exit_code_1(server: str) -> None:
     [line] = outcome.err.splitlines()
     assert f"Port {port} on 127.0.0.1 is in use" in line
     assert "--port" in line
+
+
+@pytest.mark.slow
+async def test_an_interrupt_ends_a_run_in_the_background_of_a_shell() -> None:
+    """A shell starts those with SIGINT ignored."""
+    with socket.create_server((HOST, 0)) as silent:
+        silent.setblocking(False)
+        servers = f"{HOST}:{silent.getsockname()[1]}"
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            process = await start("run", variables=environment(HALT400_KAFKA_BOOTSTRAP_SERVERS=servers))
+        finally:
+            signal.signal(signal.SIGINT, before)
+        async with asyncio.timeout(60):
+            asks, _ = await asyncio.get_running_loop().sock_accept(silent)
+            with asks:
+                process.send_signal(signal.SIGINT)
+                out, _ = await process.communicate()
+    assert out.decode().splitlines()[-1] == "Stopped; nothing is left running."
+    assert process.returncode == 0

@@ -26,9 +26,9 @@ def test_a_code_is_logged_at_once_and_then_once_a_minute_with_all_that_came(capl
             refusals.count("responses", 3, refusal(5 * second + number))
         refusals.report()
     assert caplog.messages == [
-        "Refused 5 records of responses (not_json) and sent them to responses.dlq. "
+        "Refused and sent to responses.dlq: 5 records of responses (not_json). "
         "The last one: partition 3, offset 4: what is wrong at 4",
-        "Refused 300 records of responses (not_json) and sent them to responses.dlq. "
+        "Refused and sent to responses.dlq: 300 records of responses (not_json). "
         "The last one: partition 3, offset 304: what is wrong at 304",
     ]
     assert {entry.levelname for entry in caplog.records} == {"WARNING"}
@@ -41,8 +41,8 @@ def test_each_topic_and_code_has_its_own_line(caplog: pytest.LogCaptureFixture) 
     refusals.count("operations", 0, refusal(3))
     refusals.report()
     refusals.report()
-    assert [message.partition(" and sent")[0] for message in caplog.messages] == [
-        "Refused 1 record of responses (not_json)",
-        "Refused 1 record of responses (key_mismatch)",
-        "Refused 1 record of operations (not_json)",
+    assert [message.partition(". The last")[0] for message in caplog.messages] == [
+        "Refused and sent to responses.dlq: 1 record of responses (not_json)",
+        "Refused and sent to responses.dlq: 1 record of responses (key_mismatch)",
+        "Refused and sent to responses.dlq: 1 record of operations (not_json)",
     ]
