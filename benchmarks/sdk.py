@@ -37,7 +37,8 @@ FAR = 3.0
 """An aim missed by this factor fails the run."""
 SLOWER = {"playwright": 5}
 """Clients whose requests take so many times longer have blocks of as many times fewer."""
-CRAWLS = ["--rounds", "4", "--pages", "2500"]
+PAIRS_A_CRAWL = 3
+"""A round of the crawls of Scrapy for so many pairs of blocks."""
 
 
 @dataclass
@@ -142,4 +143,7 @@ def main(arguments: list[str]) -> int:
         print(json.dumps(found))
         return 0
     missed = _told(found)
-    return missed if options.client else max(missed, scrapy.main(CRAWLS))
+    if options.client:
+        return missed
+    print()
+    return max(missed, scrapy.main(["--rounds", str(max(1, options.rounds // PAIRS_A_CRAWL))]))

@@ -81,6 +81,12 @@ class _Process:
             self.news.set()
         self.news.set()
 
+    async def end(self) -> None:
+        """Have it end, where it has not: see `benchmarks.sdk_fleet_process.end_with_parent`."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        await self.process.wait()
+
     async def until_begun(self, number: int) -> None:
         while self.begun < number:
             if self.process.returncode is not None:
@@ -143,12 +149,16 @@ async def _fleet(
         _Process(await asyncio.create_subprocess_exec(*arguments, stdin=pipe, stdout=pipe)) for _ in range(processes)
     ]
     listening = [asyncio.create_task(one.listen()) for one in fleet]
-    async with asyncio.timeout(DEADLINE_S):
-        await asyncio.gather(*(one.until_begun(-1) for one in fleet))
-    began, cpu_began_s, all_began_s = time.monotonic(), usage_of(os.getpid()).cpu_s, machine_cpu_s()
-    written_at, acknowledged_at = await _quarantine_each(fleet, kafka, rounds)
-    async with asyncio.timeout(DEADLINE_S):
-        await asyncio.gather(*listening, *(one.process.wait() for one in fleet))
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            await asyncio.gather(*(one.until_begun(-1) for one in fleet))
+        began, cpu_began_s, all_began_s = time.monotonic(), usage_of(os.getpid()).cpu_s, machine_cpu_s()
+        written_at, acknowledged_at = await _quarantine_each(fleet, kafka, rounds)
+        async with asyncio.timeout(DEADLINE_S):
+            await asyncio.gather(*listening, *(one.process.wait() for one in fleet))
+    finally:
+        for one in fleet:
+            await one.end()
     cpu_s, all_s = usage_of(os.getpid()).cpu_s - cpu_began_s, machine_cpu_s() - all_began_s
     capacity_s = (time.monotonic() - began) * (os.cpu_count() or 1)
     ids = await _ids_on_the_topic(kafka)

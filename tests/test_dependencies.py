@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 REPOSITORY = Path(__file__).parents[1]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
@@ -33,6 +34,19 @@ def test_every_requirement_is_met_by_a_pin(lock: str) -> None:
         if name != PROJECT["name"]:
             assert name in pinned, f"{lock} lacks {name}: run make lock"
             assert requirement.specifier.contains(pinned[name]), f"{lock} has {name} {pinned[name]}: run make lock"
+
+
+def test_every_extra_that_a_page_names_is_found_by_every_pip() -> None:
+    """A pip before 23.3 compares what it is asked for with the name in the wheel's metadata, which is normalized."""
+    assert sorted(EXTRAS) == sorted(map(canonicalize_name, EXTRAS))
+    pages = [REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md"), *(REPOSITORY / "examples").rglob("*.md")]
+    named = {
+        extra
+        for page in pages
+        for extras in re.findall(r"halt400\[([\w,-]+)\]", page.read_text())
+        for extra in extras.split(",")
+    }
+    assert {"curl-cffi", "httpx", "service"} <= named <= set(EXTRAS)
 
 
 @pytest.mark.parametrize("lock", NEEDS)

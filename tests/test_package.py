@@ -38,7 +38,7 @@ def test_a_scrapers_machine_needs_only_the_wheel(wheel: Path, tmp_path: Path) ->
             environment.python(f"import {missing}")
     done = subprocess.run([environment.bin / "halt400", "--help"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert 'pip install "halt400[cli]"' in done.stderr
+    assert "pip install 'halt400[service]', or 'halt400[cli]' for diagnose and tail alone" in done.stderr
 
 
 def test_the_command_line_shows_what_is_installed_and_names_the_extra_of_the_rest(wheel: Path, tmp_path: Path) -> None:

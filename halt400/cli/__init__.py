@@ -24,7 +24,10 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("rich", "typer"):
             raise
-        sys.stderr.write(f'halt400: the command line needs more packages: pip install "halt400[cli]" ({error})\n')
+        sys.stderr.write(
+            "halt400: the command line needs more packages: pip install 'halt400[service]', or 'halt400[cli]' for "
+            f"diagnose and tail alone ({error})\n"
+        )
         sys.exit(2)
     try:
         build()()
