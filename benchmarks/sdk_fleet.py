@@ -81,7 +81,7 @@ class _Process:
             self.news.set()
         self.news.set()
 
-    async def end(self) -> None:
+    async def stop(self) -> None:
         """Have it end, where it has not: see `benchmarks.sdk_fleet_process.end_with_parent`."""
         assert self.process.stdin is not None
         self.process.stdin.close()
@@ -158,7 +158,7 @@ async def _fleet(
             await asyncio.gather(*listening, *(one.process.wait() for one in fleet))
     finally:
         for one in fleet:
-            await one.end()
+            await one.stop()
     cpu_s, all_s = usage_of(os.getpid()).cpu_s - cpu_began_s, machine_cpu_s() - all_began_s
     capacity_s = (time.monotonic() - began) * (os.cpu_count() or 1)
     ids = await _ids_on_the_topic(kafka)
