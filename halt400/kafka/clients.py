@@ -153,12 +153,25 @@ async def close_producer(producer: AIOKafkaProducer) -> None:
     task = sender.sender_task if sender is not None else None
     if task is not None:
         await _cancel(task)
-    # A batch that waits for its retry is in none of the accumulator's sets; its callback removes it from this one.
-    accumulator._pending_batches.update(batch for batches in accumulator._batches.values() for batch in batches)
+    # A batch that waits for its retry is in none of the accumulator's sets; its callback removes it from this one. The
+    # request that it was in removes it again when its pause is over.
+    waiting = [batch for batches in accumulator._batches.values() for batch in batches]
+    accumulator._pending_batches = failed = _RemovedTwice([*accumulator._pending_batches, *waiting])
     accumulator.fail_all(BrokerUnavailable("The connection was closed."))
+    for batch in failed:
+        # Nobody waits until a batch is taken: without this, asyncio logs each as an exception that was never retrieved.
+        if batch._drain_waiter.done() and not batch._drain_waiter.cancelled():
+            batch._drain_waiter.exception()
     with quiet():
         # Until its task ended the sender may have connected again.
         await _run(producer.client.close())
+
+
+class _RemovedTwice(set[Any]):
+    """A set whose elements may be removed again."""
+
+    def remove(self, element: Any) -> None:
+        self.discard(element)
 
 
 def submit_batch(producer: AIOKafkaProducer, batch: Any, topic: str, partition: int) -> "asyncio.Future[Any]":

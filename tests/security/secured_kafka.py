@@ -151,16 +151,22 @@ class SecuredKafka(LocalKafka):
         return found
 
     def _verifying(self) -> dict[str, str]:
-        """The listener JWT; see https://kafka.apache.org/41/documentation/#security_sasl_oauthbearer_prod."""
-        module, prefix = f"{_LOGIN}.oauthbearer.OAuthBearerLoginModule required;", "listener.name.jwt"
-        handler = "org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler"
+        """The listener JWT; see https://kafka.apache.org/41/documentation/#security_sasl_oauthbearer_prod.
+
+        Where the names of these settings have the mechanism after the listener, as that page has them, Kafka 4.1 takes
+        any token that is well formed: its validator does not see the keys, and checks no signature (CVE-2026-110985).
+        """
+        oauthbearer, prefix = f"{_LOGIN}.oauthbearer", "listener.name.jwt.sasl.oauthbearer"
         return {
-            f"{prefix}.sasl.enabled.mechanisms": "OAUTHBEARER",
-            f"{prefix}.oauthbearer.sasl.jaas.config": module,
-            f"{prefix}.oauthbearer.sasl.server.callback.handler.class": handler,
-            f"{prefix}.oauthbearer.sasl.oauthbearer.jwks.endpoint.url": self._jwks,
-            f"{prefix}.oauthbearer.sasl.oauthbearer.expected.audience": AUDIENCE,
-            f"{prefix}.oauthbearer.sasl.oauthbearer.expected.issuer": ISSUER,
+            "listener.name.jwt.sasl.enabled.mechanisms": "OAUTHBEARER",
+            "listener.name.jwt.oauthbearer.sasl.jaas.config": f"{oauthbearer}.OAuthBearerLoginModule required;",
+            "listener.name.jwt.oauthbearer.sasl.server.callback.handler.class": (
+                f"{oauthbearer}.OAuthBearerValidatorCallbackHandler"
+            ),
+            f"{prefix}.jwt.validator.class": f"{oauthbearer}.BrokerJwtValidator",
+            f"{prefix}.jwks.endpoint.url": self._jwks,
+            f"{prefix}.expected.audience": AUDIENCE,
+            f"{prefix}.expected.issuer": ISSUER,
         }
 
     def _command(self) -> list[str | Path]:

@@ -5,10 +5,12 @@ import gc
 import logging
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
 from halt400 import Gate, Guard, Publisher, SyncGuard, response_event
+from halt400.errors import BrokerUnavailable
+from halt400.kafka.clients import close_producer, submit_batch
 
 
 def published(publisher: Publisher) -> None:
@@ -64,3 +66,22 @@ async def test_the_applications_own_client_still_logs(unused_port: int, caplog: 
             await producer.start()
         await producer.stop()
     assert "aiokafka" in lines(caplog)
+
+
+async def test_a_producer_that_is_given_up_leaves_nothing_unretrieved(
+    unused_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One of its batches was sent in vain, and is to be sent again after a pause; the others wait for their turn."""
+    producer, partition = AIOKafkaProducer(bootstrap_servers=f"127.0.0.1:{unused_port}"), TopicPartition("a", 0)
+    acknowledgements = []
+    for _ in range(3):
+        batch = producer.create_batch()
+        batch.append(key=None, value=b"1", timestamp=None)
+        acknowledgements.append(submit_batch(producer, batch, *partition))
+    sent = producer._message_accumulator._pop_batch(partition)
+    await close_producer(producer)
+    errors = await asyncio.gather(*acknowledgements, return_exceptions=True)
+    assert [type(error) for error in errors] == [BrokerUnavailable] * 3
+    producer._message_accumulator.reenqueue(sent)  # by the request, when the pause is over
+    del acknowledgements, batch, errors, producer, sent
+    assert lines(caplog) == []
