@@ -13,7 +13,8 @@ stays under a bound; the exit code is 1 when a check fails.
 ``storm``
     A fifth of all responses are 400s, over 64 partitions.
 ``soak``
-    A third of the capacity for long: resident memory and descriptors of the last fifth beside those of the second.
+    A third of the capacity for long, on few targets whose day of minutes is full before: resident memory and
+    descriptors of the last fifth beside those of the second. With ``--per-s 200`` it can run beside other work.
 ``targets``
     100,000 targets, and how long a worker takes from its start until it counts on.
 """
@@ -46,6 +47,9 @@ PARTITIONS = 12
 STORM_PARTITIONS = 64
 CAPACITY_EVENTS = 300_000
 MANY_TARGETS = 100_000
+SOAK_TARGETS = 50
+A_DAY_BEFORE = Traffic(4 * 86_400, 1.0, targets=SOAK_TARGETS, bad_ratio=0.0, past_s=86_400)
+"""Rows keep a day of minutes: without these they grow for a day."""
 MOST_RSS_BYTES = 1024 * 1024 * 1024
 MOST_GROWTH = 1.1
 """Of memory and descriptors during the soak."""
@@ -65,11 +69,15 @@ class LoadRuns:
         Of traffic of each run.
     capacity
         Events a second that the worker counts, 0 to measure it.
+    per_s
+        Events a second of the soak, 0 for a third of the capacity.
     """
 
-    def __init__(self, servers: str, directory: Path, seconds: float, capacity: int, targets: int) -> None:
+    def __init__(
+        self, servers: str, directory: Path, seconds: float, capacity: int, targets: int, per_s: int = 0
+    ) -> None:
         self._servers, self._directory, self._seconds = servers, directory, seconds
-        self._capacity, self._targets = capacity, targets
+        self._capacity, self._targets, self._per_s = capacity, targets, per_s
         self.failed: list[str] = []
 
     async def capacity(self) -> dict[str, Any]:
@@ -103,16 +111,17 @@ class LoadRuns:
 
     async def soak(self) -> dict[str, Any]:
         """Long, at a load that leaves time."""
-        stage_samples: list[Sample] = []
-        found = await self._loaded("soak", lambda: Traffic(self._capacity // 3, self._seconds), samples=stage_samples)
-        fifth = self._seconds / 5
-        early = [one for one in stage_samples if fifth <= one.at_s < 2 * fifth]
-        late = [one for one in stage_samples if 4 * fifth <= one.at_s < self._seconds]
+        samples: list[Sample] = []
+        found = await self._loaded(
+            "soak",
+            lambda: Traffic(self._per_s or self._capacity // 3, self._seconds, targets=SOAK_TARGETS),
+            samples=samples,
+            before=A_DAY_BEFORE,
+        )
         for name in ("rss_bytes", "descriptors"):
-            growth = statistics.median(getattr(one, name) for one in late) / statistics.median(
-                getattr(one, name) for one in early
-            )
-            found[f"growth of {name}"] = round(growth, 3)
+            medians = _by_fifth([(one.at_s, getattr(one, name)) for one in samples], self._seconds)
+            growth = medians[4] / medians[1]
+            found[f"{name} by fifth"], found[f"growth of {name}"] = medians, round(growth, 3)
             self._check(growth <= MOST_GROWTH, f"soak: {name} grew by a factor of {growth:.2f}")
         return found
 
@@ -148,19 +157,21 @@ class LoadRuns:
         traffic_of: Callable[[], Traffic],
         partitions: int = PARTITIONS,
         samples: list[Sample] | None = None,
+        before: Traffic | None = None,
     ) -> dict[str, Any]:
-        if not self._capacity:
+        if not self._capacity and not self._per_s:
             console.print("capacity ...", await self.capacity())
         stage, traffic = await self._stage(name, partitions), traffic_of()
         if samples is not None:
             stage.samples = samples
         with stage.worker() as worker:
             await stage.ready(worker)
+            earlier = await self._publish_before(stage, worker, before) if before else 0
             sampling = asyncio.create_task(stage.sample(worker))
             published = await stage.publish(traffic)
             drain_s = await stage.drained(DRAIN_S)
             await _cancelled(sampling)
-            await self._check_counted(name, stage, worker, published["events"])
+            await self._check_counted(name, stage, worker, earlier + published["events"])
         offences, commands = await stage.latencies_s()
         peak = max(one.rss_bytes for one in stage.samples)
         self._check(peak <= MOST_RSS_BYTES, f"{name}: {peak >> 20} MiB resident")
@@ -178,6 +189,15 @@ class LoadRuns:
             "offence_s": _spread(offences),
             "command_s": _spread(commands),
         }
+
+    async def _publish_before(self, stage: LoadStage, worker: LoadedWorker, before: Traffic) -> int:
+        """Publish what is counted before the samples begin; how many events."""
+        sampling = asyncio.create_task(stage.sample(worker))
+        published = await stage.publish(before)
+        await stage.drained(DRAIN_S)
+        await _cancelled(sampling)
+        stage.samples.clear()
+        return int(published["events"])
 
     async def _check_counted(self, name: str, stage: LoadStage, worker: LoadedWorker, events: int) -> None:
         code = await asyncio.to_thread(worker.stop)
@@ -199,6 +219,15 @@ class LoadRuns:
         return LoadStage(kafka, directory)
 
 
+def _by_fifth(samples: list[tuple[float, int]], seconds: float) -> list[int]:
+    """The median of each fifth of the time, of (second, value) pairs."""
+    width = seconds / 5
+    return [
+        int(statistics.median(value for at_s, value in samples if part * width <= at_s < (part + 1) * width))
+        for part in range(5)
+    ]
+
+
 def _spread(values: list[float]) -> dict[str, float]:
     if not values:
         return {}
@@ -214,7 +243,9 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
 
 async def _run(given: argparse.Namespace, directory: Path) -> tuple[dict[str, Any], list[str]]:
     with LocalKafka(data_dir=directory / "kafka", heap="1g") as broker:
-        runs = LoadRuns(broker.bootstrap_servers, directory, given.minutes * 60, given.capacity, given.targets)
+        runs = LoadRuns(
+            broker.bootstrap_servers, directory, given.minutes * 60, given.capacity, given.targets, given.per_s
+        )
         found: dict[str, Any] = {}
         for name in given.only:
             console.print(f"{name} ...", end=" ")
@@ -233,6 +264,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", nargs="+", choices=names, default=list(names), help="runs (all)")
     parser.add_argument("--minutes", type=float, default=5.0, help="of traffic of each run (5); soak: say 20")
     parser.add_argument("--capacity", type=int, default=0, help="events a second, where it is known (measured)")
+    parser.add_argument("--per-s", type=int, default=0, help="events a second of the soak (a third of the capacity)")
     parser.add_argument("--targets", type=int, default=MANY_TARGETS, help=f"of the run `targets` ({MANY_TARGETS})")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.CRITICAL)

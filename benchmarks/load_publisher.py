@@ -23,6 +23,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks load_publisher")
     for name in ("servers", "topic"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--past-s", type=int, default=0, help="at once, with times from so long ago up to now")
     for name, kind in {"partitions": int, "per-s": int, "seconds": float, "targets": int, "bad-ratio": float}.items():
         parser.add_argument(f"--{name}", type=kind, required=True)
     parser.add_argument("--hot", action="store_true", help="half of all events are of one target")
@@ -47,7 +48,9 @@ def _publish(given: argparse.Namespace) -> tuple[list[int], float]:
     places: dict[bytes, int] = {}
     step = max(1, given.per_s // STEPS_PER_S)
     for sent, event in enumerate(_events(given, int(start * 1000))):
-        if sent % step == 0:
+        if given.past_s:
+            producer.poll(0.0)
+        elif sent % step == 0:
             ahead_s = start + sent / given.per_s - time.time()
             late_s = max(late_s, -ahead_s)
             producer.poll(max(0.0, ahead_s))
@@ -75,13 +78,14 @@ def _produce(producer: Producer, topic: str, event: Generated, partition: int) -
 
 
 def _events(given: argparse.Namespace, start_ms: int) -> Iterator[Generated]:
+    count = int(given.per_s * given.seconds)
     events = generate(
-        int(given.per_s * given.seconds),
+        count,
         targets=given.targets,
         bad_request_ratio=given.bad_ratio,
         seed=start_ms & 0x7FFFFFFF,
-        start_ms=start_ms,
-        events_per_s=given.per_s,
+        start_ms=start_ms - given.past_s * 1000,
+        events_per_s=count // given.past_s if given.past_s else given.per_s,
         jobs_per_target=1 if given.targets > 10_000 else 4,
     )
     if not given.hot:

@@ -33,13 +33,14 @@ _decode_command = msgspec.json.Decoder(Command).decode
 
 
 class Traffic(NamedTuple):
-    """What is published."""
+    """What is published. With `past_s` all at once, with times that go from so long ago up to now."""
 
     per_s: int
     seconds: float
     targets: int = 1000
     bad_ratio: float = 0.005
     hot: bool = False
+    past_s: int = 0
 
 
 class Sample(NamedTuple):
@@ -130,6 +131,7 @@ class LoadStage:
             "seconds": traffic.seconds,
             "targets": traffic.targets,
             "bad-ratio": traffic.bad_ratio,
+            "past-s": traffic.past_s,
         }
         arguments = [text for name, value in named.items() for text in (f"--{name}", str(value))]
         command = [
