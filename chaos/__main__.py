@@ -7,6 +7,7 @@ import pickle
 import secrets
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -37,7 +38,7 @@ __all__ = ["main"]
 DEFAULT_SEED = 400
 RESULT = "result.pickle"
 AFTERWARDS_S = 5.0
-CANNOT_RUN = (Halt400Error, OSError, ValueError, TimeoutError, RuntimeError)
+CANNOT_RUN = (Halt400Error, OSError, ValueError, TimeoutError, RuntimeError, subprocess.SubprocessError)
 MOST_IN_VAIN = 3
 """Of a long campaign so many runs may come to no judgement."""
 

@@ -29,6 +29,7 @@ PREFIX = "chaos."
 PARTITIONS = 6
 STORM_KEEP = 5
 SCRAPER_STARTS_S = 30.0
+SCRAPER_ENDS_S = 180.0
 PORTS = range(12_000, 20_000)
 """Ports that no other local server picks: a broker that was killed finds its own free."""
 POLICIES = """\
@@ -189,7 +190,7 @@ class CampaignStage:
             await asyncio.sleep(0.1)
         for scraper in self._scrapers.values():
             scraper.send_signal(signal.SIGTERM)
-        codes = [await asyncio.to_thread(scraper.wait, 90) for scraper in self._scrapers.values()]
+        codes = [await asyncio.to_thread(scraper.wait, SCRAPER_ENDS_S) for scraper in self._scrapers.values()]
         if any(codes):
             logs = "".join(path.read_text()[-2000:] for path in self.directory.glob("scraper*.log"))
             raise RuntimeError(f"The scrapers ended with {codes}:\n{logs}")
