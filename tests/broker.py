@@ -14,7 +14,7 @@ from aiokafka.structs import ConsumerRecord
 from halt400.records import ResponseEvent
 from streams.processing.envelopes import event_values
 
-__all__ = ["Groups", "decoded", "read_to_end"]
+__all__ = ["BrokerView", "decoded", "read_to_end"]
 
 
 def decoded(values: Iterable[bytes | None]) -> list[ResponseEvent]:
@@ -50,15 +50,22 @@ async def read_to_end(bootstrap_servers: str, topic: str, partitions: int) -> li
         return records
 
 
-class Groups:
-    """What consumer groups have committed and who is in them; on two connections, since a test asks again and again."""
+class BrokerView:
+    """What topics hold, what consumer groups have committed, who is in them; on two connections kept for a whole test.
+
+    A test asks again and again: a topic is read on from where the last call ended.
+    """
 
     def __init__(self, bootstrap_servers: str) -> None:
         self._bootstrap_servers = bootstrap_servers
         self._stack = AsyncExitStack()
+        self._reading = asyncio.Lock()
+        self._records: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]] = {}
+        self._positions: dict[TopicPartition, int] = {}
 
     async def __aenter__(self) -> Self:
-        self._consumer = await self._stack.enter_async_context(_consumer(self._bootstrap_servers))
+        options = {"max_partition_fetch_bytes": 16 * 1024 * 1024}
+        self._consumer = await self._stack.enter_async_context(_consumer(self._bootstrap_servers, **options))
         self._admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap_servers)
         await self._admin.start()
         self._stack.push_async_callback(self._admin.close)
@@ -66,6 +73,34 @@ class Groups:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    async def read(self, topic: str, partitions: int) -> list[ConsumerRecord[bytes, bytes]]:
+        """Every record of a topic, to its end at the time of the call; none that was deleted by then."""
+        tps = _partitions([topic], partitions)
+        async with self._reading:
+            starts = await self._consumer.beginning_offsets(tps)
+            ends = await self._consumer.end_offsets(tps)
+            for tp in tps:
+                self._records[tp] = [found for found in self._records.get(tp, []) if found.offset >= starts[tp]]
+                self._positions[tp] = max(starts[tp], self._positions.get(tp, 0))
+            if any(self._positions[tp] < ends[tp] for tp in tps):
+                await self._read_on(ends)
+            return [record for tp in tps for record in self._records[tp]]
+
+    async def _read_on(self, ends: dict[TopicPartition, int]) -> None:
+        consumer = self._consumer
+        if consumer.assignment() == set(ends):
+            consumer.resume(*ends)
+        else:
+            consumer.assign(list(ends))
+        for tp in ends:
+            consumer.seek(tp, self._positions[tp])
+        while any(self._positions[tp] < end for tp, end in ends.items()):
+            for tp, records in (await consumer.getmany(timeout_ms=200)).items():
+                self._records[tp] += records
+            for tp in ends:
+                self._positions[tp] = await consumer.position(tp)
+        consumer.pause(*ends)  # else it goes on asking for more
 
     async def offsets(
         self, group: str, topics: Iterable[str], partitions: int

@@ -26,7 +26,8 @@ async def until(
         What to say when it did not hold in time; the condition's name unless given.
     """
     now = asyncio.get_running_loop().time
-    end = now() + deadline_s
+    started = now()
+    end = started + deadline_s
     while True:
         asked_at = now()
         found = condition()
@@ -36,5 +37,5 @@ async def until(
             return found
         if hopeless() or now() > end:
             pytest.fail(f"not within {deadline_s} s: {explain() if explain is not None else condition}")
-        # A question that takes long, such as reading a whole topic, is asked less often: what it asks about is to run.
-        await asyncio.sleep(max(0.05, 2.0 * (now() - asked_at)))
+        # What takes long is asked less often, and so is a question that takes long: what it asks about is to run.
+        await asyncio.sleep(max(0.05, (now() - started) / 20, 2.0 * (now() - asked_at)))

@@ -21,7 +21,7 @@ from streams.settings import Settings, load_settings
 from streams.topics import apply_topics, partition_of
 from tests.alerts.servers import ROUTING_KEY, SIGNING_SECRET, PagerDuty, Webhook
 from tests.alerts.worker import running
-from tests.broker import Groups, read_to_end
+from tests.broker import BrokerView
 
 PARTITIONS = 2
 
@@ -29,8 +29,10 @@ PARTITIONS = 2
 class AlertBench:
     """The topics of one test, a pager and a webhook, and a clock that can be put forward."""
 
-    def __init__(self, settings: Settings, pager: PagerDuty, hook: Webhook, groups: Groups, directory: Path) -> None:
-        self.settings, self.pager, self.hook, self.groups = settings, pager, hook, groups
+    def __init__(
+        self, settings: Settings, pager: PagerDuty, hook: Webhook, broker: BrokerView, directory: Path
+    ) -> None:
+        self.settings, self.pager, self.hook, self.broker = settings, pager, hook, broker
         self.config = directory / "halt400.toml"
         self.ahead_s = 0.0
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -83,14 +85,13 @@ class AlertBench:
         await producer.stop()
 
     async def read(self, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
-        kafka = self.settings.kafka
-        return await read_to_end(kafka.bootstrap_servers, kafka.topic(topic), PARTITIONS)
+        return await self.broker.read(self.settings.kafka.topic(topic), PARTITIONS)
 
     async def is_committed(self) -> bool:
         """Whether everything on `control` and `findings` is committed."""
         kafka = self.settings.kafka
         names = [kafka.topic(topic) for topic in ("control", "findings")]
-        found = await self.groups.offsets(kafka.topic("alert-test"), names, PARTITIONS)
+        found = await self.broker.offsets(kafka.topic("alert-test"), names, PARTITIONS)
         return all(committed == end for committed, end in found.values())
 
 
@@ -110,10 +111,10 @@ async def bench(kafka: str, prefix: str, tmp_path: Path, monkeypatch: pytest.Mon
         worker={"commit_interval_s": 0.2},
     )
     await apply_topics(settings.kafka)
-    async with PagerDuty().serve() as pager, Webhook(time.time).serve() as hook, Groups(kafka) as groups:
+    async with PagerDuty().serve() as pager, Webhook(time.time).serve() as hook, BrokerView(kafka) as broker:
         assert isinstance(pager, PagerDuty)
         assert isinstance(hook, Webhook)
-        found = AlertBench(settings, pager, hook, groups, tmp_path)
+        found = AlertBench(settings, pager, hook, broker, tmp_path)
         yield found
         for process in found.processes:
             if process.poll() is None:

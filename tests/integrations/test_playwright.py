@@ -73,11 +73,17 @@ class Scraper:
         return self.guard.stats.refused - self.before.refused
 
     async def events(self, number: int) -> list[Any]:
-        """What was published of the site, when it is so many responses."""
+        """What was published of the site, when it is so many responses; the test before may still publish of its own."""
         await self.until_published(number)
-        assert await self.guard.publisher.flush(CLOSE_S)
         port = self.site.url.rpartition(":")[2]
-        return [event for event in await self.job.events() if f":{port}/" in event.request.url]
+
+        async def of_site() -> list[Any]:
+            assert await self.guard.publisher.flush(CLOSE_S)
+            found = [event for event in await self.job.events() if f":{port}/" in event.request.url]
+            return found if len(found) >= number else []
+
+        published: list[Any] = await until(of_site)
+        return published
 
     async def published(self, number: int) -> list[str]:
         """Method, path and status of each response, when there are so many."""

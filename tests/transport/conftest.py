@@ -13,7 +13,7 @@ from faust.types import TP
 
 from streams.transport import PASS_THROUGH, DurableTable, install
 from streams.worker.faust_app import Halt400App
-from tests.broker import Groups
+from tests.broker import BrokerView
 
 PARTITIONS = 2
 
@@ -21,8 +21,8 @@ PARTITIONS = 2
 class Bench:
     """One source topic and one table of it on the real broker."""
 
-    def __init__(self, bootstrap_servers: str, prefix: str, groups: Groups) -> None:
-        self.bootstrap_servers, self.prefix, self.groups = bootstrap_servers, prefix, groups
+    def __init__(self, bootstrap_servers: str, prefix: str, broker: BrokerView) -> None:
+        self.bootstrap_servers, self.prefix, self.broker = bootstrap_servers, prefix, broker
         self.source, self.rates = f"{prefix}source", f"{prefix}table"
 
     async def make_topics(self) -> None:
@@ -44,11 +44,11 @@ class Bench:
 
     async def offsets(self) -> dict[int, tuple[int, int]]:
         """Partition -> (committed offset, log end) of the source."""
-        found = await self.groups.offsets(f"{self.prefix}worker", [self.source], PARTITIONS)
+        found = await self.broker.offsets(f"{self.prefix}worker", [self.source], PARTITIONS)
         return {tp.partition: pair for tp, pair in found.items()}
 
     async def rows_on_the_changelog(self) -> int:
-        found = await self.groups.offsets(f"{self.prefix}none", [self.rates], PARTITIONS)
+        found = await self.broker.offsets(f"{self.prefix}none", [self.rates], PARTITIONS)
         return sum(end for _, end in found.values())
 
     @asynccontextmanager
@@ -114,7 +114,7 @@ class Running:
 
 @pytest.fixture
 async def bench(kafka: str, prefix: str) -> AsyncIterator[Bench]:
-    async with Groups(kafka) as groups:
-        bench = Bench(kafka, prefix, groups)
+    async with BrokerView(kafka) as broker:
+        bench = Bench(kafka, prefix, broker)
         await bench.make_topics()
         yield bench

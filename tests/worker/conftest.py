@@ -25,7 +25,7 @@ from halt400.windows import Row, decode_row
 from streams.detection import Finding
 from streams.settings import load_settings
 from streams.topics import apply_topics, partition_of
-from tests.broker import Groups, read_to_end
+from tests.broker import BrokerView
 from tests.preloaded import PreloadedProcess
 from tests.waiting import until
 
@@ -37,8 +37,8 @@ GROUPS = {"responses": "worker", "operations": "worker", "offences": "follow-up"
 class Cluster:
     """One prefix of topics on the real broker, the workers on it, and what is in them."""
 
-    def __init__(self, bootstrap_servers: str, prefix: str, archive: Path, groups: Groups) -> None:
-        self.bootstrap_servers, self.prefix, self.archive, self.groups = bootstrap_servers, prefix, archive, groups
+    def __init__(self, bootstrap_servers: str, prefix: str, archive: Path, broker: BrokerView) -> None:
+        self.bootstrap_servers, self.prefix, self.archive, self.broker = bootstrap_servers, prefix, archive, broker
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("HALT400_")} | {
             "HALT400_KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
             "HALT400_KAFKA_TOPIC_PREFIX": prefix,
@@ -55,8 +55,8 @@ class Cluster:
     @asynccontextmanager
     async def prepared(cls, bootstrap_servers: str, prefix: str, directory: Path) -> AsyncIterator[Self]:
         """A cluster with its topics; its workers are gone afterwards."""
-        async with Groups(bootstrap_servers) as groups:
-            cluster = cls(bootstrap_servers, prefix, directory / "archive", groups)
+        async with BrokerView(bootstrap_servers) as broker:
+            cluster = cls(bootstrap_servers, prefix, directory / "archive", broker)
             await cluster.make_topics()
             yield cluster
             for worker in cluster.workers:
@@ -131,7 +131,7 @@ class Cluster:
 
     async def read(self, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
         """Every record of a topic, to its end at the time of the call."""
-        return await read_to_end(self.bootstrap_servers, f"{self.prefix}{topic}", PARTITIONS)
+        return await self.broker.read(f"{self.prefix}{topic}", PARTITIONS)
 
     def write_policies(self, text: str) -> None:
         """Write the policies that workers started from here on read, and those that run read again."""
@@ -201,7 +201,7 @@ class Cluster:
         found: dict[TopicPartition, tuple[int, int]] = {}
         for topic in topics:
             name, group = f"{self.prefix}{topic}", f"{self.prefix}{GROUPS[topic]}"
-            found |= await self.groups.offsets(group, [name], PARTITIONS)
+            found |= await self.broker.offsets(group, [name], PARTITIONS)
         return found
 
     async def until(self, condition: Callable[[], Any], deadline_s: float = 90.0) -> Any:

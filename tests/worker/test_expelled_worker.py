@@ -45,4 +45,4 @@ def assert_rebalances_are_logged(cluster: Cluster, expelled: str) -> None:
 
 
 async def nobody_is_in_the_group(cluster: Cluster) -> bool:
-    return await cluster.groups.members(f"{cluster.prefix}worker") == 0
+    return await cluster.broker.members(f"{cluster.prefix}worker") == 0
