@@ -73,7 +73,7 @@ class Scraper:
         return self.guard.stats.refused - self.before.refused
 
     async def events(self, number: int) -> list[Any]:
-        """What was published of the site, when it is so many responses; the test before may still publish of its own."""
+        """What was published of the site, when it is so many responses; an earlier test may still publish its own."""
         await self.until_published(number)
         port = self.site.url.rpartition(":")[2]
 
