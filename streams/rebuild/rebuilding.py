@@ -75,6 +75,7 @@ async def rebuild(settings: Settings, policies: Policies, *, dry_run: bool, miss
     skew_ms = int(settings.detection.skew_s * 1000)
     async with _consumer(kafka) as consumer:
         await _check_no_worker(kafka)
+        ends = await _committed(kafka)
         broken, known = await _unreadable_rows(consumer, kafka)
         if not broken and not missing:
             return []
@@ -84,7 +85,7 @@ async def rebuild(settings: Settings, policies: Policies, *, dry_run: bool, miss
             reasons = {name: reason for (number, name), reason in broken.items() if number == partition}
             if not reasons and not missing:
                 continue
-            end = await _committed(consumer, kafka, partition)
+            end = ends[partition]
             building = {name: RowRebuilding(name, reason.earlier) for name, reason in reasons.items()}
             await _count(consumer, kafka, partition, end, skew_ms, building, known if missing else None)
             for name, one in sorted(building.items()):
@@ -189,8 +190,18 @@ async def _commands(consumer: AIOKafkaConsumer, kafka: KafkaSettings) -> dict[st
     return found
 
 
-async def _committed(consumer: AIOKafkaConsumer, kafka: KafkaSettings, partition: int) -> int:
-    return await consumer.committed(TopicPartition(kafka.topic(topics.RESPONSES), partition)) or 0
+async def _committed(kafka: KafkaSettings) -> dict[int, int]:
+    """How far the workers have committed each partition of `responses`, 0 where not at all.
+
+    Its consumer is assigned nothing: aiokafka fails where a consumer of a group is assigned partitions a second time
+    while it still looks for the coordinator of the group.
+    """
+    async with _consumer(kafka, kafka.topic(GROUP)) as consumer:
+        topic = kafka.topic(topics.RESPONSES)
+        return {
+            partition: await consumer.committed(TopicPartition(topic, partition)) or 0
+            for partition in range(kafka.partitions)
+        }
 
 
 async def _records(consumer: AIOKafkaConsumer, topic: str, partitions: Collection[int]) -> AsyncIterator[Any]:
@@ -211,11 +222,9 @@ async def _write(kafka: KafkaSettings, rows: list[tuple[int, bytes, bytes]]) -> 
 
 
 @asynccontextmanager
-async def _consumer(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer that knows what the group has committed; it joins no group."""
-    consumer = AIOKafkaConsumer(
-        group_id=kafka.topic(GROUP), enable_auto_commit=False, **kafka.connection.client_options()
-    )
+async def _consumer(kafka: KafkaSettings, group_id: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer; one with a group knows what that has committed, and does not join it."""
+    consumer = AIOKafkaConsumer(group_id=group_id, enable_auto_commit=False, **kafka.connection.client_options())
     try:
         await consumer.start()
         yield consumer
