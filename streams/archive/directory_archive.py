@@ -6,18 +6,21 @@ Paths are texts here: with `pathlib` a file costs twice the processor time.
 import errno
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from halt400.errors import ArchiveError
+from streams.archive.filesystem_sync import filesystem_sync
 from streams.archive.interface import ArchiveChanged, ArchiveUnavailable, checked_key
 from streams.archive.object_names import archive_uri
 
 __all__ = ["DirectoryArchive"]
 
 TEMPORARY = {"ENOSPC", "EDQUOT", "EIO", "ESTALE", "ETIMEDOUT", "EAGAIN", "EBUSY", "EMFILE", "ENFILE"}
+MOST_SINGLE_SYNCS = 3
+"""A batch with more objects than this is made durable with its whole filesystem, where that can be done."""
 _CAN_ADVISE = hasattr(os, "posix_fadvise")
 """Linux begins to write what it is told is not needed in memory any more; macOS has no such call."""
 
@@ -38,8 +41,8 @@ class DirectoryArchive:
         `base_uri` names a host: only directories of this machine can be used.
     """
 
-    batch = 32
-    max_threads = 4
+    batch = 128
+    max_threads = 2
 
     def __init__(self, base_uri: str, *, synced: bool = True) -> None:
         parts = urlsplit(base_uri)
@@ -52,6 +55,8 @@ class DirectoryArchive:
         self._before_keys = f"{self._root.rstrip('/')}/"
         self._synced = synced
         self._durable: set[str] = set()
+        self._sync_filesystem: Callable[[], None] | None = None
+        self._knows_filesystem = False
 
     def check(self) -> None:
         """Create the directory, and a file in it."""
@@ -71,7 +76,7 @@ class DirectoryArchive:
         self.write_all([(key, data)])
 
     def write_all(self, objects: Iterable[tuple[str, bytes]]) -> None:
-        """As `write` does each; the directories are synced last, when the first sync makes most of the work of all."""
+        """As `write` does each; many are synced with their filesystem, once for the files, once for their names."""
         self._store(dict(objects))
 
     def read_with_tag(self, key: str) -> tuple[bytes, str] | None:
@@ -133,20 +138,25 @@ class DirectoryArchive:
         stored: dict[str, _Part] = {}
         created: list[str] = []
         path = self._root
+        sync_all: Callable[[], None] | None = None
         try:
             try:
                 # In the order of the keys: two processes that write the same objects lock them in the same order.
                 for key, data in sorted(objects.items()):
                     path = self._path(key)
                     created += self._create(os.path.dirname(path))
+                    if not parts:
+                        sync_all = self._sync_of_all(len(objects))
                     part = _Part(path)
                     parts.append(part)
                     if tags is not None and _tag_of(path) != tags[key]:
                         part.remove()
                         continue
-                    part.write(data, syncs_soon=len(objects) == 1)
+                    part.write(data, syncs_soon=sync_all is not None or len(objects) == 1)
                     stored[key] = part
-                for part in stored.values() if self._synced else ():
+                if sync_all is not None and stored:
+                    sync_all()
+                for part in stored.values() if self._synced and sync_all is None else ():
                     path = part.path
                     part.sync()
                 for part in stored.values():
@@ -155,7 +165,11 @@ class DirectoryArchive:
             finally:
                 for part in parts:
                     part.close()
-            self._sync(created, [os.path.dirname(part.path) for part in stored.values()])
+            if sync_all is not None and (stored or created):
+                sync_all()
+                self._durable.update(created)
+            else:
+                self._sync(created, [os.path.dirname(part.path) for part in stored.values()])
         except FileNotFoundError as error:
             self._durable.clear()
             raise ArchiveUnavailable(f"{os.path.dirname(path)} was removed.", "It is created again.") from error
@@ -163,6 +177,15 @@ class DirectoryArchive:
             self._durable.clear()
             raise _as_archive_error(error, path) from error
         return set(stored)
+
+    def _sync_of_all(self, objects: int) -> Callable[[], None] | None:
+        """What makes so many objects durable at once; None where each is synced by itself."""
+        if not self._synced or objects <= MOST_SINGLE_SYNCS:
+            return None
+        if not self._knows_filesystem:
+            self._sync_filesystem = filesystem_sync(self._root)
+            self._knows_filesystem = True
+        return self._sync_filesystem
 
     def _create(self, directory: str) -> list[str]:
         """Create a directory; those from it up to the root that are not known to be durable."""
@@ -238,7 +261,8 @@ class _Part:
 
         Then the syncs of a batch share most of their work.
         """
-        os.ftruncate(self._descriptor, 0)
+        if os.fstat(self._descriptor).st_size:  # left by a process that was killed
+            os.ftruncate(self._descriptor, 0)
         left = memoryview(data)
         while left:
             left = left[os.write(self._descriptor, left) :]

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from halt400.backoff import Backoff
 from streams import metrics
@@ -27,8 +28,18 @@ PendingObject = tuple[str, Callable[[], bytes]]
 """A key, and a function that makes the object's bytes in the thread that writes them."""
 
 
+class _WaitingObjects(NamedTuple):
+    """Objects that no thread writes yet, at most a batch; `written` is done when they are durable."""
+
+    objects: Sequence[PendingObject]
+    written: asyncio.Future[None]
+
+
 class ArchiveWriter:
-    """Writes the objects of one fold in parallel; `write` returns when all of them are durable.
+    """Writes the objects of folds in parallel; `write` returns when all of them are durable.
+
+    What waits for a thread is written in one batch, of whatever folds it is: a batch costs a directory little more than
+    one object does.
 
     Parameters
     ----------
@@ -49,6 +60,9 @@ class ArchiveWriter:
         self._archive = archive
         self._threads = ThreadPoolExecutor(parallel, thread_name_prefix="archive")
         self._manifest_threads = ThreadPoolExecutor(min(parallel, MANIFEST_THREADS), thread_name_prefix="manifests")
+        self._parallel = parallel
+        self._waiting: deque[_WaitingObjects] = deque()
+        self._writing: set[asyncio.Task[None]] = set()
         self._retries = asyncio.Semaphore(RETRIES_AT_ONCE)
         self.unavailable_since: float | None = None
         self.unavailable_reason: str | None = None
@@ -64,6 +78,8 @@ class ArchiveWriter:
 
     async def stop(self) -> None:
         """End the threads; what they have not begun is left to the next process."""
+        for task in self._writing:
+            task.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._manifest_threads.shutdown(wait=False, cancel_futures=True)
 
@@ -75,10 +91,18 @@ class ArchiveWriter:
         ArchiveError
             The archive refuses for good: wrong credentials, no such bucket, no right to write.
         """
+        if not objects:
+            return
         size = self._archive.batch
-        await asyncio.gather(
-            *(self._write_batch(objects[first : first + size]) for first in range(0, len(objects), size))
-        )
+        loop, written = asyncio.get_running_loop(), []
+        for first in range(0, len(objects), size):
+            written.append(loop.create_future())
+            self._waiting.append(_WaitingObjects(objects[first : first + size], written[-1]))
+        for _ in range(min(len(written), self._parallel - len(self._writing))):
+            task = asyncio.create_task(self._write_waiting())
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
+        await asyncio.gather(*written)
 
     async def call_for_manifest(self, function: Callable[[], Result]) -> Result:
         """Call a function of the archive in the threads for manifests, ahead of any evidence that waits.
@@ -89,6 +113,41 @@ class ArchiveWriter:
             The archive refuses for good.
         """
         return await self._with_retries(self._manifest_threads, function)
+
+    async def _write_waiting(self) -> None:
+        """Write what waits, batch after batch, until nothing does."""
+        await asyncio.sleep(0)  # the other folds of the same poll join the batch
+        while self._waiting:
+            taken = self._take_batch()
+            if not taken:
+                return
+            error: Exception | None = None
+            try:
+                await self._write_batch([one for waiting in taken for one in waiting.objects])
+            except asyncio.CancelledError:
+                for waiting in taken:
+                    waiting.written.cancel()
+                raise
+            except Exception as found:
+                error = found
+            for waiting in taken:
+                if waiting.written.done():  # its fold was cancelled, as its partition was revoked
+                    continue
+                if error is not None:
+                    waiting.written.set_exception(error)
+                else:
+                    waiting.written.set_result(None)
+
+    def _take_batch(self) -> list[_WaitingObjects]:
+        """Take the objects that have waited longest: a batch of them, or all there are."""
+        taken: list[_WaitingObjects] = []
+        count = 0
+        while self._waiting and (not taken or count + len(self._waiting[0].objects) <= self._archive.batch):
+            waiting = self._waiting.popleft()
+            if not waiting.written.cancelled():
+                taken.append(waiting)
+                count += len(waiting.objects)
+        return taken
 
     async def _write_batch(self, batch: Sequence[PendingObject]) -> None:
         await self._with_retries(self._threads, lambda: self._write_all(batch))

@@ -7,12 +7,17 @@ answered by any new record, and costs least where it is long.
 
 from typing import Any, cast
 
-__all__ = ["FETCH_MAX_WAIT_MS", "LONG_WAIT_MS", "choose_waits"]
+__all__ = ["FETCH_MAX_WAIT_MS", "GATHERED_BYTES", "GATHERING_WAIT_MS", "LONG_WAIT_MS", "choose_waits"]
 
 FETCH_MAX_WAIT_MS = 50
 """The wait of a fetch that leaves out a partition: for Faust's 1.5 s a burst on it would not be seen."""
 LONG_WAIT_MS = 250
 """The wait of a fetch of all partitions after one that brought nothing. It bounds what a seek waits for."""
+
+GATHERED_BYTES = 64 * 1024
+GATHERING_WAIT_MS = 200
+"""Where nothing is in a hurry the broker gathers so many bytes for an answer, or waits so long: a fold, its tasks and
+its syncs cost as much for one record as for many."""
 
 
 def choose_waits(fetcher: Any) -> None:

@@ -14,7 +14,7 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 
 from halt400.errors import Halt400Error
-from streams.transport.fetch_wait import FETCH_MAX_WAIT_MS, choose_waits
+from streams.transport.fetch_wait import FETCH_MAX_WAIT_MS, GATHERED_BYTES, GATHERING_WAIT_MS, choose_waits
 
 __all__ = ["PARTITION_FETCH_BYTES", "FoldingConsumerThread", "LostRecords", "Records"]
 
@@ -53,10 +53,12 @@ class FoldingConsumerThread(AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         """As Faust does, but with small answers, and let the broker delay a fetch without records for 50 ms only.
 
-        `choose_waits` lets it wait longer where that delays nothing.
+        `choose_waits` lets it wait longer where that delays nothing; where records are gathered it waits for them.
         """
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms, consumer._fetch_max_bytes = FETCH_MAX_WAIT_MS, FETCH_BYTES
+        if cast(Any, self.transport).gathers:
+            consumer._fetch_max_wait_ms, consumer._fetch_min_bytes = GATHERING_WAIT_MS, GATHERED_BYTES
         return consumer
 
     async def _fetch_records(

@@ -23,19 +23,22 @@ class FoldingTransport(Transport):
     watermarks: Watermarks
     membership: Membership
     leaves: Callable[[], bool]
+    gathers: bool
 
 
-def install(app: App, *, leaves: Callable[[], bool] = lambda: False) -> Watermarks:
+def install(app: App, *, leaves: Callable[[], bool] = lambda: False, gathers: bool = False) -> Watermarks:
     """Give `app` the folding transport, and deadlines in recoveries; returns the watermarks, which the agents raise.
 
     Parameters
     ----------
     leaves
         Whether a static member leaves its group when it stops, so that the others have its partitions at once.
+    gathers
+        Whether the broker gathers records for each fetch: they come in fewer folds, and up to 0.25 s later.
     """
     watermarks = Watermarks()
     transport = FoldingTransport(app.conf.broker_consumer, app)
-    transport.watermarks, transport.leaves = watermarks, leaves
+    transport.watermarks, transport.leaves, transport.gathers = watermarks, leaves, gathers
     transport.membership = Membership(app.conf.broker_session_timeout)
     app.transport = transport
     app.producer_transport = transport

@@ -3,6 +3,7 @@
 It is a process of its own so that neither the archive's threads nor an unavailable archive delays detection.
 """
 
+import gc
 import logging
 import os
 import time
@@ -59,7 +60,7 @@ def build_follow_up_app(settings: Settings, place: GroupPlace | None = None) -> 
         Something in halt400.toml is wrong; the message names its line.
     """
     app = new_app(settings, FOLLOW_UP_GROUP, place)
-    watermarks = install(app, leaves=partial(leaves_group, app))
+    watermarks = install(app, leaves=partial(leaves_group, app), gathers=True)
     app.services.append(new_metrics_server(settings, 1, place))
     config = settings.config.found
     redactor = redactor_of(settings)
@@ -98,6 +99,9 @@ def _add_watch(app: Halt400App, work: Mapping[str, OrderedCompletion], broker_an
 
     @app.on_rebalance_complete.connect  # type: ignore[arg-type]
     async def end(_app: object, **_: object) -> None:
+        if not gc.get_freeze_count():
+            gc.collect()
+            gc.freeze()  # Modules and what the start has made stay: no collection walks them.
         app.ready = True
 
     watch = ProgressWatch(

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -135,3 +136,31 @@ async def test_a_cancelled_write_ends_at_once(scripted_s3: ScriptedS3) -> None:
     await writer.stop()
     assert time.monotonic() - start < 5
     scripted_s3.released.set()
+
+
+async def test_what_waits_is_written_in_batches_and_what_is_cancelled_before_is_not(tmp_path: Path) -> None:
+    archive = open_archive(ArchiveSettings(uri=tmp_path.as_uri()))
+    writer = ArchiveWriter(archive, parallel=1)
+    begun, released = threading.Event(), threading.Event()
+
+    def held() -> bytes:
+        begun.set()
+        released.wait(DEADLINE_S)
+        return b"held"
+
+    first = asyncio.create_task(writer.write([("t/d/held.har", held)]))
+    await asyncio.to_thread(begun.wait, DEADLINE_S)
+    cancelled = asyncio.create_task(writer.write([("t/d/cancelled.har", partial(bytes, 1))]))
+    others = [asyncio.create_task(writer.write([one])) for one in some(archive.batch + 10)]
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    released.set()
+    async with asyncio.timeout(DEADLINE_S):
+        await asyncio.gather(first, *others)
+    await writer.stop()
+    assert writer.written == archive.batch + 11
+    keys = set(archive.keys())
+    assert len(keys) == archive.batch + 11
+    assert "t/d/cancelled.har" not in keys
