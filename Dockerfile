@@ -1,10 +1,11 @@
 # The service: worker, API and every command of `halt400`, from the pinned dependencies, not as root.
-FROM python:3.11-slim AS build
+# With a C compiler, for the native extension.
+FROM python:3.11 AS build
 WORKDIR /src
 RUN python -m venv /opt/halt400
 COPY requirements-service.lock .
 RUN /opt/halt400/bin/pip install --no-cache-dir --require-hashes -r requirements-service.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY halt400 halt400
 COPY streams streams
 RUN /opt/halt400/bin/pip install --no-cache-dir --no-deps --no-build-isolation .

@@ -114,7 +114,7 @@ clean: ## Everything that was made here; the jars in the user's cache stay.
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/.ready: pyproject.toml $(LOCKS) streams/local/artifacts/kafka/jars.lock streams/local/artifacts/s3proxy/jars.lock
+.venv/.ready: pyproject.toml hatch_build.py streams/packed/_native.c $(LOCKS) streams/local/artifacts/kafka/jars.lock streams/local/artifacts/s3proxy/jars.lock
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; install it, or: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo "$(PYTHON) is not Python 3.11 or newer; install one, or: make PYTHON=/path/to/python3" >&2; exit 1; }

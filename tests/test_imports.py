@@ -77,6 +77,8 @@ PURE = (
     "streams.processing.context",
     "streams.processing.decoding",
     "streams.processing.envelopes",
+    "streams.packed",
+    "streams.processing.event_runs",
     "streams.processing.learning_pace",
     "streams.processing.outcome",
     "streams.processing.partition",
@@ -152,6 +154,7 @@ ROOMS = (
     "settings",
     "toml_file",
     "metrics",
+    "packed",
     "visible_text",
 )
 """What stands at the top of `streams`: each imports only what comes after it. docs/architecture.md draws it."""

@@ -1,5 +1,6 @@
 """What a user installs: the wheel is built from the sdist, and works with what it says it needs and nothing more."""
 
+import shutil
 import subprocess
 import zipfile
 from pathlib import Path
@@ -28,6 +29,8 @@ def test_the_wheel_has_the_packages_their_types_and_the_local_servers_poms_and_l
     assert {f"streams/page/{path.relative_to(pages).as_posix()}" for path in shown} <= set(names)
     assert {"streams/processes/supervisor.py", "halt400/py.typed", "streams/py.typed"} <= set(names)
     assert {name.partition("/")[0] for name in names if ".dist-info" not in name} == {"halt400", "streams"}
+    compiled = shutil.which("gcc") is not None
+    assert ("streams/packed/_native.abi3.so" in names) == compiled == ("-cp311-abi3-" in wheel.name)
 
 
 def test_a_scrapers_machine_needs_only_the_wheel(wheel: Path, tmp_path: Path) -> None:

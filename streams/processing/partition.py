@@ -20,15 +20,9 @@ from streams.detection import (
 )
 from streams.fleet_cap.log import GrantDecision, GrantRequest
 from streams.processing.context import ProcessingContext
-from streams.processing.decoding import (
-    CountedEvent,
-    Record,
-    RecordReader,
-    Refusal,
-    decode_event,
-    records_from,
-)
-from streams.processing.envelopes import EnvelopedRecord, read_runs
+from streams.processing.decoding import CountedEvent, Record, RecordReader, Refusal, decode_event
+from streams.processing.envelopes import EnvelopedRecord, EventRecord
+from streams.processing.event_runs import EventRuns
 from streams.processing.learning_pace import LearningPace
 from streams.processing.outcome import Outcome
 from streams.processing.target import TrackedTarget
@@ -78,9 +72,10 @@ class PartitionState:
         targets, changed = self._targets.loaded, self._targets.changed
         skew_ms = self._context.skew_ms
         recent_ids, older_ids = self._ids.recent, self._ids.older
-        todo = records_from(self.next_offset, records)
-        is_replay = bool(todo) and todo[0].offset <= self._targets.recovered_offset
-        for events, sources, envelope in read_runs(todo, self._reader, outcome.refusals):
+        runs = EventRuns(records, self.next_offset, (targets, changed, recent_ids, older_ids, skew_ms))
+        runs.replays = is_replay = runs.first <= self._targets.recovered_offset
+        runs.learns = to_profile > 0
+        for events, sources, envelope in runs.read(self._reader, outcome.refusals):
             self.events += len(events)
             ids = {event.id for event in events}
             are_new = self._ids.are_new(ids, len(events))
@@ -126,8 +121,9 @@ class PartitionState:
                 recent_ids |= ids
             if to_profile and envelope is not None:
                 to_profile -= self._targets.learn(envelope, to_profile)
-        if todo:
-            self.next_offset = todo[-1].offset + 1
+            runs.learns = to_profile > 0
+        self.events += runs.counted
+        self.next_offset = max(self.next_offset, runs.last + 1)
         self._pace.spend(to_learn - to_profile)
         self._ids.rotate()
         return outcome
@@ -283,6 +279,7 @@ class PartitionState:
         index: int | None = None
         if isinstance(record, EnvelopedRecord):
             record = record.event_record(counted)
+        if isinstance(record, EventRecord):
             index = record.index
         try:
             event = decode_event(record.value)

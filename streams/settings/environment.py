@@ -186,6 +186,11 @@ class WorkerSettings(Section):
     flush_interval_s: float = Field(1.0, gt=0, description="Changed rows go to the changelog at most this often.")
     commit_interval_s: float = Field(1.0, gt=0, description="Offsets are committed this often.")
     poll_records: int = Field(8000, ge=1, description="Records of one poll at the most.")
+    native: bool = Field(
+        True,
+        description="Whether the native extension, where it is built, counts the commonest events. What follows from "
+        "them is the same without it, at more processor time.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What is logged, to stderr.")
     stop_timeout_s: float = Field(
         30.0,

@@ -43,8 +43,8 @@ class Fold:
         "value",
     )
 
-    def __init__(self, tp: TP, records: Records) -> None:
-        last = records[-1]
+    def __init__(self, tp: TP, records: Any) -> None:
+        last = records.last()
         self.topic, self.partition, self.offset = tp.topic, tp.partition, records.end - 1
         self.timestamp, self.timestamp_type = last.timestamp, last.timestamp_type
         self.headers, self.key, self.value, self.checksum = (), None, records, None

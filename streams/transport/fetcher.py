@@ -14,7 +14,9 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 
 from halt400.errors import Halt400Error
+from streams.packed import PackedRecords
 from streams.transport.fetch_wait import FETCH_MAX_WAIT_MS, GATHERED_BYTES, GATHERING_WAIT_MS, choose_waits
+from streams.transport.packing import KeptRecords
 
 __all__ = ["PARTITION_FETCH_BYTES", "FoldingConsumerThread", "LostRecords", "Records"]
 
@@ -37,6 +39,7 @@ class FoldingConsumerThread(AIOKafkaConsumerThread):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._passed: dict[TP, tuple[int, int]] = {}
+        self._packed: frozenset[str] = cast(Any, self.transport).packed
 
     async def on_start(self) -> None:
         """Start the consumer, and watch whether it is a member of its group."""
@@ -79,7 +82,7 @@ class FoldingConsumerThread(AIOKafkaConsumerThread):
             while True:
                 if fetcher._subscriptions.reassignment_in_progress:
                     await fetcher._subscriptions.wait_for_assignment()
-                drained = _drain(fetcher, active_partitions, max_records or 1, self._passed)
+                drained = _drain(fetcher, active_partitions, max_records or 1, self._passed, self._packed)
                 left = deadline - time.monotonic()
                 if drained or left <= 0:
                     return drained
@@ -112,8 +115,8 @@ class FoldingConsumerThread(AIOKafkaConsumerThread):
         return committed
 
 
-class Records(list[Any]):
-    """One fold: all records of one partition with offsets in [start, end)."""
+class Fetched:
+    """All records of one partition with offsets in [start, end)."""
 
     start = 0
     end = 0
@@ -134,17 +137,33 @@ class Records(list[Any]):
             )
 
 
+class Records(list[Any], Fetched):
+    """One fold: an object for each record."""
+
+    def last(self) -> Any:
+        """The last record."""
+        return self[-1]
+
+
+class PackedFold(PackedRecords, Fetched):
+    """One fold: record batches."""
+
+
 def _drain(
-    fetcher: Any, partitions: Collection[TP] | None, wanted: int, passed: dict[TP, tuple[int, int]]
-) -> dict[Any, Records]:
-    """Take the fetched records of `partitions`, of all where it is None.
+    fetcher: Any,
+    partitions: Collection[TP] | None,
+    wanted: int,
+    passed: dict[TP, tuple[int, int]],
+    packed: Collection[str] = (),
+) -> dict[Any, Any]:
+    """Take the fetched records of `partitions`, of all where it is None; those of the topics `packed` as batches.
 
     `passed` keeps offsets [start, end) without a record, such as a transaction's marker: the next fold starts there.
 
     Faust passes the set that it goes on changing: it empties it when it pauses all partitions for a rebalance while
     this waits. aiokafka reads an empty set as all partitions; the records that it then returned were dropped.
     """
-    drained: dict[Any, Records] = {}
+    drained: dict[Any, Any] = {}
     for tp in list(fetcher._records):
         if partitions is not None and tp not in partitions:
             if not fetcher._subscriptions.is_assigned(tp):
@@ -158,7 +177,7 @@ def _drain(
             fetcher._notify(fetcher._wait_consume_future)
             result.check_raise()
             continue
-        records = _take(result, tp, wanted)
+        records = _take(result, tp, wanted, tp.topic in packed)
         if not result.has_more():
             del fetcher._records[tp]
             fetcher._notify(fetcher._wait_consume_future)
@@ -175,7 +194,7 @@ def _drain(
     return drained
 
 
-def _take(result: Any, tp: Any, wanted: int) -> Records:
+def _take(result: Any, tp: Any, wanted: int, packs: bool = False) -> Any:
     """Take whole batches of one partition's fetch until there are `wanted` records."""
     if not result.check_assignment(tp) or not result.has_more():
         return Records()
@@ -184,17 +203,20 @@ def _take(result: Any, tp: Any, wanted: int) -> Records:
     # is due, which is minutes away.
     source._records_iterator = None
     batches, next_offset = source._records, source.next_fetch_offset
-    taken = Records()
+    packs = packs and isinstance(batches, KeptRecords)
+    taken: Any = PackedFold() if packs else Records()
     taken.start = next_offset
     while len(taken) < wanted and batches.has_next():
         batch = batches.next_batch()
         if source._check_crcs and not batch.validate_crc():
             raise CorruptRecordException(f"Invalid CRC - {tp}")
         if not batch.is_control_batch:
-            records = list(batch)
-            if records and records[0].offset < next_offset:
-                records = [record for record in records if record.offset >= next_offset]
-            taken += records
+            part = batches.pack(batch, next_offset) if packs else None
+            if part is None:
+                part = list(batch)
+                if part and part[0].offset < next_offset:
+                    part = [record for record in part if record.offset >= next_offset]
+            taken += part
         next_offset = batch.next_offset
     source.next_fetch_offset = taken.end = next_offset
     result._update_position()

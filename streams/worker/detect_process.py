@@ -55,8 +55,9 @@ def build_detect_app(settings: Settings, place: GroupPlace | None = None) -> Hal
     kafka = settings.kafka
     _check_signing(kafka.connection.signing)
     app = new_app(settings, DETECT_GROUP, place)
-    watermarks = install(app, leaves=partial(leaves_group, app))
     inputs = InputTopics(kafka.topic(topics.RESPONSES), kafka.topic(topics.OPERATIONS))
+    packed = [inputs.responses] if settings.worker.native else []
+    watermarks = install(app, leaves=partial(leaves_group, app), packed=packed)
     policies = PolicyFile(settings)
     partition_of = partial(topics.partition_of, partitions=kafka.partitions)
     unused_after_ms = max(UNUSED_AFTER_MS, int(kafka.session_timeout_s * 1000))
