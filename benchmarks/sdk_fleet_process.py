@@ -116,6 +116,10 @@ async def run(name: str, url: str, rounds: int, least: int, rate: float) -> None
         responses, refused_at = responses + sent, time.time()
         # Another thread may refuse a moment before it calls who listens.
         tell(refused=number, known_at=known_at.get(guard.target, refused_at), at=refused_at, begun_at=begun_at)
+    for _ in range(1_000):  # a browser may tell of its last responses later than its page has them
+        if guard.stats.published >= responses:
+            break
+        await asyncio.sleep(0.01)
     flushed = await asyncio.to_thread(guard.publisher.flush, 60.0) if is_sync else await guard.publisher.flush(60.0)
     tell(flushed=flushed, published=guard.stats.published, responses=responses)
     await (asyncio.to_thread(guard.close) if is_sync else guard.stop())

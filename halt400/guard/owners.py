@@ -97,6 +97,7 @@ class Guard(RequestGuard, StartStop):
 
     async def stop(self) -> None:
         """Send what is there for a few seconds, then stop both."""
+        self.publish_what_is_known()
         await self.gate.stop()
         await self.publisher.stop()
 
@@ -145,5 +146,6 @@ class SyncGuard(RequestGuard, Closing):
 
     def close(self) -> None:
         """Send what is there for a few seconds, then stop publisher and gate."""
+        self.publish_what_is_known()
         self.gate.close()
         self.publisher.close()

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -42,6 +43,13 @@ class Publishes(Protocol):
 
     def publish_bare(self, target: str, method: str, status: int, value: bytes) -> None:
         """Hand in one event that is encoded, of a response that is published without headers and is no 400."""
+
+
+class HoldsBack(Protocol):
+    """An adapter that publishes a response only when it has learned more of it."""
+
+    def publish_what_is_known(self) -> None:
+        """Publish what is held back."""
 
 
 @dataclass(slots=True)
@@ -130,8 +138,21 @@ class RequestGuard:
         self._preflight, self._breaker, self._clock = preflight, local_hold, clock
         self._lock = threading.Lock()
         self._logged: set[str] = set()
+        self._holding_back: weakref.WeakSet[HoldsBack] = weakref.WeakSet()
         if gate is not None and local_hold is not None:
             gate.on_change(self._clear)
+
+    def before_it_ends(self, adapter: HoldsBack) -> None:
+        """Have an adapter publish what it holds back before the publisher stops; it may end before."""
+        with self._lock:
+            self._holding_back.add(adapter)
+
+    def publish_what_is_known(self) -> None:
+        """Have every adapter publish what it holds back."""
+        with self._lock:
+            adapters = list(self._holding_back)
+        for adapter in adapters:
+            adapter.publish_what_is_known()
 
     def admit(
         self,

@@ -89,6 +89,7 @@ class Traffic:
         self._guard, self._api, self._options = guard, api, options
         self._is_chromium, self._bad_request = is_chromium, bad_request
         self._answers: set[_Answer] = set()
+        guard.before_it_ends(self)
         self._versions: dict[str, str] = {}
 
     def follow(self, context: Any) -> None:
@@ -229,18 +230,22 @@ class Traffic:
         }
 
     async def _complete(self, answer: _Answer) -> None:
-        response, known = answer.response, answer.known
-        request, is_bad = response.request, response.status == 400
+        response, known, target = answer.response, answer.known, answer.guarded.target
+        request, status = response.request, response.status
         if answer.may_be_cached:
             size = await settled(request.sizes())
             if size["responseHeadersSize"] + size["responseBodySize"] <= 0:
                 answer.is_done = True  # nothing was transferred
                 return
-        sent = pairs(await settled(request.headers_array()))
-        known["request_headers"] = lambda: in_browsers_order(sent, answer.guarded.url)
-        if hasattr(response, "http_version"):
-            known["http_version"] = self._version(answer.guarded.target, await settled(response.http_version()))
-        if not is_bad:
+        # What is asked of the browser takes its time, and Python's: of most responses the status is enough.
+        if hasattr(response, "http_version") and (status == 400 or target not in self._versions):
+            self._note_version(target, await settled(response.http_version()))
+        known["http_version"] = self._versions.get(target, "1.1")
+        # Asked last, as others may be published meanwhile.
+        if status == 400 or self._guard.publisher.wants_headers(target, answer.guarded.method, status):
+            sent = pairs(await settled(request.headers_array()))
+            known["request_headers"] = lambda: in_browsers_order(sent, answer.guarded.url)
+        if status != 400:
             return
         received = pairs(await settled(response.headers_array()))
         known["response_headers"] = lambda: received
@@ -251,12 +256,11 @@ class Traffic:
         else:
             known["response_body"] = await settled(response.body())
 
-    def _version(self, target: str, told: str) -> str:
+    def _note_version(self, target: str, told: str) -> None:
         version = {"h2": "2", "h3": "3"}.get(told.lower(), told.upper().removeprefix("HTTP/").removesuffix(".0"))
         if target not in self._versions and len(self._versions) >= _MOST_VERSIONS:
             self._versions.clear()
         self._versions[target] = version or "1.1"
-        return self._versions[target]
 
 
 def _navigating_page(request: Any) -> Any:

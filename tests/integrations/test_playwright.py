@@ -377,3 +377,15 @@ async def test_what_is_left_or_closed_is_not_in_the_way(browser: Browser, scrape
         await context.close()
     await scraper.until_published(2)
     assert await scraper.published(2) == ["GET /silent-body?status=400 400", "GET /silent-body?status=400&last=1 400"]
+
+
+async def test_a_guard_that_ends_before_its_browser_publishes_what_is_on_its_way(
+    browser: Browser, site: Site, job: JobTopics
+) -> None:
+    async with Guard(job_id=job.job_id, catch_up_s=0) as guard:
+        context = await protect(await browser.new_context(), guard)
+        await show_beginning(await context.new_page(), f"{site.url}/silent-body")
+        assert guard.stats.published == 0
+    assert [event.response.status for event in await job.events()] == [200]
+    async with asyncio.timeout(CLOSE_S):
+        await context.close()
