@@ -6,6 +6,7 @@ from importlib import import_module
 MEASUREMENTS = (
     "detection",
     "diagnosis",
+    "fold",
     "gate",
     "install",
     "latency",

@@ -16,6 +16,9 @@
 #include <Python.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 typedef const uint8_t *Place;
 
@@ -72,19 +75,39 @@ static Place wide(Place p, Place end) {
     return p + more + 1;
 }
 
+/* Whether a byte of a string is for itself: no quote, backslash or control character, and ASCII. */
+static int is_plain(uint8_t c) {
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+/* The first byte from p on that is not plain, or the end. */
+static Place behind_plain(Place p, Place end) {
+#ifdef __SSE2__
+    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), blank = _mm_set1_epi8(0x20);
+    for (; end - p >= 16; p += 16) { /* bytes above 0x7F are below 0x20, too: they are compared with their sign */
+        __m128i some = _mm_loadu_si128((const __m128i *)p);
+        __m128i found = _mm_or_si128(_mm_cmpeq_epi8(some, quote), _mm_cmpeq_epi8(some, slash));
+        int mask = _mm_movemask_epi8(_mm_or_si128(found, _mm_cmplt_epi8(some, blank)));
+        if (mask) return p + __builtin_ctz((unsigned)mask);
+    }
+#else
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    for (; end - p >= 8; p += 8) {
+        uint64_t some, quote, slash;
+        memcpy(&some, p, 8);
+        quote = some ^ ones * '"', slash = some ^ ones * '\\';
+        if (((quote - ones) | (slash - ones) | (some - ones * 0x20) | some) & tops) break;
+    }
+#endif
+    while (p < end && is_plain(*p)) p++;
+    return p;
+}
+
 /* The closing quote of a string, p behind the opening one; `plain` says whether it is ASCII without escapes. */
 static Place string(Place p, Place end, int *plain) {
-    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
     *plain = 1;
     for (;;) {
-        while (end - p >= 8) { /* eight at once: none is a quote, a backslash, below 0x20 or above 0x7F */
-            uint64_t w, quote, slash;
-            memcpy(&w, p, 8);
-            quote = w ^ ones * '"', slash = w ^ ones * '\\';
-            if (((quote - ones) | (slash - ones) | (w - ones * 0x20) | w) & tops) break;
-            p += 8;
-        }
-        for (; p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\'; p++) {}
+        p = behind_plain(p, end);
         if (p == end || *p < 0x20) return NULL;
         if (*p == '"') return p;
         *plain = 0;
@@ -736,7 +759,38 @@ static PyObject *set_classes(PyObject *module, PyObject *classes) {
     Py_RETURN_NONE;
 }
 
+#if defined(__x86_64__) && defined(__GNUC__)
+#define HAS_CRC32C __builtin_cpu_supports("sse4.2")
+__attribute__((target("sse4.2"))) static uint32_t crc32c(Place p, Place end) {
+    uint64_t found = 0xFFFFFFFFu;
+    for (; end - p >= 8; p += 8) {
+        uint64_t word;
+        memcpy(&word, p, 8);
+        found = __builtin_ia32_crc32di(found, word);
+    }
+    for (; p < end; p++) found = __builtin_ia32_crc32qi((uint32_t)found, *p);
+    return ~(uint32_t)found;
+}
+#else
+#define HAS_CRC32C 0
+static uint32_t crc32c(Place p, Place end) {
+    return (uint32_t)(end - p);
+}
+#endif
+
+/* The checksum of a batch by the processor's own instruction, a fifth of what tables cost; None where it has none. */
+static PyObject *checksum(PyObject *module, PyObject *arguments) {
+    PyObject *data;
+    Py_ssize_t begin, end, size;
+    char *bytes;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "Snn", &data, &begin, &end) || PyBytes_AsStringAndSize(data, &bytes, &size)) return NULL;
+    if (!HAS_CRC32C || begin < 0 || end < begin || end > size) Py_RETURN_NONE;
+    return PyLong_FromUnsignedLong(crc32c((Place)bytes + begin, (Place)bytes + end));
+}
+
 static PyMethodDef module_methods[] = {
+    {"checksum", checksum, METH_VARARGS, "checksum(data, begin, end)\n--\n\nCRC-32C of some bytes, or None."},
     {"set_classes", set_classes, METH_O, "set_classes(class_of_status)\n--\n\nThe slot of each HTTP status."},
     {NULL, NULL, 0, NULL},
 };

@@ -208,7 +208,7 @@ def _take(result: Any, tp: Any, wanted: int, packs: bool = False) -> Any:
     taken.start = next_offset
     while len(taken) < wanted and batches.has_next():
         batch = batches.next_batch()
-        if source._check_crcs and not batch.validate_crc():
+        if source._check_crcs and not (batches.is_whole(batch) if packs else batch.validate_crc()):
             raise CorruptRecordException(f"Invalid CRC - {tp}")
         if not batch.is_control_batch:
             part = batches.pack(batch, next_offset) if packs else None

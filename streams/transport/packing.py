@@ -13,8 +13,10 @@ __all__ = ["KeptRecords", "keep_batches"]
 
 BEFORE_LENGTH = 8
 BEFORE_BATCH = 12
+BEFORE_CHECKED = 21
 HEADER_BYTES = 61
-"""The offset of a batch, then the length of what follows; all of its header, in format version 2."""
+"""The offset of a batch; then the length of what follows; all that its checksum leaves out; all of its header. The
+last two are those of format version 2."""
 
 _DECOMPRESS: dict[int, Callable[[bytes], bytes]] = {
     1: aiokafka.codec.gzip_decode,
@@ -41,9 +43,16 @@ class KeptRecords(MemoryRecords):  # type: ignore[misc]
         self._end += BEFORE_BATCH + int.from_bytes(size, "big")
         return super().next_batch()
 
+    def is_whole(self, batch: Any) -> bool:
+        """Whether the checksum of the batch that `next_batch` has returned is right."""
+        found = None
+        if _is_read(batch):
+            found = self.native.checksum(self._data, self._begin + BEFORE_CHECKED, self._end)
+        return bool(batch.validate_crc() if found is None else found == batch.crc)
+
     def pack(self, batch: Any, start: int) -> Any:
         """The batch that `next_batch` has returned, from offset `start` on; None where the extension cannot read it."""
-        if getattr(batch, "magic", 0) != 2:
+        if not _is_read(batch):
             return None
         begin, data, end = self._begin + HEADER_BYTES, self._data, self._end
         head = data[self._begin : begin]
@@ -54,6 +63,11 @@ class KeptRecords(MemoryRecords):  # type: ignore[misc]
             return self.native.Batch(head, data, begin, end, start)
         except ValueError:
             return None
+
+
+def _is_read(batch: Any) -> bool:
+    """Whether a batch has format version 2; an earlier one's has no `magic`."""
+    return getattr(batch, "magic", 0) == 2
 
 
 def keep_batches() -> bool:

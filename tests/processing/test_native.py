@@ -16,6 +16,7 @@ import aiokafka.consumer.fetcher
 import msgspec
 import pytest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -77,7 +78,9 @@ def batch_bytes(base: int, entries: list[Entry], compression: int = 0) -> bytes:
 def packed(data: bytes, start: int = 0) -> PackedRecords:
     kept, found = KeptRecords(data), PackedRecords()
     while kept.has_next():
-        part = kept.pack(kept.next_batch(), start)
+        batch = kept.next_batch()
+        assert kept.is_whole(batch)
+        part = kept.pack(batch, start)
         assert part is not None
         found += part
     return found
@@ -277,6 +280,23 @@ def test_a_batch_that_is_not_framed_is_left_to_aiokafka(spoil: slice) -> None:
     data[spoil] = b"\x7f" * len(data[spoil])
     kept = KeptRecords(bytes(data))
     assert kept.pack(kept.next_batch(), 0) is None
+
+
+@pytest.mark.parametrize("place", [22, 70, -1])
+def test_a_batch_with_a_wrong_bit_is_seen(place: int) -> None:
+    data = bytearray(batch_bytes(0, WARM))
+    data[place] ^= 1
+    kept = KeptRecords(bytes(data))
+    assert not kept.is_whole(kept.next_batch())
+
+
+def test_a_batch_of_an_earlier_format_is_left_to_aiokafka() -> None:
+    builder = LegacyRecordBatchBuilder(magic=1, compression_type=0, batch_size=1 << 16)
+    builder.append(0, NOW, b"key", b"value")
+    kept = KeptRecords(bytes(builder.build()))
+    batch = kept.next_batch()
+    assert kept.is_whole(batch)
+    assert kept.pack(batch, 0) is None
 
 
 def test_nothing_is_leaked(native: Any) -> None:
