@@ -2,7 +2,7 @@
 # the user's cache. With HALT400_KAFKA_BOOTSTRAP_SERVERS set, both use that cluster instead of a local Kafka.
 
 .DEFAULT_GOAL := help
-.PHONY: help audit sbom setup run test tools test-quick test-all fuzz chaos chaos-long chaos-replay chaos-short chaos-upgrade lint format bench bench-check bench-short docs lock clean
+.PHONY: help audit sbom setup run test tools test-quick test-all fuzz fuzz-readers chaos chaos-long chaos-replay chaos-short chaos-upgrade lint format bench bench-check bench-short docs lock clean
 
 BIN := .venv/bin
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -32,6 +32,10 @@ test-quick: setup ## The tests that need no server and little processor time.
 
 fuzz: setup ## Hypothesis with random seeds, for MINUTES=10; SEED=n repeats one search.
 	@$(BIN)/python -m tests.fuzz $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+
+fuzz-readers: setup ## Each reader of bytes by coverage (Atheris), MINUTES=10 each, ONLY="row commands"; its corpus is kept.
+	@test -d build/atheris/atheris || $(BIN)/pip install --quiet --target build/atheris atheris
+	@PYTHONPATH=build/atheris $(BIN)/python -m tests.fuzz_readers $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only $(ONLY))
 
 # The long campaign grows over sittings: what each seed came to is a line of chaos/campaign.jsonl, to be committed.
 CHAOS = $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(EVENTS),--events $(EVENTS)) \

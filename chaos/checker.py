@@ -1,9 +1,9 @@
-"""The checker: judges a history by the ten invariants, from the logs alone. Pure."""
+"""The checker: judges a history by the eleven invariants, from the logs alone. Pure."""
 
 from chaos.accepted import accepted
 from chaos.commanding import check_commands, check_gates, check_releases, check_savings
 from chaos.counting import check_commits, check_counts, check_evidence
-from chaos.ending import check_ends
+from chaos.ending import check_ends, check_scraper_logs
 from chaos.history import History
 from chaos.showing import check_answers, check_pages
 from chaos.violation import Violation
@@ -25,5 +25,6 @@ def check(history: History) -> list[Violation]:
         *check_pages(history),
         *check_savings(history),
         *check_ends(history),
+        *check_scraper_logs(history),
     ]
     return sorted(found)

@@ -1,4 +1,4 @@
-"""Invariant 10: how workers ended. Pure."""
+"""Invariants 10 and 11: how workers ended, and what scrapers logged. Pure."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import halt400.errors
 from chaos.history import History
 from chaos.violation import Violation
 
-__all__ = ["check_ends"]
+__all__ = ["check_ends", "check_scraper_logs"]
 
 EXPECTED = frozenset({*halt400.errors.__all__, "ChildProcessEnded", "RecoveryTimedOut"})
 """Ends for which something was done to the worker: Kafka is away, its other process has ended."""
@@ -30,3 +30,10 @@ def check_ends(history: History) -> Iterator[Violation]:
     for worker, code in history.exit_codes.items():
         if code != 0:
             yield Violation(10, f"{worker} was told to stop when all was well, and ended with {code}")
+
+
+def check_scraper_logs(history: History) -> Iterator[Violation]:
+    """Invariant 11."""
+    for scraper, lines in history.complaints.items():
+        if lines:
+            yield Violation(11, f"{scraper} logged {len(lines)} exceptions, first: {lines[0]}")

@@ -177,6 +177,8 @@ class History:
         Topic -> records that a fault has deleted: they were on the log, and are not among `topics`.
     late_stops
         Worker -> when it had not stopped for a minute after it was told to, in ms, and was killed.
+    complaints
+        Scraper -> lines of its log that no user expects: exceptions.
     exit_codes
         With which each worker ended that was told to at the very end; None where it did not.
     disturbances_ms
@@ -202,6 +204,7 @@ class History:
     deleted: dict[str, list[LogRecord]] = field(default_factory=dict)
     topic_faults: list[TopicFault] = field(default_factory=list)
     late_stops: dict[str, list[int]] = field(default_factory=dict)
+    complaints: dict[str, list[str]] = field(default_factory=dict)
     exit_codes: dict[str, int | None] = field(default_factory=dict)
     disturbances_ms: list[int] = field(default_factory=list)
     _rows: list[tuple[LogRecord, str, Row]] | None = None

@@ -41,6 +41,7 @@ MUST_BE_DURABLE = ("rates", "offences")
 SHOWN = ("rates", "control", "alerts")
 MOVED = re.compile(r"^(\S+ \S+) INFO +halt400.worker: Rebalance begun: .*control.* revoked", re.MULTILINE)
 ENDS = re.compile(r"The worker ends: (\w+): (.*)")
+COMPLAINT = re.compile("Traceback|never retrieved|was destroyed")
 _decode_line = msgspec.json.Decoder(GateEvent).decode
 
 
@@ -184,6 +185,7 @@ class CampaignObserver:
         manifests = [key for key in history.objects if key.endswith(MANIFEST)]
         history.manifests = await asyncio.to_thread(self._read_manifests, manifests)
         history.scrapers = _read_scrapers(self._stage.directory)
+        history.complaints = _read_complaints(self._stage.directory)
         logs = [worker.log_text() for worker in self._stage.workers]
         history.moved_ms = [_at_ms(found) for log in logs for found in MOVED.findall(log)]
         history.ends = [
@@ -242,6 +244,12 @@ def _read_scrapers(directory: Path) -> dict[str, list[GateEvent]]:
         lines = path.read_bytes().split(b"\n")[:-1]
         found[path.stem] = [_decode_line(line) for line in lines]
     return found
+
+
+def _read_complaints(directory: Path) -> dict[str, list[str]]:
+    """What scrapers wrote to their logs that looks like an exception."""
+    logs = {path.stem: path.read_text(errors="replace").splitlines() for path in sorted(directory.glob("scraper*.log"))}
+    return {name: [line for line in lines if COMPLAINT.search(line)] for name, lines in logs.items()}
 
 
 @asynccontextmanager

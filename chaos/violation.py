@@ -15,6 +15,7 @@ INVARIANTS = {
     8: "each page was sent at least once, and no incident twice beyond the stated rule",
     9: "savings never fall",
     10: "a worker ends only where something was done to it, never by an error of its own, and in time when told to",
+    11: "a scraper's log has no exception, whatever happens to Kafka",
 }
 """What must hold of every history, by number."""
 

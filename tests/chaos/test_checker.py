@@ -219,6 +219,7 @@ PLANTED: list[tuple[int, str, Plant]] = [
     (10, "ended by ValueError", lambda history: history.ends.append(WorkerEnd("w", "ValueError", "max() of nothing"))),
     (10, "had not within a minute", lambda history: history.late_stops.update(w=[NOW])),
     (10, "ended with 75", lambda history: history.exit_codes.update(w=75)),
+    (11, "s logged 1 exceptions", lambda history: history.complaints.update(s=["Traceback (most recent call last):"])),
 ]
 
 
@@ -240,7 +241,7 @@ def test_a_planted_violation_is_found(invariant: int, words: str, plant: Plant) 
 
 
 def test_every_invariant_has_a_planted_violation() -> None:
-    assert {invariant for invariant, _, _ in PLANTED} == set(range(1, 11))
+    assert {invariant for invariant, _, _ in PLANTED} == set(range(1, 12))
 
 
 def test_what_may_happen_is_no_violation() -> None:
