@@ -49,7 +49,7 @@ def _fuzz(readers: Any, name: str, seconds: float) -> int:
         for path in (found, crashes):
             path.mkdir()
         before = readers.kept(name)
-        for number, data in enumerate(before or readers.EXAMPLES):
+        for number, data in enumerate([*readers.EXAMPLES, *before]):
             (found / str(number)).write_bytes(data)
         command = [sys.executable, "-m", "tests.fuzz_readers", "--child", name]
         limits = [f"-timeout={ONE_INPUT_S}", f"-rss_limit_mb={MOST_MIB}", f"-max_len={LONGEST_BYTES}"]
@@ -61,8 +61,8 @@ def _fuzz(readers: Any, name: str, seconds: float) -> int:
             print(f"{name}: {kept}\n{run.stderr[-3000:]}", flush=True)
         if run.returncode == 0:
             # libFuzzer keeps what reaches further than what it had, and makes it smaller where it can.
-            corpus = sorted((path.read_bytes() for path in found.iterdir()), key=len)
-            readers.keep(name, corpus[:MOST_KEPT])
+            corpus = {path.read_bytes() for path in found.iterdir()} - set(readers.EXAMPLES)
+            readers.keep(name, sorted(corpus, key=len)[:MOST_KEPT])
         stats = dict(re.findall(r"stat::(\w+):\s+(\d+)", run.stderr))
         if run.returncode == 0:
             _add(readers.CORPUS / "done.json", name, seconds / 60, int(stats["number_of_executed_units"]))

@@ -124,7 +124,7 @@ READERS: dict[str, Callable[[bytes], None]] = {
 
 
 def kept(name: str) -> list[bytes]:
-    """The corpus of a reader: bytes that each reach a part of it that the others do not."""
+    """The corpus of a reader, without the examples: bytes that reached further than what it had before."""
     path = CORPUS / f"{name}.txt"
     return [b64decode(line) for line in path.read_text().split()] if path.exists() else []
 

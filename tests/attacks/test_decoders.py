@@ -48,8 +48,8 @@ def test_no_recording_crashes_its_reader(name: str, data: bytes) -> None:
 
 
 def test_what_fuzzing_has_kept_crashes_no_reader() -> None:
-    """Each reader has a corpus, by which coverage was found; ``make fuzz-readers`` goes on from it."""
-    assert {name for name in READERS if kept(name)} == READERS.keys()
+    """What has reached further than the examples; ``make fuzz-readers`` goes on from it."""
+    assert kept("array_of_events")
     for name, read in READERS.items():
         for data in kept(name):
             read(data)
