@@ -3,6 +3,7 @@
 ``python hatch_build.py`` builds it in place, as an editable installation does.
 """
 
+import platform
 import shlex
 import shutil
 import subprocess
@@ -17,6 +18,9 @@ from packaging.tags import sys_tags
 SOURCE = Path("streams/packed/_native.c")
 LIBRARY = "_native.abi3.so"
 """The stable ABI of Python 3.11: one build serves that and every later version."""
+
+
+_MAC_FLAGS = ["-arch", platform.machine(), "-mmacosx-version-min=11.0"] if sys.platform == "darwin" else []
 
 
 class NativeExtension(BuildHookInterface[Any]):
@@ -42,7 +46,7 @@ def build(source: Path, library: Path, *flags: str) -> str | None:
         return "it is for CPython with its global lock"
     if not link or shutil.which(link[0]) is None:
         return f"there is no C compiler {link[0] if link else ''}".rstrip()
-    position = shlex.split(sysconfig.get_config_var("CCSHARED") or "")
+    position = shlex.split(sysconfig.get_config_var("CCSHARED") or "") + _MAC_FLAGS
     includes = {f"-I{sysconfig.get_path(name)}" for name in ("include", "platinclude")}
     library.parent.mkdir(parents=True, exist_ok=True)
     options = ["-std=c11", "-O3", "-DNDEBUG", "-fvisibility=hidden", *position, *includes, *flags]
@@ -56,9 +60,10 @@ def build(source: Path, library: Path, *flags: str) -> str | None:
 
 def _platform() -> str:
     """The tag of this platform, before a wheel is repaired to be one of many Linuxes."""
-    return next(
-        tag.platform for tag in sys_tags() if "manylinux" not in tag.platform and "musllinux" not in tag.platform
-    )
+    if _MAC_FLAGS:
+        return f"macosx_11_0_{platform.machine()}"
+    found = (tag.platform for tag in sys_tags())
+    return next(name for name in found if not name.startswith(("manylinux", "musllinux")))
 
 
 if __name__ == "__main__":

@@ -73,6 +73,7 @@ import asyncio
 import sys
 
 from halt400 import Guard, JobQuarantined, SyncGuard, response_event
+from streams.packed import find_native
 
 
 def ask(guard):
@@ -100,9 +101,11 @@ def scrape_sync():
     return guard.stats
 
 
+native = find_native()
 event = response_event(method="GET", url="https://shop.example/", status=200, job_id="extract-099")
 stats = asyncio.run(scrape()), scrape_sync()
 print(*sys.version_info[:2], event.target, *[(one.published, one.refused_locally) for one in stats])
+print(native is not None and hasattr(native, "Batch"))
 """
 
 
@@ -117,5 +120,6 @@ def test_other_versions_of_python_publish_and_are_stopped(wheel: Path, tmp_path:
         archive.extractall(tmp_path)
     command = [python, "-W", "error", "-c", SCRAPER]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
-    assert done.stdout == f"{version.replace('.', ' ')} shop.example (5, 2) (5, 2)\n", done.stderr
+    compiled = "-abi3-" in wheel.name
+    assert done.stdout == f"{version.replace('.', ' ')} shop.example (5, 2) (5, 2)\n{compiled}\n", done.stderr
     assert "Traceback" not in done.stderr

@@ -290,6 +290,11 @@ def test_a_batch_with_a_wrong_bit_is_seen(place: int) -> None:
     assert not kept.is_whole(kept.next_batch())
 
 
+def test_the_checksum_is_castagnolis(native: Any) -> None:
+    """By the check value of RFC 3720's CRC-32C."""
+    assert native.checksum(b"0123456789", 1, 10) in (0xE3069283, None)
+
+
 def test_a_batch_of_an_earlier_format_is_left_to_aiokafka() -> None:
     builder = LegacyRecordBatchBuilder(magic=1, compression_type=0, batch_size=1 << 16)
     builder.append(0, NOW, b"key", b"value")
