@@ -11,6 +11,8 @@ An adapter translates one HTTP client's requests and responses, and leaves the r
 4. A request that got no response needs nothing.
 5. The same request is never sent again after a 400: ``admit(..., answered_400=True)`` refuses it, so the adapter marks
    requests that were answered 400.
+6. An adapter that publishes later than it knows the status, to learn more of a response, is told when the guard ends:
+   ``guard.before_it_ends(adapter)`` calls its ``publish_what_is_known()`` then.
 
 None of it blocks, and after `admit` none of it raises. One guard serves any number of requests at once, from any
 number of threads where its publisher and gate do (`SyncGuard`).
