@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any, cast
 
+import aiokafka.conn
 from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
@@ -58,6 +59,8 @@ class FoldingConsumerThread(AIOKafkaConsumerThread):
 
         `choose_waits` lets it wait longer where that delays nothing; where records are gathered it waits for them.
         """
+        # With less, asyncio stops reading the socket, and starts again, for each piece of 256 KiB.
+        aiokafka.conn.READER_LIMIT = FETCH_BYTES
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms, consumer._fetch_max_bytes = FETCH_MAX_WAIT_MS, FETCH_BYTES
         if cast(Any, self.transport).gathers:

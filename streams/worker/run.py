@@ -16,6 +16,7 @@ from streams.archive.redaction import redactor_of
 from streams.logs import log_to_stderr
 from streams.settings import Settings
 from streams.topics import await_group_coordinator, check_topics
+from streams.worker.allocator import keep_freed_memory
 from streams.worker.child_process import ChildProcess
 from streams.worker.failure import end_process
 from streams.worker.faust_app import DETECT_GROUP, FOLLOW_UP_GROUP, Halt400App
@@ -143,6 +144,7 @@ def _tune_process(role: Role) -> None:
         os.nice(FOLLOW_UP_NICENESS)
     else:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
+        keep_freed_memory()
 
 
 def _run(app: Halt400App, loop: asyncio.AbstractEventLoop, bound: StopBound) -> bool:
