@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from benchmarks.outside import StalledError, records_of, wait_until
 from halt400.records import Command, Offence
@@ -161,7 +162,9 @@ class LoadStage:
         try:
             while True:
                 rss, descriptors = await asyncio.to_thread(worker.measure)
-                self.samples.append(Sample(time.monotonic() - began, rss, descriptors, await self._lag(consumer)))
+                # On a busy machine the broker may not answer for a while.
+                with suppress(KafkaError):
+                    self.samples.append(Sample(time.monotonic() - began, rss, descriptors, await self._lag(consumer)))
                 await asyncio.sleep(SAMPLE_S)
         finally:
             await consumer.stop()
