@@ -713,6 +713,10 @@ static PyObject *batch_apply(PyObject *self, PyObject *arguments) {
         PyErr_SetString(PyExc_TypeError, "apply(place, index, targets, changed, recent, older, skew_ms, learns)");
         return NULL;
     }
+    if (!class_of_status[404]) {
+        PyErr_SetString(PyExc_RuntimeError, "set_classes was not called");
+        return NULL;
+    }
     call.batch = (Batch *)self;
     call.skew_ms = skew_ms;
     if (!(call.at_hand = PyMem_Calloc(SLOTS, sizeof(Target)))) return PyErr_NoMemory();
