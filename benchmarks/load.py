@@ -32,6 +32,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from benchmarks.load_stage import LoadedWorker, LoadStage, Sample, Traffic
@@ -271,7 +272,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="halt400-load-") as directory:
         try:
             found, failed = asyncio.run(_run(given, Path(directory)))
-        except (Halt400Error, StalledError, OSError) as error:
+        except (Halt400Error, StalledError, OSError, KafkaError) as error:
             print(f"load: {error}", file=sys.stderr)
             return 2
     print(json.dumps(found, indent=2))

@@ -19,7 +19,6 @@ from streams.processes.supervised import without_frames
 __all__ = ["LocalKafka"]
 
 _MAX_MESSAGE_BYTES = 16 << 20
-_FORMAT_TIMEOUT_S = 60.0
 _ANSWER_TIMEOUT_S = 2.0
 
 # Metadata, version 4, correlation id 1, client id "halt400", an empty list of topics, no automatic creation.
@@ -44,7 +43,7 @@ class LocalKafka(LocalService):
     cluster_id
         The same for every node of a cluster of several; a random one by default.
     start_timeout_s
-        How long the broker may take to answer.
+        How long the broker may take to answer, and the formatting of its directory before.
 
     Examples
     --------
@@ -146,12 +145,12 @@ class LocalKafka(LocalService):
                 [*java, *quick, "-cp", class_path, *tool],
                 capture_output=True,
                 text=True,
-                timeout=_FORMAT_TIMEOUT_S,
+                timeout=self._start_timeout_s,
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
             raise LocalServiceError(
-                f"Formatting {self.directory} for Kafka took over {_FORMAT_TIMEOUT_S:g} s.",
+                f"Formatting {self.directory} for Kafka took over {self._start_timeout_s:g} s.",
                 "Is the disk full or the machine overloaded? Try again.",
             ) from error
         if run.returncode != 0:
