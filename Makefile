@@ -56,7 +56,7 @@ chaos-upgrade: setup ## Workers of the release FROM=v0.1.0 (or a commit) are rep
 
 chaos-long: setup ## Seed after seed until 100 faults of each kind and 20 million events, from chaos/campaign.jsonl on; SITTING=60 minutes.
 	@$(BIN)/python -m chaos --log chaos/campaign.jsonl --report docs/reliability.md --each 100 --total 20000000 \
-		--minutes 10 --per-s 1500 --gap-s 2 --overlap 0.6 --processes 1 2 $(if $(SITTING),--sitting $(SITTING)) $(CHAOS)
+		--minutes 10 --per-s 800 --gap-s 2 --overlap 0.6 --processes 1 2 $(if $(SITTING),--sitting $(SITTING)) $(CHAOS)
 
 tools: setup ## On Debian, for the tests that need them: promtool into .venv, and as root Chromium.
 	@command -v apt-get >/dev/null || { echo "No apt-get here: install promtool and Chromium by hand." >&2; exit 1; }

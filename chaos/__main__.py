@@ -29,7 +29,7 @@ from chaos.checker import check
 from chaos.mounts import take_own_mounts
 from chaos.report import describe
 from chaos.report_section import write_section
-from chaos.schedule import KINDS, TELLING, Fault, draw, read_schedule, read_seed, shrink, write_schedule
+from chaos.schedule import KINDS, SLOW, TELLING, Fault, draw, read_schedule, read_seed, shrink, write_schedule
 from chaos.summary import summarize
 from halt400.errors import Halt400Error
 
@@ -150,9 +150,10 @@ def _seeds(given: argparse.Namespace, before: list[LoggedRun], runs: list[Logged
 
 
 def _kinds(given: argparse.Namespace, runs: list[LoggedRun]) -> list[str]:
-    """Kinds of fault that a long campaign has too few of; all, where it has enough of most."""
+    """Kinds of fault that a long campaign has too few of; all, where it has enough of most but the slow ones."""
     short = kinds_short_of(given.aim, [run.summary for run in runs], given.kinds)
-    return short if len(short) > len(given.kinds) // 2 else given.kinds
+    are_slow = bool(short) and SLOW.issuperset(short)
+    return short if are_slow or len(short) > len(given.kinds) // 2 else given.kinds
 
 
 async def _run_schedule(given: argparse.Namespace, name: str, text: str) -> LoggedRun:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-__all__ = ["KINDS", "TELLING", "Fault", "draw", "read_schedule", "read_seed", "shrink", "write_schedule"]
+__all__ = ["KINDS", "SLOW", "TELLING", "Fault", "draw", "read_schedule", "read_seed", "shrink", "write_schedule"]
 
 
 class FaultKind(NamedTuple):
@@ -89,6 +89,11 @@ TELLING = (
 """Kinds of a short campaign: each breaks another part, and found a defect or is what happens most."""
 
 
+SLOW = frozenset({"delete_topic", "add_partitions", "cut_changelog"})
+"""Kinds for which every worker ends, for up to a minute or two."""
+SLOW_ROUNDS = 3
+
+
 class Fault(NamedTuple):
     """One fault. `which` chooses among the things of its kind."""
 
@@ -103,13 +108,18 @@ def draw(
 ) -> list[Fault]:
     """Draw faults for a campaign of so many seconds: every kind once in random order, then again in another.
 
-    A fault begins up to `gap_s` after the one before has begun, in a share `overlap` of all, or has ended.
+    Of the `SLOW` kinds only every third time, so that workers run in between. A fault begins up to `gap_s` after the one before has begun, in a share `overlap` of all, or has ended.
     """
     rng, faults, at_s = random.Random(seed), list[Fault](), 3.0
     waiting: list[str] = []
+    quick = [kind for kind in kinds if kind not in SLOW] or list(kinds)
+    rounds = 0
     while True:
         if not waiting:
-            waiting = rng.sample(list(kinds), len(kinds))
+            waiting = (
+                rng.sample(list(kinds), len(kinds)) if rounds % SLOW_ROUNDS == 0 else rng.sample(quick, len(quick))
+            )
+            rounds += 1
         name = waiting.pop()
         kind = KINDS[name]
         for_s = round(rng.uniform(kind.shortest_s, kind.longest_s), 1)

@@ -71,6 +71,8 @@ def test_kinds_that_are_wanting_come_first() -> None:
     kinds = ["poison", "kill_worker", "disk_full"]
     assert kinds_short_of(AIM, [one.summary for one in runs], kinds) == ["kill_worker"]
     assert _kinds(given(), runs) == kinds
+    slow = ("poison", "kill_worker", "delete_topic", "disk_full")
+    assert _kinds(given(kinds=slow), [run(7, 30, poison=2, kill_worker=2)]) == ["delete_topic"]
     many = tuple(KINDS)
     assert _kinds(given(kinds=many), runs) == [kind for kind in many if kind not in {"poison", "disk_full"}]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.schedule import KINDS, Fault, draw, read_schedule, read_seed, shrink, write_schedule
+from chaos.schedule import KINDS, SLOW, Fault, draw, read_schedule, read_seed, shrink, write_schedule
 
 SCHEDULES = Path(__file__).parents[2] / "chaos" / "schedules"
 
@@ -15,7 +15,9 @@ def test_the_same_seed_draws_the_same_faults_and_each_kind_comes_before_any_come
     assert faults == draw(7, 600.0) != draw(8, 600.0)
     assert {fault.kind for fault in faults[: len(KINDS)]} == KINDS.keys()
     counts = Counter(fault.kind for fault in faults)
-    assert max(counts.values()) - min(counts[kind] for kind in KINDS) <= 1
+    assert max(counts.values()) - min(counts[kind] for kind in KINDS.keys() - SLOW) <= 1
+    assert {counts[kind] for kind in SLOW} <= {1, 2}
+    assert {fault.kind for fault in draw(7, 60.0, sorted(SLOW))} == SLOW
     for fault in faults:
         kind = KINDS[fault.kind]
         assert kind.shortest_s <= fault.for_s <= kind.longest_s
