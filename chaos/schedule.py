@@ -108,7 +108,8 @@ def draw(
 ) -> list[Fault]:
     """Draw faults for a campaign of so many seconds: every kind once in random order, then again in another.
 
-    Of the `SLOW` kinds only every third time, so that workers run in between. A fault begins up to `gap_s` after the one before has begun, in a share `overlap` of all, or has ended.
+    The `SLOW` kinds come every third time only, so that workers run in between. A fault begins up to `gap_s` after the
+    one before has begun, in a share `overlap` of all, or has ended.
     """
     rng, faults, at_s = random.Random(seed), list[Fault](), 3.0
     waiting: list[str] = []
