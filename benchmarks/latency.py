@@ -5,7 +5,11 @@ target and a job that had none, by a producer that waits for nothing; a gate in 
 job. The time goes from before the record is given to the producer to the gate's refusal, so it has the way to the
 broker in it. The first 400 after "Ready" is listed by itself.
 
-``--bad-request-ratio 0.2`` makes the traffic itself a storm. ``--idle`` measures what the worker costs without traffic.
+The way is taken apart at two points: the broker's acknowledgement to the producer, and ``issued_at`` of the command,
+when its worker began to apply the 400 (whole milliseconds of one machine's clock).
+
+``--rate 25000`` is half of what a worker counts on two cores; ``--bad-request-ratio 0.2`` makes the traffic itself a
+storm. ``--idle`` measures what the worker costs without traffic.
 """
 
 import argparse
@@ -19,6 +23,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -32,13 +37,16 @@ from streams.processes import SupervisedProcess
 from streams.settings import KafkaSettings
 from streams.topics import apply_topics, partition_of
 
-__all__ = ["PREFIX", "main", "probe", "ready_worker"]
+__all__ = ["PREFIX", "Halted", "main", "probe", "ready_worker"]
 
 PREFIX = "latency."
 STEP_S = 0.01
 MOST_AT_ONCE = 1_000
 """Events of one step: more on one partition would not fit into a batch."""
 DEADLINE_S = 120.0
+AIM_RATE, AIM_P50_MS, AIM_P99_MS = 5_000, 10.0, 50.0
+LOADED_AIM_P99_MS = 250.0
+"""At half of the highest rate, and in a storm."""
 STARTS = """
 import sys
 import streams.transport.fetch_wait
@@ -50,10 +58,18 @@ main()
 """`halt400`, with another fetch wait."""
 
 
+class Halted(NamedTuple):
+    """One 400's way, in milliseconds from before it was given to the producer."""
+
+    halted_ms: float
+    acknowledged_ms: float
+    judged_ms: float
+
+
 def main(arguments: list[str]) -> int:
-    """Measure, and print; exit code 1 where the latency is over its aims at the rate of the aims."""
+    """Measure, and print; exit code 1 where the latency is over its aims."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks latency", description=__doc__)
-    parser.add_argument("--rate", type=int, default=5_000, help="events a second")
+    parser.add_argument("--rate", type=int, default=AIM_RATE, help="events a second")
     parser.add_argument("--targets", type=int, default=1_000)
     parser.add_argument("--partitions", type=int, default=12)
     parser.add_argument("--bad-request-ratio", type=float, default=0.0, help="share of 400s in the traffic itself")
@@ -75,8 +91,13 @@ def main(arguments: list[str]) -> int:
     else:
         for name, value in figures.items():
             print(f"{name:<56} {value:>12,.2f}")
-    within = given.idle or (figures["halted, p50 ms"] < 10 and figures["halted, p99 ms"] < 50)
-    return 0 if within or given.rate != 5_000 or given.bad_request_ratio else 1
+    return 0 if given.idle or _is_within_aims(figures, given.rate, given.bad_request_ratio) else 1
+
+
+def _is_within_aims(figures: dict[str, float], rate: int, bad_request_ratio: float) -> bool:
+    if rate > AIM_RATE or bad_request_ratio:
+        return figures["halted, p99 ms"] < LOADED_AIM_P99_MS
+    return figures["halted, p50 ms"] < AIM_P50_MS and figures["halted, p99 ms"] < AIM_P99_MS
 
 
 async def _measure(given: argparse.Namespace, broker: LocalKafka, directory: Path) -> dict[str, float]:
@@ -157,11 +178,13 @@ async def _latencies(given: argparse.Namespace, kafka: KafkaSettings, gate: Gate
         lasted, spent = time.perf_counter() - began, usage_of(worker).cpu_s - spent
         sent, _ = await traffic.communicate(b"\n")
     return {
-        "first 400 of a worker just ready, ms": first[0],
+        "first 400 of a worker just ready, ms": first.halted_ms,
         "traffic, events a second": float(sent),
         "CPU of the worker, cores": spent / lasted,
-        **_quantiles("halted", [whole for whole, _ in found]),
-        **_quantiles("halted, from the acknowledgement", [since for _, since in found]),
+        **_quantiles("halted", [one.halted_ms for one in found]),
+        **_quantiles("acknowledged", [one.acknowledged_ms for one in found]),
+        **_quantiles("judged", [one.judged_ms for one in found]),
+        **_quantiles("halted, from the judgement", [one.halted_ms - one.judged_ms for one in found]),
     }
 
 
@@ -172,8 +195,8 @@ def _quantiles(name: str, found: list[float]) -> dict[str, float]:
 
 async def probe(
     producer: AIOKafkaProducer, kafka: KafkaSettings, gate: Gate, refused_at: dict[str, float], job_id: str
-) -> tuple[float, float]:
-    """Send one 400 of a job; milliseconds to its refusal, from before the sending and from its acknowledgement."""
+) -> Halted:
+    """Send one 400 of a job, and wait for its refusal."""
     target = f"{job_id}.example"
     event = ResponseEvent(
         id=f"{job_id}-{time.time_ns()}",
@@ -184,7 +207,7 @@ async def probe(
         response=Response(status=400, body='{"error": "Bad Request"}'),
     )
     value = msgspec.json.encode(event)
-    began = time.perf_counter()
+    began, began_ms = time.perf_counter(), time.time() * 1000
     place = partition_of(target.encode(), kafka.partitions)
     sent = await producer.send(kafka.topic("responses"), value, target.encode(), place)
     await sent
@@ -192,7 +215,11 @@ async def probe(
     async with asyncio.timeout(DEADLINE_S):
         command = await gate.wait_halted(target, job_id)
     assert gate.check(target, job_id) == command
-    return (refused_at[job_id] - began) * 1000, (refused_at[job_id] - acknowledged) * 1000
+    return Halted(
+        halted_ms=(refused_at[job_id] - began) * 1000,
+        acknowledged_ms=(acknowledged - began) * 1000,
+        judged_ms=command.issued_at - began_ms,
+    )
 
 
 async def _send_traffic(given: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 
-from benchmarks.latency import probe, ready_worker
+from benchmarks.latency import Halted, probe, ready_worker
 from benchmarks.memory import fleet_rows
 from halt400.gate import Gate
 from halt400.records import Command
@@ -143,10 +143,10 @@ async def _send_probes(
         refused_at.setdefault(command.scope.job_id or "", time.perf_counter())
 
     gate.on_change(note)
-    probes: list[asyncio.Task[tuple[float, float]]] = []
+    probes: list[asyncio.Task[Halted]] = []
     began = time.perf_counter()
     while not done.is_set():
         job_id = f"{name}-{len(probes)}"
         probes.append(asyncio.create_task(probe(producer, kafka, gate, refused_at, job_id)))
         await asyncio.sleep(max(0.0, began + len(probes) / PROBES_PER_S - time.perf_counter()))
-    return [whole for whole, _ in await asyncio.gather(*probes)]
+    return [one.halted_ms for one in await asyncio.gather(*probes)]

@@ -25,11 +25,17 @@ class FoldingTransport(Transport):
     membership: Membership
     leaves: Callable[[], bool]
     gathers: bool
+    urgent: frozenset[str] = frozenset()
     packed: frozenset[str] = frozenset()
 
 
 def install(
-    app: App, *, leaves: Callable[[], bool] = lambda: False, gathers: bool = False, packed: Collection[str] = ()
+    app: App,
+    *,
+    leaves: Callable[[], bool] = lambda: False,
+    gathers: bool = False,
+    packed: Collection[str] = (),
+    urgent: Collection[str] = (),
 ) -> Watermarks:
     """Give `app` the folding transport, and deadlines in recoveries; returns the watermarks, which the agents raise.
 
@@ -41,10 +47,13 @@ def install(
         Whether the broker gathers records for each fetch: they come in fewer folds, and up to 0.25 s later.
     packed
         Full names of topics whose folds are record batches, where the native extension is built.
+    urgent
+        Full names of topics that have a producer of their own: nothing else stands before what is sent to them.
     """
     watermarks = Watermarks()
     transport = FoldingTransport(app.conf.broker_consumer, app)
     transport.watermarks, transport.leaves, transport.gathers = watermarks, leaves, gathers
+    transport.urgent = frozenset(urgent)
     transport.membership = Membership(app.conf.broker_session_timeout)
     transport.packed = frozenset(packed) if packed and keep_batches() else frozenset()
     app.transport = transport

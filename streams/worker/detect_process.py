@@ -57,7 +57,7 @@ def build_detect_app(settings: Settings, place: GroupPlace | None = None) -> Hal
     app = new_app(settings, DETECT_GROUP, place)
     inputs = InputTopics(kafka.topic(topics.RESPONSES), kafka.topic(topics.OPERATIONS))
     packed = [inputs.responses] if settings.worker.native else []
-    watermarks = install(app, leaves=partial(leaves_group, app), packed=packed)
+    watermarks = install(app, leaves=partial(leaves_group, app), packed=packed, urgent=[kafka.topic(topics.CONTROL)])
     policies = PolicyFile(settings)
     partition_of = partial(topics.partition_of, partitions=kafka.partitions)
     unused_after_ms = max(UNUSED_AFTER_MS, int(kafka.session_timeout_s * 1000))

@@ -76,7 +76,7 @@ class Halt400App(DisklessApp):
 
     async def find_partitions(self, topic: str) -> None:
         """Let the producer learn where a topic's partitions are, as it would with the first record to it."""
-        await cast(Any, self.producer)._ensure_producer().partitions_for(topic)
+        await cast(Any, self.producer).producer_of(topic).partitions_for(topic)
 
     def assigned(self, topic: str) -> str:
         """The assigned partitions of `topic`, as text."""
