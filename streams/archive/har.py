@@ -1,5 +1,6 @@
 """An offence as a HAR 1.2 file, which browser devtools open; what HAR has no field for is under ``_halt400``. Pure."""
 
+import re
 from base64 import b64decode
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,6 +16,9 @@ from halt400.records import UNDECODABLE, Header, Offence, Request, Response
 __all__ = ["har_of", "offence_of"]
 
 _encode = msgspec.json.Encoder().encode
+QUERY_FIELDS_MAX = 1000
+"""Of a query with more fields none is listed; the URL has them all."""
+_NEEDS_PARSING = re.compile(r"[%+ ]")
 CREATOR = {"name": "halt400", "version": version("halt400")}
 
 
@@ -150,8 +154,19 @@ def _pairs(pairs: list[Header]) -> list[dict[str, str]]:
 
 
 def _query(url: str) -> list[Header]:
+    before, _, query = url.partition("#")[0].partition("?")
+    if (
+        url.isascii()
+        and url.isprintable()
+        and not _NEEDS_PARSING.search(query)
+        and "[" not in before
+        and "]" not in before
+    ):
+        # What `parse_qsl` makes of it, at a quarter of its cost.
+        fields = query.split("&")
+        return [field.partition("=")[::2] for field in fields if field] if len(fields) <= QUERY_FIELDS_MAX else []
     try:
-        return parse_qsl(urlsplit(url).query, keep_blank_values=True, max_num_fields=1000)
+        return parse_qsl(urlsplit(url).query, keep_blank_values=True, max_num_fields=QUERY_FIELDS_MAX)
     except ValueError:
         return []
 

@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import jsonschema
 import msgspec
@@ -60,6 +61,17 @@ def test_the_har_says_what_was_sent_and_received() -> None:
     assert found["startedDateTime"] == "2025-10-09T08:53:19.987+00:00"
     assert found["_halt400"]["diagnosis"]["cause"] == "malformed_json"
     assert found["_halt400"]["source"] == {"topic": "halt400.responses", "partition": 3, "offset": 7}
+
+
+@given(st.sampled_from(["https://h.example/p?", "", "//", "h://[::1]/?"]), st.text("ab=&?#%+ []/:@\t~é", max_size=14))
+def test_a_query_is_listed_as_a_form_is_parsed(head: str, rest: str) -> None:
+    url = head + rest
+    try:
+        parsed = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    except ValueError:
+        parsed = []
+    found = json.loads(har_of(offence(url=url)))["log"]["entries"][0]["request"]["queryString"]
+    assert [(one["name"], one["value"]) for one in found] == parsed
 
 
 def test_an_offence_comes_back_from_its_har_as_it_was() -> None:
