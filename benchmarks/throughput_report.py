@@ -70,7 +70,7 @@ Measured part by part in one process, without Kafka, on the machine above (other
   just been deleted, the same took up to 1,400 µs of the kernel. Of one signature in a storm few files are written
   (`HALT400_ARCHIVE_STORM_KEEP`); this log has two 400s a target in the mean, and most of them become a file.
 - What is read in a diagnosis is not kept for the next one by its bytes: of this log's 400s none has URL, headers and
-  bodies of an earlier one, of a single job's storm neither, since the query differs. Without the URL half of them would
+  bodies of an earlier one, of a single target neither, since the query differs. Without the URL half of them would
   be found among 256, but a diagnosis reads it.
 - Page faults: each answer to a fetch is 2 MiB in three copies, and the kernel cleared their pages anew: 0.6 µs of the
   1.1 µs an event that reading the socket took. The detect process keeps freed memory (`streams/worker/allocator.py`):
