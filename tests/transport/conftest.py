@@ -1,7 +1,7 @@
 """A Faust app on the folding transport with a trivial agent, for the contract with Faust alone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,7 @@ class Bench:
         *,
         table_type: type[DurableTable] = DurableTable,
         poll_records: int = 100,
+        urgent: Collection[str] = (),
     ) -> AsyncIterator["Running"]:
         app = Halt400App(
             f"{self.prefix}worker",
@@ -75,7 +76,7 @@ class Bench:
             web_enabled=False,
             datadir=Path("/nonexistent"),
         )
-        watermarks = install(app)
+        watermarks = install(app, urgent=urgent)
         table = table_type(
             app,
             name=self.rates,

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Iterable
 from typing import Any, cast
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
@@ -52,6 +52,25 @@ async def test_committed_offsets_reach_the_log_end_when_idle(bench: Bench) -> No
         await until(lambda: at_the_end(bench))
         await bench.publish(0, [b"1"])
         await until(lambda: at_the_end(bench))
+
+
+async def test_what_is_urgent_does_not_wait_for_the_request_that_is_under_way(bench: Bench) -> None:
+    async with bench.app(collect, urgent=[bench.source]) as running:
+        app = running.app
+        await cast(Any, app.transport).membership.wait()
+        await app.find_partitions(bench.rates)
+        others = cast(Any, app.producer).producer_of(bench.rates)
+        broker = others.client.cluster.leader_for_partition(TopicPartition(bench.rates, 0))
+        others._sender._in_flight.add(broker)  # as from the sending of a request until its answer
+        row = await app.send_acknowledged(bench.rates, b"key", b"1", 0, None)
+        command = await app.send_acknowledged(bench.source, b"key", b"1", 0, [("name", b"value")])
+        async with asyncio.timeout(30):
+            await command
+        assert not cast(Any, row).done()
+        others._sender._in_flight.discard(broker)
+        others._message_accumulator.wake()
+        async with asyncio.timeout(30):
+            await row
 
 
 async def test_a_commit_never_passes_a_fold_that_is_not_durable(bench: Bench) -> None:
