@@ -23,6 +23,7 @@
 typedef const uint8_t *Place;
 
 enum {
+    SHORTEST = 7,           /* bytes of a record without key, value and headers */
     HEADER = 61,            /* bytes of a record batch before its records, format version 2 */
     DEEPEST = 64,           /* levels of JSON that are scanned */
     LONGEST_NAME = 255,     /* halt400.records.Name */
@@ -340,7 +341,7 @@ static int read_records(Batch *batch, Place head, Place p, Place end, int64_t st
     int64_t base = big_endian(head, 8), first_ms = big_endian(head + 27, 8), last_ms = big_endian(head + 35, 8);
     int64_t count = big_endian(head + 57, 4), size, delta_ms, delta;
     batch->timestamp_type = (big_endian(head + 21, 2) & 8) != 0;
-    if (count < 0 || count > end - p) return 0;
+    if (count < 0 || count > (end - p) / SHORTEST) return 0;
     if (!(batch->records = PyMem_Malloc(sizeof(Record) * (size_t)(count ? count : 1)))) return 0;
     for (int64_t i = 0; i < count; i++) {
         Record *record = batch->records + batch->count;
