@@ -17,6 +17,8 @@ ROUNDED_MS = 2
 FRESH_MS = 12_000
 """An answer that does not say that it is stale is at most this old: Kafka answered within 10 s, to a fetch before."""
 NEVER = 1 << 62
+LATE_MS = 1_000
+"""A page that takes so long to the pager may be answered after the sink's timeout of 2 s: it is sent again then."""
 ROW_IS_KNOWN_MS = 30_000
 """A worker that took over before a row could be read sends what the row says was sent until then, at the latest."""
 
@@ -156,7 +158,8 @@ def _check_repetitions(
                     f"{later.at_ms - known_ms} ms after the row said that it was sent",
                 )
             was_disturbed = any(earlier.at_ms - 1_000 <= at <= later.at_ms for at in history.disturbances_ms)
-            if not was_disturbed and not _moved_meanwhile(history, earlier):
+            came_late = earlier.at_ms - earlier.composed_at > LATE_MS
+            if not was_disturbed and not came_late and not _moved_meanwhile(history, earlier):
                 yield Violation(
                     8,
                     f"the pager got {later.action} {later.id} of {key}, episode {episode}, again after "

@@ -257,7 +257,10 @@ def test_what_may_happen_is_no_violation() -> None:
     history.disturbances_ms = [NOW + 5_000]
     assert check(history) == []
     history.disturbances_ms, history.moved_ms = [], [history.pages[0].at_ms + 100]
-    history.pages[0] = history.pages[0]._replace(composed_at=NOW)
+    moved = history.pages[0]
+    history.pages[0] = moved._replace(composed_at=NOW)
+    assert check(history) == []
+    history.moved_ms, history.pages[0] = [], moved._replace(composed_at=moved.at_ms - 1_500)
     assert check(history) == []
 
 
