@@ -7,6 +7,8 @@ bare
     An aiokafka consumer that decodes as the worker does, counts per target, and does nothing else.
 worker
     ``halt400 worker`` as it is installed: detection, changelog, offences, commands, archive to a directory, API.
+worker-python
+    The same worker without its native extension.
 worker-envelopes
     The same worker on a log that has the same events in envelopes.
 naive
@@ -49,10 +51,11 @@ from benchmarks.throughput_report import (
     markdown,
     print_report,
 )
-from benchmarks.throughput_stage import ENVELOPES, Stage, console
+from benchmarks.throughput_stage import ENVELOPES, IN_PYTHON, Stage, console
 from halt400.errors import Halt400Error
 from streams import topics
 from streams.local import LocalKafka
+from streams.packed import find_native
 from streams.settings import KafkaSettings
 from streams.topics import apply_topics
 
@@ -62,7 +65,7 @@ EVENTS_PER_S = 20_000
 MOST_OF_BASELINE_SHORT = 1.6
 SHORT_ATTEMPTS = 3
 """A busy machine may make one look slow; a slower worker is slow each time."""
-CONTENDERS = ("bare", "worker", ENVELOPES, *KAFKA_STREAMS, *PYTHON_PEERS, "naive")
+CONTENDERS = ("bare", "worker", IN_PYTHON, ENVELOPES, *KAFKA_STREAMS, *PYTHON_PEERS, "naive")
 
 
 async def _measure(
@@ -173,6 +176,8 @@ def _run(given: argparse.Namespace) -> bool:
 
 
 def _measured(given: argparse.Namespace) -> dict[str, Any] | None:
+    if not given.join and find_native() is None:
+        console.print("The worker's native extension is not built, so it is measured without: python hatch_build.py")
     cluster = os.environ.get("HALT400_KAFKA_BOOTSTRAP_SERVERS")
     try:
         if given.join:

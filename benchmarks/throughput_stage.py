@@ -36,9 +36,10 @@ from streams import topics
 from streams.settings import KafkaSettings
 from streams.topics import apply_topics
 
-__all__ = ["ENVELOPES", "Measured", "Round", "Stage", "console"]
+__all__ = ["ENVELOPES", "IN_PYTHON", "Measured", "Round", "Stage", "console"]
 
 ENVELOPES = "worker-envelopes"
+IN_PYTHON = "worker-python"
 
 OUTPUTS = (topics.CONTROL, topics.OFFENCES, topics.RESPONSES_DLQ, topics.RATES, topics.FINDINGS, topics.FLEET)
 
@@ -146,6 +147,7 @@ class Stage:
             "HALT400_API_PORT": "0",
             # Later rounds read older events; what they lead to must be the same in each.
             "HALT400_DETECTION_OLD_NEWS_S": "86400",
+            "HALT400_WORKER_NATIVE": str(name != IN_PYTHON).lower(),
         }
         command = [*_PYTHON, "halt400", "worker", "--processes", str(self.processes)]
         with self._process(command, f"{name}-{number}", environment) as (process, _):
@@ -273,6 +275,8 @@ class Stage:
             await self.kafka_streams(name, number, found)
         elif name in PYTHON_PEERS:
             await self.python_peer(name, number, found)
+        elif name == IN_PYTHON:
+            await self.worker(number, found, name)
         elif name == ENVELOPES:
             assert self.envelopes is not None
             await self.envelopes.worker(number, found, name)
