@@ -97,7 +97,9 @@ not held, and what the busy machine showed as a fifth is a few hundredths on a q
 
 With the native extension and the kept memory, at e00efd4, 500,000 events, light work beside it: 11.7, 9.7, 12.3 and
 10.5 µs an event in four runs, of which the follow-up process took 1.9 to 2.6; 6.9 and 6.1 of bare, before and after.
-The worker had 60,491, 84,299, 46,210 and 44,564 events/s, bare 95,709 and 65,149.
+The worker had 60,491, 84,299, 46,210 and 44,564 events/s, bare 95,709 and 65,149. One run of each, 300,000 events, at
+d531856: 11.3 µs and 56,302 events/s with the extension, 14.8 µs and 36,199 events/s without it
+(`--only bare worker worker-python`).
 """
 
 NOT_MEASURED = """\
