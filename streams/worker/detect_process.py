@@ -20,6 +20,7 @@ from halt400.signing import Signing, TrustedKey
 from halt400.windows import row_offset
 from streams import topics
 from streams.fleet_cap.participant import UNUSED_AFTER_MS, CapParticipant
+from streams.packed import find_native
 from streams.page import page_server
 from streams.processing.assignment import Assignment, InputTopics
 from streams.processing.build_context import build_context
@@ -58,6 +59,8 @@ def build_detect_app(settings: Settings, place: GroupPlace | None = None) -> Hal
     inputs = InputTopics(kafka.topic(topics.RESPONSES), kafka.topic(topics.OPERATIONS))
     packed = [inputs.responses] if settings.worker.native else []
     watermarks = install(app, leaves=partial(leaves_group, app), packed=packed, urgent=[kafka.topic(topics.CONTROL)])
+    if packed and find_native() is None:
+        log.info("Events are counted in Python: the native extension is not built. It counts the same in less time.")
     policies = PolicyFile(settings)
     partition_of = partial(topics.partition_of, partitions=kafka.partitions)
     unused_after_ms = max(UNUSED_AFTER_MS, int(kafka.session_timeout_s * 1000))
