@@ -54,6 +54,7 @@ OTHER = {
     "HALT400_ARCHIVE_REDACTION_KEY": "at least sixteen bytes",
     "HALT400_API_ENABLED": "false",
     "HALT400_TRACES_ENABLED": "true",
+    "HALT400_WORKER_NATIVE": "false",
     "HALT400_WORKER_PROCESSES": "2",
     "HALT400_API_SESSION_KEY": "at least thirty-two bytes, of chance",
 }
