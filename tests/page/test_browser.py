@@ -12,7 +12,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from playwright.async_api import Browser, Locator, Page, async_playwright
+from playwright.async_api import Browser, Locator, Page, Route, async_playwright
 
 from halt400 import Gate, Publisher, RequestGuard
 from halt400.errors import JobQuarantined
@@ -112,6 +112,14 @@ async def opened(running: Running, path: str, **options: Any) -> tuple[Page, lis
 def row_of(page: Page) -> Locator:
     """The target's row on the page of the fleet."""
     return page.locator("table.fleet tbody tr", has_text=TARGET)
+
+
+async def opened_with_a_target(running: Running) -> tuple[Page, list[str]]:
+    """The page of the fleet, with a row."""
+    assert await running.send("extract-search", GOOD_BODY) == 200
+    page, said = await opened(running, "/")
+    await row_of(page).wait_for()
+    return page, said
 
 
 async def test_a_break_is_seen_without_reloading_its_cause_is_read_and_the_scraper_is_released(
@@ -298,8 +306,24 @@ async def test_a_changed_rule_is_tried_on_the_last_day(running: Running) -> None
     await page.context.close()
 
 
+async def test_the_answer_to_a_search_is_shown_where_its_part_was_refreshed_meanwhile(running: Running) -> None:
+    page, said = await opened_with_a_target(running)
+    await page.evaluate("document.getElementById('fleet').dataset.old = ''")
+
+    async def refreshed_before(route: Route) -> None:
+        await page.evaluate("document.body.dispatchEvent(new CustomEvent('halt400:changed'))")
+        await page.locator("#fleet:not([data-old])").wait_for()
+        await route.continue_()
+
+    await page.route("**/?*search=*", refreshed_before)
+    await page.get_by_label("Search").fill("nothing like it")
+    await page.get_by_text("No target fits this filter").wait_for()
+    assert said == []
+    await page.context.close()
+
+
 async def test_search_as_you_type_keeps_the_focus_and_the_address(running: Running) -> None:
-    page, said = await opened(running, "/")
+    page, said = await opened_with_a_target(running)
     await page.get_by_label("Search").press_sequentially("nothing like it")
     await page.get_by_text("No target fits this filter").wait_for()
     assert "search=nothing" in page.url

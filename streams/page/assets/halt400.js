@@ -115,6 +115,10 @@
     const { elt, requestConfig } = event.detail;
     if (requestConfig.verb === "get" && elt.tagName !== "FORM" && isInUse(elt)) event.preventDefault();
   });
+  document.addEventListener("htmx:beforeOnLoad", ({ detail }) => {
+    // The part that a filter has asked anew was refreshed meanwhile: the answer replaces what stands in its place.
+    if (!detail.target.isConnected) detail.target = document.getElementById(detail.target.id) ?? detail.target;
+  });
   document.addEventListener("htmx:beforeSwap", (event) => {
     // The answer of a request that was sent before someone began to type.
     const { target, requestConfig } = event.detail;
