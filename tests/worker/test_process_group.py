@@ -167,11 +167,11 @@ async def test_two_processes_count_exactly_while_one_is_killed_and_end_together(
         generate(20_000, targets=60, bad_request_ratio=0.005, seed=13, start_ms=int(time.time() * 1000) - 60_000)
     )
     worker = cluster.start_worker("--processes", "2", HALT400_METRICS_PORT="0", HALT400_KAFKA_SESSION_TIMEOUT_S="25")
-    await cluster.until(lambda: len(re.findall("Ready: partitions", cluster.log_text())) == 2)
+    await cluster.until(lambda: len(set(re.findall(r"(detect-\d) .*Ready: partitions", cluster.log_text()))) == 2)
     await cluster.publish((event.key, event.value) for event in events[:10_000])
     os.kill(process_at(worker.pid, "detect-1"), signal.SIGKILL)
     await cluster.publish((event.key, event.value) for event in events[10_000:])
-    await cluster.until(lambda: len(re.findall("Ready: partitions", cluster.log_text())) == 3)
+    await cluster.until(lambda: "Ready: partitions" in cluster.log_text().partition("was ended by SIGKILL")[2])
     await cluster.until_idle("responses", "offences")
     log = cluster.log_text()
     assert "detect-1 was ended by SIGKILL; it is started again in 0 s (crash 1 in a row)." in log
