@@ -15,6 +15,7 @@ async def until(
     *,
     hopeless: Callable[[], bool] = lambda: False,
     explain: Callable[[], str] | None = None,
+    passes: bool = False,
 ) -> Any:
     """Wait for a condition (or an awaitable one) to hold, and return what it gave.
 
@@ -24,6 +25,8 @@ async def until(
         Ends the wait before its deadline.
     explain
         What to say when it did not hold in time; the condition's name unless given.
+    passes
+        Whether it holds for a moment only: it is asked at each turn of the loop.
     """
     now = asyncio.get_running_loop().time
     started = now()
@@ -38,4 +41,4 @@ async def until(
         if hopeless() or now() > end:
             pytest.fail(f"not within {deadline_s} s: {explain() if explain is not None else condition}")
         # What takes long is asked less often, and so is a question that takes long: what it asks about is to run.
-        await asyncio.sleep(max(0.05, (now() - started) / 20, 2.0 * (now() - asked_at)))
+        await asyncio.sleep(0.0 if passes else max(0.05, (now() - started) / 20, 2.0 * (now() - asked_at)))

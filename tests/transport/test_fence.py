@@ -161,7 +161,7 @@ async def test_what_is_given_while_a_batch_waits_for_a_connection_has_a_sequence
         one.link.cut()
         waiting = one.producer._message_accumulator._batches
         sent = [await one.send(b"tried")]
-        await until(lambda: any(batch.retry_count for batches in waiting.values() for batch in batches))
+        await until(lambda: any(batch.retry_count for batches in waiting.values() for batch in batches), passes=True)
         sent.append(await one.send(b"given meanwhile"))
         one.link.heal()
         await asyncio.wait_for(asyncio.gather(*sent), 30.0)
