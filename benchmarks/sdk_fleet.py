@@ -49,8 +49,8 @@ RATE = 25.0
 DEADLINE_S = 120.0
 PROCESSES = 8
 ROUNDS = 100
-RATES = {"playwright": 4.0, "mitmproxy": 8.0}
-"""Requests a second of a process, where not 25: as many as leave one of two processors free."""
+RATES = {"playwright": 4.0, "mitmproxy": 16.0}
+"""Requests a second of a process, where not 25: as many as leave a third of two processors free."""
 FLEETS = (*(name for name in CLIENTS if "untraced" not in name), "scrapy", "mitmproxy")
 MODULES = {"scrapy": "benchmarks.sdk_fleet_spider", "mitmproxy": "benchmarks.sdk_fleet_proxy"}
 
