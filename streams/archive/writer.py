@@ -5,7 +5,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 from halt400.backoff import Backoff
 from streams import metrics
@@ -99,9 +99,7 @@ class ArchiveWriter:
             written.append(loop.create_future())
             self._waiting.append(_WaitingObjects(objects[first : first + size], written[-1]))
         for _ in range(min(len(written), self._parallel - len(self._writing))):
-            task = asyncio.create_task(self._write_waiting())
-            self._writing.add(task)
-            task.add_done_callback(self._writing.discard)
+            self._writing.add(asyncio.create_task(self._write_waiting()))
         await asyncio.gather(*written)
 
     async def call_for_manifest(self, function: Callable[[], Result]) -> Result:
@@ -116,27 +114,32 @@ class ArchiveWriter:
 
     async def _write_waiting(self) -> None:
         """Write what waits, batch after batch, until nothing does."""
-        await asyncio.sleep(0)  # the other folds of the same poll join the batch
-        while self._waiting:
-            taken = self._take_batch()
-            if not taken:
-                return
-            error: Exception | None = None
-            try:
-                await self._write_batch([one for waiting in taken for one in waiting.objects])
-            except asyncio.CancelledError:
-                for waiting in taken:
-                    waiting.written.cancel()
-                raise
-            except Exception as found:
-                error = found
+        try:
+            await asyncio.sleep(0)  # the other folds of the same poll join the batch
+            while taken := self._take_batch():
+                await self._write_taken(taken)
+        finally:
+            # Not by a callback, which comes later: what is given meanwhile would wait for a task that has ended.
+            self._writing.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _write_taken(self, taken: Sequence[_WaitingObjects]) -> None:
+        """Write some objects in one batch, and say so to their folds."""
+        error: Exception | None = None
+        try:
+            await self._write_batch([one for waiting in taken for one in waiting.objects])
+        except asyncio.CancelledError:
             for waiting in taken:
-                if waiting.written.done():  # its fold was cancelled, as its partition was revoked
-                    continue
-                if error is not None:
-                    waiting.written.set_exception(error)
-                else:
-                    waiting.written.set_result(None)
+                waiting.written.cancel()
+            raise
+        except Exception as found:
+            error = found
+        for waiting in taken:
+            if waiting.written.done():  # its fold was cancelled, as its partition was revoked
+                continue
+            if error is not None:
+                waiting.written.set_exception(error)
+            else:
+                waiting.written.set_result(None)
 
     def _take_batch(self) -> list[_WaitingObjects]:
         """Take the objects that have waited longest: a batch of them, or all there are."""

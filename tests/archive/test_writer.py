@@ -164,3 +164,18 @@ async def test_what_waits_is_written_in_batches_and_what_is_cancelled_before_is_
     keys = set(archive.keys())
     assert len(keys) == archive.batch + 11
     assert "t/d/cancelled.har" not in keys
+
+
+async def test_what_is_given_in_the_moment_in_which_the_last_task_ends_is_written(tmp_path: Path) -> None:
+    writer = ArchiveWriter(open_archive(ArchiveSettings(uri=tmp_path.as_uri())), parallel=1)
+    first, second = some(2)
+    before = asyncio.all_tasks()
+    writing = asyncio.create_task(writer.write([first]))
+    await asyncio.sleep(0)
+    [working] = asyncio.all_tasks() - before - {writing}
+    await until(working.done, passes=True)
+    async with asyncio.timeout(DEADLINE_S):
+        await writer.write([second])
+        await writing
+    await writer.stop()
+    assert writer.written == 2
