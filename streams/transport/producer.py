@@ -4,6 +4,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any, cast
 
+from aiokafka.errors import KafkaError
+from faust.exceptions import NotReady, ProducerSendError
 from faust.transport.drivers.aiokafka import Producer
 
 from streams.transport.fence import Fence
@@ -39,7 +41,11 @@ class IdempotentProducer(Producer):
 
     def producer_of(self, topic: str) -> Any:
         """The aiokafka producer that a topic's records are sent with, always the same."""
-        return self._urgent if topic in self._urgent_topics else self._ensure_producer()
+        if topic not in self._urgent_topics:
+            return self._ensure_producer()
+        if self._urgent is None:
+            raise NotReady("Producer service not yet started")
+        return self._urgent
 
     async def on_start(self) -> None:
         """Start both."""
@@ -64,7 +70,10 @@ class IdempotentProducer(Producer):
             return await super().send(
                 topic, key, value, partition, timestamp, headers, transactional_id=transactional_id
             )
-        return await self._urgent.send(topic, value, key=key, partition=partition, headers=headers)
+        try:
+            return await self.producer_of(topic).send(topic, value, key=key, partition=partition, headers=headers)
+        except KafkaError as error:
+            raise ProducerSendError(f"Error while sending: {error!r}") from error
 
     async def flush(self) -> None:
         """Wait until all that was given is sent, or may not be sent for now.
@@ -82,11 +91,10 @@ class IdempotentProducer(Producer):
     async def on_stop(self) -> None:
         """Stop; what cannot be sent any more is given up."""
         fences, self._fences = self._fences, []
-        urgent, self._urgent = self._urgent, None
         for fence in fences:
             fence.close()
-        if urgent is not None:
-            await urgent.stop()
+        if self._urgent is not None:
+            await self._urgent.stop()
         await super().on_stop()
         for fence in fences:
             await fence.stop()
