@@ -765,7 +765,7 @@ static PyObject *set_classes(PyObject *module, PyObject *classes) {
 }
 
 #if defined(__x86_64__) && defined(__GNUC__)
-#define HAS_CRC32C __builtin_cpu_supports("sse4.2")
+#define CRC32C
 __attribute__((target("sse4.2"))) static uint32_t crc32c(Place p, Place end) {
     uint64_t found = 0xFFFFFFFFu;
     for (; end - p >= 8; p += 8) {
@@ -776,11 +776,6 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c(Place p, Place end) {
     for (; p < end; p++) found = __builtin_ia32_crc32qi((uint32_t)found, *p);
     return ~(uint32_t)found;
 }
-#else
-#define HAS_CRC32C 0
-static uint32_t crc32c(Place p, Place end) {
-    return (uint32_t)(end - p);
-}
 #endif
 
 /* The checksum of a batch by the processor's own instruction, a fifth of what tables cost; None where it has none. */
@@ -790,8 +785,11 @@ static PyObject *checksum(PyObject *module, PyObject *arguments) {
     char *bytes;
     (void)module;
     if (!PyArg_ParseTuple(arguments, "Snn", &data, &begin, &end) || PyBytes_AsStringAndSize(data, &bytes, &size)) return NULL;
-    if (!HAS_CRC32C || begin < 0 || end < begin || end > size) Py_RETURN_NONE;
-    return PyLong_FromUnsignedLong(crc32c((Place)bytes + begin, (Place)bytes + end));
+#ifdef CRC32C
+    if (__builtin_cpu_supports("sse4.2") && begin >= 0 && begin <= end && end <= size)
+        return PyLong_FromUnsignedLong(crc32c((Place)bytes + begin, (Place)bytes + end));
+#endif
+    Py_RETURN_NONE;
 }
 
 static PyMethodDef module_methods[] = {
